@@ -1,0 +1,146 @@
+"""The nouns of the library: what flows between data, networks, losses and the training step.
+
+Nothing here imports the rest of the package. Arrays are written ``[b, ...]`` by shape: ``b`` examples, ``k`` classes,
+``f`` features, ``h, w, c`` the sides and channels of an image.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import flax.struct
+import jax
+
+Array = jax.Array
+PyTree = Any
+
+
+class Batch(NamedTuple):
+    """Real examples.
+
+    ``x``: ``[..., b, h, w, c]``, uint8 in [0, 255] or float32 in [-1, 1].
+    ``y``: ``[..., b]`` int32 class labels; -1 where an example has none.
+    A training batch leads with ``[d_steps, b]``: one minibatch for each update of the discriminator.
+    """
+
+    x: Array
+    y: Array
+
+
+class Critique(NamedTuple):
+    """What a discriminator says of ``b`` examples.
+
+    ``score``: ``[b]`` float32 logits (log-odds of "real").
+    ``class_logits``: ``[b, k]`` where the head classifies, else None.
+    ``features``: ``[b, f]``, the last hidden layer, what the head saw.
+    """
+
+    score: Array
+    class_logits: Array | None = None
+    features: Array | None = None
+
+
+Scores = Callable[[Array, Array], Array]
+
+
+@dataclasses.dataclass(frozen=True)
+class Loss:
+    """A GAN objective: two pure functions ``(real_scores [b], fake_scores [b]) -> [b]``, both to be minimized.
+
+    Per example, never reduced: the caller averages, so nothing broadcasts by accident.
+    """
+
+    d: Scores
+    g: Scores
+
+
+@dataclasses.dataclass(frozen=True)
+class DContext:
+    """What a discriminator-side regularizer may look at, at the parameters being differentiated.
+
+    ``discriminate(x, y) -> Critique`` runs D in training mode without changing its statistics; ``real`` and ``fake`` hold
+    float32 images in [-1, 1] with their labels; ``key`` is the term's own random key of this step.
+    """
+
+    discriminate: Callable[[Array, Array], Critique]
+    real: Batch
+    fake: Batch
+    real_critique: Critique
+    fake_critique: Critique
+    key: Array
+
+
+@dataclasses.dataclass(frozen=True)
+class GContext:
+    """What a generator-side regularizer may look at; ``generate(latents, y) -> x``, the rest as in `DContext`."""
+
+    generate: Callable[[Array, Array], Array]
+    discriminate: Callable[[Array, Array], Critique]
+    latents: Array
+    real: Batch
+    fake: Batch
+    real_critique: Critique
+    fake_critique: Critique
+    key: Array
+
+
+@dataclasses.dataclass(frozen=True)
+class Regularizer:
+    """A penalty in the manner of optax: ``init() -> memory`` and ``apply(memory, context) -> (penalty [b], memory)``.
+
+    ``memory`` is any pytree of arrays (``()`` for none). The penalty is per example, like a loss.
+    """
+
+    init: Callable[[], PyTree]
+    apply: Callable[[PyTree, Any], tuple[Array, PyTree]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Term:
+    """A weighted regularizer, evaluated at every ``every``-th step and then weighted ``every``-fold.
+
+    Lazy regularization (Karras et al. 2020, "Analyzing and improving the image quality of StyleGAN", section 3.1): the
+    mean over steps is that of ``every=1``, the cost is not.
+    """
+
+    name: str
+    regularizer: Regularizer
+    weight: float
+    every: int = 1
+
+
+@flax.struct.dataclass
+class Player:
+    """One network in training: parameters, statistics (batch norm, ...) and optimizer state."""
+
+    params: PyTree
+    stats: PyTree
+    opt_state: PyTree
+
+
+@flax.struct.dataclass
+class TermState:
+    """A term's memory and the value that its regularizer had when last evaluated, ``()`` float32."""
+
+    memory: PyTree
+    value: Array
+
+
+@flax.struct.dataclass
+class GanState:
+    """Everything a checkpoint holds. ``key`` never changes: every step folds its number into it.
+
+    ``ema``: the generator's moving average, ``{"params": ..., **statistics}``; None where none is kept.
+    """
+
+    step: Array
+    key: Array
+    generator: Player
+    discriminator: Player
+    ema: PyTree
+    terms: dict[str, TermState]
+
+
+Metrics = dict[str, Array]
