@@ -1,0 +1,1 @@
+"""Layers: convolutions, normalization, conditioning."""
