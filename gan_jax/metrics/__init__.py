@@ -1,0 +1,90 @@
+"""Scores of generated images: pure functions over what a feature network saw, in numpy and float64.
+
+A new metric is a function in a file of this folder and a line of `METRICS`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from gan_jax.metrics.frechet import frechet_distance, frechet_distance_of_moments
+from gan_jax.metrics.labels import class_shares, label_agreement, label_agreement_by_class
+from gan_jax.metrics.neighbours import nearest_neighbours
+
+__all__ = [
+    "METRICS",
+    "Metric",
+    "Sample",
+    "class_shares",
+    "frechet_distance",
+    "frechet_distance_of_moments",
+    "label_agreement",
+    "label_agreement_by_class",
+    "measure",
+    "nearest_neighbours",
+]
+
+
+class Sample(NamedTuple):
+    """What a feature network saw in ``n`` images.
+
+    ``features``: ``[n, f]`` float32. ``logits``: ``[n, k]`` float32, None where the network does not classify.
+    ``labels``: ``[n]`` int32, the classes that the images were made or marked as; None where they have none.
+    """
+
+    features: np.ndarray
+    logits: np.ndarray | None = None
+    labels: np.ndarray | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Metric:
+    """A score of images against a reference.
+
+    ``function(images, reference)`` gives a number or one per class, ``[k]``. ``needs`` names the fields of the images'
+    `Sample` without which the score has no meaning. ``min_images(f)`` is the smallest number of images, on either
+    side, from which the score can be estimated with ``f`` features.
+    """
+
+    function: Callable[[Sample, Sample], float | np.ndarray]
+    title: str
+    needs: tuple[str, ...] = ()
+    min_images: Callable[[int], int] = lambda features: 1
+
+
+METRICS: dict[str, Metric] = {
+    "frechet_distance": Metric(
+        lambda images, reference: frechet_distance(images.features, reference.features),
+        title="Frechet distance",
+        # With f images or fewer the covariance is singular and the distance says more of the count than of the images.
+        min_images=lambda features: features + 1,
+    ),
+    "label_agreement": Metric(
+        lambda images, reference: label_agreement(images.logits, images.labels),
+        title="recognized as their label",
+        needs=("logits", "labels"),
+    ),
+    "label_agreement_by_class": Metric(
+        lambda images, reference: label_agreement_by_class(images.logits, images.labels),
+        title="recognized as their label",
+        needs=("logits", "labels"),
+    ),
+    "class_shares": Metric(
+        lambda images, reference: class_shares(images.logits),
+        title="share of the images",
+        needs=("logits",),
+    ),
+}
+
+
+def measure(images: Sample, reference: Sample) -> dict[str, float | np.ndarray]:
+    """Every metric of `METRICS` whose needs ``images`` meets, by name."""
+    return {
+        name: metric.function(images, reference)
+        for name, metric in METRICS.items()
+        if all(getattr(images, field) is not None for field in metric.needs)
+    }

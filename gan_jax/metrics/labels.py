@@ -1,0 +1,33 @@
+"""Scores from the classes that a recognizer sees in the images."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def label_agreement(logits: np.ndarray, labels: np.ndarray) -> float:
+    """Share, in [0, 1], of images whose largest logit ``[n, k]`` is that of their label ``[n]`` int."""
+    return float(_right(logits, labels).mean())
+
+
+def label_agreement_by_class(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """`label_agreement` of the images of each class, ``[k]`` float64; NaN for a class without images."""
+    k = logits.shape[1]
+    images = np.bincount(labels, minlength=k)
+    right = np.bincount(labels, weights=_right(logits, labels), minlength=k)
+    return np.where(images > 0, right / np.maximum(images, 1), np.nan)
+
+
+def class_shares(logits: np.ndarray) -> np.ndarray:
+    """Share of the images ``[n, k]`` recognized as each class, ``[k]`` float64 that sum to 1."""
+    return np.bincount(logits.argmax(axis=1), minlength=logits.shape[1]) / len(logits)
+
+
+def _right(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Whether each image is recognized as its label, ``[n]`` bool."""
+    n, k = logits.shape
+    if labels.shape != (n,) or labels.min() < 0 or labels.max() >= k:
+        raise ValueError(
+            f"labels: shape {labels.shape}, {labels.min()} to {labels.max()}; needed: ({n},), 0 to {k - 1}."
+        )
+    return logits.argmax(axis=1) == labels
