@@ -1,0 +1,12 @@
+"""Real images by the name that TensorFlow Datasets (TFDS) gives them, read without TensorFlow.
+
+A set is decoded once to a memory-mapped cache of uint8 images; everything later is a gather from that array, in an
+order that is a pure function of (seed, epoch, position).
+"""
+
+from gan_jax.data.batching import batches
+from gan_jax.data.dataset import Dataset, Description, describe, load
+from gan_jax.data.embedded import DATASETS
+from gan_jax.data.order import shuffled
+
+__all__ = ["DATASETS", "Dataset", "Description", "batches", "describe", "load", "shuffled"]

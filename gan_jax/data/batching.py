@@ -1,0 +1,48 @@
+"""Endless training batches, each a function of the seed and its number alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from gan_jax.config import Config, ConfigError
+from gan_jax.data.dataset import Dataset, load
+from gan_jax.data.order import shuffled
+from gan_jax.types import Batch
+
+_AHEAD = 1 << 14  # positions shuffled at once: one numpy call a round has a fixed price
+
+
+def batches(config: Config, start: int = 0) -> Iterator[Batch]:
+    """Batches ``start``, ``start + 1``, ... of the training set, without end.
+
+    Batch ``i`` depends on ``config.seed`` and ``i`` alone. Every epoch holds each example exactly once; a batch may end
+    one epoch and begin the next.
+
+    Returns:
+      Iterator of `Batch` of numpy arrays: ``x`` ``[d_steps, b, h, w, c]`` uint8 in [0, 255], ``y`` ``[d_steps, b]`` int32.
+
+    Raises:
+      ConfigError: at once, where a field or the data set is at fault.
+    """
+    for field in ("batch_size", "d_steps"):
+        if getattr(config, field) < 1:
+            raise ConfigError(f"{field}: {getattr(config, field)} is not a positive number.")
+    if start < 0:
+        raise ConfigError(f"start: {start} is not the number of a batch, which begin at 0.")
+    dataset = load(config.dataset, config.split, config.size)
+    return _gather(dataset, config.seed, (config.d_steps, config.batch_size), start)
+
+
+def _gather(dataset: Dataset, seed: int, lead: tuple[int, int], start: int) -> Iterator[Batch]:
+    images, labels = np.asarray(dataset.images), dataset.labels
+    n, size = len(labels), lead[0] * lead[1]
+    block = max(1, _AHEAD // size)
+    while True:
+        epoch, offset = divmod(start * size, n)  # Python integers: no overflow however long the run
+        position = offset + np.arange(block * size)
+        order = shuffled(position % n, n, seed, epoch + position // n).reshape(block, *lead)
+        for index in order:
+            yield Batch(images[index], labels[index])
+        start += block

@@ -1,0 +1,118 @@
+"""Decoded images on disk: written once and atomically, then memory-mapped; and an index that answers without TFDS.
+
+``images/NAME/VERSION/...`` holds the arrays of one split at one size; ``index/`` remembers what a question was answered,
+as long as the code and the prepared files behind the answer are the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import platformdirs
+
+from gan_jax.config import ConfigError
+
+FORMAT = 1  # of this cache; a change of it makes every older entry unknown
+
+
+def cache_folder() -> Path:
+    """``$GAN_JAX_CACHE``, or the user's cache folder of this library."""
+    chosen = os.environ.get("GAN_JAX_CACHE")
+    return Path(chosen).expanduser() if chosen else platformdirs.user_cache_path("gan_jax", appauthor=False)
+
+
+def digest(*values: object) -> str:
+    """Sixteen hexadecimal digits that stand for plain values."""
+    return hashlib.sha256(json.dumps([FORMAT, *values]).encode()).hexdigest()[:16]
+
+
+def fingerprint(folder: Path) -> str | None:
+    """Digest of the names, sizes and times of the files in a folder, None where there is no such folder."""
+    try:
+        return digest(sorted((f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in os.scandir(folder)))
+    except OSError:
+        return None
+
+
+def recall(question: str, root: Path) -> dict | None:
+    """The answer that `remember` stored, unless the files behind it, below ``root``, have changed since.
+
+    Where those files are absent the answer holds: a name and a version stand for the same examples everywhere.
+    """
+    try:
+        entry = json.loads((cache_folder() / "index" / f"{question}.json").read_text())
+    except (OSError, ValueError):
+        return None
+    return entry["answer"] if fingerprint(root / entry["source"]) in (None, entry["fingerprint"]) else None
+
+
+def remember(question: str, answer: dict, root: Path, source: Path) -> None:
+    """Stores an answer that was read from the prepared files in ``source``, a folder below ``root``."""
+    entry = {"answer": answer, "source": os.path.relpath(source, root), "fingerprint": fingerprint(source)}
+    index = _made(cache_folder() / "index")
+    with tempfile.NamedTemporaryFile("w", dir=index, prefix=".", delete=False) as file:
+        json.dump(entry, file)
+    os.replace(file.name, index / f"{question}.json")
+
+
+def read(folder: Path) -> tuple[np.ndarray, np.ndarray] | None:
+    """``(images, labels)``, the images memory-mapped and read-only; None where the folder is absent or damaged."""
+    try:
+        images = np.load(folder / "images.npy", mmap_mode="r")
+        labels = np.load(folder / "labels.npy")
+        whole = images.offset + images.nbytes == os.path.getsize(folder / "images.npy")
+    except (OSError, ValueError, EOFError):
+        return None
+    return (images, labels) if whole and len(images) == len(labels) else None
+
+
+def write(folder: Path, shape: tuple[int, ...], chunks: Iterable[tuple[np.ndarray, np.ndarray]]) -> None:
+    """Writes images ``[n, h, w, c]`` uint8 and labels ``[n]``, given in order in chunks, so that all appear at once.
+
+    Of two processes that write the same folder both succeed, and one result stays.
+
+    Raises:
+      ConfigError: if the cache cannot be written.
+    """
+    temporary = Path(tempfile.mkdtemp(dir=_made(folder.parent), prefix="."))
+    labels: list[np.ndarray] = []
+    try:
+        with open(temporary / "images.npy", "wb") as file:
+            header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+            np.lib.format.write_array_header_1_0(file, header)
+            for images, some in chunks:
+                file.write(images.tobytes())
+                labels.append(some)
+            file.flush()
+            os.fsync(file.fileno())  # a machine that dies after the renaming must not leave blank images
+        np.save(temporary / "labels.npy", np.concatenate(labels).astype(np.int32))
+        _publish(temporary, folder)
+    except OSError as error:
+        raise ConfigError(f"GAN_JAX_CACHE: the cache {cache_folder()} cannot be written: {error}.") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _publish(temporary: Path, folder: Path) -> None:
+    while True:
+        try:
+            return os.replace(temporary, folder)
+        except OSError:  # there is one already: another process was faster, or it is damaged
+            if read(folder) is not None:
+                return None
+            os.replace(folder, temporary / "damaged")
+
+
+def _made(folder: Path) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"GAN_JAX_CACHE: the folder {folder} cannot be made: {error}.") from error
+    return folder

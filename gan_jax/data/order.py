@@ -1,0 +1,48 @@
+"""A shuffle whose every element can be computed alone: no permutation is stored, on the host or on the device."""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+import numpy as np
+
+ROUNDS = 32
+_GOLDEN = 0x9E3779B9  # 2^32 / golden ratio: consecutive multiples are spread evenly
+
+
+def shuffled(position, n: int, seed: int, epoch, xp: ModuleType = np):
+    """Where ``position`` goes in the ``epoch``-th permutation of ``range(n)``.
+
+    The swap-or-not shuffle (Hoang, Morris & Rogaway 2012, "An enciphering scheme based on a card shuffle", figure 1)
+    with murmur3's finalizer as its round function. Pure uint32 arithmetic: numpy on the host and jax.numpy inside a
+    compiled function give the same integers.
+
+    Args:
+      position: integers in [0, n), any shape.
+      n: number of examples, at most 2^31.
+      seed: any Python int; its 64 low bits count.
+      epoch: non-negative integers below 2^32 that broadcast against ``position``.
+      xp: ``numpy`` or ``jax.numpy``.
+
+    Returns:
+      uint32 in [0, n), the shape of ``position``; for one epoch a permutation.
+    """
+    with np.errstate(over="ignore"):  # arithmetic modulo 2^32 is meant; numpy warns of it for scalars
+        x, n = xp.asarray(position, xp.uint32), xp.uint32(n)
+        key = xp.uint32(0)
+        for word in (xp.uint32(seed & 0xFFFFFFFF), xp.uint32(seed >> 32 & 0xFFFFFFFF), xp.asarray(epoch, xp.uint32)):
+            key = _mix((key + xp.uint32(_GOLDEN)) ^ word, xp)
+        for i in range(ROUNDS):
+            pivot = _mix(key ^ xp.uint32((2 * i + 1) * _GOLDEN & 0xFFFFFFFF), xp)
+            coin = _mix(key ^ xp.uint32((2 * i + 2) * _GOLDEN & 0xFFFFFFFF), xp)
+            partner = (pivot % n + n - x) % n
+            swap = _mix(xp.maximum(x, partner) ^ coin, xp) >> xp.uint32(31)
+            x = xp.where(swap == 1, partner, x)
+        return x
+
+
+def _mix(x, xp: ModuleType):
+    """The finalizer of MurmurHash3 (Appleby 2011): a bijection of uint32 in which every bit affects every other."""
+    x = (x ^ (x >> xp.uint32(16))) * xp.uint32(0x85EBCA6B)
+    x = (x ^ (x >> xp.uint32(13))) * xp.uint32(0xC2B2AE35)
+    return x ^ (x >> xp.uint32(16))

@@ -1,0 +1,187 @@
+"""From a name to a TFDS builder, and from a split to its examples, without TensorFlow."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import difflib
+import pkgutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import tensorflow_datasets as tfds
+from absl import logging as absl_logging
+from tensorflow_datasets.core import registered
+
+from gan_jax.config import ConfigError, one_of
+from gan_jax.data import preparing
+from gan_jax.data.dataset import Description
+from gan_jax.data.embedded import DATASETS
+
+_CHUNK = 512  # examples decoded at once
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """A data set as TFDS opened it. ``label_key`` is None where it has no class labels."""
+
+    builder: tfds.core.DatasetBuilder
+    description: Description
+    image_key: str
+    label_key: str | None
+
+    @property
+    def folder(self) -> Path:
+        """Where its prepared files are, or will be."""
+        return Path(self.builder.data_dir)
+
+    @property
+    def prepared(self) -> bool:
+        return bool(self.description.splits)
+
+    @property
+    def versioned(self) -> bool:
+        """Whether name, version and the installed code determine the examples: true of TFDS's own sets and of ours."""
+        return type(self.builder).__module__.startswith(("tensorflow_datasets.", "gan_jax.")) and not isinstance(
+            self.builder, tfds.core.read_only_builder.ReadOnlyBuilder
+        )
+
+
+def open_source(name: str, root: Path) -> Source:
+    """Finds the data set ``name``; our own are prepared at once, as that takes a moment.
+
+    Raises:
+      ConfigError: if there is none, or not of images of one size.
+    """
+    with _quiet():
+        builder = _builder(name, root)
+        if name in DATASETS and not builder.is_prepared():
+            builder = preparing.prepare_embedded(lambda: _builder(name, root))
+        image_key, label_key = _keys(name, builder.info)
+        return Source(builder, _describe(builder, image_key, label_key), image_key, label_key)
+
+
+def prepare(source: Source, root: Path) -> Source:
+    """Returns the source with its examples on disk, which for a set of TFDS's own may mean to download it.
+
+    Raises:
+      ConfigError: at once, where TensorFlow or the network is missing.
+    """
+    if source.prepared:
+        return source
+    name = source.description.name
+    preparing.download_and_prepare(name, source.builder)
+    source = open_source(name, root)
+    if not source.prepared:
+        raise ConfigError(f"dataset: {source.folder} is no complete data set; delete it to prepare {name!r} anew.")
+    return source
+
+
+def resolve(source: Source, split: str) -> tuple[list[tuple[str, int, int]], int]:
+    """The split as ``[(name, from, to), ...]`` and its number of examples.
+
+    Raises:
+      ConfigError: for an unknown split, a malformed slice, or one without examples.
+    """
+    about = source.description
+    accepted = f"{about.name} has {', '.join(about.splits)}, and slices such as {next(iter(about.splits))}[:90%]"
+    try:
+        instructions = tfds.core.ReadInstruction.from_spec(split).to_absolute(source.builder.info.splits)
+    except (ValueError, KeyError, AssertionError, NotImplementedError) as error:
+        raise ConfigError(f"split: {split!r} is none; {accepted}.") from error
+    parts = [(p.splitname, p.from_ or 0, about.splits[p.splitname] if p.to is None else p.to) for p in instructions]
+    if any(start >= end for _, start, end in parts):
+        raise ConfigError(f"split: {split!r} holds no example; {accepted}.")
+    return parts, sum(end - start for _, start, end in parts)
+
+
+def read(source: Source, split: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Chunks of images ``[m, h, w, c]`` uint8 and labels ``[m]`` int32, in the order of the files.
+
+    Raises:
+      ConfigError: if the prepared files cannot be read.
+    """
+    shape, label_key = source.description.shape, source.label_key
+    try:
+        with _quiet():
+            examples = source.builder.as_data_source(split)
+            for start in range(0, len(examples), _CHUNK):
+                chunk = examples.__getitems__(range(start, min(start + _CHUNK, len(examples))))
+                images = np.stack([example[source.image_key] for example in chunk])
+                if images.shape[1:] != shape:
+                    raise ValueError(f"images of shape {images.shape[1:]} where {shape} was announced")
+                yield images, np.array([example[label_key] if label_key else -1 for example in chunk], np.int32)
+    except Exception as error:  # whatever the readers and decoders of TFDS raise on files that are not as announced
+        message = f"dataset: {source.folder} cannot be read ({_first_line(error)}); delete it to prepare it anew."
+        raise ConfigError(message) from error
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without TFDS's warnings of what is normal here: no OpenCV, a set not yet prepared."""
+    before = absl_logging.get_verbosity()
+    absl_logging.set_verbosity(absl_logging.ERROR)
+    try:
+        yield
+    finally:
+        absl_logging.set_verbosity(before)
+
+
+def _builder(name: str, root: Path) -> tfds.core.DatasetBuilder:
+    if name in DATASETS:
+        return pkgutil.resolve_name(DATASETS[name])(data_dir=root, file_format="array_record")
+    try:
+        set_name, options = tfds.core.naming.parse_builder_name_kwargs(name)
+        config = options.get("config")
+        if (
+            config is not None
+            and str(set_name) in _known()
+            and (configs := tfds.builder_cls(str(set_name)).builder_configs)
+        ):
+            one_of(f"dataset {set_name}", config, configs)
+        return tfds.builder(name, data_dir=root)
+    except registered.DatasetNotFoundError as error:
+        near = difflib.get_close_matches(name, [*DATASETS, *_known()], n=1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        accepted = f"accepted: {', '.join(DATASETS)} and the image data sets of TFDS by their names, such as mnist"
+        raise ConfigError(f"dataset: unknown {name!r}; {hint}{accepted}.") from error
+    except ConfigError:
+        raise
+    except Exception as error:  # a name that TFDS cannot parse, a version it does not have, files it cannot read
+        raise ConfigError(f"dataset: TFDS cannot open {name!r}: {_first_line(error)}.") from error
+
+
+def _known() -> list[str]:
+    return registered.list_imported_builders()
+
+
+def _keys(name: str, info: tfds.core.DatasetInfo) -> tuple[str, str | None]:
+    """The features that hold image and class: the supervised ones, otherwise the only image and the only class."""
+    features = dict(info.features)
+    if info.supervised_keys and all(isinstance(key, str) for key in info.supervised_keys):
+        features = {key: features[key] for key in info.supervised_keys[:2]}
+    images = [k for k, f in features.items() if len(f.shape or ()) == 3 and f.np_dtype == np.uint8]
+    labels = [k for k, f in features.items() if isinstance(f, tfds.features.ClassLabel)]
+    if len(images) != 1:
+        raise ConfigError(f"dataset: {name!r} has {len(images)} features that are 8-bit images; exactly one is needed.")
+    if None in features[images[0]].shape:
+        raise ConfigError(f"dataset: the images of {name!r} vary in size; so far all images must have one size.")
+    return images[0], labels[0] if len(labels) == 1 else None
+
+
+def _describe(builder: tfds.core.DatasetBuilder, image_key: str, label_key: str | None) -> Description:
+    features = builder.info.features
+    config = builder.builder_config.name if builder.builder_config else None
+    return Description(
+        name=f"{builder.name}/{config}" if config else builder.name,
+        version=str(builder.version),
+        shape=tuple(features[image_key].shape),
+        num_classes=features[label_key].num_classes if label_key else 0,
+        class_names=tuple(features[label_key].names) if label_key else (),
+        splits={name: split.num_examples for name, split in builder.info.splits.items()},
+    )
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
