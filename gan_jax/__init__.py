@@ -1,1 +1,25 @@
-"""Generative adversarial networks in JAX."""
+"""Generative adversarial networks in JAX: build one, train it step by step, sample from it.
+
+>>> config = gan_jax.recipe("digits_dcgan")
+>>> gan = gan_jax.build(config)
+>>> data = gan_jax.batches(config)
+>>> state = gan_jax.init_state(gan, jax.random.key(0), next(data))
+>>> state, metrics = gan_jax.train_step(gan, state, next(data))
+>>> images = gan_jax.sample(gan, state, jax.random.key(1), n=100)
+"""
+
+from gan_jax.build import build
+from gan_jax.config import Config, ConfigError, Network, Optimizer, Penalty
+from gan_jax.configs import recipe
+from gan_jax.data import batches, describe
+from gan_jax.gan import Gan, init_state
+from gan_jax.train_step import generate, sample, train_step
+from gan_jax.types import Batch, Critique, DContext, GanState, GContext, Loss, Regularizer, Term
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Batch", "Config", "ConfigError", "Critique", "DContext", "GContext", "Gan", "GanState", "Loss", "Network", "Optimizer",
+    "Penalty", "Regularizer", "Term", "batches", "build", "describe", "generate", "init_state", "recipe", "sample",
+    "train_step",
+]  # fmt: skip

@@ -133,6 +133,7 @@ class GanState:
     """Everything a checkpoint holds. ``key`` never changes: every step folds its number into it.
 
     ``ema``: the generator's moving average, ``{"params": ..., **statistics}``; None where none is kept.
+    ``terms``: the states of the regularizers, ``{"d": {name: ...}, "g": {name: ...}}``.
     """
 
     step: Array
@@ -140,7 +141,7 @@ class GanState:
     generator: Player
     discriminator: Player
     ema: PyTree
-    terms: dict[str, TermState]
+    terms: dict[str, dict[str, TermState]]
 
 
 Metrics = dict[str, Array]

@@ -1,0 +1,23 @@
+"""Objectives of the two-player game, per example and from logits.
+
+With D(x) = sigmoid(score), ``log D = -softplus(-score)`` and ``log(1 - D) = -softplus(score)``; both stay finite at any logit.
+"""
+
+from __future__ import annotations
+
+from jax.nn import softplus
+
+from gan_jax.types import Loss
+
+
+def _d_cross_entropy(real, fake):
+    return softplus(-real) + softplus(fake)
+
+
+minimax = Loss(d=_d_cross_entropy, g=lambda real, fake: -softplus(fake))
+"""Goodfellow et al. 2014, equation 1: D ascends log D(x) + log(1 - D(G(z))), G descends log(1 - D(G(z)))."""
+
+nonsaturating = Loss(d=_d_cross_entropy, g=lambda real, fake: softplus(-fake))
+"""Goodfellow et al. 2014, section 3: D as in `minimax`, G ascends log D(G(z)), whose gradient does not vanish early."""
+
+LOSSES = {"minimax": minimax, "nonsaturating": nonsaturating}

@@ -1,0 +1,38 @@
+"""Normalizations as modules ``(x, *, train) -> x``, chosen by a network's field ``norm``."""
+
+from __future__ import annotations
+
+import flax.linen as nn
+import jax
+
+
+class BatchNorm(nn.Module):
+    """Batch normalization (Ioffe & Szegedy 2015) over all axes but the last.
+
+    The scale starts at N(1, 0.02), as in DCGAN (Radford et al. 2016). Under ``pmap``, ``axis_name`` makes the statistics
+    those of the whole batch; under jit with a sharded batch they are so anyway.
+    """
+
+    axis_name: str | None = None
+
+    @nn.compact
+    def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
+        return nn.BatchNorm(
+            use_running_average=not train,
+            momentum=0.9,
+            axis_name=self.axis_name,
+            scale_init=lambda key, shape, dtype: 1 + 0.02 * jax.random.normal(key, shape, dtype),
+        )(x)
+
+
+class BiasOnly(nn.Module):
+    """No normalization: only the shift by channel that every normalization ends with."""
+
+    axis_name: str | None = None
+
+    @nn.compact
+    def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
+        return x + self.param("bias", nn.initializers.zeros, (x.shape[-1],)).reshape((1,) * (x.ndim - 1) + (-1,))
+
+
+NORMS = {"batch": BatchNorm, "none": BiasOnly}

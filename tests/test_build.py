@@ -1,0 +1,171 @@
+"""Names to objects: the networks' sizes, the whole matrix of combinations traced abstractly, and refusals before compilation."""
+
+import dataclasses
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from gan_jax.build import abstract_batch, build
+from gan_jax.config import Config, ConfigError, Network, Optimizer, Penalty, differences, from_dict, to_dict
+from gan_jax.configs import RECIPES, recipe
+from gan_jax.gan import init_state
+from gan_jax.losses import LOSSES
+from gan_jax.models import MODELS, dcgan, mlp
+from gan_jax.nn.conditioning import CONDITIONINGS, UnconditionalHead
+from gan_jax.nn.norms import NORMS
+from gan_jax.regularizers import REGULARIZERS
+from gan_jax.train_step import train_step
+
+
+def count(module, *inputs):
+    variables = jax.eval_shape(lambda *a: module.init(jax.random.key(0), *a, train=False), *inputs)
+    return sum(a.size for a in jax.tree.leaves(variables["params"]))
+
+
+def shape_of(module, *inputs):
+    return jax.eval_shape(lambda *a: module.init_with_output(jax.random.key(0), *a, train=False)[0], *inputs).shape
+
+
+LABELS = jnp.zeros(2, jnp.int32)
+
+
+def test_mlp_has_the_layers_of_the_article():
+    """100 -> 128 -> 128 -> 784 and 784 -> 128 -> 128 -> 1, each dense layer with weights and biases."""
+    layers = lambda *widths: sum((a + 1) * b for a, b in itertools.pairwise(widths))
+    assert count(mlp.Generator((28, 28, 1)), jnp.zeros((2, 100)), LABELS) == layers(100, 128, 128, 784)
+    images = jnp.zeros((2, 28, 28, 1))
+    assert count(mlp.Discriminator(UnconditionalHead()), images, LABELS) == layers(784, 128, 128, 1)
+
+
+def test_dcgan32_has_the_reference_parameter_counts():
+    assert count(dcgan.Generator((32, 32, 1)), jnp.zeros((2, 128)), LABELS) == 1_181_569
+    assert count(dcgan.Discriminator(UnconditionalHead()), jnp.zeros((2, 32, 32, 1)), LABELS) == 661_313
+
+
+@pytest.mark.parametrize("shape", [(8, 8, 1), (28, 28, 1), (32, 32, 3), (64, 32, 3), (24, 40, 1)])
+def test_generators_make_the_shape_they_are_asked_for(shape):
+    for architecture in MODELS.values():
+        assert shape_of(architecture.generator(shape), jnp.zeros((2, 16)), LABELS) == (2, *shape)
+
+
+def test_dcgan_refuses_sides_it_cannot_make():
+    with pytest.raises(ConfigError, match="25x32"):
+        count(dcgan.Generator((25, 32, 1)), jnp.zeros((2, 16)), LABELS)
+
+
+@pytest.mark.parametrize("conditioning", [name for name, c in CONDITIONINGS.items() if c.labels])
+def test_labels_change_samples_and_scores_or_class_logits(conditioning):
+    gan = build(
+        dataclasses.replace(recipe("digits_dcgan"), conditioning=conditioning, generator=Network("mlp", width=8))
+    )
+    z = jax.random.normal(jax.random.key(0), (2, gan.latents))
+    g = gan.generator.init(jax.random.key(1), z, LABELS, train=False)
+    x = gan.generator.apply(g, z, LABELS, train=False)
+    assert not np.allclose(x, gan.generator.apply(g, z, LABELS + 1, train=False))
+    d = gan.discriminator.init(jax.random.key(2), x, LABELS, train=False)
+    critique = gan.discriminator.apply(d, x, LABELS, train=False)
+    other = gan.discriminator.apply(d, x, LABELS + 1, train=False)
+    if critique.class_logits is None:
+        assert not np.allclose(critique.score, other.score)
+    else:
+        assert critique.class_logits.shape == (2, 10)
+    assert critique.score.shape == (2,) and critique.features.shape[0] == 2
+
+
+def test_every_combination_of_names_traces():
+    """Loss x regularizer x generator x discriminator x conditioning x norm x passes of D: `build` traces one whole step of each."""
+    axes = (
+        LOSSES,
+        [(), *((Penalty(name, 1.0, 4),) for name in REGULARIZERS)],
+        MODELS,
+        MODELS,
+        CONDITIONINGS,
+        NORMS,
+        (False, True),
+    )
+    for loss, penalties, g, d, conditioning, norm, joint in itertools.product(*axes):
+        network = lambda name, norm=norm: Network(
+            name, width=2, **({"norm": norm, "base": 2} if name == "dcgan" else {})
+        )
+        if "dcgan" not in (g, d) and norm != "batch":
+            continue  # the norm would name no layer: the same combination again
+        config = Config(
+            loss=loss, penalties=penalties, generator=network(g), discriminator=network(d), conditioning=conditioning,
+            joint=joint, latents=2, batch_size=2,
+        )  # fmt: skip
+        gan = build(config)
+        state = jax.eval_shape(
+            lambda key, batch, gan=gan: init_state(gan, key, batch),
+            jax.random.key(0),
+            abstract_batch(config, gan.shape),
+        )
+        after, metrics = jax.eval_shape(
+            lambda s, b, gan=gan: train_step(gan, s, b), state, abstract_batch(config, gan.shape)
+        )
+        assert jax.tree.map(lambda a: (a.shape, a.dtype), after) == jax.tree.map(lambda a: (a.shape, a.dtype), state)
+        assert all(m.shape == () and m.dtype == jnp.float32 for m in metrics.values())
+
+
+def test_equal_configs_build_the_same_gan():
+    assert build(recipe("digits_dcgan")) is build(dataclasses.replace(recipe("digits_dcgan")))
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_recipes_survive_json(name):
+    config = recipe(name)
+    assert from_dict(to_dict(config)) == config and hash(from_dict(to_dict(config))) == hash(config)
+    assert differences(config, dataclasses.replace(config, generator=Network("mlp", width=7), seed=5)) != []
+
+
+def test_differences_name_paths():
+    changed = dataclasses.replace(Config(), seed=1, g_optimizer=Optimizer(lr=1.0))
+    assert differences(Config(), changed) == ["g_optimizer.lr", "seed"]
+
+
+@pytest.mark.parametrize(
+    "values, words",
+    [
+        ({"sed": 1}, "did you mean 'seed'"),
+        ({"seed": 1.5}, "seed: 1.5 is not of type int"),
+        ({"seed": True}, "True is not of type int"),
+        ({"generator": {"widht": 3}}, r"config.generator.widht.*did you mean 'width'"),
+        ({"generator": 3}, "config.generator: 3"),
+        ({"penalties": [{"name": "r1"}]}, "weight"),
+        ({"penalties": "r1"}, "not a list"),
+    ],
+)
+def test_wrong_json_is_refused_by_path(values, words):
+    with pytest.raises(ConfigError, match=words):
+        from_dict(values)
+
+
+@pytest.mark.parametrize(
+    "changes, words",
+    [
+        ({"loss": "nonsaturatin"}, "loss.*did you mean 'nonsaturating'"),
+        ({"conditioning": "project"}, "conditioning.*did you mean 'projection'"),
+        ({"dataset": "digit"}, "dataset.*did you mean 'digits'"),
+        ({"generator": Network("dcgann")}, "generator.name.*did you mean 'dcgan'"),
+        ({"generator": Network("dcgan", width=0)}, "generator.width: 0 is too small; accepted: 1 or more"),
+        ({"generator": Network("mlp", norm="batch")}, "generator.norm: mlp has no such field; accepted: depth, width"),
+        ({"discriminator": Network("dcgan", norm="bach")}, "discriminator.norm.*did you mean 'batch'"),
+        ({"generator": Network("dcgan", base=5)}, "8x8 cannot be halved to sides of at least 5"),
+        ({"penalties": (Penalty("r2d2", 1.0),)}, "penalties.0.*accepted: r1"),
+        ({"penalties": (Penalty("r1", -1.0),)}, "penalties.0.weight: -1.0"),
+        ({"penalties": (Penalty("r1", 1.0), Penalty("r1", 2.0))}, "names one twice"),
+        ({"batch_size": 0}, "batch_size: 0"),
+        ({"steps": -1}, "steps: -1"),
+        ({"seed": -1}, "seed: -1"),
+        ({"ema": -1.0}, "ema: -1.0"),
+        ({"g_optimizer": Optimizer(lr=0.0)}, "g_optimizer.lr: 0.0"),
+        ({"d_optimizer": Optimizer(b1=1.0)}, "d_optimizer.b1: 1.0"),
+        ({"size": 4}, "size: 4 is less than the side"),
+    ],
+)
+def test_wrong_configs_are_refused_in_one_sentence(changes, words):
+    with pytest.raises(ConfigError, match=words) as refusal:
+        build(dataclasses.replace(recipe("digits_dcgan"), **changes))
+    assert "\n" not in str(refusal.value)
