@@ -86,10 +86,12 @@ def _update_d(gan, generator: Player, discriminator: Player, terms, real: Batch,
         loss = jnp.mean(gan.loss.d(critiques[0].score, critiques[1].score))
         penalty, new_terms = _penalize(gan.d_terms, terms, context, count)
         metrics = {"d/loss": loss, "d/score_real": critiques[0].score.mean(), "d/score_fake": critiques[1].score.mean()}
-        return loss + penalty, (stats, new_terms, metrics | _values("d", new_terms))
+        return loss + penalty, (stats, new_terms, metrics)
 
     gradients, (stats, terms, metrics) = jax.grad(objective, has_aux=True)(discriminator.params)
-    return (_step(gan.d_optimizer, discriminator, gradients, stats, axis_name), terms), _mean(metrics, axis_name)
+    terms = _averaged(terms, axis_name)
+    metrics = _mean(metrics, axis_name) | _values("d", terms)
+    return (_step(gan.d_optimizer, discriminator, gradients, stats, axis_name), terms), metrics
 
 
 def _update_g(gan, generator: Player, discriminator: Player, terms, real: Batch, key, count, axis_name):
@@ -108,10 +110,12 @@ def _update_g(gan, generator: Player, discriminator: Player, terms, real: Batch,
         )  # fmt: skip
         loss = jnp.mean(gan.loss.g(critiques[0].score, critiques[1].score))
         penalty, new_terms = _penalize(gan.g_terms, terms, context, count)
-        return loss + penalty, (stats, new_terms, {"g/loss": loss} | _values("g", new_terms))
+        return loss + penalty, (stats, new_terms, {"g/loss": loss})
 
     gradients, (stats, terms, metrics) = jax.grad(objective, has_aux=True)(generator.params)
-    return _step(gan.g_optimizer, generator, gradients, stats, axis_name), terms, _mean(metrics, axis_name)
+    terms = _averaged(terms, axis_name)
+    metrics = _mean(metrics, axis_name) | _values("g", terms)
+    return _step(gan.g_optimizer, generator, gradients, stats, axis_name), terms, metrics
 
 
 def _step(optimizer: optax.GradientTransformation, player: Player, gradients, stats, axis_name) -> Player:
@@ -166,6 +170,11 @@ def _penalize(terms: tuple[Term, ...], states: dict[str, TermState], context, co
             penalty, new_states[term.name] = jax.lax.cond(count % term.every == 0, evaluate, skip, states[term.name])
         total += penalty
     return total, new_states
+
+
+def _averaged(states: dict[str, TermState], axis_name) -> dict[str, TermState]:
+    """The terms' states with the values of the whole batch, the same on every device."""
+    return {name: state.replace(value=_mean(state.value, axis_name)) for name, state in states.items()}
 
 
 def _values(player: str, states: dict[str, TermState]) -> Metrics:

@@ -6,12 +6,13 @@ as long as the code and the prepared files behind the answer are the same.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -56,10 +57,12 @@ def recall(question: str, root: Path) -> dict | None:
 def remember(question: str, answer: dict, root: Path, source: Path) -> None:
     """Stores an answer that was read from the prepared files in ``source``, a folder below ``root``."""
     entry = {"answer": answer, "source": os.path.relpath(source, root), "fingerprint": fingerprint(source)}
-    index = _made(cache_folder() / "index")
-    with tempfile.NamedTemporaryFile("w", dir=index, prefix=".", delete=False) as file:
-        json.dump(entry, file)
-    os.replace(file.name, index / f"{question}.json")
+    index = cache_folder() / "index"
+    with _writing():
+        index.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", dir=index, prefix=".", delete=False) as file:
+            json.dump(entry, file)
+        os.replace(file.name, index / f"{question}.json")
 
 
 def read(folder: Path) -> tuple[np.ndarray, np.ndarray] | None:
@@ -81,12 +84,10 @@ def write(folder: Path, shape: tuple[int, ...], chunks: Iterable[tuple[np.ndarra
     Raises:
       ConfigError: if the cache cannot be written.
     """
-    temporary = Path(tempfile.mkdtemp(dir=_made(folder.parent), prefix="."))
     labels: list[np.ndarray] = []
-    try:
+    with _writing(), _temporary_folder(beside=folder) as temporary:
         with open(temporary / "images.npy", "wb") as file:
-            header = {"descr": "|u1", "fortran_order": False, "shape": shape}
-            np.lib.format.write_array_header_1_0(file, header)
+            np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
             for images, some in chunks:
                 file.write(images.tobytes())
                 labels.append(some)
@@ -94,10 +95,6 @@ def write(folder: Path, shape: tuple[int, ...], chunks: Iterable[tuple[np.ndarra
             os.fsync(file.fileno())  # a machine that dies after the renaming must not leave blank images
         np.save(temporary / "labels.npy", np.concatenate(labels).astype(np.int32))
         _publish(temporary, folder)
-    except OSError as error:
-        raise ConfigError(f"GAN_JAX_CACHE: the cache {cache_folder()} cannot be written: {error}.") from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _publish(temporary: Path, folder: Path) -> None:
@@ -110,9 +107,19 @@ def _publish(temporary: Path, folder: Path) -> None:
             os.replace(folder, temporary / "damaged")
 
 
-def _made(folder: Path) -> Path:
+@contextlib.contextmanager
+def _writing() -> Iterator[None]:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        yield
     except OSError as error:
-        raise ConfigError(f"GAN_JAX_CACHE: the folder {folder} cannot be made: {error}.") from error
-    return folder
+        raise ConfigError(f"GAN_JAX_CACHE: the cache {cache_folder()} cannot be written ({error}).") from error
+
+
+@contextlib.contextmanager
+def _temporary_folder(beside: Path) -> Iterator[Path]:
+    beside.parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(dir=beside.parent, prefix="."))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

@@ -6,7 +6,7 @@ from types import ModuleType
 
 import numpy as np
 
-ROUNDS = 32
+ROUNDS = 24
 _GOLDEN = 0x9E3779B9  # 2^32 / golden ratio: consecutive multiples are spread evenly
 
 

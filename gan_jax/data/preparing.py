@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import concurrent.futures
 import contextlib
 import importlib.util
 import io
-import socket
+import queue
+import threading
+import time
 import urllib.parse
-import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from pathlib import Path
 
+import requests
 import tensorflow_datasets as tfds
 from tensorflow_datasets.core.utils import tqdm_utils
 
 from gan_jax.config import ConfigError
 
-_PATIENCE = 2.0  # seconds that a host may take to be found and to answer
+FORMAT = "array_record"  # of the formats that TFDS reads without TensorFlow the one that keeps every example
+_PATIENCE = 3.0  # seconds that a host may take to be found and to answer
 
 
 def prepare_embedded(open_builder: Callable[[], tfds.core.DatasetBuilder]) -> tfds.core.DatasetBuilder:
@@ -25,10 +28,12 @@ def prepare_embedded(open_builder: Callable[[], tfds.core.DatasetBuilder]) -> tf
     shown, tqdm_utils._active = tqdm_utils._active, False
     try:
         with contextlib.redirect_stdout(io.StringIO()):
-            builder.download_and_prepare(file_format="array_record")
-    except Exception:  # the other process was faster: TFDS refuses to rename onto its result
+            builder.download_and_prepare(file_format=FORMAT)
+    except Exception as error:
+        # If it is there, another process was faster, and TFDS refused to rename onto its result.
         if not open_builder().is_prepared():
-            raise
+            message = f"dataset: {builder.name!r} cannot be prepared in {builder.data_dir} ({reason(error)})."
+            raise ConfigError(message) from error
     finally:
         tqdm_utils._active = shown
     return open_builder()
@@ -40,46 +45,46 @@ def download_and_prepare(name: str, builder: tfds.core.DatasetBuilder) -> None:
     Raises:
       ConfigError: before anything is written, where TensorFlow or the network is missing; or if TFDS fails.
     """
+    absent = f"dataset: {name!r} is not prepared in {builder.data_dir} (TFDS_DATA_DIR names the folder above)"
     if type(builder).__module__.startswith("tensorflow_datasets.") and not importlib.util.find_spec("tensorflow"):
-        raise ConfigError(
-            f"dataset: {name!r} is not in {builder.data_dir}, and to prepare it, once, TFDS needs TensorFlow: "
-            f"`uv run --extra prepare ...`."
-        )
-    hosts = {_host(url) for url in builder.url_infos or {}}
-    if hosts and not any(_answers(hosts)):
-        raise ConfigError(
-            f"dataset: {name!r} is not in {builder.data_dir}, and cannot be downloaded: "
-            f"no answer from {', '.join(sorted(host for host, _ in hosts))}."
-        )
+        raise ConfigError(f"{absent}, and to prepare it, once, TFDS needs TensorFlow: `uv run --extra prepare ...`.")
+    by_hand = Path(builder.data_dir_root, "downloads", "manual")  # where TFDS looks for archives before it downloads
+    urls = [url for url, info in (builder.url_infos or {}).items() if not (by_hand / (info.filename or url)).is_file()]
+    hosts = {urllib.parse.urlsplit(url).netloc: url for url in urls}
+    if hosts and not _any_answers(hosts.values()):
+        raise ConfigError(f"{absent}, and cannot be downloaded: no answer from {', '.join(sorted(hosts))}.")
     config = tfds.download.DownloadConfig(try_download_gcs=False)
     try:
-        builder.download_and_prepare(file_format="array_record", download_config=config)
+        builder.download_and_prepare(file_format=FORMAT, download_config=config)
     except Exception as error:  # TFDS and the network raise of every kind
-        message = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
-        raise ConfigError(f"dataset: TFDS could not prepare {name!r}: {message}.") from error
+        raise ConfigError(f"dataset: TFDS could not prepare {name!r}: {reason(error)}.") from error
 
 
-def _host(url: str) -> tuple[str, int]:
-    """Host and port that a download of ``url`` begins with: those of the proxy, where one is set."""
+def reason(error: BaseException) -> str:
+    """The first line of what an error says, without TFDS's own preamble."""
+    line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return line.rpartition('}": ')[2].rstrip(".")
+
+
+def _answer(url: str) -> bool:
+    """Whether the host of ``url`` answers at all, asked by the library that would download from it."""
     parts = urllib.parse.urlsplit(url)
-    proxy = urllib.request.getproxies().get(parts.scheme)
-    if proxy and not urllib.request.proxy_bypass(parts.hostname):
-        parts = urllib.parse.urlsplit(proxy if "//" in proxy else f"//{proxy}")
-    return parts.hostname, parts.port or {"http": 80, "ftp": 21}.get(parts.scheme, 443)
-
-
-def _answers(hosts: set[tuple[str, int]]) -> list[bool]:
-    """Whether each host lets itself be connected to; name look-up, which knows no time limit, happens in threads."""
-
-    def connects(host: tuple[str, int]) -> bool:
-        try:
-            socket.create_connection(host, timeout=_PATIENCE).close()
-        except OSError:
-            return False
+    if parts.scheme not in ("http", "https"):
         return True
+    try:
+        requests.head(f"{parts.scheme}://{parts.netloc}/", timeout=_PATIENCE)
+    except requests.RequestException:
+        return False
+    return True
 
-    pool = concurrent.futures.ThreadPoolExecutor(len(hosts))
-    futures = [pool.submit(connects, host) for host in hosts]
-    done, _ = concurrent.futures.wait(futures, timeout=_PATIENCE)
-    pool.shutdown(wait=False)
-    return [future in done and future.result() for future in futures]
+
+def _any_answers(urls: Iterable[str]) -> bool:
+    """Asks all at once. Daemon threads, because a name look-up knows no time limit and must not keep Python alive."""
+    answers: queue.Queue[bool] = queue.Queue()
+    threads = [threading.Thread(target=lambda u=url: answers.put(_answer(u)), daemon=True) for url in urls]
+    for thread in threads:
+        thread.start()
+    deadline = time.monotonic() + _PATIENCE
+    with contextlib.suppress(queue.Empty):
+        return any(answers.get(timeout=max(0, deadline - time.monotonic())) for _ in threads)
+    return False

@@ -68,13 +68,18 @@ def prepare(source: Source, root: Path) -> Source:
     Raises:
       ConfigError: at once, where TensorFlow or the network is missing.
     """
-    if source.prepared:
-        return source
     name = source.description.name
-    preparing.download_and_prepare(name, source.builder)
-    source = open_source(name, root)
+    if not source.prepared:
+        preparing.download_and_prepare(name, source.builder)
+        source = open_source(name, root)
     if not source.prepared:
         raise ConfigError(f"dataset: {source.folder} is no complete data set; delete it to prepare {name!r} anew.")
+    formats = [file_format.value for file_format in source.builder.info.available_file_formats()]
+    if preparing.FORMAT not in formats:
+        raise ConfigError(
+            f"dataset: {source.folder} holds {' and '.join(formats)} files, but only {preparing.FORMAT} can be read without "
+            "TensorFlow; prepare the set in another folder (TFDS_DATA_DIR)."
+        )
     return source
 
 
@@ -105,7 +110,7 @@ def read(source: Source, split: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     shape, label_key = source.description.shape, source.label_key
     try:
         with _quiet():
-            examples = source.builder.as_data_source(split)
+            examples = source.builder.as_data_source(split, file_format=preparing.FORMAT)
             for start in range(0, len(examples), _CHUNK):
                 chunk = examples.__getitems__(range(start, min(start + _CHUNK, len(examples))))
                 images = np.stack([example[source.image_key] for example in chunk])
@@ -113,7 +118,7 @@ def read(source: Source, split: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
                     raise ValueError(f"images of shape {images.shape[1:]} where {shape} was announced")
                 yield images, np.array([example[label_key] if label_key else -1 for example in chunk], np.int32)
     except Exception as error:  # whatever the readers and decoders of TFDS raise on files that are not as announced
-        message = f"dataset: {source.folder} cannot be read ({_first_line(error)}); delete it to prepare it anew."
+        message = f"dataset: {source.folder} cannot be read ({preparing.reason(error)}); delete it to prepare it anew."
         raise ConfigError(message) from error
 
 
@@ -130,30 +135,33 @@ def _quiet() -> Iterator[None]:
 
 def _builder(name: str, root: Path) -> tfds.core.DatasetBuilder:
     if name in DATASETS:
-        return pkgutil.resolve_name(DATASETS[name])(data_dir=root, file_format="array_record")
+        return pkgutil.resolve_name(DATASETS[name])(data_dir=root, file_format=preparing.FORMAT)
     try:
         set_name, options = tfds.core.naming.parse_builder_name_kwargs(name)
-        config = options.get("config")
-        if (
-            config is not None
-            and str(set_name) in _known()
-            and (configs := tfds.builder_cls(str(set_name)).builder_configs)
-        ):
-            one_of(f"dataset {set_name}", config, configs)
+        known = registered.list_imported_builders()
+        if set_name.namespace or not (set_name.name in known or (root / set_name.name).is_dir()):
+            raise _unknown(name, known)
+        if "config" in options and set_name.name in known:
+            _check_config(set_name.name, options["config"])
         return tfds.builder(name, data_dir=root)
-    except registered.DatasetNotFoundError as error:
-        near = difflib.get_close_matches(name, [*DATASETS, *_known()], n=1)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        accepted = f"accepted: {', '.join(DATASETS)} and the image data sets of TFDS by their names, such as mnist"
-        raise ConfigError(f"dataset: unknown {name!r}; {hint}{accepted}.") from error
     except ConfigError:
         raise
     except Exception as error:  # a name that TFDS cannot parse, a version it does not have, files it cannot read
-        raise ConfigError(f"dataset: TFDS cannot open {name!r}: {_first_line(error)}.") from error
+        raise ConfigError(f"dataset: TFDS cannot open {name!r}: {preparing.reason(error)}.") from error
 
 
-def _known() -> list[str]:
-    return registered.list_imported_builders()
+def _check_config(set_name: str, config: str) -> None:
+    configs = {config.name for config in tfds.builder_cls(set_name).BUILDER_CONFIGS}
+    if not configs:
+        raise ConfigError(f"dataset: {set_name} has no variants, so there is no '{set_name}/{config}'.")
+    one_of(f"dataset {set_name}", config, configs)
+
+
+def _unknown(name: str, known: list[str]) -> ConfigError:
+    near = difflib.get_close_matches(name, [*DATASETS, *known], n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    accepted = f"accepted: {', '.join(DATASETS)} and the image data sets of TFDS by their names, such as mnist"
+    return ConfigError(f"dataset: unknown {name!r}; {hint}{accepted}.")
 
 
 def _keys(name: str, info: tfds.core.DatasetInfo) -> tuple[str, str | None]:
@@ -161,7 +169,7 @@ def _keys(name: str, info: tfds.core.DatasetInfo) -> tuple[str, str | None]:
     features = dict(info.features)
     if info.supervised_keys and all(isinstance(key, str) for key in info.supervised_keys):
         features = {key: features[key] for key in info.supervised_keys[:2]}
-    images = [k for k, f in features.items() if len(f.shape or ()) == 3 and f.np_dtype == np.uint8]
+    images = [k for k, f in features.items() if type(f.shape) is tuple and len(f.shape) == 3 and f.np_dtype == np.uint8]
     labels = [k for k, f in features.items() if isinstance(f, tfds.features.ClassLabel)]
     if len(images) != 1:
         raise ConfigError(f"dataset: {name!r} has {len(images)} features that are 8-bit images; exactly one is needed.")
@@ -181,7 +189,3 @@ def _describe(builder: tfds.core.DatasetBuilder, image_key: str, label_key: str 
         class_names=tuple(features[label_key].names) if label_key else (),
         splits={name: split.num_examples for name, split in builder.info.splits.items()},
     )
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")

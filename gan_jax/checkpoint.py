@@ -1,0 +1,118 @@
+"""Checkpoints: written by orbax in the background, sealed with digests, restored bit by bit. The only file that imports orbax.
+
+Orbax commits a checkpoint by renaming a folder, so a killed process leaves whole ones only. It does not notice bytes that change
+later; the seal, a list of every file's length and SHA-256, does.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import pathlib
+import shutil
+
+import orbax.checkpoint as ocp
+
+from gan_jax.types import PyTree
+
+SEAL = "seal.json"
+_CHANGED_BY_COMMIT = ("_CHECKPOINT_METADATA", "commit_success.txt")
+
+
+class Damaged(Exception):
+    """A checkpoint that cannot be restored; the message says why."""
+
+
+def steps(folder: pathlib.Path) -> list[int]:
+    """Steps of the checkpoints in a folder, oldest first; empty where there is no such folder."""
+    if not folder.is_dir():
+        return []
+    return sorted(int(path.name) for path in folder.iterdir() if path.name.isdigit() and path.is_dir())
+
+
+def set_aside(folder: pathlib.Path, newest: int) -> None:
+    """Renames checkpoints of later steps than ``newest``, which could not be restored, and removes unfinished ones."""
+    for step in steps(folder):
+        if step > newest:
+            shutil.rmtree(folder / f"damaged_{step}", ignore_errors=True)
+            (folder / str(step)).rename(folder / f"damaged_{step}")
+    for unfinished in folder.glob("*.orbax-checkpoint-tmp*"):
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+class Writer:
+    """Saves states in the background and keeps the newest ``keep``; a context manager that waits for the last one."""
+
+    def __init__(self, folder: pathlib.Path, keep: int):
+        self._folder, self._step = folder.absolute(), 0
+        options = ocp.CheckpointManagerOptions(
+            max_to_keep=keep,
+            async_options=ocp.AsyncOptions(post_finalization_callback=lambda: _seal(self._folder, self._step)),
+        )
+        self._manager = ocp.CheckpointManager(self._folder, options=options)
+
+    def save(self, step: int, state: PyTree) -> None:
+        """Copies the state and returns; the caller may donate it at once."""
+        self._manager.wait_until_finished()
+        self._step = step
+        self._manager.save(step, args=ocp.args.Composite(state=ocp.args.StandardSave(state)))
+
+    def __enter__(self) -> Writer:
+        return self
+
+    def __exit__(self, *_) -> None:
+        self._manager.close()
+
+
+def restore(folder: pathlib.Path, step: int, like: PyTree) -> PyTree:
+    """The state saved at a step.
+
+    Args:
+      folder: that holds the checkpoints.
+      step: one of `steps`.
+      like: the state's abstract tree; each leaf's sharding says where the array goes.
+
+    Raises:
+      Damaged: if a file was changed since it was saved, or orbax cannot make a state of this shape from the files.
+    """
+    path = folder.absolute() / str(step)
+    _check_seal(path)
+    try:
+        with ocp.Checkpointer(ocp.CompositeCheckpointHandler()) as checkpointer:
+            return checkpointer.restore(path, args=ocp.args.Composite(state=ocp.args.StandardRestore(like)))["state"]
+    except (
+        Exception
+    ) as error:  # orbax raises what its parts raise: KeyError, JSONDecodeError, ValueError, plain Exception
+        raise Damaged(str(error).strip("\"'").partition("\n")[0].partition(". ")[0]) from error
+
+
+def _digest(file: pathlib.Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _seal(folder: pathlib.Path, step: int) -> None:
+    """Seals a checkpoint that is written but not yet committed. What orbax changes on committing is left out."""
+    (path,) = folder.glob(f"{step}.orbax-checkpoint-tmp*")
+    files = [file for file in sorted(path.rglob("*")) if file.is_file() and file.name not in _CHANGED_BY_COMMIT]
+    seal = {
+        file.relative_to(path).as_posix(): {"bytes": file.stat().st_size, "sha256": _digest(file)} for file in files
+    }
+    (path / SEAL).write_text(json.dumps(seal, indent=1))
+
+
+def _check_seal(path: pathlib.Path) -> None:
+    try:
+        seal = json.loads((path / SEAL).read_text())
+        for name, expected in seal.items():
+            file = path / name
+            if not file.is_file():
+                raise Damaged(f"{name} is missing")
+            if file.stat().st_size != expected["bytes"]:
+                raise Damaged(f"{name} has {file.stat().st_size} bytes, not {expected['bytes']}")
+            if _digest(file) != expected["sha256"]:
+                raise Damaged(f"{name} is not what was saved")
+    except FileNotFoundError as error:
+        raise Damaged(f"{SEAL} is missing") from error
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise Damaged(f"{SEAL} is unreadable") from error

@@ -1,0 +1,92 @@
+"""What a run tells while it goes on: lines of metrics, TensorBoard events, a progress bar."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import sys
+
+import numpy as np
+import tensorboardX
+import tqdm
+
+
+class Logs:
+    """The record of a run: ``metrics.jsonl``, a line a log, and the same for TensorBoard, with pictures.
+
+    What was logged beyond the step that a run is resumed from is dropped, so no step appears twice.
+    """
+
+    def __init__(self, path: pathlib.Path, step: int):
+        kept = _lines(path, step)
+        self.seconds: float = kept[-1]["seconds"] if kept else 0.0
+        """Wall seconds that the run had taken at the last line kept."""
+        unfinished = path.with_name(path.name + ".tmp")
+        unfinished.write_text("".join(json.dumps(line) + "\n" for line in kept))
+        os.replace(unfinished, path)
+        self._lines = path.open("a", buffering=1)
+        self._events = tensorboardX.SummaryWriter(str(path.parent), purge_step=step + 1 if step else None)
+
+    def write(self, step: int, seconds: float, images_per_second: float, metrics: dict[str, float]) -> None:
+        """Adds a line: the step, wall seconds since the run began, training speed, and the metrics."""
+        line = {"step": step, "seconds": round(seconds, 3), "images_per_second": round(images_per_second, 1), **metrics}
+        self._lines.write(json.dumps(line, allow_nan=False) + "\n")
+        for name, value in line.items():
+            if name != "step":
+                self._events.add_scalar(name, value, step)
+
+    def picture(self, step: int, pixels: np.ndarray) -> None:
+        """Adds ``[H, W, c]`` uint8 pixels to the TensorBoard events."""
+        self._events.add_image("samples", pixels, step, dataformats="HWC")
+
+    def close(self) -> None:
+        self._lines.close()
+        self._events.close()
+
+
+def _lines(path: pathlib.Path, step: int) -> list[dict]:
+    """The lines up to a step; a torn last line, cut off by a kill, is dropped too."""
+    lines = []
+    for text in path.read_text().splitlines() if path.exists() else []:
+        try:
+            line = json.loads(text)
+        except ValueError:
+            continue
+        if line["step"] <= step:
+            lines.append(line)
+    return lines
+
+
+class Progress:
+    """Step, speed, losses and time left: a bar on a terminal, a line a log elsewhere."""
+
+    def __init__(self, step: int, steps: int):
+        self._steps = steps
+        terminal = sys.stdout.isatty() and sys.stderr.isatty()
+        self._bar = tqdm.tqdm(total=steps, initial=step, unit=" steps", dynamic_ncols=True) if terminal else None
+
+    def advance(self) -> None:
+        """One step was made."""
+        if self._bar is not None:
+            self._bar.update()
+
+    def report(self, step: int, images_per_second: float, steps_per_second: float, metrics: dict[str, float]) -> None:
+        """Shows a log."""
+        losses = {name: f"{value:.3f}" for name, value in metrics.items() if name.endswith("/loss")}
+        if self._bar is not None:
+            self._bar.set_postfix({"images/s": f"{images_per_second:,.0f}"} | losses)
+            return
+        left = duration((self._steps - step) / steps_per_second)
+        told = "  ".join(f"{name} {value}" for name, value in losses.items())
+        print(f"step {step:,} of {self._steps:,}  {images_per_second:,.0f} images/s  {told}  {left} left", flush=True)
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+
+def duration(seconds: float) -> str:
+    """Seconds as ``[h:]mm:ss``, hours without leading zero."""
+    minutes, seconds = divmod(round(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02}:{seconds:02}" if minutes >= 60 else f"{minutes}:{seconds:02}"
