@@ -1,0 +1,37 @@
+"""What the scripts share: errors as one sentence, warnings as one line, compilations that outlive the process."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import warnings
+from collections.abc import Iterator
+
+from gan_jax.config import ConfigError
+
+
+@contextlib.contextmanager
+def one_sentence_errors(program: str) -> Iterator[None]:
+    """A `ConfigError` becomes one line on stderr and exit code 2."""
+    try:
+        yield
+    except ConfigError as error:
+        print(f"{program}: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+
+
+def quiet() -> None:
+    """Warnings as one line without a line of code, and no messages from the compiler; before jax is imported."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
+
+
+def keep_compilations() -> None:
+    """Compiled programs are kept in the user's cache folder (``GAN_JAX_CACHE``), so that the next start is a fast one."""
+    import jax
+
+    from gan_jax.data.cache import cache_folder
+
+    jax.config.update("jax_compilation_cache_dir", str(cache_folder() / "jax"))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
