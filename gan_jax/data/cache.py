@@ -86,25 +86,27 @@ def write(folder: Path, shape: tuple[int, ...], chunks: Iterable[tuple[np.ndarra
     """
     labels: list[np.ndarray] = []
     with _writing(), _temporary_folder(beside=folder) as temporary:
-        with open(temporary / "images.npy", "wb") as file:
+        new = temporary / "new"
+        new.mkdir()
+        with open(new / "images.npy", "wb") as file:
             np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
             for images, some in chunks:
                 file.write(images.tobytes())
                 labels.append(some)
             file.flush()
             os.fsync(file.fileno())  # a machine that dies after the renaming must not leave blank images
-        np.save(temporary / "labels.npy", np.concatenate(labels).astype(np.int32))
-        _publish(temporary, folder)
+        np.save(new / "labels.npy", np.concatenate(labels).astype(np.int32))
+        _publish(new, folder)
 
 
-def _publish(temporary: Path, folder: Path) -> None:
+def _publish(new: Path, folder: Path) -> None:
     while True:
         try:
-            return os.replace(temporary, folder)
+            return os.replace(new, folder)
         except OSError:  # there is one already: another process was faster, or it is damaged
             if read(folder) is not None:
                 return None
-            os.replace(folder, temporary / "damaged")
+            os.replace(folder, new.with_name("damaged"))
 
 
 @contextlib.contextmanager
