@@ -20,6 +20,8 @@ from gan_jax.config import Config, ConfigError
 from gan_jax.data import batches, cache, describe, load, preparing, shuffled
 from gan_jax.data.embedded.digits import Digits
 
+TFDS_DATA_DIR = os.environ.get("TFDS_DATA_DIR")  # of the user, who may have MNIST
+
 
 @pytest.fixture(scope="module")
 def shared_cache(tmp_path_factory):
@@ -242,7 +244,9 @@ def test_padding_is_symmetric(numbered_set):
 
 
 def test_mnist_is_what_tfds_reads(monkeypatch):
-    monkeypatch.undo()
+    monkeypatch.delenv("TFDS_DATA_DIR")
+    if TFDS_DATA_DIR:
+        monkeypatch.setenv("TFDS_DATA_DIR", TFDS_DATA_DIR)
     builder = tfds.builder("mnist")
     if not builder.is_prepared():
         pytest.skip("MNIST is not prepared here")
