@@ -12,18 +12,16 @@ import tensorboardX
 import tqdm
 
 
-class Logs:
+class Record:
     """The record of a run: ``metrics.jsonl``, a line a log, and the same for TensorBoard, with pictures.
 
     What was logged beyond the step that a run is resumed from is dropped, so no step appears twice.
     """
 
     def __init__(self, path: pathlib.Path, step: int):
-        kept = _lines(path, step)
-        self.seconds: float = kept[-1]["seconds"] if kept else 0.0
-        """Wall seconds that the run had taken at the last line kept."""
+        self.path = path
         unfinished = path.with_name(path.name + ".tmp")
-        unfinished.write_text("".join(json.dumps(line) + "\n" for line in kept))
+        unfinished.write_text("".join(json.dumps(line) + "\n" for line in _lines(path, step)))
         os.replace(unfinished, path)
         self._lines = path.open("a", buffering=1)
         self._events = tensorboardX.SummaryWriter(str(path.parent), purge_step=step + 1 if step else None)
@@ -43,6 +41,12 @@ class Logs:
     def close(self) -> None:
         self._lines.close()
         self._events.close()
+
+
+def seconds(path: pathlib.Path, step: int) -> float:
+    """Wall seconds that a run had taken at the last line of metrics up to a step; 0 where there is none."""
+    lines = _lines(path, step)
+    return lines[-1]["seconds"] if lines else 0.0
 
 
 def _lines(path: pathlib.Path, step: int) -> list[dict]:

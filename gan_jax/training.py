@@ -16,12 +16,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gan_jax import checkpoint, parallel, pictures, run_folder
+from gan_jax import checkpoint, logs, parallel, pictures, run_folder
 from gan_jax.build import build
 from gan_jax.config import Config
 from gan_jax.data import batches
 from gan_jax.gan import Gan, init_state
-from gan_jax.logs import Logs, Progress
 from gan_jax.train_step import generate, train_step
 from gan_jax.types import Array, Batch, GanState
 
@@ -34,7 +33,7 @@ class NotFinite(RuntimeError):
 
 
 class Outcome(NamedTuple):
-    """How a training ended: the last state and its step, which is less than the config's if it was stopped, and wall seconds."""
+    """How a training ended: the last state; its step, less than the config's if it was stopped; wall seconds of all starts."""
 
     state: GanState
     step: int
@@ -73,7 +72,7 @@ def train(config: Config, workdir: str | pathlib.Path, *, overwrite: bool = Fals
     state = run_folder.restore(workdir, config, everywhere) if resume else None
     step = 0 if state is None else int(state.step)
     if step >= config.steps:
-        return Outcome(state, step, 0.0)
+        return Outcome(state, step, logs.seconds(workdir / run_folder.METRICS, step))
     data = parallel.prefetch(batches(config, start=step), mesh)
     batch = next(data)
     data = itertools.chain([batch], data)
@@ -88,13 +87,13 @@ def train(config: Config, workdir: str | pathlib.Path, *, overwrite: bool = Fals
 
     with contextlib.ExitStack() as stack:
         stop = stack.enter_context(_stop_signals())
-        logs = stack.enter_context(contextlib.closing(Logs(workdir / run_folder.METRICS, step)))
-        progress = stack.enter_context(contextlib.closing(Progress(step, config.steps)))
+        record = stack.enter_context(contextlib.closing(logs.Record(workdir / run_folder.METRICS, step)))
+        progress = stack.enter_context(contextlib.closing(logs.Progress(step, config.steps)))
         writer = stack.enter_context(checkpoint.Writer(workdir / run_folder.CHECKPOINTS, config.keep))
-        before, window, saved = logs.seconds, [], step
+        before, window, saved = logs.seconds(record.path, step), [], step
 
         def log():
-            _log(config, logs, progress, step, before + time.perf_counter() - began, window)
+            _log(config, record, progress, step, before + time.perf_counter() - began, window)
             window.clear()
 
         def save() -> int:
@@ -112,14 +111,14 @@ def train(config: Config, workdir: str | pathlib.Path, *, overwrite: bool = Fals
             if step % config.sample_every == 0 or step == config.steps:
                 grid = pictures.grid(jax.device_get(generate(gan, state, latents, labels)), COLUMNS)
                 pictures.save(picture(workdir, step), grid)
-                logs.picture(step, grid)
+                record.picture(step, grid)
             if step % config.checkpoint_every == 0:
                 saved = save()
         if any(chunk.metrics for chunk in window):
             log()
         if step > saved:
             save()
-    return Outcome(state, step, time.perf_counter() - began)
+    return Outcome(state, step, before + time.perf_counter() - began)
 
 
 def picture(workdir: pathlib.Path, step: int) -> pathlib.Path:
@@ -136,7 +135,7 @@ def fixed_inputs(gan: Gan, seed: int) -> tuple[Array, Array]:
 
 
 def _advance(
-    gan: Gan, state: GanState, data: Iterator[Batch], n: int, stop: threading.Event, progress: Progress
+    gan: Gan, state: GanState, data: Iterator[Batch], n: int, stop: threading.Event, progress: logs.Progress
 ) -> tuple[GanState, Chunk]:
     """Makes ``n`` steps, fewer if it is told to stop. Metrics stay on the device until the end."""
     began, metrics = time.perf_counter(), []
@@ -156,13 +155,15 @@ def _next_event(config: Config, step: int) -> int:
     return min(config.steps, *((step // n + 1) * n for n in every))
 
 
-def _log(config: Config, logs: Logs, progress: Progress, step: int, seconds: float, window: list[Chunk]) -> None:
+def _log(
+    config: Config, record: logs.Record, progress: logs.Progress, step: int, seconds: float, window: list[Chunk]
+) -> None:
     """Writes and shows the means over the steps since the last log."""
     rows = [row for chunk in window for row in chunk.metrics]
     speed = len(rows) / sum(chunk.seconds for chunk in window)
     images = speed * config.d_steps * config.batch_size
     means = {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
-    logs.write(step, seconds, images, means)
+    record.write(step, seconds, images, means)
     progress.report(step, images, speed, means)
 
 

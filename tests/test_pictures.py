@@ -11,7 +11,8 @@ from gan_jax import pictures
 def test_every_pixel_of_a_grid(tmp_path, channels):
     images = np.random.default_rng(0).integers(0, 256, (5, 8, 16, channels), np.uint8)
     pictures.save_grid(tmp_path / "a" / "grid.png", images, columns=2)
-    pixels = np.asarray(Image.open(tmp_path / "a" / "grid.png")).reshape(3 * 50 - 2, 2 * 98 - 2, channels)
+    with Image.open(tmp_path / "a" / "grid.png") as picture:
+        pixels = np.asarray(picture).reshape(3 * 50 - 2, 2 * 98 - 2, channels)
     for i, image in enumerate(images):  # 8 x 16 becomes 48 x 96, then a gap of 2
         top, left = 50 * (i // 2), 98 * (i % 2)
         np.testing.assert_array_equal(

@@ -1,0 +1,266 @@
+"""``train.py`` as a command: wrong inputs, kills and interruptions of a real process."""
+
+import json
+import pathlib
+import random
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import jax
+import numpy as np
+import pytest
+from conftest import CACHE
+
+import train
+from gan_jax import checkpoint, recipe, run_folder
+
+ROOT = pathlib.Path(train.__file__).parent
+TINY = shlex.split(
+    "digits_dcgan --generator.name mlp --generator.width 8 --generator.base None --discriminator.name mlp "
+    "--discriminator.width 8 --discriminator.norm None --discriminator.base None --latents 4 --batch-size 16 "
+    "--steps 300 --log-every 5 --sample-every 100 --checkpoint-every 20"
+)
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch, tmp_path):
+    """Compilations and decoded images are shared with the other tests; nothing else is outside ``tmp_path``."""
+    monkeypatch.setenv("GAN_JAX_CACHE", str(CACHE.parent))
+    monkeypatch.chdir(tmp_path)
+    handler = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, handler)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """The folder of a run that nothing disturbed."""
+    workdir = tmp_path_factory.mktemp("runs") / "finished"
+    assert train.main([*TINY, "--workdir", str(workdir)]) == 0
+    return workdir
+
+
+def start(*arguments, until):
+    """A real process, once it has printed a line that begins with ``until``."""
+    process = subprocess.Popen(
+        [sys.executable, str(ROOT / "train.py"), *TINY, *arguments],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    for line in process.stdout:
+        if line.startswith(until):
+            return process
+    raise AssertionError(process.stderr.read())
+
+
+def end(process):
+    out, err = process.communicate(timeout=60)
+    return process.returncode, out, err
+
+
+def files(folder):
+    return {path.relative_to(folder): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def test_killed_and_interrupted_runs_end_bit_equal_to_an_undisturbed_one(tmp_path, finished):
+    run = ["--workdir", str(tmp_path / "run")]
+    step = random.randrange(45, 150, 5)  # saving the second checkpoint waits for the first
+    process = start(*run, until=f"step {step} ")
+    process.send_signal(signal.SIGKILL)
+    assert end(process)[0] == -signal.SIGKILL
+    killed = checkpoint.steps(tmp_path / "run" / "checkpoints")
+    assert killed and killed[-1] < 300
+
+    process = start(*run, until=f"step {max(step, killed[-1]) + 25} ")
+    process.send_signal(signal.SIGINT)
+    began = time.monotonic()
+    code, out, err = end(process)
+    assert code == 0 and time.monotonic() - began < 5 and err == ""
+    assert "Stopped and saved at step" in out and f"To go on: uv run train.py {' '.join(TINY)}" in out
+
+    assert train.main([*TINY, *run]) == 0
+    for folder in (finished, tmp_path / "run"):
+        steps = [json.loads(line)["step"] for line in (folder / "metrics.jsonl").read_text().splitlines()]
+        assert steps == sorted(set(steps)) and set(range(5, 305, 5)) <= set(steps)
+    (_, a), (_, b) = run_folder.load(finished), run_folder.load(tmp_path / "run")
+    assert int(a.step) == int(b.step) == 300
+    a, b = ({"players": (s.generator, s.discriminator), "ema": s.ema, "terms": s.terms} for s in (a, b))
+    assert jax.tree.structure(a) == jax.tree.structure(b) and len(jax.tree.leaves(a)) > 30
+    for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True):
+        assert np.asarray(x).tobytes() == np.asarray(y).tobytes()
+
+
+def test_interrupted_before_the_first_step(tmp_path):
+    process = start("--workdir", "run", until="Compiling")
+    process.send_signal(signal.SIGTERM)
+    began = time.monotonic()
+    code, out, err = end(process)
+    assert code == 0 and time.monotonic() - began < 5 and err == ""
+    assert "nothing was lost" in out or "Stopped and saved" in out  # the latter if it was compiled at once
+
+
+def test_closing_message_names_what_comes_next(tmp_path, finished, capsys):
+    assert train.main([*TINY, "--workdir", str(finished)]) == 0
+    out = capsys.readouterr().out
+    assert "Trained for 300 steps in 0:" in out and "in 0:00" not in out
+    assert str(finished / "samples" / "step_000300.png") in out and (finished / "samples" / "step_000300.png").exists()
+    assert str(finished / "checkpoints") in out and f"uv run eval.py {finished}" in out
+
+
+def test_divergence_is_exit_code_1_and_one_sentence(tmp_path, capsys):
+    assert train.main([*TINY, "--g-optimizer.lr", "1e38", "--d-optimizer.lr", "1e38", "--workdir", "run"]) == 1
+    err = capsys.readouterr().err
+    assert err.startswith("train.py: ") and err.count("\n") == 1 and " became " in err and "at step" in err
+
+
+def test_dry_run_prints_and_writes_nothing(tmp_path, capsys):
+    assert train.main(["--dry-run", "--ema", "0", "--seed", "7"]) == 0
+    out = capsys.readouterr().out
+    config = json.loads(out[: out.index("\n}\n") + 2])
+    assert (
+        config["ema"] == 0.0 and config["seed"] == 7 and config["conditioning"] == recipe("digits_dcgan").conditioning
+    )
+    assert "4 cpu" in out and "runs/digits_dcgan (new)" in out
+    assert not list(tmp_path.iterdir())
+
+
+def test_dry_run_counts_parameters(capsys):
+    train.main([*TINY, "--conditioning", "none", "--generator.depth", "2", "--discriminator.depth", "2", "--dry-run"])
+    out = capsys.readouterr().out
+    assert f"generator: {4 * 8 + 8 + 8 * 8 + 8 + 8 * 64 + 64:,} parameters" in out
+    assert f"discriminator: {64 * 8 + 8 + 8 * 8 + 8 + 8 + 1:,} parameters" in out
+
+
+def test_every_field_can_be_set():
+    options = train.parse(
+        shlex.split(
+            "mnist_dcgan --dataset digits --loss minimax --conditioning acgan --batch-size 32 --steps 9 --seed 3 --ema 5 "
+            "--generator.width 16 --d-optimizer.lr 0.1 --penalties r1:0.5:4 r1:2 --joint --size None --workdir x"
+        )
+    )
+    config = options.config
+    assert (config.dataset, config.loss, config.conditioning, config.joint, config.size) == (
+        "digits",
+        "minimax",
+        "acgan",
+        True,
+        None,
+    )
+    assert (config.batch_size, config.steps, config.seed, config.ema) == (32, 9, 3, 5.0)
+    assert config.generator.width == 16 and config.generator.name == "dcgan" and config.d_optimizer.lr == 0.1
+    assert [(p.name, p.weight, p.every) for p in config.penalties] == [("r1", 0.5, 4), ("r1", 2.0, 1)]
+    assert options.workdir == pathlib.Path("x")
+    assert train.parse([]).workdir == pathlib.Path("runs/digits_dcgan")
+    assert train.parse(["mnist_mlp", "--penalties"]).config.penalties == ()
+
+
+def test_help_lists_recipes_and_options(capsys):
+    with pytest.raises(SystemExit) as exit:
+        train.main(["--help"])
+    assert exit.value.code == 0
+    out = capsys.readouterr().out
+    for word in (
+        "digits_dcgan",
+        "mnist_mlp",
+        "mnist_dcgan",
+        "fashion_dcgan",
+        "--workdir",
+        "--generator.width",
+        "--batch-size",
+    ):
+        assert word in out
+
+
+def other_run(finished):
+    shutil.copytree(finished, "run")
+
+
+def corrupted_config(finished):
+    shutil.copytree(finished, "run")
+    pathlib.Path("run/config.json").write_text('{"dataset": "digits", ')
+
+
+def unknown_field(finished):
+    shutil.copytree(finished, "run")
+    config = json.loads(pathlib.Path("run/config.json").read_text())
+    pathlib.Path("run/config.json").write_text(json.dumps(config | {"stepz": 3}))
+
+
+def truncated_checkpoints(finished):
+    shutil.copytree(finished, "run")
+    for file in pathlib.Path("run/checkpoints").rglob("*"):
+        if file.is_file():
+            file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+
+
+def a_file(finished):
+    pathlib.Path("run").write_text("mine")
+
+
+def other_folder(finished):
+    pathlib.Path("run").mkdir()
+    pathlib.Path("run/config.json").write_text("{}")
+    pathlib.Path("run/thesis.tex").write_text("mine")
+
+
+def nothing(finished):
+    pass
+
+
+WRONG = [
+    ("digits_dcgn", nothing, "did you mean 'digits_dcgan'"),
+    ("--batch-siz 64", nothing, "--batch-size"),
+    ("--generator.widht 64", nothing, "--generator.width"),
+    ("mnist_mlp digits", nothing, "digits"),
+    ("--steps 1.5", nothing, "--steps"),
+    ("--steps 0", nothing, "steps: 0"),
+    ("--log-every 0", nothing, "log_every: 0"),
+    ("--checkpoint-every -1", nothing, "checkpoint_every: -1"),
+    ("--keep 0", nothing, "keep: 0"),
+    ("--batch-size 0", nothing, "batch_size: 0"),
+    ("--batch-size 30", nothing, "not divisible by the 4 devices"),
+    ("--ema -1", nothing, "ema: -1"),
+    ("--seed -1", nothing, "seed: -1"),
+    ("--latents 0", nothing, "latents: 0"),
+    ("--d-optimizer.lr nan", nothing, "d_optimizer.lr: nan"),
+    ("--generator.width 0", nothing, "generator.width: 0"),
+    ("--generator.name dcgn", nothing, "did you mean 'dcgan'"),
+    ("--loss minmax", nothing, "did you mean 'minimax'"),
+    ("--conditioning projektion", nothing, "did you mean 'projection'"),
+    ("--penalties r2:1", nothing, "penalties.0: unknown 'r2'"),
+    ("--penalties r1", nothing, "--penalties"),
+    ("--dataset digit", nothing, "digits"),
+    ("--split tran", nothing, "tran"),
+    ("--size 4", nothing, "size: 4"),
+    ("--workdir run", a_file, "run is a file"),
+    ("--workdir run/below", a_file, "run is a file"),
+    ("--workdir run --overwrite", a_file, "run is a file"),
+    ("--workdir run", other_folder, "holds something else than a run"),
+    ("--workdir run --overwrite", other_folder, "holds something else than a run"),
+    ("--workdir run", other_run, "differs in latents, generator.name"),
+    ("--workdir /proc/run", nothing, "cannot be written"),
+    (f"--workdir {'x' * 300}", nothing, "cannot be used"),
+    (f"{' '.join(TINY)} --workdir run", corrupted_config, "config.json: corrupted"),
+    (f"{' '.join(TINY)} --workdir run", unknown_field, "did you mean 'steps'"),
+    (f"{' '.join(TINY)} --workdir run", truncated_checkpoints, "no checkpoint can be restored: 300 ("),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("arguments, prepare, expected", WRONG)
+def test_wrong_input_is_one_sentence_exit_code_2_and_nothing_written(
+    tmp_path, finished, capfd, arguments, prepare, expected
+):
+    prepare(finished)
+    before = files(tmp_path)
+    capfd.readouterr()
+    with pytest.raises(SystemExit) as exit:
+        train.main(arguments.split())
+    out, err = capfd.readouterr()
+    assert exit.value.code == 2
+    assert expected in err and "Traceback" not in err and out == ""
+    if err.startswith("train.py: "):
+        assert err.count("\n") == 1 and err.endswith(".\n")
+    assert files(tmp_path) == before

@@ -1,0 +1,325 @@
+"""The training loop, in process: what it writes, and that interruptions leave no trace in the result."""
+
+import dataclasses
+import json
+import logging
+import math
+import shutil
+import signal
+
+import jax
+import numpy as np
+import pytest
+from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+import gan_jax
+from gan_jax import Config, ConfigError, Network, Optimizer, Penalty, checkpoint, logs, parallel, run_folder, training
+
+TINY = Config(
+    conditioning="projection",
+    latents=4,
+    generator=Network("mlp", width=8, depth=1),
+    discriminator=Network("mlp", width=8, depth=1),
+    penalties=(Penalty("r1", 0.1, every=3),),
+    g_optimizer=Optimizer(lr=1e-2),
+    d_optimizer=Optimizer(lr=1e-2),
+    batch_size=16,
+    steps=14,
+    log_every=4,
+    sample_every=6,
+    checkpoint_every=5,
+    keep=2,
+)
+DIVERGES = dataclasses.replace(TINY, g_optimizer=Optimizer(lr=1e38), d_optimizer=Optimizer(lr=1e38), checkpoint_every=1)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A run that nothing disturbed, its outcome and the names of all that jax compiled while it ran."""
+    workdir = tmp_path_factory.mktemp("runs") / "finished"
+    return workdir, training.train(TINY, workdir)
+
+
+def arrays(state):
+    return [
+        np.asarray(jax.random.key_data(a) if jax.dtypes.issubdtype(a.dtype, jax.dtypes.prng_key) else a)
+        for a in jax.tree.leaves(state)
+    ]
+
+
+def assert_same(a, b):
+    assert jax.tree.structure(a) == jax.tree.structure(b)
+    for x, y in zip(arrays(a), arrays(b), strict=True):
+        np.testing.assert_array_equal(x, y)
+
+
+def lines(workdir):
+    return [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
+
+
+def snapshot(folder):
+    return {path.relative_to(folder): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def stop_at(monkeypatch, step, number=signal.SIGTERM):
+    """Sends this process a signal when the batch of a step (counted from 0) is asked for."""
+
+    def batches(config, start=0):
+        for i, batch in enumerate(gan_jax.batches(config, start=start), start=start):
+            if i == step:
+                signal.raise_signal(number)
+            yield batch
+
+    monkeypatch.setattr(training, "batches", batches)
+
+
+def test_the_loop_does_what_plain_steps_do(finished):
+    workdir, outcome = finished
+    gan, data, rows = gan_jax.build(TINY), gan_jax.batches(TINY), []
+    state = gan_jax.init_state(gan, jax.random.key(TINY.seed), next(gan_jax.batches(TINY)))
+    for _ in range(TINY.steps):
+        state, metrics = gan_jax.train_step(gan, state, next(data))
+        rows.append({name: float(value) for name, value in metrics.items()})
+    for a, b in zip(arrays(outcome.state), arrays(state), strict=True):  # four devices against one
+        np.testing.assert_allclose(a, b, rtol=1e-3, atol=2e-4)
+    logged = lines(workdir)
+    assert [line["step"] for line in logged] == [4, 8, 12, 14]
+    for line, window in zip(logged, (rows[:4], rows[4:8], rows[8:12], rows[12:]), strict=True):
+        assert set(line) == {"step", "seconds", "images_per_second", *rows[0]}
+        for name in rows[0]:
+            assert line[name] == pytest.approx(np.mean([row[name] for row in window]), rel=1e-3, abs=2e-4)
+    assert 0 < logged[0]["seconds"] < logged[1]["seconds"] < logged[-1]["seconds"] <= outcome.seconds
+
+
+def test_run_folder(finished):
+    workdir, _ = finished
+    assert run_folder.read_config(workdir) == TINY
+    assert checkpoint.steps(workdir / "checkpoints") == [10, 14]
+    assert sorted(p.name for p in (workdir / "samples").iterdir()) == [
+        "step_000006.png",
+        "step_000012.png",
+        "step_000014.png",
+    ]
+    with Image.open(workdir / "samples" / "step_000014.png") as picture:
+        assert picture.size == (10 * 50 - 2, 10 * 50 - 2)  # ten classes of ten, 8 pixels enlarged to 48, a gap of 2
+    (start,) = json.loads((workdir / "run.json").read_text())["starts"]
+    assert (
+        start["jax"] == jax.__version__ and start["seed"] == TINY.seed and start["devices"] == 4 and start["step"] == 0
+    )
+    assert {"python", "jaxlib", "flax", "optax", "device", "git_revision", "git_dirty", "time", "command"} <= set(start)
+    assert not list(workdir.rglob("*tmp*"))
+
+
+def test_tensorboard_events_hold_the_metrics_and_the_samples(finished):
+    workdir, _ = finished
+    events = EventAccumulator(str(workdir), size_guidance={"images": 0}).Reload()
+    for name in ("d/loss", "g/loss", "d/r1", "images_per_second"):
+        for event, line in zip(events.Scalars(name), lines(workdir), strict=True):
+            assert event.step == line["step"] and event.value == pytest.approx(line[name], rel=1e-6)
+    assert [event.step for event in events.Images("samples")] == [6, 12, 14]
+
+
+def test_pictures_show_a_class_a_row_and_the_same_latents_down_a_column():
+    latents, labels = training.fixed_inputs(gan_jax.build(TINY), seed=3)
+    assert latents.shape == (100, TINY.latents) and labels.tolist() == [row for row in range(10) for _ in range(10)]
+    table = np.asarray(latents).reshape(10, 10, -1)
+    np.testing.assert_array_equal(table, np.broadcast_to(table[:1], table.shape))
+    assert len(np.unique(table[0], axis=0)) == 10
+    unconditional, _ = training.fixed_inputs(gan_jax.build(dataclasses.replace(TINY, conditioning="none")), seed=3)
+    assert len(np.unique(np.asarray(unconditional), axis=0)) == 100
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_stopped_and_resumed_is_as_if_never_stopped(tmp_path, monkeypatch, finished, number):
+    handlers = [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)]
+    with monkeypatch.context() as patch:
+        stop_at(patch, 8, number)  # asked for while step 7 is made
+        stopped = training.train(TINY, tmp_path / "run")
+    assert [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)] == handlers
+    assert 5 < stopped.step < 10 and checkpoint.steps(tmp_path / "run" / "checkpoints") == [5, stopped.step]
+    assert lines(tmp_path / "run")[-1]["step"] == stopped.step
+    outcome = training.train(TINY, tmp_path / "run")
+    assert_same(outcome.state, finished[1].state)
+    assert_same(run_folder.load(tmp_path / "run")[1], finished[1].state)
+    steps = [line["step"] for line in lines(tmp_path / "run")]
+    assert steps == sorted({4, stopped.step, 8, 12, 14})
+    assert (tmp_path / "run" / "samples" / "step_000014.png").read_bytes() == (
+        finished[0] / "samples" / "step_000014.png"
+    ).read_bytes()
+    assert [s["step"] for s in json.loads((tmp_path / "run" / "run.json").read_text())["starts"]] == [0, stopped.step]
+
+
+def test_before_the_first_step_a_signal_raises(tmp_path, monkeypatch):
+    def interrupted(*_):
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(training, "_compile", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        training.train(TINY, tmp_path / "run")
+    assert checkpoint.steps(tmp_path / "run" / "checkpoints") == []
+
+
+def test_lines_beyond_the_step_resumed_from_are_dropped(tmp_path, finished):
+    shutil.copytree(finished[0], tmp_path / "run")
+    shutil.rmtree(tmp_path / "run" / "checkpoints" / "14")
+    with (tmp_path / "run" / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 15, "sec')  # a kill cut this off
+    outcome = training.train(TINY, tmp_path / "run")
+    assert_same(outcome.state, finished[1].state)
+    assert [line["step"] for line in lines(tmp_path / "run")] == [4, 8, 12, 14]
+    events = EventAccumulator(str(tmp_path / "run")).Reload()
+    assert sorted({event.step for event in events.Scalars("d/loss")}) == [4, 8, 12, 14]
+    assert len(events.Scalars("d/loss")) == 4
+
+
+def test_a_finished_run_is_left_alone(finished):
+    before = snapshot(finished[0])
+    assert training.train(TINY, finished[0]).step == TINY.steps
+    assert snapshot(finished[0]) == before
+
+
+def test_overwrite_begins_anew_and_spares_what_no_run_wrote(tmp_path, finished):
+    shutil.copytree(finished[0], tmp_path / "run")
+    (tmp_path / "run" / "notes.txt").write_text("mine")
+    other = dataclasses.replace(TINY, steps=2, generator=Network("mlp", width=4))
+    with pytest.raises(ConfigError, match=r"differs in generator\.width, generator\.depth, steps"):
+        training.train(other, tmp_path / "run")
+    assert training.train(other, tmp_path / "run", overwrite=True).step == 2
+    assert checkpoint.steps(tmp_path / "run" / "checkpoints") == [2]
+    assert [line["step"] for line in lines(tmp_path / "run")] == [2]
+    assert (tmp_path / "run" / "notes.txt").read_text() == "mine"
+
+
+def truncate(folder):
+    file = max((f for f in folder.rglob("*") if f.is_file()), key=lambda f: f.stat().st_size)
+    file.write_bytes(file.read_bytes()[:-10])
+
+
+def flip(folder):
+    file = max((f for f in folder.rglob("*") if f.is_file()), key=lambda f: f.stat().st_size)
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+
+
+def empty(folder):
+    shutil.rmtree(folder)
+    folder.mkdir()
+
+
+@pytest.mark.parametrize("damage", [truncate, flip, empty])
+def test_a_damaged_checkpoint_gives_way_to_the_one_before(tmp_path, finished, damage, capfd):
+    workdir = tmp_path / "run"
+    shutil.copytree(finished[0], workdir)
+    damage(workdir / "checkpoints" / "14")
+    with pytest.warns(UserWarning, match=r"cannot be restored: 14 \(.*\); going back to 10"):
+        _, state = run_folder.load(workdir)
+    assert int(state.step) == 10
+    with pytest.raises(ConfigError, match=r"no checkpoint can be restored: 14 \("):
+        run_folder.load(workdir, checkpoint=14)
+    with pytest.warns(UserWarning, match="going back to 10"):
+        assert_same(training.train(TINY, workdir).state, finished[1].state)
+    assert checkpoint.steps(workdir / "checkpoints") == [10, 14]
+    assert capfd.readouterr().err == ""
+
+
+def test_nothing_is_touched_where_every_checkpoint_is_damaged(tmp_path, finished):
+    workdir = tmp_path / "run"
+    shutil.copytree(finished[0], workdir)
+    for step in (10, 14):
+        truncate(workdir / "checkpoints" / str(step))
+    before = snapshot(workdir)
+    with pytest.raises(ConfigError, match=r"no checkpoint can be restored: 14 \(.*\), 10 \(.*\)\.$"):
+        training.train(TINY, workdir)
+    assert snapshot(workdir) == before
+
+
+def test_load(tmp_path, finished):
+    gan, state = run_folder.load(str(finished[0]))
+    assert gan is gan_jax.build(TINY)
+    assert_same(state, finished[1].state)
+    assert all(len(leaf.sharding.device_set) == 1 for leaf in jax.tree.leaves(state))
+    assert int(run_folder.load(finished[0], checkpoint=10)[1].step) == 10
+    with pytest.raises(ConfigError, match=r"has none of step 11; accepted: 10, 14"):
+        run_folder.load(finished[0], checkpoint=11)
+    with pytest.raises(ConfigError, match="no run folder"):
+        run_folder.load(tmp_path)
+    shutil.copy(finished[0] / "config.json", tmp_path)
+    with pytest.raises(ConfigError, match="no checkpoint yet"):
+        run_folder.load(tmp_path)
+
+
+def test_divergence_stops_the_run_and_keeps_what_was_good(tmp_path):
+    with pytest.raises(
+        training.NotFinite, match=r"^(d/\w+|g/\w+|[\w.]+) became (nan|-?inf|infinite or no number) (at|by) step \d+$"
+    ):
+        training.train(DIVERGES, tmp_path / "run")
+    kept = checkpoint.steps(tmp_path / "run" / "checkpoints")
+    for line in lines(tmp_path / "run"):
+        assert all(math.isfinite(value) for value in line.values())
+    for step in kept:
+        for a in arrays(run_folder.load(tmp_path / "run", checkpoint=step)[1]):
+            assert np.all(np.isfinite(a))
+
+
+def test_a_state_with_one_bad_number_is_never_saved(tmp_path, finished):
+    state = finished[1].state
+    training._check_state(state, 14)
+    bad = state.replace(ema=jax.tree.map(lambda a: a.at[(0,) * a.ndim].set(np.nan), state.ema))
+    with pytest.raises(training.NotFinite, match=r"^ema\.params\.\S+ became infinite or no number by step 14$"):
+        training._check_state(bad, 14)
+
+
+def test_steps_compile_once_and_the_state_stays_on_every_device(tmp_path, caplog):
+    config = dataclasses.replace(TINY, latents=5)  # not compiled before in this process
+    jax.config.update("jax_log_compiles", True)
+    try:
+        with caplog.at_level(logging.WARNING):
+            outcome = training.train(config, tmp_path / "run")
+    finally:
+        jax.config.update("jax_log_compiles", False)
+    compiled = [r.getMessage() for r in caplog.records if r.getMessage().startswith("Compiling")]
+    for name in ("train_step", "generate", "_finite"):
+        assert sum(f"jit({name})" in message for message in compiled) == 1, compiled
+    for leaf in jax.tree.leaves(outcome.state):
+        assert leaf.sharding.is_fully_replicated and len(leaf.sharding.device_set) == 4
+
+
+def test_a_batch_is_divided_among_the_devices():
+    mesh = parallel.mesh(16)
+    batch = next(parallel.prefetch(gan_jax.batches(TINY), mesh))
+    assert [shard.data.shape for shard in batch.x.addressable_shards] == [(1, 4, 8, 8, 1)] * 4
+    np.testing.assert_array_equal(batch.x, next(gan_jax.batches(TINY)).x)
+    with pytest.raises(ConfigError, match="batch_size: 18 is not divisible by the 4 devices"):
+        parallel.mesh(18)
+
+
+def test_prefetching_neither_loses_nor_repeats_a_batch():
+    ahead, plain = parallel.prefetch(gan_jax.batches(TINY, start=3), parallel.mesh(16)), gan_jax.batches(TINY, start=3)
+    for _ in range(5):
+        np.testing.assert_array_equal(next(ahead).x, next(plain).x)
+
+
+def test_events_follow_each_other():
+    config = dataclasses.replace(TINY, steps=20, log_every=4, sample_every=6, checkpoint_every=9)
+    step, seen = 0, []
+    while step < config.steps:
+        step = training._next_event(config, step)
+        seen.append(step)
+    assert seen == [4, 6, 8, 9, 12, 16, 18, 20]
+
+
+def test_progress_without_a_terminal_is_plain_lines(capsys):
+    progress = logs.Progress(0, 1_000)
+    progress.advance()
+    progress.report(400, 1234.5, steps_per_second=2.0, metrics={"d/loss": 1.25, "g/loss": 0.5, "d/r1": 3.0})
+    progress.close()
+    assert capsys.readouterr().out == "step 400 of 1,000  1,234 images/s  d/loss 1.250  g/loss 0.500  5:00 left\n"
+
+
+@pytest.mark.parametrize(
+    "seconds, text", [(0, "0:00"), (59.6, "1:00"), (3599, "59:59"), (3600, "1:00:00"), (90061, "25:01:01")]
+)
+def test_durations(seconds, text):
+    assert logs.duration(seconds) == text
