@@ -1,0 +1,18 @@
+"""Image classifiers, trained here on real images: the feature networks of the metrics.
+
+A new architecture is a file of this folder and a line of `RECOGNIZERS`.
+"""
+
+from gan_jax.recognizers.library import RECOGNIZERS, RecognizerConfig, real_sample, recognizer, train_and_test
+from gan_jax.recognizers.recognizer import FeatureNetwork, Pixels, Recognizer
+
+__all__ = [
+    "RECOGNIZERS",
+    "FeatureNetwork",
+    "Pixels",
+    "Recognizer",
+    "RecognizerConfig",
+    "real_sample",
+    "recognizer",
+    "train_and_test",
+]

@@ -1,0 +1,41 @@
+"""A small convolutional classifier for images of 8 to 32 pixels."""
+
+from __future__ import annotations
+
+import flax.linen as nn
+
+from gan_jax.nn.conv import Conv, ConvPool
+from gan_jax.types import Array
+
+
+class Cnn(nn.Module):
+    """3x3 convolutions, halving the side and doubling the channels down to 4 pixels, then one hidden layer.
+
+    Call: ``x [b, h, w, c]`` float32 in [-1, 1] ``-> (features [b, features], logits [b, num_classes])`` float32; the
+    features are the hidden layer after its ReLU. In training mode it needs the random stream "dropout" and changes
+    the statistics "batch_stats".
+
+    Attributes:
+      width: channels of the first convolution.
+      features: units of the hidden layer.
+      dropout: share of activations dropped before the hidden layer.
+    """
+
+    num_classes: int
+    width: int = 16
+    features: int = 64
+    dropout: float = 0.3
+
+    @nn.compact
+    def __call__(self, x: Array, *, train: bool) -> tuple[Array, Array]:
+        width = self.width
+        while min(x.shape[1:3]) > 4:
+            x = self._activate(ConvPool(width, use_bias=False, kernel_init=nn.initializers.he_normal())(x), train)
+            width *= 2
+        x = self._activate(Conv(width, (3, 3), use_bias=False, kernel_init=nn.initializers.he_normal())(x), train)
+        x = nn.Dropout(self.dropout, deterministic=not train)(x.reshape(len(x), -1))
+        features = nn.relu(nn.Dense(self.features)(x))
+        return features, nn.Dense(self.num_classes)(features)
+
+    def _activate(self, x: Array, train: bool) -> Array:
+        return nn.relu(nn.BatchNorm(use_running_average=not train, momentum=0.9)(x))

@@ -1,0 +1,187 @@
+"""Trained recognizers and the features of real images, made once and kept in the user's cache folder."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import os
+import sys
+import tempfile
+import time
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import flax.linen as nn
+import flax.traverse_util
+import jax
+import numpy as np
+import optax
+
+from gan_jax.config import Config, ConfigError, one_of
+from gan_jax.data import Description, batches, describe, load
+from gan_jax.data.cache import cache_folder
+from gan_jax.metrics import Sample, label_agreement
+from gan_jax.recognizers import training
+from gan_jax.recognizers.cnn import Cnn
+from gan_jax.recognizers.recognizer import FeatureNetwork, Recognizer
+
+RECOGNIZERS: dict[str, Callable[[int], nn.Module]] = {"cnn": Cnn}
+"""Architectures: from the number of classes to a module ``(x, *, train) -> (features, logits)``."""
+
+
+@dataclasses.dataclass(frozen=True)
+class RecognizerConfig:
+    """How a recognizer is made: an architecture of `RECOGNIZERS`, trained by AdamW at a rate that decays as a cosine.
+
+    ``lr``, ``weight_decay``: of AdamW (Loshchilov & Hutter 2019); ``shift``, ``noise``: see `training.Classifier`.
+    """
+
+    network: str = "cnn"
+    steps: int = 1_500
+    batch_size: int = 128
+    lr: float = 3e-3
+    weight_decay: float = 1e-4
+    shift: int = 1
+    noise: float = 0.1
+    seed: int = 0
+
+
+def recognizer(dataset: str, size: int | None = None, config: RecognizerConfig = RecognizerConfig()) -> Recognizer:
+    """The recognizer of a labelled data set: from the cache, or trained on its training split and tested on the rest.
+
+    Args:
+      dataset, size: as for `gan_jax.data.load`.
+      config: how it is made. Another config, data set, size or code makes another recognizer.
+
+    Raises:
+      ConfigError: for a data set without labels, or an unknown architecture.
+    """
+    make = RECOGNIZERS[one_of("recognizer.network", config.network, RECOGNIZERS)]
+    about = describe(dataset)
+    if not about.num_classes:
+        raise ConfigError(
+            f"dataset: {dataset} has no labels, so no recognizer can learn from it; accepted: labelled ones."
+        )
+    about = load(dataset, "train", size).description if not about.splits else about
+    network = make(about.num_classes)
+    key = _key(about, size, config, network)
+    path = _folder(key) / "network.npz"
+    arrays = _read(path)
+    if arrays is None:
+        arrays = _trained(about, size, config, network, key)
+        _write(path, arrays)
+    about = json.loads(str(arrays.pop("about")))
+    return Recognizer(network, flax.traverse_util.unflatten_dict(arrays, sep="/"), key, about)
+
+
+def train_and_test(splits: dict[str, int]) -> tuple[str, str]:
+    """The splits to learn from and to test on: the data set's own, or the first nine tenths and the last one.
+
+    Raises:
+      ConfigError: for a data set without a split named train.
+    """
+    if "train" not in splits:
+        raise ConfigError(f"split: the data set has {', '.join(splits)}; one named train is needed.")
+    for name in ("test", "validation"):
+        if name in splits:
+            return "train", name
+    return "train[:90%]", "train[90%:]"
+
+
+def real_sample(network: FeatureNetwork, dataset: str, split: str, size: int | None = None) -> Sample:
+    """What a feature network sees in a split of real images, computed once and cached.
+
+    Raises:
+      ConfigError: as `gan_jax.data.load`.
+    """
+    data = load(dataset, split, size)
+    about = data.description
+    key = _digest(about.name, about.version, split, size, len(data.labels))
+    path = _folder(network.key) / f"features-{key}.npz"
+    arrays = _read(path)
+    if arrays is None:
+        features, logits = network.features(data.images)
+        arrays = {"features": features} | ({} if logits is None else {"logits": logits})
+        _write(path, arrays)
+    return Sample(arrays["features"], arrays.get("logits"), data.labels if data.labels.min() >= 0 else None)
+
+
+def _trained(about: Description, size: int | None, config: RecognizerConfig, network: nn.Module, key: str):
+    """Arrays of a newly trained network by path, and its provenance as JSON in ``about``."""
+    train_split, test_split = train_and_test(about.splits)
+    train_data, test_data = (load(about.name, split, size) for split in (train_split, test_split))
+    for split, data in ((train_split, train_data), (test_split, test_data)):
+        if data.labels.min() < 0:
+            raise ConfigError(f"dataset: the split {split} of {about.name} has images without labels.")
+    n = len(train_data.labels)
+    print(f"Training a recognizer on {about.name}, {train_split} ({n:,} images), once.", file=sys.stderr, flush=True)
+    start = time.perf_counter()
+    optimizer = optax.adamw(optax.cosine_decay_schedule(config.lr, config.steps), weight_decay=config.weight_decay)
+    classifier = training.Classifier(network, optimizer, config.shift, config.noise)
+    state = training.init_state(classifier, jax.random.key(config.seed), train_data.images.shape[1:])
+    data = Config(dataset=about.name, split=train_split, size=size, batch_size=config.batch_size, seed=config.seed)
+    # The recognizer's minibatches are the GAN's, without the axis of discriminator steps.
+    minibatches = (jax.tree.map(lambda a: a[0], batch) for batch in batches(data))
+    state = training.train(classifier, state, minibatches, config.steps, f"recognizer of {about.name}")
+    variables = jax.device_get({"params": state.network.params, **state.network.stats})
+    seconds = time.perf_counter() - start
+    _, logits = Recognizer(network, variables, key, {}).features(test_data.images)
+    provenance = {
+        **dataclasses.asdict(config),
+        "dataset": about.name,
+        "version": about.version,
+        "train_split": train_split,
+        "train_images": n,
+        "test_split": test_split,
+        "test_images": len(test_data.labels),
+        "test_accuracy": label_agreement(logits, test_data.labels),
+        "training_seconds": round(seconds, 1),
+        "key": key,
+    }
+    return {**flax.traverse_util.flatten_dict(variables, sep="/"), "about": np.array(json.dumps(provenance))}
+
+
+def _key(about: Description, size: int | None, config: RecognizerConfig, network: nn.Module) -> str:
+    """Names a recognizer by what it is made from: data, recipe, and the code of the network and of its training."""
+    files = (Path(sys.modules[type(network).__module__].__file__), Path(training.__file__))
+    code = [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
+    train_split, _ = train_and_test(about.splits)
+    return _digest(about.name, about.version, train_split, about.splits, size, dataclasses.asdict(config), code)
+
+
+def _digest(*values: object) -> str:
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _folder(key: str) -> Path:
+    return cache_folder() / "recognizers" / key
+
+
+def _read(path: Path) -> dict[str, np.ndarray] | None:
+    """The arrays of a file; None where it is absent or, with a sentence on stderr, damaged."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return dict(file)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
+        print(f"{path} is damaged ({error}) and is made again.", file=sys.stderr, flush=True)
+        return None
+
+
+def _write(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    """Writes the file so that it appears whole or not at all."""
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", delete=False) as temporary:
+            np.savez(temporary, **arrays)
+        os.replace(temporary.name, path)
+    except OSError as error:
+        if temporary is not None:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary.name)
+        raise ConfigError(f"GAN_JAX_CACHE: the cache {cache_folder()} cannot be written ({error}).") from error
