@@ -11,15 +11,16 @@
 from gan_jax.build import build
 from gan_jax.config import Config, ConfigError, Network, Optimizer, Penalty
 from gan_jax.configs import recipe
-from gan_jax.data import batches, describe
+from gan_jax.data import batches, describe, resident
 from gan_jax.gan import Gan, init_state
-from gan_jax.train_step import generate, sample, train_step
+from gan_jax.run_folder import load
+from gan_jax.train_step import generate, sample, train_step, train_steps
 from gan_jax.types import Batch, Critique, DContext, GanState, GContext, Loss, Regularizer, Term
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Batch", "Config", "ConfigError", "Critique", "DContext", "GContext", "Gan", "GanState", "Loss", "Network", "Optimizer",
-    "Penalty", "Regularizer", "Term", "batches", "build", "describe", "generate", "init_state", "recipe", "sample",
-    "train_step",
+    "Penalty", "Regularizer", "Term", "batches", "build", "describe", "generate", "init_state", "load", "recipe", "resident",
+    "sample", "train_step", "train_steps",
 ]  # fmt: skip

@@ -98,6 +98,8 @@ class Config:
     """Split to train on, in TFDS's slicing language, for instance train[:90%]."""
     size: int | None = None
     """Side that smaller images are padded to with black (28 -> 32); None leaves them as they are."""
+    flip: bool = False
+    """Show each image mirrored in half of the epochs."""
     conditioning: str = "none"
     """How labels enter: none, concat (Mirza & Osindero 2014), projection (Miyato & Koyama 2018), acgan (Odena et al. 2017)."""
     latents: int = 100

@@ -17,6 +17,7 @@ import numpy as np
 import optax
 
 from gan_jax.config import ConfigError
+from gan_jax.data import Resident, batch_at
 from gan_jax.gan import Gan
 from gan_jax.types import Array, Batch, Critique, DContext, GanState, GContext, Metrics, Player, PyTree, Term, TermState
 
@@ -39,6 +40,35 @@ def train_step(gan: Gan, state: GanState, batch: Batch, axis_name: str | None = 
       The new state, and the means over the batch of ``{d,g}/loss``, ``d/score_{real,fake}`` and ``{d,g}/TERM`` (as last
       evaluated, unweighted), each ``()`` float32.
     """
+    return _train_step(gan, state, batch, axis_name)
+
+
+@functools.partial(jax.jit, static_argnames="gan", donate_argnames="state")
+def train_steps(gan: Gan, state: GanState, data: Resident, n: int) -> tuple[GanState, Metrics]:
+    """``n`` steps in one call of one compiled loop, whatever ``n``, on a training set that lies on the device.
+
+    Args:
+      gan, state: as for `train_step`.
+      data: from `gan_jax.resident`; step ``i`` takes batch ``i``, the one that `gan_jax.batches` yields.
+      n: number of steps, at least 1; an argument of the compiled function, so that another one does not recompile.
+
+    Returns:
+      The state that ``n`` calls of `train_step` give, and the means of their metrics over the ``n`` steps, ``()`` float32:
+      not finite if any was not.
+    """
+
+    def step(_, carry):
+        state, sums = carry
+        state, metrics = _train_step(gan, state, batch_at(data, state.step), None)
+        return state, jax.tree.map(jnp.add, sums, metrics)
+
+    metrics = jax.eval_shape(lambda state: _train_step(gan, state, batch_at(data, state.step), None)[1], state)
+    zeros = jax.tree.map(lambda m: jnp.zeros(m.shape, m.dtype), metrics)
+    state, sums = jax.lax.fori_loop(0, n, step, (state, zeros))
+    return state, jax.tree.map(lambda total: total / n, sums)
+
+
+def _train_step(gan: Gan, state: GanState, batch: Batch, axis_name: str | None) -> tuple[GanState, Metrics]:
     gan = _synchronized(gan, axis_name)
     key = jax.random.fold_in(state.key, state.step)
     batch = Batch(to_float(batch.x), batch.y)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 import numpy as np
 
 from gan_jax.config import Config, ConfigError
 from gan_jax.data.dataset import Dataset, load
-from gan_jax.data.order import shuffled
+from gan_jax.data.order import mirrored, shuffled
 from gan_jax.types import Batch
 
 _AHEAD = 1 << 14  # positions shuffled at once: one numpy call a round has a fixed price
@@ -32,17 +33,22 @@ def batches(config: Config, start: int = 0) -> Iterator[Batch]:
     if start < 0:
         raise ConfigError(f"start: {start} is not the number of a batch, which begin at 0.")
     dataset = load(config.dataset, config.split, config.size)
-    return _gather(dataset, config.seed, (config.d_steps, config.batch_size), start)
+    return _gather(dataset, config.seed, (config.d_steps, config.batch_size), config.flip, start)
 
 
-def _gather(dataset: Dataset, seed: int, lead: tuple[int, int], start: int) -> Iterator[Batch]:
+def _gather(dataset: Dataset, seed: int, lead: tuple[int, int], flip: bool, start: int) -> Iterator[Batch]:
     images, labels = np.asarray(dataset.images), dataset.labels
     n, size = len(labels), lead[0] * lead[1]
     block = max(1, _AHEAD // size)
     while True:
         epoch, offset = divmod(start * size, n)  # Python integers: no overflow however long the run
         position = offset + np.arange(block * size)
-        order = shuffled(position % n, n, seed, epoch + position // n).reshape(block, *lead)
-        for index in order:
-            yield Batch(images[index], labels[index])
+        place, epochs = position % n, epoch + position // n
+        order = shuffled(place, n, seed, epochs).reshape(block, *lead)
+        mirror = mirrored(place, seed, epochs).reshape(block, *lead) if flip else itertools.repeat(None)
+        for index, flips in zip(order, mirror, strict=False):
+            x = images[index]
+            if flip:
+                x[flips] = x[flips][..., ::-1, :]
+            yield Batch(x, labels[index])
         start += block

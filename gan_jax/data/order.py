@@ -1,4 +1,4 @@
-"""A shuffle whose every element can be computed alone: no permutation is stored, on the host or on the device."""
+"""Order and mirroring of the examples, each element computed alone: no permutation is stored, on host or device."""
 
 from __future__ import annotations
 
@@ -10,7 +10,12 @@ ROUNDS = 24
 _GOLDEN = 0x9E3779B9  # 2^32 / golden ratio: consecutive multiples are spread evenly
 
 
-def shuffled(position, n: int, seed: int, epoch, xp: ModuleType = np):
+def words(seed: int) -> np.ndarray:
+    """The 64 low bits of a seed as uint32 ``[2]``, low word first: how a seed travels to the device."""
+    return np.array([seed & 0xFFFFFFFF, seed >> 32 & 0xFFFFFFFF], np.uint32)
+
+
+def shuffled(position, n: int, seed, epoch, xp: ModuleType = np):
     """Where ``position`` goes in the ``epoch``-th permutation of ``range(n)``.
 
     The swap-or-not shuffle (Hoang, Morris & Rogaway 2012, "An enciphering scheme based on a card shuffle", figure 1)
@@ -20,7 +25,7 @@ def shuffled(position, n: int, seed: int, epoch, xp: ModuleType = np):
     Args:
       position: integers in [0, n), any shape.
       n: number of examples, at most 2^31.
-      seed: any Python int; its 64 low bits count.
+      seed: any Python int, of which the 64 low bits count, or its `words`.
       epoch: non-negative integers below 2^32 that broadcast against ``position``.
       xp: ``numpy`` or ``jax.numpy``.
 
@@ -28,10 +33,7 @@ def shuffled(position, n: int, seed: int, epoch, xp: ModuleType = np):
       uint32 in [0, n), the shape of ``position``; for one epoch a permutation.
     """
     with np.errstate(over="ignore"):  # arithmetic modulo 2^32 is meant; numpy warns of it for scalars
-        x, n = xp.asarray(position, xp.uint32), xp.uint32(n)
-        key = xp.uint32(0)
-        for word in (xp.uint32(seed & 0xFFFFFFFF), xp.uint32(seed >> 32 & 0xFFFFFFFF), xp.asarray(epoch, xp.uint32)):
-            key = _mix((key + xp.uint32(_GOLDEN)) ^ word, xp)
+        x, n, key = xp.asarray(position, xp.uint32), xp.uint32(n), _key(seed, epoch, xp)
         for i in range(ROUNDS):
             pivot = _mix(key ^ xp.uint32((2 * i + 1) * _GOLDEN & 0xFFFFFFFF), xp)
             coin = _mix(key ^ xp.uint32((2 * i + 2) * _GOLDEN & 0xFFFFFFFF), xp)
@@ -39,6 +41,20 @@ def shuffled(position, n: int, seed: int, epoch, xp: ModuleType = np):
             swap = _mix(xp.maximum(x, partner) ^ coin, xp) >> xp.uint32(31)
             x = xp.where(swap == 1, partner, x)
         return x
+
+
+def mirrored(position, seed, epoch, xp: ModuleType = np):
+    """Whether the example at ``position`` of an epoch is seen in a mirror: bool, true for half of them; as `shuffled`."""
+    with np.errstate(over="ignore"):
+        return _mix(_key(seed, epoch, xp) ^ ~xp.asarray(position, xp.uint32), xp) >> xp.uint32(31) == 1
+
+
+def _key(seed, epoch, xp: ModuleType):
+    low, high = words(seed) if isinstance(seed, int) else seed
+    key = xp.uint32(0)
+    for word in (low, high, xp.asarray(epoch, xp.uint32)):
+        key = _mix((key + xp.uint32(_GOLDEN)) ^ word, xp)
+    return key
 
 
 def _mix(x, xp: ModuleType):

@@ -1,0 +1,52 @@
+"""A training set that lies on the device, from which a compiled loop gathers the very batches of `batches`."""
+
+from __future__ import annotations
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+
+from gan_jax.config import Config, ConfigError
+from gan_jax.data.dataset import load
+from gan_jax.data.order import mirrored, shuffled, words
+from gan_jax.types import Array, Batch
+
+
+@flax.struct.dataclass
+class Resident:
+    """``images`` ``[n, h, w, c]`` uint8, ``labels`` ``[n]`` int32, ``seed`` ``[2]`` uint32; the rest is static."""
+
+    images: Array
+    labels: Array
+    seed: Array
+    d_steps: int = flax.struct.field(pytree_node=False)
+    batch_size: int = flax.struct.field(pytree_node=False)
+    flip: bool = flax.struct.field(pytree_node=False)
+
+
+def resident(config: Config, sharding: jax.sharding.Sharding | None = None) -> Resident:
+    """The training set of a config, whole, as uint8 on the device (on all of them, if ``sharding`` replicates).
+
+    Raises:
+      ConfigError: as `load`, and for a training of more than 2^32 images, which the order of the examples cannot number.
+    """
+    images = config.steps * config.d_steps * config.batch_size
+    if images > 2**32:
+        raise ConfigError(f"steps: {config.steps} steps see {images} images; accepted: at most 2^32 in all.")
+    dataset = load(config.dataset, config.split, config.size)
+    arrays = jax.device_put((dataset.images, dataset.labels, words(config.seed)), sharding)
+    return Resident(*arrays, d_steps=config.d_steps, batch_size=config.batch_size, flip=config.flip)
+
+
+def batch_at(data: Resident, step: Array) -> Batch:
+    """Batch number ``step`` ``()`` int32, equal to what `batches` yields bit for bit: ``x`` uint8, ``y`` int32."""
+    n, lead = len(data.labels), (data.d_steps, data.batch_size)
+    size = data.d_steps * data.batch_size
+    number = step.astype(jnp.uint32) * jnp.uint32(size) + jnp.arange(size, dtype=jnp.uint32).reshape(lead)
+    epoch, position = number // jnp.uint32(n), number % jnp.uint32(n)
+    index = shuffled(position, n, data.seed, epoch, jnp)
+    x, y = data.images[index], data.labels[index]
+    if data.flip:
+        mirror = mirrored(position, data.seed, epoch, jnp)
+        x = jnp.where(mirror[..., None, None, None], x[..., ::-1, :], x)
+    return Batch(x, y)
