@@ -1,4 +1,4 @@
-"""Strict settings for every test: four fake devices, ranks never promoted, one compilation cache for all runs."""
+"""Strict settings for every test: four fake devices, ranks never promoted, caches of their own that outlast a run."""
 
 import os
 import pathlib
@@ -6,11 +6,12 @@ import pathlib
 os.environ["JAX_PLATFORMS"] = "cpu"
 os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=4"
 
+CACHE = pathlib.Path(__file__).parent.parent / ".cache"
+os.environ["GAN_JAX_CACHE"] = str(CACHE)
+
 import jax
 
-CACHE = pathlib.Path(__file__).parent.parent / ".cache" / "jax"
-
 jax.config.update("jax_numpy_rank_promotion", "raise")
-jax.config.update("jax_compilation_cache_dir", str(CACHE))
+jax.config.update("jax_compilation_cache_dir", str(CACHE / "jax"))
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
 jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
