@@ -5,13 +5,11 @@ import pathlib
 
 os.environ["JAX_PLATFORMS"] = "cpu"
 os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=4"
-
-CACHE = pathlib.Path(__file__).parent.parent / ".cache"
-os.environ["GAN_JAX_CACHE"] = str(CACHE)
+os.environ["GAN_JAX_CACHE"] = str(pathlib.Path(__file__).parent.parent / ".cache")
 
 import jax
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
-jax.config.update("jax_compilation_cache_dir", str(CACHE / "jax"))
+jax.config.update("jax_compilation_cache_dir", os.path.join(os.environ["GAN_JAX_CACHE"], "jax"))
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
 jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
