@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import optax
 
 from gan_jax.config import Config, ConfigError, Network, Optimizer, Penalty, one_of
-from gan_jax.data import Description, describe
+from gan_jax.data import describe, padded_shape
 from gan_jax.gan import Gan, init_state
 from gan_jax.losses import LOSSES
 from gan_jax.models import MODELS
@@ -37,7 +37,7 @@ def build(config: Config) -> Gan:
     """
     _check_numbers(config)
     description = describe(config.dataset)
-    shape = _padded(config, description)
+    shape = padded_shape(description.shape, config.size)
     one_of("conditioning", config.conditioning, CONDITIONINGS)
     conditioning = CONDITIONINGS[config.conditioning]
     if conditioning.labels and not description.num_classes:
@@ -78,17 +78,6 @@ def _trace(gan: Gan, config: Config) -> None:
     batch = abstract_batch(config, gan.shape)
     state = jax.eval_shape(functools.partial(init_state, gan), jax.random.key(0), batch)
     jax.eval_shape(functools.partial(train_step, gan), state, batch)
-
-
-def _padded(config: Config, description: Description) -> tuple[int, int, int]:
-    h, w, channels = description.shape
-    if config.size is None:
-        return h, w, channels
-    if config.size < max(h, w):
-        raise ConfigError(
-            f"size: {config.size} is less than the side of {config.dataset!r}'s images ({h}x{w}); accepted: {max(h, w)} or more."
-        )
-    return config.size, config.size, channels
 
 
 def _network(field: str, network: Network, module: type[nn.Module], **given: Any) -> nn.Module:

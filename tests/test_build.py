@@ -162,7 +162,7 @@ def test_wrong_json_is_refused_by_path(values, words):
         ({"ema": -1.0}, "ema: -1.0"),
         ({"g_optimizer": Optimizer(lr=0.0)}, "g_optimizer.lr: 0.0"),
         ({"d_optimizer": Optimizer(b1=1.0)}, "d_optimizer.b1: 1.0"),
-        ({"size": 4}, "size: 4 is less than the side"),
+        ({"size": 4}, "size: 4 is smaller than the images, which are 8x8"),
     ],
 )
 def test_wrong_configs_are_refused_in_one_sentence(changes, words):

@@ -5,11 +5,12 @@ order that is a pure function of (seed, epoch, position).
 """
 
 from gan_jax.data.batching import batches
-from gan_jax.data.dataset import Dataset, Description, describe, load
+from gan_jax.data.dataset import Dataset, Description, describe, load, padded_shape
 from gan_jax.data.embedded import DATASETS
 from gan_jax.data.order import mirrored, shuffled
 from gan_jax.data.resident import Resident, batch_at, resident
 
 __all__ = [
-    "DATASETS", "Dataset", "Description", "Resident", "batch_at", "batches", "describe", "load", "mirrored", "resident", "shuffled",
+    "DATASETS", "Dataset", "Description", "Resident", "batch_at", "batches", "describe", "load", "mirrored", "padded_shape",
+    "resident", "shuffled",
 ]  # fmt: skip

@@ -80,7 +80,7 @@ def load(name: str, split: str, size: int | None = None) -> Dataset:
     from gan_jax.data import source
 
     opened = source.open_source(name, root)
-    shape = _padded_shape(opened.description.shape, size)
+    shape = padded_shape(opened.description.shape, size)
     opened = source.prepare(opened, root)
     part, n = source.resolve(opened, split)
     about = opened.description
@@ -119,7 +119,12 @@ def _description(values: dict) -> Description:
     return Description(**{**values, **lists})
 
 
-def _padded_shape(shape: tuple[int, int, int], size: int | None) -> tuple[int, int, int]:
+def padded_shape(shape: tuple[int, int, int], size: int | None) -> tuple[int, int, int]:
+    """The shape of images of ``shape`` (h, w, c) once padded to ``size``.
+
+    Raises:
+      ConfigError: for a size below the images'.
+    """
     if size is None:
         return shape
     if size < max(shape[:2]):
