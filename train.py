@@ -36,7 +36,7 @@ class Options:
 def main(argv: list[str] | None = None) -> int:
     """Exit code 0: trained, or stopped by a signal and saved; 1: diverged; 2: wrong input, and nothing was written."""
     argv = sys.argv[1:] if argv is None else argv
-    command_line.quiet()
+    command_line.plain_warnings()
     with command_line.one_sentence_errors("train.py"):
         options = parse(argv)
         command_line.keep_compilations()
@@ -87,9 +87,11 @@ def train(options: Options, argv: list[str]) -> int:
         print(f"train.py: {error}; the last good checkpoint is kept in {workdir}.", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
+        ignore_signals()
         print(f"\nStopped before the first step; nothing was lost. To start again: {again}", flush=True)
         os._exit(0)  # the compiler may be at work in a thread, which nothing can stop
     if outcome.step < steps:
+        ignore_signals()
         print(f"\nStopped and saved at step {outcome.step:,} of {steps:,}. To go on: {again}")
         return 0
     print(f"\nTrained for {outcome.step:,} steps in {duration(outcome.seconds)}.")
@@ -97,6 +99,12 @@ def train(options: Options, argv: list[str]) -> int:
     print(f"Checkpoints:  {workdir / 'checkpoints'}")
     print(f"Evaluate it:  uv run eval.py {shlex.quote(str(workdir))}")
     return 0
+
+
+def ignore_signals() -> None:
+    """All is saved; the same Ctrl-C may come once more, passed on by a parent such as uv."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
 
 
 if __name__ == "__main__":

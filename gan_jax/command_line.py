@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
 import warnings
 from collections.abc import Iterator
@@ -21,9 +20,8 @@ def one_sentence_errors(program: str) -> Iterator[None]:
         raise SystemExit(2) from None
 
 
-def quiet() -> None:
-    """Warnings as one line without a line of code, and no messages from the compiler; before jax is imported."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+def plain_warnings() -> None:
+    """Warnings as one line, without the line of code that gave them."""
     warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
 
 

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import logging
 import math
+import os
 import shutil
 import signal
 
@@ -148,6 +149,19 @@ def test_stopped_and_resumed_is_as_if_never_stopped(tmp_path, monkeypatch, finis
         finished[0] / "samples" / "step_000014.png"
     ).read_bytes()
     assert [s["step"] for s in json.loads((tmp_path / "run" / "run.json").read_text())["starts"]] == [0, stopped.step]
+
+
+def test_the_same_key_press_counts_once_and_a_second_one_kills(monkeypatch):
+    killed = []
+    with training._stop_signals() as stop:
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)  # as a parent passes it on
+        assert stop.is_set()
+        monkeypatch.setattr(training, "ONE_KEY_PRESS", 0.0)
+        monkeypatch.setattr(training.signal, "raise_signal", killed.append)
+        os.kill(os.getpid(), signal.SIGINT)
+        assert killed == [signal.SIGINT] and signal.getsignal(signal.SIGINT) is signal.SIG_DFL
+    assert signal.getsignal(signal.SIGINT) is not signal.SIG_DFL
 
 
 def test_before_the_first_step_a_signal_raises(tmp_path, monkeypatch):
