@@ -31,14 +31,8 @@ from gan_jax.config import Config, ConfigError, differences, from_dict, to_dict
 from gan_jax.gan import Gan, init_state
 from gan_jax.types import GanState
 
-CONFIG, RUN, METRICS, SAMPLES, CHECKPOINTS, EVAL = (
-    "config.json",
-    "run.json",
-    "metrics.jsonl",
-    "samples",
-    "checkpoints",
-    "eval",
-)
+CONFIG, RUN, METRICS = "config.json", "run.json", "metrics.jsonl"
+SAMPLES, CHECKPOINTS, EVAL = "samples", "checkpoints", "eval"
 _PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "tensorflow-datasets", "numpy", "gan_jax")
 
 
@@ -112,7 +106,7 @@ def read_config(workdir: str | pathlib.Path) -> Config:
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from error
     except ValueError as error:
-        raise ConfigError(f"{path}: corrupted, this is no JSON ({error}).") from error
+        raise ConfigError(f"{path}: corrupted, this is no JSON ({error}); train.py --overwrite starts anew.") from error
 
 
 def load(workdir: str | pathlib.Path, checkpoint: int | None = None) -> tuple[Gan, GanState]:
@@ -167,7 +161,9 @@ def restore(
             )
         return state
     if damaged:
-        raise ConfigError(f"{folder}: no checkpoint can be restored: {', '.join(damaged)}.")
+        raise ConfigError(
+            f"{folder}: no checkpoint can be restored: {', '.join(damaged)}; train.py --overwrite starts anew."
+        )
     return None
 
 

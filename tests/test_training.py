@@ -244,7 +244,9 @@ def test_nothing_is_touched_where_every_checkpoint_is_damaged(tmp_path, finished
     for step in (10, 14):
         truncate(workdir / "checkpoints" / str(step))
     before = snapshot(workdir)
-    with pytest.raises(ConfigError, match=r"no checkpoint can be restored: 14 \(.*\), 10 \(.*\)\.$"):
+    with pytest.raises(
+        ConfigError, match=r"no checkpoint can be restored: 14 \(.*\), 10 \(.*\); train.py --overwrite starts anew\.$"
+    ):
         training.train(TINY, workdir)
     assert snapshot(workdir) == before
 
