@@ -109,7 +109,7 @@ class Config:
     discriminator: Network = Network()
     """The discriminator D."""
     loss: str = "nonsaturating"
-    """Objective: minimax or nonsaturating (Goodfellow et al. 2014)."""
+    """Objective: minimax, nonsaturating (Goodfellow et al. 2014) or hinge (Lim & Ye 2017)."""
     penalties: tuple[Annotated[Penalty, _PENALTY_TEXT], ...] = ()
     """Regularizers of D, each NAME:WEIGHT[:EVERY], for instance r1:1:4 (R1 of Mescheder et al. 2018 at every fourth step)."""
     joint: bool = False

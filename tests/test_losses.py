@@ -61,6 +61,16 @@ def test_minimax_gradient_vanishes_where_the_nonsaturating_one_does_not():
     assert slope("minimax") == pytest.approx(0, abs=1e-4)
 
 
+def test_hinge_saturates_beyond_its_margins():
+    """``max(0, 1 - real) + max(0, 1 + fake)``: the slope is one within the margins and zero beyond; G's is one everywhere."""
+    real, fake = jnp.array([-100.0, -3.0, 0.5, 2.0, 100.0]), jnp.array([100.0, 0.5, -0.25, -3.0, -100.0])
+    hinge = LOSSES["hinge"]
+    np.testing.assert_allclose(hinge.d(real, fake), [202, 5.5, 1.25, 0, 0])
+    slopes = jax.grad(lambda r, f: hinge.d(r, f).sum(), argnums=(0, 1))(real, fake)
+    np.testing.assert_array_equal(slopes, [[-1, -1, -1, 0, 0], [1, 1, 1, 0, 0]])
+    np.testing.assert_array_equal(hinge.g(real, fake), -fake)
+
+
 class Quartic(nn.Module):
     """A small discriminator that is smooth and not linear."""
 
