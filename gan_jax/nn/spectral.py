@@ -1,0 +1,75 @@
+"""Spectral normalization (Miyato et al. 2018, "Spectral normalization for generative adversarial networks", section 2.1)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from flax.traverse_util import flatten_dict, unflatten_dict
+
+Array = jax.Array
+
+
+class SpectralNorm(nn.Module):
+    """Any layer or network, with each of its weight matrices ``W`` divided by its largest singular value.
+
+    Call: as the layer's. The parameters stay those of the layer, under its own name: ``W`` is what is trained, ``W / sigma(W)``
+    what acts. A kernel ``[..., c_out]`` counts as a matrix with ``c_out`` columns; vectors, such as biases, are left alone.
+
+    ``sigma`` is estimated by one round of the power method a call (algorithm 1). It starts from where the last call ended
+    that could change the statistics "spectral", as calls in training can: for each kernel a vector ``u`` of unit length,
+    float32 ``[c_out]``. As in section 2.3, derivatives of any order see ``sigma(W) = v^T W u`` with constant ``u`` and ``v``.
+
+    Attributes:
+      layer: the module.
+    """
+
+    layer: nn.Module
+
+    @nn.compact
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if self.is_initializing():  # parameters as the layer makes them, not divided
+            outputs = self.layer(*args, **kwargs)
+            self.variable("spectral", "u", self._random_directions)
+            return outputs
+        u = self.variable("spectral", "u")
+        weights, after = _normalized(self.layer.variables["params"], u.value)
+        if self.is_mutable_collection("spectral"):
+            u.value = after
+        call = nn.map_variables(lambda layer: layer(*args, **kwargs), "params", lambda _: {"params": weights})
+        return call(self.layer)
+
+    def _random_directions(self) -> dict:
+        kernels = {path: w for path, w in flatten_dict(self.layer.variables["params"]).items() if w.ndim > 1}
+        keys = jax.random.split(self.make_rng("params"), len(kernels))
+        return unflatten_dict(
+            {
+                path: _unit(jax.random.normal(key, w.shape[-1:]))
+                for key, (path, w) in zip(keys, kernels.items(), strict=True)
+            }
+        )
+
+
+def _normalized(params: dict, u: dict) -> tuple[dict, dict]:
+    """Parameters with normalized kernels, and the directions after one more round of the power method."""
+    params, u, after = flatten_dict(params), flatten_dict(u), {}
+    for path, direction in u.items():
+        w = params[path].reshape(-1, params[path].shape[-1])
+        after[path], sigma = _power_method(w, direction)
+        params[path] = params[path] / sigma
+    return unflatten_dict(params), unflatten_dict(after)
+
+
+def _power_method(w: Array, u: Array) -> tuple[Array, Array]:
+    """One round on ``w [m, n]`` from ``u [n]``: the next ``u``, and the estimate ``()`` of the largest singular value."""
+    times = lambda a, b: jnp.dot(a, b, precision=jax.lax.Precision.HIGHEST)
+    constant = jax.lax.stop_gradient(w)
+    v = _unit(times(constant, u))
+    u = _unit(times(v, constant))
+    return u, times(times(v, w), u)
+
+
+def _unit(x: Array) -> Array:
+    return x / (jnp.linalg.norm(x) + 1e-12)
