@@ -23,6 +23,7 @@ from gan_jax.regularizers import REGULARIZERS
 from gan_jax.train_step import train_step
 from gan_jax.types import Batch, Term
 
+PRECISIONS = {"fp32": jnp.float32, "bf16": jnp.bfloat16}
 _POSITIVE = ("latents", "d_steps", "batch_size", "steps", "log_every", "sample_every", "checkpoint_every", "keep")
 
 
@@ -48,10 +49,17 @@ def build(config: Config) -> Gan:
     generator, discriminator = (
         MODELS[one_of(f"{field}.name", getattr(config, field).name, MODELS)] for field in ("generator", "discriminator")
     )
+    dtype = PRECISIONS[one_of("precision", config.precision, PRECISIONS)]
     gan = Gan(
-        generator=_network("generator", config.generator, generator.generator, shape=shape, num_classes=num_classes),
+        generator=_network(
+            "generator", config.generator, generator.generator, shape=shape, num_classes=num_classes, dtype=dtype
+        ),
         discriminator=_network(
-            "discriminator", config.discriminator, discriminator.discriminator, head=conditioning.head(num_classes)
+            "discriminator",
+            config.discriminator,
+            discriminator.discriminator,
+            head=conditioning.head(num_classes),
+            dtype=dtype,
         ),
         loss=LOSSES[one_of("loss", config.loss, LOSSES)],
         g_optimizer=_adam("g_optimizer", config.g_optimizer),
@@ -68,10 +76,13 @@ def build(config: Config) -> Gan:
     return gan
 
 
-def abstract_batch(config: Config, shape: tuple[int, ...]) -> Batch:
+def abstract_batch(config: Config, shape: tuple[int, ...], sharding: jax.sharding.Sharding | None = None) -> Batch:
     """A training batch's shapes and dtypes, without data."""
     lead = (config.d_steps, config.batch_size)
-    return Batch(jax.ShapeDtypeStruct((*lead, *shape), jnp.uint8), jax.ShapeDtypeStruct(lead, jnp.int32))
+    return Batch(
+        jax.ShapeDtypeStruct((*lead, *shape), jnp.uint8, sharding=sharding),
+        jax.ShapeDtypeStruct(lead, jnp.int32, sharding=sharding),
+    )
 
 
 def _trace(gan: Gan, config: Config) -> None:
@@ -88,7 +99,7 @@ def _network(field: str, network: Network, module: type[nn.Module], **given: Any
         if name not in known:
             accepted = sorted(known & {f.name for f in dataclasses.fields(Network)} - {"name"})
             raise ConfigError(f"{field}.{name}: {network.name} has no such field; accepted: {', '.join(accepted)}.")
-        if isinstance(value, int):
+        if type(value) is int:
             _at_least(f"{field}.{name}", value, 1)
     if "norm" in options:
         options["norm"] = NORMS[one_of(f"{field}.norm", options["norm"], NORMS)]

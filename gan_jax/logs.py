@@ -70,10 +70,10 @@ class Progress:
         terminal = sys.stdout.isatty() and sys.stderr.isatty()
         self._bar = tqdm.tqdm(total=steps, initial=step, unit=" steps", dynamic_ncols=True) if terminal else None
 
-    def advance(self) -> None:
-        """One step was made."""
+    def advance(self, steps: int) -> None:
+        """Some steps were made."""
         if self._bar is not None:
-            self._bar.update()
+            self._bar.update(steps)
 
     def report(self, step: int, images_per_second: float, steps_per_second: float, metrics: dict[str, float]) -> None:
         """Shows a log."""

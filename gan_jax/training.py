@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import math
 import pathlib
 import signal
@@ -14,18 +13,19 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from gan_jax import checkpoint, logs, parallel, pictures, run_folder
-from gan_jax.build import build
+from gan_jax.build import abstract_batch, build
 from gan_jax.config import Config
-from gan_jax.data import batches
 from gan_jax.gan import Gan, init_state
-from gan_jax.train_step import generate, train_step
-from gan_jax.types import Array, Batch, GanState
+from gan_jax.stepping import Steps, stepper
+from gan_jax.train_step import generate
+from gan_jax.types import Array, GanState
 
 ONE_KEY_PRESS = 0.5
 """Seconds within which two signals are taken for one."""
+CHUNK_SECONDS = 0.5
+"""About how long one call of the compiled loop takes."""
 COLUMNS = 10
 """Images a row in a picture of samples; an unconditional GAN's has as many rows."""
 
@@ -43,9 +43,10 @@ class Outcome(NamedTuple):
 
 
 class Chunk(NamedTuple):
-    """Some steps' metrics, one dict of floats a step, and the seconds that they took."""
+    """Some steps made in one call: how many, the means of their metrics, and the seconds that they took."""
 
-    metrics: list[dict[str, float]]
+    steps: int
+    metrics: dict[str, float]
     seconds: float
 
 
@@ -75,17 +76,17 @@ def train(config: Config, workdir: str | pathlib.Path, *, overwrite: bool = Fals
     step = 0 if state is None else int(state.step)
     if step >= config.steps:
         return Outcome(state, step, logs.seconds(workdir / run_folder.METRICS, step))
-    data = parallel.prefetch(batches(config, start=step), mesh)
-    batch = next(data)
+    steps = stepper(gan, config, mesh, step)
 
     # Then the folder is written, and the networks are made and compiled.
     run_folder.begin(workdir, config, step)
     if state is None:
+        batch = abstract_batch(config, gan.shape)
         state = jax.device_put(init_state(gan, jax.random.key(config.seed), batch), everywhere)
     inputs = jax.device_put(fixed_inputs(gan, config.seed), everywhere)
     print("Compiling the training step ...", flush=True)
-    _interruptibly(lambda: _compile(gan, state, batch, *inputs))
-    return _loop(gan, config, workdir, state, itertools.chain([batch], data), inputs, began)
+    _interruptibly(lambda: _compile(gan, steps, state, *inputs))
+    return _loop(gan, config, workdir, state, steps, inputs, began)
 
 
 def picture(workdir: pathlib.Path, step: int) -> pathlib.Path:
@@ -106,7 +107,7 @@ def _loop(
     config: Config,
     workdir: pathlib.Path,
     state: GanState,
-    data: Iterator[Batch],
+    steps: Steps,
     inputs: tuple[Array, Array],
     began: float,
 ) -> Outcome:
@@ -118,6 +119,7 @@ def _loop(
         progress = stack.enter_context(contextlib.closing(logs.Progress(step, config.steps)))
         writer = stack.enter_context(checkpoint.Writer(workdir / run_folder.CHECKPOINTS, config.keep))
         before, window, saved = logs.seconds(record.path, step), [], step
+        speed = 0.0  # steps a second; unknown yet
 
         def log():
             _log(config, record, progress, step, before + time.perf_counter() - began, window)
@@ -129,10 +131,11 @@ def _loop(
             return step
 
         while step < config.steps and not stop.is_set():
-            state, chunk = _advance(gan, state, data, _next_event(config, step) - step, stop, progress)
+            state, chunk = _advance(steps, state, _next_event(config, step) - step, speed)
             _check_metrics(chunk, step)
-            step += len(chunk.metrics)
+            step, speed = step + chunk.steps, chunk.steps / chunk.seconds
             window.append(chunk)
+            progress.advance(chunk.steps)
             if step % config.log_every == 0:
                 log()
             if step % config.sample_every == 0 or step == config.steps:
@@ -148,22 +151,13 @@ def _loop(
     return Outcome(state, step, before + time.perf_counter() - began)
 
 
-def _advance(
-    gan: Gan, state: GanState, data: Iterator[Batch], n: int, stop: threading.Event, progress: logs.Progress
-) -> tuple[GanState, Chunk]:
-    """Makes ``n`` steps; after any of them it may be told to stop. Metrics stay on the device until the end."""
-    began, metrics = time.perf_counter(), []
-    for _ in range(n):
-        state, values = train_step(gan, state, next(data))
-        if metrics:  # one step ahead of the device keeps it busy; many would hold their batches and delay a stop
-            jax.block_until_ready(metrics[-1])
-        metrics.append(values)
-        progress.advance()
-        if stop.is_set():
-            break
-    # For scalars np.asarray is ten times as fast as jax.device_get.
-    rows = [{name: float(np.asarray(value)) for name, value in row.items()} for row in metrics]
-    return state, Chunk(rows, time.perf_counter() - began)
+def _advance(steps: Steps, state: GanState, most: int, speed: float) -> tuple[GanState, Chunk]:
+    """Makes up to ``most`` steps, as many as take a moment at the speed of the last chunk, so that a signal is soon heard."""
+    n = max(1, min(most, int(CHUNK_SECONDS * speed)))
+    began = time.perf_counter()
+    state, metrics = steps.make(state, n)
+    metrics = {name: float(value) for name, value in jax.device_get(metrics).items()}
+    return state, Chunk(n, metrics, time.perf_counter() - began)
 
 
 def _next_event(config: Config, step: int) -> int:
@@ -176,19 +170,18 @@ def _log(
     config: Config, record: logs.Record, progress: logs.Progress, step: int, seconds: float, window: list[Chunk]
 ) -> None:
     """Writes and shows the means over the steps since the last log."""
-    rows = [row for chunk in window for row in chunk.metrics]
-    speed = len(rows) / sum(chunk.seconds for chunk in window)
+    made = sum(chunk.steps for chunk in window)
+    speed = made / sum(chunk.seconds for chunk in window)
     images = speed * config.d_steps * config.batch_size
-    means = {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
+    means = {name: sum(chunk.steps * chunk.metrics[name] for chunk in window) / made for name in window[0].metrics}
     record.write(step, seconds, images, means)
     progress.report(step, images, speed, means)
 
 
 def _check_metrics(chunk: Chunk, step: int) -> None:
-    for i, row in enumerate(chunk.metrics, start=step + 1):
-        for name, value in row.items():
-            if not math.isfinite(value):
-                raise NotFinite(f"{name} became {value} at step {i}")
+    for name, value in chunk.metrics.items():
+        if not math.isfinite(value):
+            raise NotFinite(f"{name} became {value} between steps {step + 1} and {step + chunk.steps}")
 
 
 def _check_state(state: GanState, step: int) -> None:
@@ -205,9 +198,9 @@ def _finite(state: GanState) -> list[Array]:
     return [jnp.all(jnp.isfinite(a)) if jnp.issubdtype(a.dtype, jnp.inexact) else jnp.array(True) for a in leaves]
 
 
-def _compile(gan: Gan, state: GanState, batch: Batch, latents: Array, labels: Array) -> None:
+def _compile(gan: Gan, steps: Steps, state: GanState, latents: Array, labels: Array) -> None:
     """Compiles all that the loop calls, so that later nothing delays a stop."""
-    train_step.lower(gan, state, batch).compile()
+    steps.compile(state)
     generate.lower(gan, state, latents, labels).compile()
     _finite.lower(state).compile()
 

@@ -15,7 +15,19 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import gan_jax
-from gan_jax import Config, ConfigError, Network, Optimizer, Penalty, checkpoint, logs, parallel, run_folder, training
+from gan_jax import (
+    Config,
+    ConfigError,
+    Network,
+    Optimizer,
+    Penalty,
+    checkpoint,
+    logs,
+    parallel,
+    run_folder,
+    stepping,
+    training,
+)
 
 TINY = Config(
     conditioning="projection",
@@ -64,15 +76,17 @@ def snapshot(folder):
 
 
 def stop_at(monkeypatch, step, number=signal.SIGTERM):
-    """Sends this process a signal when the batch of a step (counted from 0) is asked for."""
+    """Sends this process a signal while the step after ``step`` is made."""
+    advance = training._advance
 
-    def batches(config, start=0):
-        for i, batch in enumerate(gan_jax.batches(config, start=start), start=start):
-            if i == step:
-                signal.raise_signal(number)
-            yield batch
+    def signalled(steps, state, most, speed):
+        made = int(state.step)
+        state, chunk = advance(steps, state, 1 if made == step else most, speed)
+        if made == step:
+            signal.raise_signal(number)
+        return state, chunk
 
-    monkeypatch.setattr(training, "batches", batches)
+    monkeypatch.setattr(training, "_advance", signalled)
 
 
 def test_the_loop_does_what_plain_steps_do(finished):
@@ -91,6 +105,27 @@ def test_the_loop_does_what_plain_steps_do(finished):
         for name in rows[0]:
             assert line[name] == pytest.approx(np.mean([row[name] for row in window]), rel=1e-3, abs=2e-4)
     assert 0 < logged[0]["seconds"] < logged[1]["seconds"] < logged[-1]["seconds"] <= outcome.seconds
+
+
+def test_a_set_too_large_for_the_device_streams_in_the_same_order(tmp_path, monkeypatch, finished):
+    monkeypatch.setattr(stepping, "_fits", lambda dataset: False)
+    with monkeypatch.context() as patch:
+        stop_at(patch, 8)
+        assert training.train(TINY, tmp_path / "run").step == 9
+    outcome = training.train(TINY, tmp_path / "run")
+    for a, b in zip(arrays(outcome.state), arrays(finished[1].state), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+    assert lines(tmp_path / "run")[-1]["g/loss"] == pytest.approx(lines(finished[0])[-1]["g/loss"], rel=1e-3)
+
+
+@pytest.mark.parametrize("limit, fits", [(None, True), (4 * 64 * 1442, True), (4 * 64 * 1441, False)])
+def test_a_quarter_of_the_memory_is_the_limit_of_what_lies_on_the_device(monkeypatch, limit, fits):
+    class Device:
+        def memory_stats(self):
+            return None if limit is None else {"bytes_limit": limit}
+
+    monkeypatch.setattr(stepping.jax, "local_devices", lambda: [Device()])
+    assert stepping._fits(gan_jax.data.load("digits", "train")) == fits
 
 
 def test_run_folder(finished):
@@ -135,7 +170,7 @@ def test_pictures_show_a_class_a_row_and_the_same_latents_down_a_column():
 def test_stopped_and_resumed_is_as_if_never_stopped(tmp_path, monkeypatch, finished, number):
     handlers = [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)]
     with monkeypatch.context() as patch:
-        stop_at(patch, 8, number)  # asked for while step 7 is made
+        stop_at(patch, 6, number)
         stopped = training.train(TINY, tmp_path / "run")
     assert [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)] == handlers
     assert 5 < stopped.step < 10 and checkpoint.steps(tmp_path / "run" / "checkpoints") == [5, stopped.step]
@@ -268,7 +303,8 @@ def test_load(tmp_path, finished):
 
 def test_divergence_stops_the_run_and_keeps_what_was_good(tmp_path):
     with pytest.raises(
-        training.NotFinite, match=r"^(d/\w+|g/\w+|[\w.]+) became (nan|-?inf|infinite or no number) (at|by) step \d+$"
+        training.NotFinite,
+        match=r"^(d/\w+|g/\w+|[\w.]+) became (nan|-?inf|infinite or no number) (between steps \d+ and \d+|by step \d+)$",
     ):
         training.train(DIVERGES, tmp_path / "run")
     kept = checkpoint.steps(tmp_path / "run" / "checkpoints")
@@ -296,7 +332,7 @@ def test_steps_compile_once_and_the_state_stays_on_every_device(tmp_path, caplog
     finally:
         jax.config.update("jax_log_compiles", False)
     compiled = [r.getMessage() for r in caplog.records if r.getMessage().startswith("Compiling")]
-    for name in ("train_step", "generate", "_finite"):
+    for name in ("train_steps", "generate", "_finite"):
         assert sum(f"jit({name})" in message for message in compiled) == 1, compiled
     for leaf in jax.tree.leaves(outcome.state):
         assert leaf.sharding.is_fully_replicated and len(leaf.sharding.device_set) == 4
@@ -328,7 +364,7 @@ def test_events_follow_each_other():
 
 def test_progress_without_a_terminal_is_plain_lines(capsys):
     progress = logs.Progress(0, 1_000)
-    progress.advance()
+    progress.advance(400)
     progress.report(400, 1234.5, steps_per_second=2.0, metrics={"d/loss": 1.25, "g/loss": 0.5, "d/r1": 3.0})
     progress.close()
     assert capsys.readouterr().out == "step 400 of 1,000  1,234 images/s  d/loss 1.250  g/loss 0.500  5:00 left\n"

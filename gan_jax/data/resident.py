@@ -5,6 +5,7 @@ from __future__ import annotations
 import flax.struct
 import jax
 import jax.numpy as jnp
+from jax.sharding import Sharding
 
 from gan_jax.config import Config, ConfigError
 from gan_jax.data.dataset import load
@@ -14,7 +15,10 @@ from gan_jax.types import Array, Batch
 
 @flax.struct.dataclass
 class Resident:
-    """``images`` ``[n, h, w, c]`` uint8, ``labels`` ``[n]`` int32, ``seed`` ``[2]`` uint32; the rest is static."""
+    """``images`` ``[n, h, w, c]`` uint8, ``labels`` ``[n]`` int32, ``seed`` ``[2]`` uint32; the rest is static.
+
+    ``split``: the sharding of a gathered batch ``[d_steps, b, ...]``, where several devices share it.
+    """
 
     images: Array
     labels: Array
@@ -22,10 +26,11 @@ class Resident:
     d_steps: int = flax.struct.field(pytree_node=False)
     batch_size: int = flax.struct.field(pytree_node=False)
     flip: bool = flax.struct.field(pytree_node=False)
+    split: Sharding | None = flax.struct.field(pytree_node=False, default=None)
 
 
-def resident(config: Config, sharding: jax.sharding.Sharding | None = None) -> Resident:
-    """The training set of a config, whole, as uint8 on the device (on all of them, if ``sharding`` replicates).
+def resident(config: Config, placement: Sharding | None = None, split: Sharding | None = None) -> Resident:
+    """The training set of a config, whole, as uint8 on the device (on all of them, if ``placement`` replicates).
 
     Raises:
       ConfigError: as `load`, and for a training of more than 2^32 images, which the order of the examples cannot number.
@@ -34,8 +39,8 @@ def resident(config: Config, sharding: jax.sharding.Sharding | None = None) -> R
     if images > 2**32:
         raise ConfigError(f"steps: {config.steps} steps see {images} images; accepted: at most 2^32 in all.")
     dataset = load(config.dataset, config.split, config.size)
-    arrays = jax.device_put((dataset.images, dataset.labels, words(config.seed)), sharding)
-    return Resident(*arrays, d_steps=config.d_steps, batch_size=config.batch_size, flip=config.flip)
+    arrays = jax.device_put((dataset.images, dataset.labels, words(config.seed)), placement)
+    return Resident(*arrays, d_steps=config.d_steps, batch_size=config.batch_size, flip=config.flip, split=split)
 
 
 def batch_at(data: Resident, step: Array) -> Batch:
@@ -49,4 +54,5 @@ def batch_at(data: Resident, step: Array) -> Batch:
     if data.flip:
         mirror = mirrored(position, data.seed, epoch, jnp)
         x = jnp.where(mirror[..., None, None, None], x[..., ::-1, :], x)
-    return Batch(x, y)
+    batch = Batch(x, y)
+    return batch if data.split is None else jax.lax.with_sharding_constraint(batch, data.split)

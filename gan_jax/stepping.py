@@ -1,0 +1,70 @@
+"""Many training steps in one call, on a training set that lies on the devices or streams from the host."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax.sharding import Mesh
+
+from gan_jax import parallel
+from gan_jax.build import abstract_batch
+from gan_jax.config import Config
+from gan_jax.data import Dataset, batches, load, resident
+from gan_jax.gan import Gan
+from gan_jax.train_step import train_step, train_steps
+from gan_jax.types import Batch, GanState, Metrics
+
+RESIDENT_SHARE = 0.25
+"""Share of a device's memory that the training set may take; a larger one streams."""
+
+
+class Steps(NamedTuple):
+    """``make(state, n)``: the state after ``n`` more steps and the means of their metrics, still on the device.
+
+    ``compile(state)`` does beforehand what the first call would wait for.
+    """
+
+    make: Callable[[GanState, int], tuple[GanState, Metrics]]
+    compile: Callable[[GanState], object]
+
+
+def stepper(gan: Gan, config: Config, mesh: Mesh, start: int) -> Steps:
+    """Steps on the config's training set from step ``start`` on; resident or streamed, they see the same batches.
+
+    Raises:
+      ConfigError: for a data set that cannot be loaded, or a training too long to number its images.
+    """
+    if _fits(load(config.dataset, config.split, config.size)):
+        data = resident(config, parallel.replicated(mesh), parallel.split(mesh))
+        return Steps(
+            make=lambda state, n: train_steps(gan, state, data, n),
+            compile=lambda state: train_steps.lower(gan, state, data, 1).compile(),
+        )
+    stream = parallel.prefetch(batches(config, start=start), mesh)
+    batch = abstract_batch(config, gan.shape, parallel.split(mesh))
+    return Steps(
+        make=lambda state, n: _streamed(gan, state, stream, n),
+        compile=lambda state: train_step.lower(gan, state, batch).compile(),
+    )
+
+
+def _streamed(gan: Gan, state: GanState, stream: Iterator[Batch], n: int) -> tuple[GanState, Metrics]:
+    state, sums = train_step(gan, state, next(stream))
+    for _ in range(n - 1):
+        state, metrics = train_step(gan, state, next(stream))
+        sums = _add(sums, metrics)
+    return state, jax.tree.map(lambda total: total / n, sums)
+
+
+def _fits(dataset: Dataset) -> bool:
+    """Whether the images take no more than their share; where a device does not tell its memory (a CPU), they always fit."""
+    limit = (jax.local_devices()[0].memory_stats() or {}).get("bytes_limit")
+    return limit is None or dataset.images.nbytes <= RESIDENT_SHARE * limit
+
+
+@jax.jit
+def _add(a: Metrics, b: Metrics) -> Metrics:
+    return jax.tree.map(jnp.add, a, b)
