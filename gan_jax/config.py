@@ -38,15 +38,17 @@ class Network:
     """An architecture by name; a field left at None takes the architecture's own default."""
 
     name: str = "dcgan"
-    """Architecture: mlp or dcgan."""
+    """Architecture: mlp, dcgan or sngan."""
     width: int | None = None
-    """Channels of the layer next to the image (dcgan; doubled at every halving of the side) or units a layer (mlp)."""
+    """Channels of the layer next to the image (dcgan; doubled at every halving of the side), of all (sngan), or units a layer (mlp)."""
     depth: int | None = None
     """Hidden layers (mlp)."""
     norm: str | None = None
-    """Normalization of the hidden layers (dcgan): batch or none."""
+    """Normalization of the hidden layers (dcgan; sngan's G): batch or none."""
     base: int | None = None
-    """Smallest side of the feature maps (dcgan)."""
+    """Smallest side of the feature maps (dcgan, sngan)."""
+    spectral: bool | None = None
+    """Spectral normalization of all weights (D; by default of sngan alone; Miyato et al. 2018)."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -118,6 +120,8 @@ class Config:
     """Updates of D for one of G."""
     batch_size: int = 64
     """Real images an update, over all devices together."""
+    precision: str = "fp32"
+    """Arithmetic of convolutions and products: fp32 or bf16. Weights, statistics, losses and penalties stay in fp32."""
     g_optimizer: Optimizer = Optimizer()
     """Optimizer of G."""
     d_optimizer: Optimizer = Optimizer()

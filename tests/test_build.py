@@ -1,19 +1,21 @@
-"""Names to objects: the networks' sizes, the whole matrix of combinations traced abstractly, and refusals before compilation."""
+"""Names to objects: the networks' sizes, the matrix of combinations traced abstractly, and refusals before compilation."""
 
 import dataclasses
+import functools
 import itertools
+import random
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gan_jax.build import abstract_batch, build
+from gan_jax.build import PRECISIONS, abstract_batch, build
 from gan_jax.config import Config, ConfigError, Network, Optimizer, Penalty, differences, from_dict, to_dict
 from gan_jax.configs import RECIPES, recipe
 from gan_jax.gan import init_state
 from gan_jax.losses import LOSSES
-from gan_jax.models import MODELS, dcgan, mlp
+from gan_jax.models import MODELS, dcgan, mlp, sngan
 from gan_jax.nn.conditioning import CONDITIONINGS, UnconditionalHead
 from gan_jax.nn.norms import NORMS
 from gan_jax.regularizers import REGULARIZERS
@@ -43,6 +45,12 @@ def test_mlp_has_the_layers_of_the_article():
 def test_dcgan32_has_the_reference_parameter_counts():
     assert count(dcgan.Generator((32, 32, 1)), jnp.zeros((2, 128)), LABELS) == 1_181_569
     assert count(dcgan.Discriminator(UnconditionalHead()), jnp.zeros((2, 32, 32, 1)), LABELS) == 661_313
+
+
+def test_sngan32_has_the_reference_parameter_counts():
+    """Miyato et al. 2018, table 4, biases and batch normalization included."""
+    assert count(sngan.Generator((32, 32, 3)), jnp.zeros((2, 128)), LABELS) == 4_276_739
+    assert count(sngan.Discriminator(UnconditionalHead()), jnp.zeros((2, 32, 32, 3)), LABELS) == 1_053_825
 
 
 @pytest.mark.parametrize("shape", [(8, 8, 1), (28, 28, 1), (32, 32, 3), (64, 32, 3), (24, 40, 1)])
@@ -75,37 +83,52 @@ def test_labels_change_samples_and_scores_or_class_logits(conditioning):
     assert critique.score.shape == (2,) and critique.features.shape[0] == 2
 
 
-def test_every_combination_of_names_traces():
-    """Loss x regularizer x generator x discriminator x conditioning x norm x passes of D: `build` traces one whole step of each."""
-    axes = (
-        LOSSES,
-        [(), *((Penalty(name, 1.0, 4),) for name in REGULARIZERS)],
-        MODELS,
-        MODELS,
-        CONDITIONINGS,
-        NORMS,
-        (False, True),
-    )
-    for loss, penalties, g, d, conditioning, norm, joint in itertools.product(*axes):
-        network = lambda name, norm=norm: Network(
-            name, width=2, **({"norm": norm, "base": 2} if name == "dcgan" else {})
+AXES = {
+    "loss": LOSSES,
+    "penalties": [(), *((Penalty(name, 1.0, 4),) for name in REGULARIZERS)],
+    "generator": MODELS,
+    "discriminator": MODELS,
+    "conditioning": CONDITIONINGS,
+    "norm": NORMS,
+    "spectral": (False, True),
+    "precision": PRECISIONS,
+    "joint": (False, True),
+}
+
+
+def covering_pairs(axes):
+    """Rows of choices among which any two choices on two of the axes occur together; greedy, hence few."""
+    rng, rows = random.Random(0), []
+    places = list(itertools.combinations(range(len(axes)), 2))
+    pairs = lambda row: {(i, row[i], j, row[j]) for i, j in places}
+    missing = {(i, a, j, b) for i, j in places for a in range(len(axes[i])) for b in range(len(axes[j]))}
+    while missing:
+        best = max(
+            (tuple(rng.randrange(len(axis)) for axis in axes) for _ in range(50)),
+            key=lambda row: len(pairs(row) & missing),
         )
-        if "dcgan" not in (g, d) and norm != "batch":
-            continue  # the norm would name no layer: the same combination again
-        config = Config(
-            loss=loss, penalties=penalties, generator=network(g), discriminator=network(d), conditioning=conditioning,
-            joint=joint, latents=2, batch_size=2,
-        )  # fmt: skip
+        if pairs(best) & missing:
+            rows.append(tuple(list(axis)[i] for axis, i in zip(axes, best, strict=True)))
+            missing -= pairs(best)
+    return rows
+
+
+def test_every_pair_of_names_traces():
+    """The whole matrix has thousands of cells; `build` traces one whole step of enough of them to see any two names together."""
+    for row in covering_pairs(list(AXES.values())):
+        choice = dict(zip(AXES, row, strict=True))
+        options = {"width": 2, "base": 2, "norm": choice.pop("norm"), "spectral": choice.pop("spectral")}
+        for player in ("generator", "discriminator"):
+            known = {f.name for f in dataclasses.fields(getattr(MODELS[choice[player]], player))}
+            choice[player] = Network(choice[player], **{k: v for k, v in options.items() if k in known})
+        config = Config(**choice, latents=2, batch_size=2)
         gan = build(config)
-        state = jax.eval_shape(
-            lambda key, batch, gan=gan: init_state(gan, key, batch),
-            jax.random.key(0),
-            abstract_batch(config, gan.shape),
-        )
-        after, metrics = jax.eval_shape(
-            lambda s, b, gan=gan: train_step(gan, s, b), state, abstract_batch(config, gan.shape)
-        )
+        batch = abstract_batch(config, gan.shape)
+        state = jax.eval_shape(functools.partial(init_state, gan), jax.random.key(0), batch)
+        after, metrics = jax.eval_shape(functools.partial(train_step, gan), state, batch)
         assert jax.tree.map(lambda a: (a.shape, a.dtype), after) == jax.tree.map(lambda a: (a.shape, a.dtype), state)
+        floats = [a for a in jax.tree.leaves(after) if jnp.issubdtype(a.dtype, jnp.floating)]
+        assert all(a.dtype == jnp.float32 for a in floats)
         assert all(m.shape == () and m.dtype == jnp.float32 for m in metrics.values())
 
 
@@ -147,6 +170,9 @@ def test_wrong_json_is_refused_by_path(values, words):
     [
         ({"loss": "nonsaturatin"}, "loss.*did you mean 'nonsaturating'"),
         ({"conditioning": "project"}, "conditioning.*did you mean 'projection'"),
+        ({"precision": "bf32"}, "precision.*accepted: bf16, fp32"),
+        ({"generator": Network("dcgan", spectral=True)}, "generator.spectral: dcgan has no such field"),
+        ({"discriminator": Network("sngan")}, "8x8 cannot be halved to sides of at least 8"),
         ({"dataset": "digit"}, "dataset.*did you mean 'digits'"),
         ({"generator": Network("dcgann")}, "generator.name.*did you mean 'dcgan'"),
         ({"generator": Network("dcgan", width=0)}, "generator.width: 0 is too small; accepted: 1 or more"),

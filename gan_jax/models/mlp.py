@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
 
 from gan_jax.nn.conditioning import with_labels
+from gan_jax.nn.spectral import spectral_norm
 from gan_jax.types import Critique
 
 
@@ -18,25 +21,30 @@ class Generator(nn.Module):
     num_classes: int = 0
     width: int = 128
     depth: int = 2
+    dtype: Any = jnp.float32
 
     @nn.compact
     def __call__(self, latents: jax.Array, y: jax.Array, *, train: bool) -> jax.Array:
         h = with_labels(latents, y, self.num_classes)
         for _ in range(self.depth):
-            h = nn.relu(nn.Dense(self.width)(h))
-        return nn.tanh(nn.Dense(math.prod(self.shape))(h)).reshape(-1, *self.shape)
+            h = nn.relu(nn.Dense(self.width, dtype=self.dtype)(h))
+        x = nn.Dense(math.prod(self.shape), dtype=self.dtype)(h)
+        return nn.tanh(x.astype(jnp.float32)).reshape(-1, *self.shape)
 
 
 class Discriminator(nn.Module):
-    """``depth`` hidden ReLU layers of ``width`` units under the head."""
+    """``depth`` hidden ReLU layers of ``width`` units under the head; ``spectral`` normalizes all weights."""
 
     head: nn.Module
     width: int = 128
     depth: int = 2
+    spectral: bool = False
+    dtype: Any = jnp.float32
 
     @nn.compact
     def __call__(self, x: jax.Array, y: jax.Array, *, train: bool) -> Critique:
+        normalized = spectral_norm(self.spectral)
         h = x.reshape(x.shape[0], -1)
         for _ in range(self.depth):
-            h = nn.relu(nn.Dense(self.width)(h))
-        return self.head(h, y)
+            h = nn.relu(normalized(nn.Dense(self.width, dtype=self.dtype))(h))
+        return normalized(self.head)(h.astype(jnp.float32), y)

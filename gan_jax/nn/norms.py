@@ -1,9 +1,15 @@
-"""Normalizations as modules ``(x, *, train) -> x``, chosen by a network's field ``norm``."""
+"""Normalizations as modules ``(x, *, train) -> x``, chosen by a network's field ``norm``.
+
+``dtype`` is that of the output; parameters and statistics are float32.
+"""
 
 from __future__ import annotations
 
+from typing import Any
+
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
 
 
 class BatchNorm(nn.Module):
@@ -14,6 +20,7 @@ class BatchNorm(nn.Module):
     """
 
     axis_name: str | None = None
+    dtype: Any = jnp.float32
 
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
@@ -21,6 +28,7 @@ class BatchNorm(nn.Module):
             use_running_average=not train,
             momentum=0.9,
             axis_name=self.axis_name,
+            dtype=self.dtype,
             scale_init=lambda key, shape, dtype: 1 + 0.02 * jax.random.normal(key, shape, dtype),
         )(x)
 
@@ -29,10 +37,12 @@ class BiasOnly(nn.Module):
     """No normalization: only the shift by channel that every normalization ends with."""
 
     axis_name: str | None = None
+    dtype: Any = jnp.float32
 
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
-        return x + self.param("bias", nn.initializers.zeros, (x.shape[-1],)).reshape((1,) * (x.ndim - 1) + (-1,))
+        bias = self.param("bias", nn.initializers.zeros, (x.shape[-1],)).reshape((1,) * (x.ndim - 1) + (-1,))
+        return (x + bias).astype(self.dtype)
 
 
 NORMS = {"batch": BatchNorm, "none": BiasOnly}

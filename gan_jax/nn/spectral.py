@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import flax.linen as nn
@@ -10,6 +11,11 @@ import jax.numpy as jnp
 from flax.traverse_util import flatten_dict, unflatten_dict
 
 Array = jax.Array
+
+
+def spectral_norm(wanted: bool) -> Callable[[nn.Module], nn.Module]:
+    """`SpectralNorm` if wanted, else what leaves a layer as it is."""
+    return SpectralNorm if wanted else lambda layer: layer
 
 
 class SpectralNorm(nn.Module):

@@ -1,0 +1,23 @@
+"""What architectures that halve or double the sides of an image have in common."""
+
+from __future__ import annotations
+
+from gan_jax.config import ConfigError
+
+
+def halvings(shape: tuple[int, ...], base: int) -> int:
+    """How often both sides of ``(h, w, c)`` can be halved exactly and stay at least ``base``: 3 for 32x32 and base 4.
+
+    Raises:
+      ConfigError: if they cannot be halved once.
+    """
+    h, w, _ = shape
+    n = 0
+    while h % 2 ** (n + 1) == 0 and w % 2 ** (n + 1) == 0 and min(h, w) >= base * 2 ** (n + 1):
+        n += 1
+    if n == 0:
+        raise ConfigError(
+            f"base: images of {h}x{w} cannot be halved to sides of at least {base}; "
+            "accepted: a smaller base, or images padded to another size."
+        )
+    return n
