@@ -9,26 +9,12 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from jax import lax
 
 from gan_jax.config import ConfigError
+from gan_jax.nn.conv_ops import Pads, conv, conv_transpose
 
 Array = jax.Array
-Pads = tuple[tuple[int, int], ...]
 Padding = str | int | Sequence[int | tuple[int, int]]
-
-
-def conv(x: Array, w: Array, strides: Sequence[int], padding: Pads, groups: int = 1) -> Array:
-    """Correlates ``x [b, *spatial, ci]`` with ``w [*kernel, ci / groups, co]`` to ``[b, *spatial / strides, co]``."""
-    return lax.conv_general_dilated(
-        x, w, strides, padding, dimension_numbers=_layout(len(strides)), feature_group_count=groups
-    )
-
-
-def conv_transpose(x: Array, w: Array, strides: Sequence[int], padding: Pads) -> Array:
-    """Correlates ``x [b, *spatial, ci]`` dilated by ``strides`` with ``w [*kernel, ci, co]`` (`lax.conv_transpose`)."""
-    ones = (1,) * len(strides)
-    return lax.conv_general_dilated(x, w, ones, padding, strides, dimension_numbers=_layout(len(strides)))
 
 
 class Conv(nn.Module):
@@ -103,6 +89,12 @@ class ConvTranspose(nn.Module):
             pads = _transposed(kernel, strides, _pads(self) if self.padding != "SAME" else None)
         else:
             pads = _pads(self)
+        for side, k, s, (lo, hi) in zip(x.shape[1:-1], kernel, strides, pads, strict=True):
+            if (side - 1) * s + 1 + lo + hi < k:
+                raise ConfigError(
+                    f"ConvTranspose: an input side of {side} dilated by {s} and padded by ({lo}, {hi}) is below "
+                    f"kernel_size {k}."
+                )
         x, w, b = _parameters(self, x, (*kernel, x.shape[-1], self.features))
         return _add(conv_transpose(x, w, strides, pads), b)
 
@@ -129,9 +121,9 @@ class UpConv(nn.Module):
     def __call__(self, x: Array) -> Array:
         kernel = _odd(self, x)
         strides = (2,) * len(kernel)
-        x, w, b = _parameters(self, x, (*kernel, x.shape[-1], self.features))
+        x, w, b = _parameters(self, x, (*kernel, x.shape[-1], self.features), _widen)
         pads = tuple(((k + 1) // 2, (k + 1) // 2) for k in kernel)
-        return _add(conv_transpose(x, _widen(w), strides, pads), b)
+        return _add(conv_transpose(x, w, strides, pads), b)
 
 
 class ConvPool(nn.Module):
@@ -158,32 +150,27 @@ class ConvPool(nn.Module):
         if min(x.shape[1:-1]) < 2:
             raise ConfigError(f"ConvPool: an input of shape {x.shape} has a side below the pooling window of 2.")
         strides = (2,) * len(kernel)
-        x, w, b = _parameters(self, x, (*kernel, x.shape[-1], self.features))
+        mean = lambda w: _widen(w) * 0.5 ** len(kernel)
+        x, w, b = _parameters(self, x, (*kernel, x.shape[-1], self.features), mean)
         pads = tuple((k // 2, k // 2) for k in kernel)
-        return _add(conv(x, _widen(w) * 0.5 ** len(kernel), strides, pads), b)
-
-
-def _layout(dims: int) -> tuple[str, str, str]:
-    spatial = "HW"[:dims]
-    return f"N{spatial}C", f"{spatial}IO", f"N{spatial}C"
+        return _add(conv(x, w, strides, pads), b)
 
 
 def _widen(w: Array) -> Array:
     """The kernel convolved with two ones along each spatial dimension: ``[k, ..., ci, co] -> [k + 1, ..., ci, co]``."""
     for axis in range(w.ndim - 2):
-        before = [(0, 0)] * w.ndim
-        before[axis] = (1, 0)
-        after = [(0, 0)] * w.ndim
-        after[axis] = (0, 1)
-        w = jnp.pad(w, before) + jnp.pad(w, after)
+        pad = lambda *sides, axis=axis, w=w: jnp.pad(w, [sides if i == axis else (0, 0) for i in range(w.ndim)])
+        w = pad(1, 0) + pad(0, 1)
     return w
 
 
-def _parameters(module: nn.Module, x: Array, shape: tuple[int, ...]) -> tuple[Array, Array, Array | None]:
-    """Input, kernel and bias in the type of the arithmetic."""
+def _parameters(
+    module: nn.Module, x: Array, shape: tuple[int, ...], change: Callable[[Array], Array] = lambda w: w
+) -> tuple[Array, Array, Array | None]:
+    """Input, changed kernel and bias in the type of the arithmetic."""
     kernel = module.param("kernel", module.kernel_init, shape, module.param_dtype)
     bias = module.param("bias", module.bias_init, (module.features,), module.param_dtype) if module.use_bias else None
-    return nn.dtypes.promote_dtype(x, kernel, bias, dtype=module.dtype)
+    return nn.dtypes.promote_dtype(x, change(kernel), bias, dtype=module.dtype)
 
 
 def _add(y: Array, bias: Array | None) -> Array:
