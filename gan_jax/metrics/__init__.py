@@ -26,6 +26,7 @@ __all__ = [
     "label_agreement_by_class",
     "measure",
     "nearest_neighbours",
+    "obstacle",
 ]
 
 
@@ -45,21 +46,25 @@ class Sample(NamedTuple):
 class Metric:
     """A score of images against a reference.
 
-    ``function(images, reference)`` gives a number or one per class, ``[k]``. ``needs`` names the fields of the images'
-    `Sample` without which the score has no meaning. ``min_images(f)`` is the smallest number of images, on either
-    side, from which the score can be estimated with ``f`` features.
+    ``function(images, reference)`` gives a number, or one per class ``[k]``; ``share``: it lies in [0, 1]. ``needs``:
+    fields of the images' `Sample` without which it has no meaning. ``min_images(f)``: the fewest images, on either
+    side, from which it can be estimated with ``f`` features.
     """
 
     function: Callable[[Sample, Sample], float | np.ndarray]
     title: str
+    share: bool = True
     needs: tuple[str, ...] = ()
     min_images: Callable[[int], int] = lambda features: 1
 
+
+MISSING = {"labels": "the images have no labels", "logits": "the feature network recognizes no classes"}
 
 METRICS: dict[str, Metric] = {
     "frechet_distance": Metric(
         lambda images, reference: frechet_distance(images.features, reference.features),
         title="Frechet distance",
+        share=False,
         # With f images or fewer the covariance is singular and the distance says more of the count than of the images.
         min_images=lambda features: features + 1,
     ),
@@ -81,10 +86,20 @@ METRICS: dict[str, Metric] = {
 }
 
 
+def obstacle(metric: Metric, images: Sample, reference: Sample) -> str | None:
+    """Why a metric cannot be computed, as a clause; None where it can."""
+    for field in metric.needs:
+        if getattr(images, field) is None:
+            return MISSING[field]
+    needed = metric.min_images(images.features.shape[1])
+    fewest = min(len(images.features), len(reference.features))
+    return None if fewest >= needed else f"{fewest} images are too few, {needed} are needed"
+
+
 def measure(images: Sample, reference: Sample) -> dict[str, float | np.ndarray]:
-    """Every metric of `METRICS` whose needs ``images`` meets, by name."""
+    """Every metric of `METRICS` that can be computed, by name."""
     return {
         name: metric.function(images, reference)
         for name, metric in METRICS.items()
-        if all(getattr(images, field) is not None for field in metric.needs)
+        if obstacle(metric, images, reference) is None
     }

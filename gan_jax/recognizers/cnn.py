@@ -22,9 +22,9 @@ class Cnn(nn.Module):
     """
 
     num_classes: int
-    width: int = 16
+    width: int = 24
     features: int = 64
-    dropout: float = 0.3
+    dropout: float = 0.5
 
     @nn.compact
     def __call__(self, x: Array, *, train: bool) -> tuple[Array, Array]:
@@ -34,7 +34,7 @@ class Cnn(nn.Module):
             width *= 2
         x = self._activate(Conv(width, (3, 3), use_bias=False, kernel_init=nn.initializers.he_normal())(x), train)
         x = nn.Dropout(self.dropout, deterministic=not train)(x.reshape(len(x), -1))
-        features = nn.relu(nn.Dense(self.features)(x))
+        features = self._activate(nn.Dense(self.features, use_bias=False)(x), train)
         return features, nn.Dense(self.num_classes)(features)
 
     def _activate(self, x: Array, train: bool) -> Array:

@@ -28,28 +28,32 @@ from gan_jax.recognizers import training
 from gan_jax.recognizers.cnn import Cnn
 from gan_jax.recognizers.recognizer import FeatureNetwork, Recognizer
 
-RECOGNIZERS: dict[str, Callable[[int], nn.Module]] = {"cnn": Cnn}
-"""Architectures: from the number of classes to a module ``(x, *, train) -> (features, logits)``."""
+RECOGNIZERS: dict[str, Callable[..., nn.Module]] = {"cnn": Cnn}
+"""Architectures: ``(num_classes, features=...)`` gives a module ``(x, *, train) -> (features, logits)``."""
 
 
 @dataclasses.dataclass(frozen=True)
 class RecognizerConfig:
-    """How a recognizer is made: an architecture of `RECOGNIZERS`, trained by AdamW at a rate that decays as a cosine.
+    """How a recognizer is made: a network of `RECOGNIZERS`, trained by AdamW at a rate that decays as a cosine.
 
-    ``lr``, ``weight_decay``: of AdamW (Loshchilov & Hutter 2019); ``shift``, ``noise``: see `training.Classifier`.
+    ``features``: units of the last hidden layer. ``lr``, ``weight_decay``: of AdamW (Loshchilov & Hutter 2019).
+    ``shift``: pixels by which training images are moved at most.
     """
 
     network: str = "cnn"
-    steps: int = 1_500
+    features: int = 64
+    steps: int = 2_000
     batch_size: int = 128
     lr: float = 3e-3
-    weight_decay: float = 1e-4
+    weight_decay: float = 0.01
     shift: int = 1
-    noise: float = 0.1
     seed: int = 0
 
 
-def recognizer(dataset: str, size: int | None = None, config: RecognizerConfig = RecognizerConfig()) -> Recognizer:
+SMALL_CNN = RecognizerConfig()
+
+
+def recognizer(dataset: str, size: int | None = None, config: RecognizerConfig = SMALL_CNN) -> Recognizer:
     """The recognizer of a labelled data set: from the cache, or trained on its training split and tested on the rest.
 
     Args:
@@ -66,7 +70,7 @@ def recognizer(dataset: str, size: int | None = None, config: RecognizerConfig =
             f"dataset: {dataset} has no labels, so no recognizer can learn from it; accepted: labelled ones."
         )
     about = load(dataset, "train", size).description if not about.splits else about
-    network = make(about.num_classes)
+    network = make(about.num_classes, features=config.features)
     key = _key(about, size, config, network)
     path = _folder(key) / "network.npz"
     arrays = _read(path)
@@ -120,7 +124,7 @@ def _trained(about: Description, size: int | None, config: RecognizerConfig, net
     print(f"Training a recognizer on {about.name}, {train_split} ({n:,} images), once.", file=sys.stderr, flush=True)
     start = time.perf_counter()
     optimizer = optax.adamw(optax.cosine_decay_schedule(config.lr, config.steps), weight_decay=config.weight_decay)
-    classifier = training.Classifier(network, optimizer, config.shift, config.noise)
+    classifier = training.Classifier(network, optimizer, config.shift)
     state = training.init_state(classifier, jax.random.key(config.seed), train_data.images.shape[1:])
     data = Config(dataset=about.name, split=train_split, size=size, batch_size=config.batch_size, seed=config.seed)
     # The recognizer's minibatches are the GAN's, without the axis of discriminator steps.

@@ -52,11 +52,17 @@ class Recognizer:
 class Pixels:
     """The image itself, averaged down to 8x8: for data sets without labels, from which no recognizer can learn."""
 
-    key: str = "pixels"
+    key: str = f"pixels-{PIXEL_SIDE}"
 
     @property
     def about(self) -> dict[str, Any]:
         return {"network": "pixels", "side": PIXEL_SIDE, "key": self.key}
+
+    @staticmethod
+    def count(shape: tuple[int, int, int]) -> int:
+        """The number of features of images of a shape (h, w, c)."""
+        h, w, c = shape
+        return min(h, PIXEL_SIDE) * min(w, PIXEL_SIDE) * c
 
     def features(self, images: np.ndarray) -> tuple[np.ndarray, None]:
         """As in `FeatureNetwork`; no logits."""

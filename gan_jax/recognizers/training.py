@@ -25,13 +25,11 @@ class Classifier:
       network: module ``(x [b, h, w, c], *, train) -> (features [b, f], logits [b, k])``.
       optimizer: an optax transformation.
       shift: augmentation: every image is moved by up to so many pixels each way, black coming in.
-      noise: augmentation: standard deviation of normal noise, on the scale of [-1, 1].
     """
 
     network: nn.Module
     optimizer: optax.GradientTransformation
     shift: int = 0
-    noise: float = 0.0
 
 
 @flax.struct.dataclass
@@ -54,7 +52,7 @@ def init_state(classifier: Classifier, key: Array, shape: tuple[int, int, int]) 
 
 @functools.partial(jax.jit, static_argnames="classifier", donate_argnames="state")
 def train_step(classifier: Classifier, state: ClassifierState, batch: Batch) -> tuple[ClassifierState, Metrics]:
-    """One update by the cross-entropy of augmented images.
+    """One update by the cross-entropy of shifted images.
 
     Args:
       classifier: static.
@@ -64,8 +62,8 @@ def train_step(classifier: Classifier, state: ClassifierState, batch: Batch) -> 
     Returns:
       The new state, and the batch's mean ``loss`` and ``accuracy``, ``()`` float32.
     """
-    augment_key, dropout_key = jax.random.split(jax.random.fold_in(state.key, state.step))
-    x = augment(augment_key, to_float(batch.x), classifier.shift, classifier.noise)
+    shift_key, dropout_key = jax.random.split(jax.random.fold_in(state.key, state.step))
+    x = shifted(shift_key, to_float(batch.x), classifier.shift)
 
     def objective(params: PyTree):
         variables = {"params": params, **state.network.stats}
@@ -81,13 +79,12 @@ def train_step(classifier: Classifier, state: ClassifierState, batch: Batch) -> 
     return ClassifierState(state.step + 1, state.key, player), metrics
 
 
-def augment(key: Array, x: Array, shift: int, noise: float) -> Array:
-    """Every image of ``x [b, h, w, c]`` in [-1, 1] moved by its own whole number of pixels, plus normal noise."""
-    shift_key, noise_key = jax.random.split(key)
+def shifted(key: Array, x: Array, shift: int) -> Array:
+    """Every image of ``x [b, h, w, c]`` in [-1, 1] moved by its own random whole numbers of pixels, at most ``shift``."""
     padded = jnp.pad(x, ((0, 0), (shift, shift), (shift, shift), (0, 0)), constant_values=-1)
-    corners = jax.random.randint(shift_key, (len(x), 2), 0, 2 * shift + 1)
+    corners = jax.random.randint(key, (len(x), 2), 0, 2 * shift + 1)
     cut = lambda image, corner: jax.lax.dynamic_slice(image, (*corner, 0), x.shape[1:])
-    return jax.vmap(cut)(padded, corners) + noise * jax.random.normal(noise_key, x.shape)
+    return jax.vmap(cut)(padded, corners)
 
 
 def train(
