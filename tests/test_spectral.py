@@ -7,10 +7,19 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from gans import arrays, random_batch, small_mlp
 
-from gan_jax.nn.conditioning import ConcatHead
+from gan_jax.data import Resident
+from gan_jax.data.order import words
+from gan_jax.gan import init_state
+from gan_jax.losses import LOSSES
+from gan_jax.models import mlp
+from gan_jax.nn.conditioning import ConcatHead, ProjectionHead
 from gan_jax.nn.conv import Conv, ConvPool, ConvTranspose, UpConv
 from gan_jax.nn.spectral import SpectralNorm
+from gan_jax.regularizers import REGULARIZERS
+from gan_jax.train_step import train_step, train_steps
+from gan_jax.types import Term
 
 LAYERS = {
     "Conv": lambda: Conv(6, (3, 3)),
@@ -99,3 +108,37 @@ def test_a_network_is_normalized_whole():
     params = jax.tree.map(lambda w: w / singular(w)[0] if w.ndim > 1 else w, variables["params"]["layer"])
     expected = ConcatHead(3, width=4).apply({"params": params}, features, y)
     np.testing.assert_allclose(module.apply(variables, features, y).score, expected.score, rtol=1e-4, atol=1e-5)
+
+
+def test_the_step_keeps_the_directions_and_is_the_same_in_a_loop_and_under_pmap():
+    """With R1, hence through second derivatives; all batches hold the same images."""
+    gan = small_mlp(
+        discriminator=mlp.Discriminator(ProjectionHead(10), width=8, spectral=True),
+        loss=LOSSES["hinge"],
+        d_terms=(Term("r1", REGULARIZERS["r1"], 0.5),),
+    )
+    batch = jax.tree.map(lambda a: np.repeat(a[:, :1], 8, axis=1), random_batch(d_steps=1))
+    fresh = lambda: init_state(gan, jax.random.key(0), batch)
+    before, state, states = (
+        arrays(fresh().discriminator.stats),
+        fresh(),
+        jax.tree.map(lambda a: jnp.stack([a] * 4), fresh()),
+    )
+    step = jax.pmap(functools.partial(train_step, gan, axis_name="batch"), axis_name="batch")
+    for _ in range(2):
+        state, _ = train_step(gan, state, batch)
+        states, _ = step(states, jax.tree.map(lambda a: np.stack(np.split(a, 4, axis=1)), batch))
+
+    assert len(before) == 4  # two hidden layers; of the head, the score and the embedding of the labels
+    for old, new in zip(before, arrays(state.discriminator.stats), strict=True):
+        assert len(old) == 1 or np.abs(old - new).max() > 1e-3
+        np.testing.assert_allclose(np.linalg.norm(new), 1, rtol=1e-5)
+    for device in range(4):
+        assert_close(jax.tree.map(lambda a, i=device: a[i], states), state)
+    data = Resident(batch.x[0], batch.y[0], words(0), d_steps=1, batch_size=8, flip=False)
+    assert_close(train_steps(gan, fresh(), data, 2)[0], state)
+
+
+def assert_close(actual, expected):
+    for a, e in zip(arrays(actual), arrays(expected), strict=True):
+        np.testing.assert_allclose(a, e, rtol=1e-4, atol=1e-5)
