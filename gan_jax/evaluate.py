@@ -44,9 +44,9 @@ ROWS, COLUMNS, NEIGHBOURS = 10, 10, 6
 class Evaluation:
     """What was measured, of what, and what it looks like.
 
-    ``scores``: of the samples by metric, each a number or one per class name. ``real``: the same scores of the real test
-    images against the training images: what a perfect generator would reach. ``left_out``: why, by metric, a score is
-    missing. ``pictures``: ``[H, W, c]`` uint8 by name.
+    ``scores``: of the samples by metric, each a number or one per class name. ``real``: the same of the real test images
+    against the training images, the yardstick. ``left_out``: why, by metric, a score is missing. ``pictures``:
+    ``[H, W, c]`` uint8 by name.
     """
 
     step: int
@@ -157,14 +157,14 @@ def table(evaluation: Evaluation) -> str:
             lines.append("  {:26}{:>12}{:>14}".format(label, *cells))
         if len(scores[name]) > 2 * ROWS:
             lines.append(f"  ... {len(scores[name])} classes in all")
-    samples, floor, network = about["samples"], about["real"], about["feature_network"]
+    samples, yardstick, network = about["samples"], about["real"], about["feature_network"]
     lines += [
         "",
         f"samples:     {samples['images']:,} of step {evaluation.step:,}, against {_told(samples['reference'])}.",
-        f"real images: {_told(floor)}, against {_told(floor['reference'])}: what a perfect generator would reach.",
+        f"real images: {_told(yardstick)}, against {_told(yardstick['reference'])}: the yardstick.",
         f"features:    {network['features']} of {network['network']}"
         + (
-            f", which is right on {network['test_accuracy']:.2%} of {_told(floor)}."
+            f", which is right on {network['test_accuracy']:.2%} of {_told(yardstick)}."
             if "test_accuracy" in network
             else "."
         ),

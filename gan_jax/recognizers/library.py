@@ -21,7 +21,7 @@ import numpy as np
 import optax
 
 from gan_jax.config import Config, ConfigError, one_of
-from gan_jax.data import Description, batches, describe, load
+from gan_jax.data import Dataset, batches, describe, load
 from gan_jax.data.cache import cache_folder
 from gan_jax.metrics import Sample, label_agreement
 from gan_jax.recognizers import training
@@ -51,6 +51,7 @@ class RecognizerConfig:
 
 
 SMALL_CNN = RecognizerConfig()
+CODE = Path(__file__).parent
 
 
 def recognizer(dataset: str, size: int | None = None, config: RecognizerConfig = SMALL_CNN) -> Recognizer:
@@ -69,13 +70,14 @@ def recognizer(dataset: str, size: int | None = None, config: RecognizerConfig =
         raise ConfigError(
             f"dataset: {dataset} has no labels, so no recognizer can learn from it; accepted: labelled ones."
         )
-    about = load(dataset, "train", size).description if not about.splits else about
+    splits = train_and_test(about.splits or load(dataset, "train", size).description.splits)
+    data = {split: load(dataset, split, size) for split in splits}
     network = make(about.num_classes, features=config.features)
-    key = _key(about, size, config, network)
+    key = _key(data, dataset, size, config)
     path = _folder(key) / "network.npz"
     arrays = _read(path)
     if arrays is None:
-        arrays = _trained(about, size, config, network, key)
+        arrays = _trained(data, size, config, network, key)
         _write(path, arrays)
     about = json.loads(str(arrays.pop("about")))
     return Recognizer(network, flax.traverse_util.unflatten_dict(arrays, sep="/"), key, about)
@@ -102,9 +104,7 @@ def real_sample(network: FeatureNetwork, dataset: str, split: str, size: int | N
       ConfigError: as `gan_jax.data.load`.
     """
     data = load(dataset, split, size)
-    about = data.description
-    key = _digest(about.name, about.version, split, size, len(data.labels))
-    path = _folder(network.key) / f"features-{key}.npz"
+    path = _folder(network.key) / f"features-{_digest(split, size, _content(data))}.npz"
     arrays = _read(path)
     if arrays is None:
         features, logits = network.features(data.images)
@@ -113,22 +113,25 @@ def real_sample(network: FeatureNetwork, dataset: str, split: str, size: int | N
     return Sample(arrays["features"], arrays.get("logits"), data.labels if data.labels.min() >= 0 else None)
 
 
-def _trained(about: Description, size: int | None, config: RecognizerConfig, network: nn.Module, key: str):
+def _trained(
+    data: dict[str, Dataset], size: int | None, config: RecognizerConfig, network: nn.Module, key: str
+) -> dict[str, np.ndarray]:
     """Arrays of a newly trained network by path, and its provenance as JSON in ``about``."""
-    train_split, test_split = train_and_test(about.splits)
-    train_data, test_data = (load(about.name, split, size) for split in (train_split, test_split))
-    for split, data in ((train_split, train_data), (test_split, test_data)):
-        if data.labels.min() < 0:
-            raise ConfigError(f"dataset: the split {split} of {about.name} has images without labels.")
-    n = len(train_data.labels)
+    for split, part in data.items():
+        if part.labels.min() < 0:
+            raise ConfigError(
+                f"dataset: {part.description.name} has images without labels in {split}; accepted: none such."
+            )
+    (train_split, train_data), (test_split, test_data) = data.items()
+    about, n = train_data.description, len(train_data.labels)
     print(f"Training a recognizer on {about.name}, {train_split} ({n:,} images), once.", file=sys.stderr, flush=True)
     start = time.perf_counter()
     optimizer = optax.adamw(optax.cosine_decay_schedule(config.lr, config.steps), weight_decay=config.weight_decay)
     classifier = training.Classifier(network, optimizer, config.shift)
     state = training.init_state(classifier, jax.random.key(config.seed), train_data.images.shape[1:])
-    data = Config(dataset=about.name, split=train_split, size=size, batch_size=config.batch_size, seed=config.seed)
+    order = Config(dataset=about.name, split=train_split, size=size, batch_size=config.batch_size, seed=config.seed)
     # The recognizer's minibatches are the GAN's, without the axis of discriminator steps.
-    minibatches = (jax.tree.map(lambda a: a[0], batch) for batch in batches(data))
+    minibatches = (jax.tree.map(lambda a: a[0], batch) for batch in batches(order))
     state = training.train(classifier, state, minibatches, config.steps, f"recognizer of {about.name}")
     variables = jax.device_get({"params": state.network.params, **state.network.stats})
     seconds = time.perf_counter() - start
@@ -148,12 +151,18 @@ def _trained(about: Description, size: int | None, config: RecognizerConfig, net
     return {**flax.traverse_util.flatten_dict(variables, sep="/"), "about": np.array(json.dumps(provenance))}
 
 
-def _key(about: Description, size: int | None, config: RecognizerConfig, network: nn.Module) -> str:
-    """Names a recognizer by what it is made from: data, recipe, and the code of the network and of its training."""
-    files = (Path(sys.modules[type(network).__module__].__file__), Path(training.__file__))
-    code = [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
-    train_split, _ = train_and_test(about.splits)
-    return _digest(about.name, about.version, train_split, about.splits, size, dataclasses.asdict(config), code)
+def _key(data: dict[str, Dataset], dataset: str, size: int | None, config: RecognizerConfig) -> str:
+    """Names a recognizer by what it is made from: the data, the recipe, and the code of this folder."""
+    content = {split: [part.description.version, _content(part)] for split, part in data.items()}
+    code = [hashlib.sha256(file.read_bytes()).hexdigest() for file in sorted(CODE.glob("*.py"))]
+    return _digest(dataset, size, content, dataclasses.asdict(config), code)
+
+
+def _content(data: Dataset) -> str:
+    """Digest of all labels and of some thousand images: a set of another content has another, whatever its name."""
+    digest = hashlib.sha256(repr(data.images.shape).encode() + data.labels.tobytes())
+    digest.update(data.images[:: len(data.labels) // 1000 + 1].tobytes())
+    return digest.hexdigest()
 
 
 def _digest(*values: object) -> str:
@@ -167,8 +176,8 @@ def _folder(key: str) -> Path:
 def _read(path: Path) -> dict[str, np.ndarray] | None:
     """The arrays of a file; None where it is absent or, with a sentence on stderr, damaged."""
     try:
-        with np.load(path, allow_pickle=False) as file:
-            return dict(file)
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            return dict(arrays)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
