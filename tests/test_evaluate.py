@@ -1,0 +1,306 @@
+"""The evaluation: against generators whose scores are known, and ``eval.py`` as a command on a run folder."""
+
+import dataclasses
+import json
+import pathlib
+import shlex
+import shutil
+import subprocess
+import sys
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import scipy.linalg
+import scipy.spatial.distance
+import scipy.stats
+from gans import small_mlp
+from PIL import Image
+
+import eval as eval_script
+import gan_jax
+import train
+from gan_jax import ConfigError, pictures, recipe, run_folder
+from gan_jax.data import Description, load
+from gan_jax.evaluate import Evaluation, arc, evaluate, save, table
+from gan_jax.recognizers import RecognizerConfig, library, recognizer, training
+from gan_jax.types import GanState, Player
+
+ROOT = pathlib.Path(eval_script.__file__).parent
+QUICK = RecognizerConfig(features=16, steps=300, batch_size=64)
+DIGITS = recipe("digits_dcgan")
+TRAIN_TINY = shlex.split(
+    "digits_dcgan --generator.name mlp --generator.width 8 --generator.base None --discriminator.name mlp "
+    "--discriminator.width 8 --discriminator.norm None --discriminator.base None --latents 4 --batch-size 16 "
+    "--steps 20 --log-every 20 --sample-every 20 --checkpoint-every 10"
+)
+
+
+class Oracle(nn.Module):
+    """Draws real training digits of the class asked for, moved on by ``wrong`` classes."""
+
+    wrong: int = 0
+
+    def __call__(self, latents, y, *, train):
+        data = load("digits", "train")
+        # By class, as many as the rarest has; the normal latent's rank chooses one uniformly.
+        bank = np.stack([data.images[data.labels == label][:120] for label in range(10)])
+        chosen = jnp.int32(120 * jax.scipy.stats.norm.cdf(latents[:, 0]))
+        return jnp.asarray(bank)[(y + self.wrong) % 10, chosen] / 127.5 - 1
+
+
+class Grey(nn.Module):
+    """Draws one grey, the same everywhere."""
+
+    def __call__(self, latents, y, *, train):
+        return jnp.zeros((len(y), 8, 8, 1)) + 0.1
+
+
+def judged(generator, num_classes=10, config=DIGITS, **options):
+    gan = small_mlp(generator=generator, num_classes=num_classes)
+    player = Player({}, {}, ())
+    state = GanState(jnp.int32(7), jax.random.key(0), player, player, None, {})
+    return evaluate(gan, state, config, recognizer_config=QUICK, **options)
+
+
+@pytest.fixture(scope="module")
+def perfect():
+    return judged(Oracle())
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    workdir = tmp_path_factory.mktemp("runs") / "tiny"
+    assert train.main([*TRAIN_TINY, "--workdir", str(workdir)]) == 0
+    return workdir
+
+
+# What the scores say
+
+
+def test_real_images_score_as_real_images(perfect):
+    accuracy = perfect.provenance["feature_network"]["test_accuracy"]
+    assert accuracy > 0.9
+    assert perfect.real["label_agreement"] == accuracy
+    assert perfect.scores["label_agreement"] > accuracy  # these are images that the recognizer learned from
+    assert perfect.scores["frechet_distance"] < perfect.real["frechet_distance"]
+    assert set(perfect.scores["class_shares"]) == set(map(str, range(10)))
+    np.testing.assert_allclose(list(perfect.scores["class_shares"].values()), 0.1, atol=0.02)
+    np.testing.assert_allclose(sum(perfect.scores["class_shares"].values()), 1)
+    assert perfect.left_out == {}
+
+
+def test_wrong_labels_show_in_the_label_scores_alone(perfect):
+    wrong = judged(Oracle(wrong=1))
+    assert wrong.scores["label_agreement"] < 0.1
+    assert max(wrong.scores["label_agreement_by_class"].values()) < 0.2
+    assert wrong.scores["frechet_distance"] < 2 * perfect.scores["frechet_distance"]
+
+
+def test_a_collapsed_generator_scores_badly(perfect):
+    collapsed = judged(Grey())
+    assert collapsed.scores["frechet_distance"] > 10 * perfect.real["frechet_distance"]
+    assert max(collapsed.scores["class_shares"].values()) == 1
+    np.testing.assert_allclose(collapsed.scores["label_agreement"], 0.1)
+
+
+def test_scores_are_those_of_the_samples_drawn_by_seed(run):
+    """Draws and measures again by other means: `gan_jax.generate`, the recognizer itself, scipy."""
+    config, (gan, state) = run_folder.read_config(run), gan_jax.load(run)
+    found = evaluate(gan, state, config, num_samples=130, seed=5, recognizer_config=QUICK)
+
+    latents = jax.random.normal(jax.random.split(jax.random.key(5))[0], (130, gan.latents))
+    labels = np.arange(130) % 10
+    images = pictures.to_uint8(gan_jax.generate(gan, state, latents, jnp.asarray(labels, jnp.int32)))
+    network = recognizer("digits", None, QUICK)
+    a, logits = network.features(images)
+    b, _ = network.features(load("digits", "train").images)
+    a, b = a.astype(np.float64), b.astype(np.float64)
+    covariances = np.cov(a, rowvar=False), np.cov(b, rowvar=False)
+    distance = ((a.mean(0) - b.mean(0)) ** 2).sum() + np.trace(sum(covariances))
+    distance -= 2 * np.sqrt(np.maximum(scipy.linalg.eigvals(covariances[0] @ covariances[1]).real, 0)).sum()
+    np.testing.assert_allclose(found.scores["frechet_distance"], distance, rtol=1e-4)
+    assert found.scores["label_agreement"] == (logits.argmax(1) == labels).mean()
+    assert found.provenance["weights"] == "moving average"
+
+    again = evaluate(gan, state, config, num_samples=130, seed=5, recognizer_config=QUICK)
+    other = evaluate(gan, state, config, num_samples=130, seed=6, recognizer_config=QUICK)
+    assert found.scores == again.scores
+    assert found.scores["frechet_distance"] != other.scores["frechet_distance"]
+
+
+def test_classes_are_drawn_in_equal_shares_and_large_splits_are_the_reference(monkeypatch):
+    monkeypatch.setattr("gan_jax.evaluate.MIN_TEST_IMAGES", 300)
+    found = judged(Oracle(), num_samples=130).provenance
+    assert found["samples"] == {"images": 130, "reference": {"split": "test", "images": 355}}
+    assert found["real"] == {"split": "test", "images": 355, "reference": {"split": "train", "images": 1442}}
+
+
+def test_unconditional_gan_has_no_labels_to_agree_with():
+    found = judged(Oracle(), num_classes=0, num_samples=100)
+    assert set(found.scores) == {"frechet_distance", "class_shares"}
+    assert found.scores["class_shares"]["0"] > 0.9  # it is told label 0 throughout
+    assert found.left_out["label_agreement"] == "the images have no labels"
+    assert "recognized as their label (label_agreement), as the images have no labels." in table(found)
+
+
+def test_unlabelled_data_are_compared_by_pixels(monkeypatch):
+    unlabelled = Description("digits", "1.0.0", (8, 8, 1), 0, (), {"train": 1442, "test": 355})
+    monkeypatch.setattr("gan_jax.evaluate.describe", lambda name: unlabelled)
+
+    def without_labels(*arguments):
+        data = load(*arguments)
+        return dataclasses.replace(data, labels=np.full_like(data.labels, -1))
+
+    monkeypatch.setattr(library, "load", without_labels)
+    found = judged(Oracle(), num_classes=0, num_samples=100)
+    assert set(found.scores) == set(found.real) == {"frechet_distance"}
+    assert found.left_out["class_shares"] == "the feature network recognizes no classes"
+    assert found.provenance["feature_network"] == {"features": 64, "network": "pixels", "side": 8, "key": "pixels-8"}
+    assert "64 of pixels." in table(found)
+
+
+# Pictures
+
+
+def tiles(grid, columns, side=8):
+    """The images of a grid of 8x8 digits, ``[rows, columns, 8, 8]``."""
+    factor, step = 48 // side, 48 + pictures.GAP
+    rows = (grid.shape[0] + pictures.GAP) // step
+    cut = lambda i, j: grid[i * step : i * step + 48 : factor, j * step : j * step + 48 : factor, 0]
+    return np.array([[cut(i, j) for j in range(columns)] for i in range(rows)])
+
+
+def test_sample_grid_has_a_row_a_class(perfect):
+    network = recognizer("digits", None, QUICK)
+    found = tiles(perfect.pictures["samples"], 10)
+    classes = network.features(found.reshape(-1, 8, 8, 1))[1].argmax(1).reshape(10, 10)
+    assert found.shape == (10, 10, 8, 8)
+    assert (classes == np.arange(10)[:, None]).mean() > 0.9
+
+
+def test_neighbours_of_a_copy_are_the_copy(perfect):
+    found = tiles(perfect.pictures["neighbours"], 15)
+    samples, by_features, by_pixels = found[:, 0], found[:, 2:8], found[:, 9:]
+    np.testing.assert_array_equal(by_features[:, 0], samples)
+    np.testing.assert_array_equal(by_pixels[:, 0], samples)
+    assert (found[:, [1, 8]] == pictures.GAP_GREY).all()
+    real = load("digits", "train").images.reshape(-1, 64).astype(float)
+    distances = scipy.spatial.distance.cdist(samples.reshape(10, 64).astype(float), real)
+    shown = np.linalg.norm(by_pixels.astype(float) - samples[:, None], axis=(2, 3))
+    np.testing.assert_allclose(shown, np.sort(distances, axis=1)[:, :6])
+
+
+def test_interpolation_has_a_row_a_class(perfect):
+    network = recognizer("digits", None, QUICK)
+    found = tiles(perfect.pictures["interpolation"], 10)
+    classes = network.features(found.reshape(-1, 8, 8, 1))[1].argmax(1).reshape(10, 10)
+    assert (classes == np.arange(10)[:, None]).mean() > 0.9
+    assert all(len(np.unique(row.reshape(10, -1), axis=0)) > 1 for row in found)
+
+
+def test_arc_goes_from_end_to_end_through_normal_vectors():
+    a, b = jax.random.normal(jax.random.key(0), (2, 5, 2000))
+    path = np.asarray(arc(a, b, 7))
+    np.testing.assert_allclose(path[:, 0], a, atol=1e-6)
+    np.testing.assert_allclose(path[:, -1], b, atol=1e-6)
+    np.testing.assert_allclose(path[:, 3], (a + b) / np.sqrt(2), atol=1e-6)
+    assert all(scipy.stats.kstest(path[:, i].ravel(), "norm").pvalue > 0.01 for i in range(7))
+
+
+# Files
+
+
+def test_files_appear_whole_or_not_at_all(tmp_path, monkeypatch):
+    evaluation = Evaluation(7, {"class_shares": {"0": None}}, {}, {}, {}, {"samples": np.zeros((4, 4, 1), np.uint8)})
+    files = save(evaluation, tmp_path / "eval")
+    assert [file.name for file in files] == ["step_000007.json", "step_000007_samples.png"]
+    assert sorted(files) == sorted((tmp_path / "eval").iterdir())
+    values = json.loads(files[0].read_text())
+    assert (values["step"], values["pictures"]) == (7, {"samples": "step_000007_samples.png"})
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(pictures, "save", full)
+    with pytest.raises(ConfigError, match="No space left"):
+        save(dataclasses.replace(evaluation, step=8), tmp_path / "eval")
+    assert sorted(files) == sorted((tmp_path / "eval").iterdir())
+
+
+# eval.py
+
+
+def test_another_process_evaluates_the_run_folder_alone(run, tmp_path):
+    workdir = shutil.copytree(run, tmp_path / "moved")
+    command = [sys.executable, str(ROOT / "eval.py"), str(workdir), "--num-samples", "200", "--checkpoint", "10"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    values = json.loads((workdir / "eval" / "step_000010.json").read_text())
+    assert values["step"] == 10
+    for picture in values["pictures"].values():
+        with Image.open(workdir / "eval" / picture) as image:
+            assert min(image.size) > 100
+    about = values["provenance"]
+    assert (about["dataset"], about["version"], about["seed"]) == ("digits", "1.0.0", 0)
+    assert about["jax"] == jax.__version__
+    assert about["feature_network"]["test_accuracy"] >= 0.98
+    assert f"{values['scores']['frechet_distance']:.4g}" in done.stdout
+    assert "200 of step 10, against 1,442 images of train" in done.stdout
+
+
+def test_latest_checkpoint_is_the_default(run, tmp_path, capsys):
+    workdir = shutil.copytree(run, tmp_path / "run")
+    assert eval_script.main([str(workdir), "--num-samples", "65"]) == 0
+    assert (workdir / "eval" / "step_000020.json").exists()
+    assert "written:" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["nowhere"], "nowhere is no run folder; it has no readable config.json."),
+        (["file"], "file is no run folder; it has no readable config.json."),
+        (["new"], "new holds no checkpoint yet."),
+        (["run", "--checkpoint", "15"], "has none of step 15; accepted: 10, 20."),
+        (["run", "--checkpoint", "lastest"], "'lastest' is none; accepted: latest, or a step such as 1000."),
+        (
+            ["run", "--num-samples", "64"],
+            "64 samples are too few for the Frechet distance of 64 features; accepted: 65",
+        ),
+        (["run", "--num-samples", "0"], "0 samples are too few"),
+        (["run", "--seed", "-1"], "seed: -1 is none; accepted: 0 to 4294967295."),
+    ],
+)
+def test_wrong_inputs(run, tmp_path, monkeypatch, capsys, arguments, words):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("")
+    (tmp_path / "run").symlink_to(run)
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new" / run_folder.CONFIG).write_text((run / run_folder.CONFIG).read_text())
+    monkeypatch.setattr(training, "train", None)
+    before = sorted(run.rglob("*"))
+    with pytest.raises(SystemExit) as refusal:
+        eval_script.main(arguments)
+    told = capsys.readouterr()
+    assert (refusal.value.code, told.out, told.err.count("\n")) == (2, "", 1)
+    assert told.err.startswith("eval.py: ") and words in told.err
+    assert before == sorted(run.rglob("*"))
+
+
+@pytest.mark.parametrize("arguments", [[], ["run", "--num-samples", "many"], ["run", "--sed", "1"]])
+def test_the_command_line_refuses(arguments, capsys):
+    with pytest.raises(SystemExit) as refusal:
+        eval_script.main(arguments)
+    assert refusal.value.code == 2
+    assert capsys.readouterr().err
+
+
+def test_help_teaches(capsys):
+    with pytest.raises(SystemExit) as end:
+        eval_script.main(["--help"])
+    told = capsys.readouterr().out
+    assert end.value.code == 0
+    assert all(word in told for word in ("--checkpoint", "--num-samples", "--seed", "recognizer", "step_XXXXXX.json"))
