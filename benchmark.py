@@ -1,0 +1,142 @@
+"""Measure training steps, the whole training loop, or the convolutions, and tell what was measured on what."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import json
+import pathlib
+import sys
+from typing import Annotated, Any
+
+import tyro
+
+from gan_jax import command_line
+from gan_jax.config import ConfigError, one_of
+
+Flag = Annotated[bool, tyro.conf.FlagCreatePairsOff]
+
+COLUMNS = {
+    "net": "net",
+    "batch": "batch",
+    "precision": "precision",
+    "steps_per_call": "steps/call",
+    "seeds": "seeds",
+    "ms_median": "ms",
+    "ms_min": "min",
+    "ms_iqr": "iqr",
+    "images_per_s": "images/s",
+    "tflops": "TFLOP/s",
+    "pct_of_matmul_peak": "% of peak",
+    "peak_mib": "MiB",
+    "compile_s": "compile s",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """The command line; lists are separated by commas, and every combination is measured."""
+
+    net: str = "dcgan32,sngan32,mlp28"
+    """Networks."""
+    batch: str = "64"
+    """Real images a step."""
+    precision: str = "fp32"
+    """fp32 or bf16."""
+    steps_per_call: str = "1"
+    """Steps in one compiled call."""
+    seeds: str = "1"
+    """GANs trained at once by vmap; times are for one GAN."""
+    runs: int = 10
+    """Timed runs, of which median, minimum and interquartile range are told."""
+    json: pathlib.Path | None = None
+    """File to which each result is added as a line of JSON."""
+    profile: pathlib.Path | None = None
+    """Folder for traces, one folder inside for each combination."""
+    loop: Flag = False
+    """Instead of bare steps: a recipe's whole training loop, beside its steps."""
+    recipe: str = "mnist_dcgan"
+    """The recipe of --loop."""
+    ops: Flag = False
+    """Instead of steps: our convolutions beside the stock ones."""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Exit code 0: measured; 2: wrong input."""
+    with command_line.one_sentence_errors("benchmark.py"):
+        options = tyro.cli(Options, description=__doc__, args=argv)
+        if options.ops:
+            return measure_ops(options)
+        return measure_loop(options) if options.loop else measure_steps(options)
+
+
+def measure_steps(options: Options) -> int:
+    from gan_jax.benchmarks.nets import NETS
+    from gan_jax.benchmarks.steps import environment, measure
+    from gan_jax.build import PRECISIONS
+
+    combinations = list(
+        itertools.product(
+            [one_of("net", name, NETS) for name in options.net.split(",")],
+            numbers("batch", options.batch),
+            [one_of("precision", name, PRECISIONS) for name in options.precision.split(",")],
+            numbers("steps_per_call", options.steps_per_call),
+            numbers("seeds", options.seeds),
+        )
+    )
+    if options.runs < 1:
+        raise ConfigError(f"runs: {options.runs} is too small; accepted: 1 or more.")
+    print("  ".join(f"{name} {value}" for name, value in environment().items()))
+    print("  ".join(f"{title:>10}" for title in COLUMNS.values()))
+    for combination in combinations:
+        trace = options.profile and options.profile / "-".join(map(str, combination))
+        record = measure(*combination, runs=options.runs, profile=trace)
+        print("  ".join(f"{cell(record[key]):>10}" for key in COLUMNS), flush=True)
+        keep(options, record)
+    return 0
+
+
+def measure_loop(options: Options) -> int:
+    from gan_jax.benchmarks import loop
+    from gan_jax.configs import recipe
+
+    record = loop.measure_loop(recipe(options.recipe))
+    print("\n".join(f"{key:>18}  {cell(value)}" for key, value in record.items()))
+    keep(options, {"recipe": options.recipe, **record})
+    return 0
+
+
+def measure_ops(options: Options) -> int:
+    from gan_jax.benchmarks import ops
+    from gan_jax.benchmarks.steps import environment
+
+    rows = ops.compare_ops()
+    print(ops.table(rows))
+    for row in rows:
+        keep(options, {**environment(), **row})
+    return 0
+
+
+def numbers(field: str, text: str) -> list[int]:
+    """Positive whole numbers, separated by commas."""
+    values = text.split(",")
+    if not all(value.isdecimal() and int(value) > 0 for value in values):
+        raise ConfigError(f"{field}: {text!r} is not a list of positive whole numbers; accepted: for instance 64,256.")
+    return [int(value) for value in values]
+
+
+def cell(value: Any) -> str:
+    """A value for a person; numbers with four digits that count."""
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
+def keep(options: Options, record: dict[str, Any]) -> None:
+    if options.json is not None:
+        with options.json.open("a") as lines:
+            lines.write(json.dumps(record) + "\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

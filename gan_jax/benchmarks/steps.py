@@ -1,0 +1,198 @@
+"""Time, arithmetic and memory of whole training steps on one device."""
+
+from __future__ import annotations
+
+import functools
+import importlib.metadata
+import math
+import os
+import pathlib
+import platform
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from gan_jax.benchmarks.nets import NETS
+from gan_jax.build import PRECISIONS
+from gan_jax.data import Resident, batch_at
+from gan_jax.data.order import words
+from gan_jax.gan import Gan, init_state
+from gan_jax.train_step import train_step, train_steps
+from gan_jax.types import GanState
+
+RUN_SECONDS = 0.2
+"""A run lasts at least so long; shorter steps are repeated."""
+_EXAMPLES = 4096
+_MIB = 2**20
+
+Call = Callable[[GanState], tuple[GanState, Any]]
+
+
+def measure(
+    net: str,
+    batch: int,
+    precision: str,
+    steps_per_call: int = 1,
+    seeds: int = 1,
+    runs: int = 10,
+    profile: pathlib.Path | None = None,
+) -> dict[str, Any]:
+    """Compiles, warms up and times the training of one GAN, or of several at once, on random images.
+
+    With one step a call, `train_step` gets a batch that lies on the device; with more, `train_steps` gathers its batches
+    from 4,096 resident images.
+
+    Args:
+      net: of `NETS`.
+      batch: real images a step.
+      precision: of `PRECISIONS`.
+      steps_per_call: steps in one compiled call.
+      seeds: GANs trained at once by `vmap`, on the same images, from different weights and latents.
+      runs: timed runs, each of at least `RUN_SECONDS`.
+      profile: a folder for a trace of one more run.
+
+    Returns:
+      What a line of JSON holds: versions and device; the arguments; ``params_g``, ``params_d``; ``compile_s``; ``ms_median``,
+      ``ms_min``, ``ms_iqr`` (interquartile range) of a step of one GAN; ``images_per_s``, real images over all GANs;
+      ``tflops``, 1e12 operations a second; ``pct_of_matmul_peak``, percent of what a large matrix product in this precision
+      reaches right before; ``peak_mib`` of the compiled call with its arguments; and, where the device tells it,
+      ``device_peak_mib`` of the whole process so far.
+    """
+    gan = NETS[net](PRECISIONS[precision])
+    program = _program(gan, batch, steps_per_call, seeds)
+    players = program.state.generator, program.state.discriminator
+    params = [sum(a.size for a in jax.tree.leaves(p.params)) // seeds for p in players]
+    peak = matmul_peak(precision)
+    state, seconds = _timed(program.call, program.state, runs)
+    if profile is not None:
+        _trace(program.call, state, profile)
+    each = [s / steps_per_call / seeds for s in seconds]
+    flops = program.flops / seeds / statistics.median(each)
+    quartiles = statistics.quantiles(each, n=4) if runs > 1 else [each[0]] * 3
+    return {
+        **environment(),
+        "net": net,
+        "batch": batch,
+        "precision": precision,
+        "steps_per_call": steps_per_call,
+        "seeds": seeds,
+        "params_g": params[0],
+        "params_d": params[1],
+        "compile_s": round(program.compile_s, 2),
+        "runs": runs,
+        "ms_median": round(statistics.median(each) * 1e3, 4),
+        "ms_min": round(min(each) * 1e3, 4),
+        "ms_iqr": round((quartiles[2] - quartiles[0]) * 1e3, 4),
+        "images_per_s": round(batch / statistics.median(each), 1),
+        "tflops": round(flops / 1e12, 5),
+        "pct_of_matmul_peak": round(100 * flops / peak, 1),
+        "peak_mib": round(_memory(program.compiled) / _MIB, 1),
+        **_device_memory(),
+    }
+
+
+def environment() -> dict[str, Any]:
+    """Framework, versions and device."""
+    versions = {name: importlib.metadata.version(name) for name in ("jax", "jaxlib", "flax", "optax")}
+    device = jax.devices()[0]
+    kind = f"cpu x{os.cpu_count()}" if device.platform == "cpu" else device.device_kind
+    return {
+        "framework": "gan_jax",
+        "version": importlib.metadata.version("gan_jax"),
+        **versions,
+        "python": platform.python_version(),
+        "device": kind,
+    }
+
+
+def matmul_peak(precision: str) -> float:
+    """Operations a second of a large square matrix product, the best of five."""
+    n = 2048 if jax.default_backend() == "cpu" else 8192
+    a = jax.random.normal(jax.random.key(0), (n, n), PRECISIONS[precision])
+    product = jax.jit(jnp.matmul).lower(a, a).compile()
+    jax.block_until_ready(product(a, a))
+    return 2 * n**3 / min(_seconds(lambda: product(a, a)) for _ in range(5))
+
+
+class _Program(NamedTuple):
+    """A compiled ``call``, a first state for it, the seconds it took to compile, and the operations of one of its steps."""
+
+    call: Call
+    state: GanState
+    compiled: jax.stages.Compiled
+    compile_s: float
+    flops: float
+
+
+def _program(gan: Gan, batch: int, steps_per_call: int, seeds: int) -> _Program:
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (_EXAMPLES, *gan.shape), dtype=np.uint8)
+    data = Resident(*jax.device_put((images, np.zeros(_EXAMPLES, np.int32), words(0))), 1, batch, flip=False)
+    minibatch = jax.jit(batch_at)(data, jnp.int32(0))
+    init = functools.partial(init_state, gan, batch=minibatch)
+    state = init(jax.random.key(0)) if seeds == 1 else jax.vmap(init)(jax.random.split(jax.random.key(0), seeds))
+
+    def lowered(step: Callable, *operands: Any) -> jax.stages.Lowered:
+        step = functools.partial(step, gan)
+        if seeds > 1:
+            step = jax.vmap(step, in_axes=(0, *(None for _ in operands)))
+        return jax.jit(step, donate_argnums=0).lower(state, *operands)
+
+    step, operands = (train_step, (minibatch,)) if steps_per_call == 1 else (train_steps, (data, steps_per_call))
+    began = time.perf_counter()
+    compiled = lowered(step, *operands).compile()
+    compile_s = time.perf_counter() - began
+    # A loop's body counts once. What a GPU's libraries do is not counted at all: there, the step as it was before compilation.
+    opaque = any(library in compiled.as_text() for library in ("__cudnn", "__cublas"))
+    counted = lowered(train_step, minibatch) if opaque else compiled
+    return _Program(
+        lambda state: compiled(state, *operands), state, compiled, compile_s, counted.cost_analysis()["flops"]
+    )
+
+
+def _timed(call: Call, state: GanState, runs: int) -> tuple[GanState, list[float]]:
+    """Seconds of a call, one figure a run, after two calls that warm up."""
+    for _ in range(2):
+        began = time.perf_counter()
+        state, _ = jax.block_until_ready(call(state))
+        once = time.perf_counter() - began
+    calls, seconds = math.ceil(RUN_SECONDS / once), []
+    for _ in range(runs):
+        began = time.perf_counter()
+        for _ in range(calls):
+            state, metrics = call(state)
+        jax.block_until_ready((state, metrics))
+        seconds.append((time.perf_counter() - began) / calls)
+    return state, seconds
+
+
+def _trace(call: Call, state: GanState, folder: pathlib.Path) -> None:
+    """Three calls as a trace for TensorBoard, and ``perfetto_trace.json.gz`` for Perfetto."""
+    with jax.profiler.trace(folder, create_perfetto_trace=True):
+        for i in range(3):
+            with jax.profiler.StepTraceAnnotation("step", step_num=i):
+                state, _ = jax.block_until_ready(call(state))
+
+
+def _memory(compiled: jax.stages.Compiled) -> float:
+    """Bytes of arguments, results and temporaries at once; what is donated counts once."""
+    m = compiled.memory_analysis()
+    total = m.argument_size_in_bytes + m.output_size_in_bytes + m.temp_size_in_bytes
+    return total - m.alias_size_in_bytes
+
+
+def _device_memory() -> dict[str, float]:
+    statistics = jax.devices()[0].memory_stats() or {}
+    peak = statistics.get("peak_bytes_in_use")
+    return {} if peak is None else {"device_peak_mib": round(peak / _MIB, 1)}
+
+
+def _seconds(work: Callable[[], Any]) -> float:
+    began = time.perf_counter()
+    jax.block_until_ready(work())
+    return time.perf_counter() - began
