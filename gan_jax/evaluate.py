@@ -158,18 +158,15 @@ def table(evaluation: Evaluation) -> str:
         if len(scores[name]) > 2 * ROWS:
             lines.append(f"  ... {len(scores[name])} classes in all")
     samples, yardstick, network = about["samples"], about["real"], about["feature_network"]
+    right = f", right on {network['test_accuracy']:.2%} of {_told(yardstick)}" if "test_accuracy" in network else ""
     lines += [
         "",
         f"samples:     {samples['images']:,} of step {evaluation.step:,}, against {_told(samples['reference'])}.",
         f"real images: {_told(yardstick)}, against {_told(yardstick['reference'])}: the yardstick.",
-        f"features:    {network['features']} of {network['network']}"
-        + (
-            f", which is right on {network['test_accuracy']:.2%} of {_told(yardstick)}."
-            if "test_accuracy" in network
-            else "."
-        ),
-        *(f"left out:    {METRICS[name].title} ({name}), as {why}." for name, why in evaluation.left_out.items()),
+        f"features:    {network['features']} of {network['network']}{right}.",
     ]
+    left_out = dict.fromkeys((METRICS[name].title, why) for name, why in evaluation.left_out.items())
+    lines += [f"left out:    {title}, as {why}." for title, why in left_out]
     return "\n".join(lines)
 
 

@@ -1,6 +1,7 @@
 """The evaluation: against generators whose scores are known, and ``eval.py`` as a command on a run folder."""
 
 import dataclasses
+import importlib
 import json
 import pathlib
 import shlex
@@ -28,6 +29,9 @@ from gan_jax.evaluate import Evaluation, arc, evaluate, save, table
 from gan_jax.recognizers import RecognizerConfig, library, recognizer, training
 from gan_jax.types import GanState, Player
 
+evaluation_module = importlib.import_module(
+    "gan_jax.evaluate"
+)  # by its name, as `gan_jax.evaluate` may be the function
 ROOT = pathlib.Path(eval_script.__file__).parent
 QUICK = RecognizerConfig(features=16, steps=300, batch_size=64)
 DIGITS = recipe("digits_dcgan")
@@ -132,7 +136,7 @@ def test_scores_are_those_of_the_samples_drawn_by_seed(run):
 
 
 def test_classes_are_drawn_in_equal_shares_and_large_splits_are_the_reference(monkeypatch):
-    monkeypatch.setattr("gan_jax.evaluate.MIN_TEST_IMAGES", 300)
+    monkeypatch.setattr(evaluation_module, "MIN_TEST_IMAGES", 300)
     found = judged(Oracle(), num_samples=130).provenance
     assert found["samples"] == {"images": 130, "reference": {"split": "test", "images": 355}}
     assert found["real"] == {"split": "test", "images": 355, "reference": {"split": "train", "images": 1442}}
@@ -143,12 +147,12 @@ def test_unconditional_gan_has_no_labels_to_agree_with():
     assert set(found.scores) == {"frechet_distance", "class_shares"}
     assert found.scores["class_shares"]["0"] > 0.9  # it is told label 0 throughout
     assert found.left_out["label_agreement"] == "the images have no labels"
-    assert "recognized as their label (label_agreement), as the images have no labels." in table(found)
+    assert table(found).count("recognized as their label, as the images have no labels.") == 1
 
 
 def test_unlabelled_data_are_compared_by_pixels(monkeypatch):
     unlabelled = Description("digits", "1.0.0", (8, 8, 1), 0, (), {"train": 1442, "test": 355})
-    monkeypatch.setattr("gan_jax.evaluate.describe", lambda name: unlabelled)
+    monkeypatch.setattr(evaluation_module, "describe", lambda name: unlabelled)
 
     def without_labels(*arguments):
         data = load(*arguments)
