@@ -15,5 +15,5 @@ config = Config(
     penalties=(Penalty("r1", 1.0, every=4),),
     g_optimizer=Optimizer(lr=5e-4, b1=0.0, b2=0.99),
     d_optimizer=Optimizer(lr=5e-4, b1=0.0, b2=0.99),
-    steps=6_000,
+    steps=8_000,
 )

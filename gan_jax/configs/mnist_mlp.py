@@ -1,6 +1,6 @@
 """The article's GAN on 28x28 digits: latents 100 -> 128 -> 128 -> 784 against 784 -> 128 -> 128 -> 1, unconditional.
 
-    uv run train.py mnist_mlp
+uv run train.py mnist_mlp
 """
 
 from gan_jax.config import Config, Network, Optimizer, Penalty
