@@ -106,6 +106,19 @@ def test_shifts_are_whole_and_all_occur():
     np.testing.assert_array_equal(training.shifted(jax.random.key(0), jnp.asarray(image[None]), 0), image[None])
 
 
+def test_noise_is_uniform_with_an_amplitude_for_each_image():
+    x = jnp.zeros((300, 16, 16, 1))
+    noise = np.asarray(training.noisy(jax.random.key(0), x, 0.5))
+    amplitudes = np.abs(noise).max(axis=(1, 2, 3))
+    assert 0 < amplitudes.min() < 0.05 and 0.45 < amplitudes.max() <= 0.5
+    assert abs(amplitudes.mean() - 0.25) < 0.03  # each uniform in [0, 0.5]
+    spread = noise.std(axis=(1, 2, 3)) / amplitudes
+    np.testing.assert_allclose(spread, 1 / np.sqrt(3), rtol=0.2)  # of a uniform variable in [-1, 1]
+    assert abs((noise / amplitudes[:, None, None, None]).mean()) < 0.01
+    np.testing.assert_array_equal(training.noisy(jax.random.key(0), x + 0.3, 0.0), x + 0.3)
+    assert np.abs(training.noisy(jax.random.key(0), x + 0.9, 0.5)).max() == 1
+
+
 @pytest.mark.parametrize("name", RECOGNIZERS)
 @pytest.mark.parametrize("shape", [(8, 8, 1), (9, 12, 1), (28, 28, 1), (32, 32, 3)])
 def test_architectures_take_every_size(name, shape):

@@ -37,7 +37,7 @@ class RecognizerConfig:
     """How a recognizer is made: a network of `RECOGNIZERS`, trained by AdamW at a rate that decays as a cosine.
 
     ``features``: units of the last hidden layer. ``lr``, ``weight_decay``: of AdamW (Loshchilov & Hutter 2019).
-    ``shift``: pixels by which training images are moved at most.
+    ``shift``, ``noise``: of the augmentation, see `training.Classifier`.
     """
 
     network: str = "cnn"
@@ -47,6 +47,7 @@ class RecognizerConfig:
     lr: float = 3e-3
     weight_decay: float = 0.01
     shift: int = 1
+    noise: float = 0.5
     seed: int = 0
 
 
@@ -127,7 +128,7 @@ def _trained(
     print(f"Training a recognizer on {about.name}, {train_split} ({n:,} images), once.", file=sys.stderr, flush=True)
     start = time.perf_counter()
     optimizer = optax.adamw(optax.cosine_decay_schedule(config.lr, config.steps), weight_decay=config.weight_decay)
-    classifier = training.Classifier(network, optimizer, config.shift)
+    classifier = training.Classifier(network, optimizer, config.shift, config.noise)
     state = training.init_state(classifier, jax.random.key(config.seed), train_data.images.shape[1:])
     order = Config(dataset=about.name, split=train_split, size=size, batch_size=config.batch_size, seed=config.seed)
     # The recognizer's minibatches are the GAN's, without the axis of discriminator steps.
