@@ -30,16 +30,29 @@ class Options:
     """Delete the run that the folder holds and start anew."""
     dry_run: Annotated[bool, tyro.conf.FlagCreatePairsOff]
     """Print the config, the networks' parameter counts and the devices, and write nothing."""
+    fsdp: Annotated[bool, tyro.conf.FlagCreatePairsOff]
+    """Divide weights, optimizer states and moving average among the devices, for networks that outgrow one."""
+    distributed: Annotated[bool, tyro.conf.FlagCreatePairsOff]
+    """Join the processes that SLURM, Open MPI or a TPU pod started."""
+    coordinator: str | None
+    """HOST:PORT of process 0, to join processes started by hand, each with --num-processes and --process-id."""
+    num_processes: int | None
+    """Processes of this run."""
+    process_id: int | None
+    """Which of them this one is, from 0."""
+    patience: int
+    """Seconds to wait for another process before giving up."""
     config: Annotated[Config, tyro.conf.arg(name="")]
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Exit code 0: trained, or stopped by a signal and saved; 1: diverged; 2: wrong input, and nothing was written."""
+    """Exit code 0: trained, or stopped by a signal and saved; 1: diverged; 2: wrong input, and nothing was written; 3: lost a process."""
     argv = sys.argv[1:] if argv is None else argv
     command_line.plain_warnings()
     with command_line.one_sentence_errors("train.py"):
         options = parse(argv)
         command_line.keep_compilations()
+        connect(options)
         return dry_run(options) if options.dry_run else train(options, argv)
 
 
@@ -52,8 +65,27 @@ def parse(argv: list[str]) -> Options:
         prog="train.py [RECIPE]",
         description=f"{__doc__}\n\nRecipes:\n{recipes}",
         args=rest,
-        default=Options(pathlib.Path("runs") / name, overwrite=False, dry_run=False, config=config),
+        default=Options(
+            workdir=pathlib.Path("runs") / name,
+            overwrite=False,
+            dry_run=False,
+            fsdp=False,
+            distributed=False,
+            coordinator=None,
+            num_processes=None,
+            process_id=None,
+            patience=100,
+            config=config,
+        ),
     )
+
+
+def connect(options: Options) -> None:
+    given = options.coordinator, options.num_processes, options.process_id
+    if options.distributed or any(value is not None for value in given):
+        from gan_jax import processes
+
+        processes.connect(*given, patience=options.patience)
 
 
 def dry_run(options: Options) -> int:
@@ -68,21 +100,24 @@ def dry_run(options: Options) -> int:
         count = sum(leaf.size for leaf in jax.tree.leaves(getattr(state, player).params))
         print(f"{player}: {count:,} parameters")
     print(f"devices: {len(devices)} {devices[0].device_kind}")
-    parallel.mesh(config.batch_size)
+    parallel.mesh(config.batch_size, config.micro_batches)
     resume = run_folder.check(options.workdir, config, options.overwrite)
     print(f"workdir: {options.workdir} ({'a run to be resumed' if resume else 'new'})")
     return 0
 
 
 def train(options: Options, argv: list[str]) -> int:
-    from gan_jax import training
+    from gan_jax import processes, training
     from gan_jax.logs import duration
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     again = "uv run train.py " + shlex.join(a for a in argv if a != "--overwrite")
     workdir, steps = options.workdir, options.config.steps
     try:
-        outcome = training.train(options.config, workdir, overwrite=options.overwrite)
+        outcome = training.train(options.config, workdir, overwrite=options.overwrite, fsdp=options.fsdp)
+    except processes.PeerLost as error:
+        print(f"train.py: {error}; to go on from the last checkpoint, start all again.", file=sys.stderr, flush=True)
+        os._exit(3)  # threads of orbax and jax would wait for the lost process
     except training.NotFinite as error:
         print(f"train.py: {error}; the last good checkpoint is kept in {workdir}.", file=sys.stderr)
         return 1
@@ -90,6 +125,8 @@ def train(options: Options, argv: list[str]) -> int:
         ignore_signals()
         print(f"\nStopped before the first step; nothing was lost. To start again: {again}", flush=True)
         os._exit(0)  # the compiler may be at work in a thread, which nothing can stop
+    if not processes.first():
+        return 0
     if outcome.step < steps:
         ignore_signals()
         print(f"\nStopped and saved at step {outcome.step:,} of {steps:,}. To go on: {again}")

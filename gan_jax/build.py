@@ -24,7 +24,17 @@ from gan_jax.train_step import train_step
 from gan_jax.types import Batch, Term
 
 PRECISIONS = {"fp32": jnp.float32, "bf16": jnp.bfloat16}
-_POSITIVE = ("latents", "d_steps", "batch_size", "steps", "log_every", "sample_every", "checkpoint_every", "keep")
+_POSITIVE = (
+    "latents",
+    "d_steps",
+    "batch_size",
+    "micro_batches",
+    "steps",
+    "log_every",
+    "sample_every",
+    "checkpoint_every",
+    "keep",
+)
 
 
 @functools.cache
@@ -71,6 +81,7 @@ def build(config: Config) -> Gan:
         g_terms=conditioning.g_terms,
         joint=config.joint,
         ema=config.ema,
+        micro_batches=config.micro_batches,
     )
     _trace(gan, config)
     return gan
@@ -127,7 +138,8 @@ def _term(i: int, penalty: Penalty) -> Term:
 def _check_numbers(config: Config) -> None:
     for field in _POSITIVE:
         _at_least(field, getattr(config, field), 1)
-    _at_least("seed", config.seed, 0)
+    if not 0 <= config.seed < 2**32:
+        raise ConfigError(f"seed: {config.seed} is not a number of 32 bits; accepted: 0 to {2**32 - 1}.")
     if not 0 <= config.ema < math.inf:
         raise ConfigError(f"ema: {config.ema} is not a half-life in images; accepted: 0 (no average) or more.")
     names = [p.name for p in config.penalties]

@@ -13,6 +13,7 @@ import shutil
 
 import orbax.checkpoint as ocp
 
+from gan_jax import processes
 from gan_jax.types import PyTree
 
 SEAL = "seal.json"
@@ -60,8 +61,9 @@ class Writer:
     def __enter__(self) -> Writer:
         return self
 
-    def __exit__(self, *_) -> None:
-        self._manager.close()
+    def __exit__(self, kind, *_) -> None:
+        if kind is not processes.PeerLost:  # which this would wait for
+            self._manager.close()
 
 
 def restore(folder: pathlib.Path, step: int, like: PyTree) -> PyTree:
@@ -92,7 +94,9 @@ def _digest(file: pathlib.Path) -> str:
 
 
 def _seal(folder: pathlib.Path, step: int) -> None:
-    """Seals a checkpoint that is written but not yet committed. What orbax changes on committing is left out."""
+    """Seals a checkpoint that all have written and that is not yet committed. What orbax changes on committing is left out."""
+    if not processes.first():
+        return
     (path,) = folder.glob(f"{step}.orbax-checkpoint-tmp*")
     files = [file for file in sorted(path.rglob("*")) if file.is_file() and file.name not in _CHANGED_BY_COMMIT]
     seal = {

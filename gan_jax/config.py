@@ -120,6 +120,8 @@ class Config:
     """Updates of D for one of G."""
     batch_size: int = 64
     """Real images an update, over all devices together."""
+    micro_batches: int = 1
+    """Parts of a batch that gradients are taken of in turn, to save memory; batch norm then normalizes over a part."""
     precision: str = "fp32"
     """Arithmetic of convolutions and products: fp32 or bf16. Weights, statistics, losses and penalties stay in fp32."""
     g_optimizer: Optimizer = Optimizer()

@@ -29,6 +29,7 @@ class Gan:
       d_terms, g_terms: weighted regularizers of either player.
       joint: real and fake go through D as one batch, so that normalization over the batch sees both.
       ema: half-life of the generator's moving average, in images; 0 keeps none.
+      micro_batches: parts that a minibatch is differentiated in, one after the other; their gradients are averaged.
     """
 
     generator: nn.Module
@@ -43,6 +44,7 @@ class Gan:
     g_terms: tuple[Term, ...] = ()
     joint: bool = False
     ema: float = 10_000.0
+    micro_batches: int = 1
 
 
 def init_state(gan: Gan, key: jax.Array, batch: Batch) -> GanState:

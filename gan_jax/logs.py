@@ -43,6 +43,15 @@ class Record:
         self._events.close()
 
 
+class Silence:
+    """A `Record` and a `Progress` of all processes but the first: they tell nothing."""
+
+    def write(self, *_) -> None:
+        pass
+
+    picture = advance = report = close = write
+
+
 def seconds(path: pathlib.Path, step: int) -> float:
     """Wall seconds that a run had taken at the last line of metrics up to a step; 0 where there is none."""
     lines = _lines(path, step)

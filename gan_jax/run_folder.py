@@ -29,7 +29,7 @@ import jax
 from gan_jax.build import abstract_batch, build
 from gan_jax.config import Config, ConfigError, differences, from_dict, to_dict
 from gan_jax.gan import Gan, init_state
-from gan_jax.types import GanState
+from gan_jax.types import GanState, PyTree
 
 CONFIG, RUN, METRICS = "config.json", "run.json", "metrics.jsonl"
 SAMPLES, CHECKPOINTS, EVAL = "samples", "checkpoints", "eval"
@@ -127,14 +127,12 @@ def load(workdir: str | pathlib.Path, checkpoint: int | None = None) -> tuple[Ga
     return build(config), state
 
 
-def restore(
-    workdir: pathlib.Path, config: Config, placement: jax.sharding.Sharding, step: int | None = None
-) -> GanState | None:
+def restore(workdir: pathlib.Path, config: Config, placement: PyTree, step: int | None = None) -> GanState | None:
     """The newest state that can be restored, with a warning where newer ones cannot; None where nothing was saved yet.
 
     Args:
       workdir, config: the run folder and its config.
-      placement: where the arrays go.
+      placement: where the arrays go: a sharding for all, or one for each leaf; that of the saved arrays does not matter.
       step: restore this one alone.
 
     Raises:
@@ -147,7 +145,12 @@ def restore(
     if step is not None and step not in steps:
         accepted = ", ".join(map(str, steps)) or "none is there yet"
         raise ConfigError(f"checkpoint: {folder} has none of step {step}; accepted: {accepted}.")
-    like = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype, sharding=placement), abstract_state(config))
+    state = abstract_state(config)
+    like = jax.tree.map(
+        lambda a, sharding: jax.ShapeDtypeStruct(a.shape, a.dtype, sharding=sharding),
+        state,
+        jax.tree.broadcast(placement, state),
+    )
     damaged = []
     for candidate in reversed(steps) if step is None else [step]:
         try:
@@ -184,6 +187,7 @@ def provenance() -> dict[str, Any]:
         "platform": platform.platform(),
         "device": devices[0].device_kind,
         "devices": len(devices),
+        "processes": jax.process_count(),
         **_revision(),
     }
 

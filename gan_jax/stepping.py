@@ -31,8 +31,10 @@ class Steps(NamedTuple):
     compile: Callable[[GanState], object]
 
 
-def stepper(gan: Gan, config: Config, mesh: Mesh, start: int) -> Steps:
+def stepper(gan: Gan, config: Config, mesh: Mesh, start: int, placement: parallel.Placement | None = None) -> Steps:
     """Steps on the config's training set from step ``start`` on; resident or streamed, they see the same batches.
+
+    Streaming, a process reads its own examples of each batch only. ``placement`` is that of the state, as for `train_step`.
 
     Raises:
       ConfigError: for a data set that cannot be loaded, or a training too long to number its images.
@@ -40,21 +42,23 @@ def stepper(gan: Gan, config: Config, mesh: Mesh, start: int) -> Steps:
     if _fits(load(config.dataset, config.split, config.size)):
         data = resident(config, parallel.replicated(mesh), parallel.split(mesh))
         return Steps(
-            make=lambda state, n: train_steps(gan, state, data, n),
-            compile=lambda state: train_steps.lower(gan, state, data, 1).compile(),
+            make=lambda state, n: train_steps(gan, state, data, n, placement),
+            compile=lambda state: train_steps.lower(gan, state, data, 1, placement).compile(),
         )
-    stream = parallel.prefetch(batches(config, start=start), mesh)
+    stream = parallel.prefetch(batches(config, start, parallel.own_rows(mesh, config.batch_size)), mesh)
     batch = abstract_batch(config, gan.shape, parallel.split(mesh))
     return Steps(
-        make=lambda state, n: _streamed(gan, state, stream, n),
-        compile=lambda state: train_step.lower(gan, state, batch).compile(),
+        make=lambda state, n: _streamed(gan, state, stream, n, placement),
+        compile=lambda state: train_step.lower(gan, state, batch, None, placement).compile(),
     )
 
 
-def _streamed(gan: Gan, state: GanState, stream: Iterator[Batch], n: int) -> tuple[GanState, Metrics]:
-    state, sums = train_step(gan, state, next(stream))
+def _streamed(
+    gan: Gan, state: GanState, stream: Iterator[Batch], n: int, placement: parallel.Placement | None
+) -> tuple[GanState, Metrics]:
+    state, sums = train_step(gan, state, next(stream), None, placement)
     for _ in range(n - 1):
-        state, metrics = train_step(gan, state, next(stream))
+        state, metrics = train_step(gan, state, next(stream), None, placement)
         sums = _add(sums, metrics)
     return state, jax.tree.map(lambda total: total / n, sums)
 

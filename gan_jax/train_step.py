@@ -19,15 +19,22 @@ import optax
 from gan_jax.config import ConfigError
 from gan_jax.data import Resident, batch_at
 from gan_jax.gan import Gan
+from gan_jax.parallel import Placement
 from gan_jax.types import Array, Batch, Critique, DContext, GanState, GContext, Metrics, Player, PyTree, Term, TermState
 
 EMA_WARM_UP = 0.05
 """The moving average's half-life is at most this share of the images seen, so that early weights fade early."""
 
 
-@functools.partial(jax.jit, static_argnames=("gan", "axis_name"), donate_argnames="state")
-def train_step(gan: Gan, state: GanState, batch: Batch, axis_name: str | None = None) -> tuple[GanState, Metrics]:
+@functools.partial(jax.jit, static_argnames=("gan", "axis_name", "placement"), donate_argnames="state")
+def train_step(
+    gan: Gan, state: GanState, batch: Batch, axis_name: str | None = None, placement: Placement | None = None
+) -> tuple[GanState, Metrics]:
     """Updates the discriminator once for each minibatch of ``batch``, then the generator once.
+
+    With ``gan.micro_batches`` above 1, each minibatch is differentiated in parts, one after the other, and the gradients are
+    averaged: the update is that of the whole minibatch for networks without batch norm. Batch norm normalizes over a part, and
+    its statistics, like the terms' memories, are updated part after part.
 
     Args:
       gan: static; equal values share one compilation.
@@ -35,22 +42,26 @@ def train_step(gan: Gan, state: GanState, batch: Batch, axis_name: str | None = 
       batch: ``x [d_steps, b, h, w, c]`` uint8, or float32 in [-1, 1]; ``y [d_steps, b]`` int32.
       axis_name: name of the ``pmap`` axis over whose devices the batch is split, if any. Gradients and metrics are then
         averaged, batch norm is synchronized, and latents are those of the whole batch, so the result is that of one device.
+      placement: where the new state shall lie; by default the compiler's choice, which for a replicated state is replicated.
 
     Returns:
       The new state, and the means over the batch of ``{d,g}/loss``, ``d/score_{real,fake}`` and ``{d,g}/TERM`` (as last
       evaluated, unweighted), each ``()`` float32.
     """
-    return _train_step(gan, state, batch, axis_name)
+    return _train_step(gan, state, batch, axis_name, placement)
 
 
-@functools.partial(jax.jit, static_argnames="gan", donate_argnames="state")
-def train_steps(gan: Gan, state: GanState, data: Resident, n: int) -> tuple[GanState, Metrics]:
+@functools.partial(jax.jit, static_argnames=("gan", "placement"), donate_argnames="state")
+def train_steps(
+    gan: Gan, state: GanState, data: Resident, n: int, placement: Placement | None = None
+) -> tuple[GanState, Metrics]:
     """``n`` steps in one call of one compiled loop, whatever ``n``, on a training set that lies on the device.
 
     Args:
       gan, state: as for `train_step`.
       data: from `gan_jax.resident`; step ``i`` takes batch ``i``, the one that `gan_jax.batches` yields.
       n: number of steps, at least 1; an argument of the compiled function, so that another one does not recompile.
+      placement: as for `train_step`.
 
     Returns:
       The state that ``n`` calls of `train_step` give, and the means of their metrics over the ``n`` steps, ``()`` float32:
@@ -59,16 +70,22 @@ def train_steps(gan: Gan, state: GanState, data: Resident, n: int) -> tuple[GanS
 
     def step(_, carry):
         state, sums = carry
-        state, metrics = _train_step(gan, state, batch_at(data, state.step), None)
+        state, metrics = _train_step(gan, state, batch_at(data, state.step), None, placement)
         return state, jax.tree.map(jnp.add, sums, metrics)
 
-    metrics = jax.eval_shape(lambda state: _train_step(gan, state, batch_at(data, state.step), None)[1], state)
+    metrics = jax.eval_shape(
+        lambda state: _train_step(gan, state, batch_at(data, state.step), None, placement)[1], state
+    )
     zeros = jax.tree.map(lambda m: jnp.zeros(m.shape, m.dtype), metrics)
     state, sums = jax.lax.fori_loop(0, n, step, (state, zeros))
+    if placement is not None:  # what leaves the loop is the compiler's choice again
+        state = placement.constrain(state)
     return state, jax.tree.map(lambda total: total / n, sums)
 
 
-def _train_step(gan: Gan, state: GanState, batch: Batch, axis_name: str | None) -> tuple[GanState, Metrics]:
+def _train_step(
+    gan: Gan, state: GanState, batch: Batch, axis_name: str | None, placement: Placement | None
+) -> tuple[GanState, Metrics]:
     gan = _synchronized(gan, axis_name)
     key = jax.random.fold_in(state.key, state.step)
     batch = Batch(to_float(batch.x), batch.y)
@@ -83,7 +100,7 @@ def _train_step(gan: Gan, state: GanState, batch: Batch, axis_name: str | None) 
     (discriminator, d_terms), d_metrics = jax.lax.scan(
         update_d, (state.discriminator, state.terms["d"]), (jnp.arange(d_steps), batch), unroll=d_steps == 1
     )
-    generator, g_terms, g_metrics = _update_g(
+    (generator, g_terms), g_metrics = _update_g(
         gan,
         state.generator,
         discriminator,
@@ -101,56 +118,90 @@ def _train_step(gan: Gan, state: GanState, batch: Batch, axis_name: str | None) 
         ema=_moving_average(gan.ema, state, generator, batch.x.shape[1] * _devices(axis_name)),
         terms={"d": d_terms, "g": g_terms},
     )
+    if placement is not None:
+        state = placement.constrain(state)
     return state, jax.tree.map(jnp.mean, d_metrics) | g_metrics
 
 
 def _update_d(gan, generator: Player, discriminator: Player, terms, real: Batch, key, count, axis_name):
     """One update of D on a real minibatch and as many fakes with the same labels."""
-    z_key, noise_key, term_key = (jax.random.fold_in(key, i) for i in range(3))
-    z = _latents(gan, z_key, len(real.y), axis_name)
-    fake = Batch(_generate(gan, generator.params, generator.stats, z, real.y, noise_key)[0], real.y)
 
-    def objective(params):
-        critiques, stats = _criticize(gan, params, discriminator.stats, real, fake, noise_key)
-        context = DContext(_probe(gan, params, discriminator.stats, noise_key), real, fake, *critiques, term_key)
+    def objective(params, stats, terms, z, real, key):
+        noise_key, term_key = jax.random.fold_in(key, 1), jax.random.fold_in(key, 2)
+        fake = Batch(_generate(gan, generator.params, generator.stats, z, real.y, noise_key)[0], real.y)
+        critiques, new_stats = _criticize(gan, params, stats, real, fake, noise_key)
+        context = DContext(_probe(gan, params, stats, noise_key), real, fake, *critiques, term_key)
         loss = jnp.mean(gan.loss.d(critiques[0].score, critiques[1].score))
-        penalty, new_terms = _penalize(gan.d_terms, terms, context, count)
+        penalty, terms = _penalize(gan.d_terms, terms, context, count)
         metrics = {"d/loss": loss, "d/score_real": critiques[0].score.mean(), "d/score_fake": critiques[1].score.mean()}
-        return loss + penalty, (stats, new_terms, metrics)
+        return loss + penalty, (new_stats, terms, metrics | _values("d", terms))
 
-    gradients, (stats, terms, metrics) = jax.grad(objective, has_aux=True)(discriminator.params)
-    terms = _averaged(terms, axis_name)
-    metrics = _mean(metrics, axis_name) | _values("d", terms)
-    return (_step(gan.d_optimizer, discriminator, gradients, stats, axis_name), terms), metrics
+    return _updated(gan, "d", gan.d_optimizer, objective, discriminator, terms, real, key, axis_name)
 
 
 def _update_g(gan, generator: Player, discriminator: Player, terms, real: Batch, key, count, axis_name):
     """One update of G on fresh fakes. D also sees the real batch; where the loss ignores that score, the compiler drops it."""
-    z_key, noise_key, term_key = (jax.random.fold_in(key, i) for i in range(3))
-    z = _latents(gan, z_key, len(real.y), axis_name)
 
-    def objective(params):
-        x, stats = _generate(gan, params, generator.stats, z, real.y, noise_key)
+    def objective(params, stats, terms, z, real, key):
+        noise_key, term_key = jax.random.fold_in(key, 1), jax.random.fold_in(key, 2)
+        x, new_stats = _generate(gan, params, stats, z, real.y, noise_key)
         fake = Batch(x, real.y)
         critiques, _ = _criticize(gan, discriminator.params, discriminator.stats, real, fake, noise_key)
         context = GContext(
-            lambda z, y: _generate(gan, params, generator.stats, z, y, noise_key)[0],
+            lambda z, y: _generate(gan, params, stats, z, y, noise_key)[0],
             _probe(gan, discriminator.params, discriminator.stats, noise_key),
             z, real, fake, *critiques, term_key,
         )  # fmt: skip
         loss = jnp.mean(gan.loss.g(critiques[0].score, critiques[1].score))
-        penalty, new_terms = _penalize(gan.g_terms, terms, context, count)
-        return loss + penalty, (stats, new_terms, {"g/loss": loss})
+        penalty, terms = _penalize(gan.g_terms, terms, context, count)
+        return loss + penalty, (new_stats, terms, {"g/loss": loss} | _values("g", terms))
 
-    gradients, (stats, terms, metrics) = jax.grad(objective, has_aux=True)(generator.params)
-    terms = _averaged(terms, axis_name)
-    metrics = _mean(metrics, axis_name) | _values("g", terms)
-    return _step(gan.g_optimizer, generator, gradients, stats, axis_name), terms, metrics
+    return _updated(gan, "g", gan.g_optimizer, objective, generator, terms, real, key, axis_name)
 
 
-def _step(optimizer: optax.GradientTransformation, player: Player, gradients, stats, axis_name) -> Player:
-    updates, opt_state = optimizer.update(_mean(gradients, axis_name), player.opt_state, player.params)
-    return Player(optax.apply_updates(player.params, updates), stats, opt_state)
+def _updated(gan, name, optimizer, objective, player: Player, terms, real: Batch, key, axis_name):
+    """The player after a step of its optimizer on its objective, its terms' states, and metrics: means over the whole batch."""
+    z = _latents(gan, jax.random.fold_in(key, 0), len(real.y), axis_name)
+    gradients, stats, terms, metrics = _gradients(
+        gan.micro_batches, objective, player.params, player.stats, terms, (z, real), key
+    )
+    gradients, metrics = _mean(gradients, axis_name), _mean(metrics, axis_name)
+    updates, opt_state = optimizer.update(gradients, player.opt_state, player.params)
+    terms = {term: state.replace(value=metrics[f"{name}/{term}"]) for term, state in terms.items()}
+    return (Player(optax.apply_updates(player.params, updates), stats, opt_state), terms), metrics
+
+
+def _gradients(micro_batches: int, objective, params, stats, terms, batch, key):
+    """Gradients and metrics of ``objective(params, stats, terms, *part, key)``, averaged over the parts of a minibatch.
+
+    One part is differentiated at a time, so that a part's activations are all that memory must hold. Losses and penalties are
+    means over examples, hence these averages are those of the whole minibatch; statistics and the terms' memories are updated part after
+    part. A part takes every ``micro_batches``-th example, so that every device keeps its own.
+    """
+    gradient = jax.grad(objective, has_aux=True)
+    if micro_batches == 1:
+        gradients, (stats, terms, metrics) = gradient(params, stats, terms, *batch, key)
+        return gradients, stats, terms, metrics
+
+    def step(carry, inputs):
+        total, stats, terms = carry
+        i, part = inputs
+        gradients, (stats, terms, metrics) = gradient(params, stats, terms, *part, jax.random.fold_in(key, i))
+        return (jax.tree.map(jnp.add, total, gradients), stats, terms), metrics
+
+    carry = jax.tree.map(jnp.zeros_like, params), stats, terms
+    parts = jnp.arange(micro_batches), jax.tree.map(lambda a: _divide(a, micro_batches), batch)
+    (total, stats, terms), metrics = jax.lax.scan(step, carry, parts)
+    return jax.tree.map(lambda a: a / micro_batches, total), stats, terms, jax.tree.map(lambda a: a.mean(0), metrics)
+
+
+def _divide(a: Array, parts: int) -> Array:
+    """``[b, ...]`` -> ``[parts, b / parts, ...]``."""
+    if len(a) % parts:
+        raise ConfigError(
+            f"micro_batches: a minibatch of {len(a)} is not divisible into {parts}; accepted: a divisor of {len(a)}."
+        )
+    return jnp.moveaxis(a.reshape(len(a) // parts, parts, *a.shape[1:]), 1, 0)
 
 
 def _generate(gan: Gan, params, stats, z: Array, y: Array, key) -> tuple[Array, PyTree]:
@@ -200,11 +251,6 @@ def _penalize(terms: tuple[Term, ...], states: dict[str, TermState], context, co
             penalty, new_states[term.name] = jax.lax.cond(count % term.every == 0, evaluate, skip, states[term.name])
         total += penalty
     return total, new_states
-
-
-def _averaged(states: dict[str, TermState], axis_name) -> dict[str, TermState]:
-    """The terms' states with the values of the whole batch, the same on every device."""
-    return {name: state.replace(value=_mean(state.value, axis_name)) for name, state in states.items()}
 
 
 def _values(player: str, states: dict[str, TermState]) -> Metrics:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import math
 import pathlib
 import signal
@@ -13,8 +14,9 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
-from gan_jax import checkpoint, logs, parallel, pictures, run_folder
+from gan_jax import checkpoint, logs, parallel, pictures, processes, run_folder
 from gan_jax.build import abstract_batch, build
 from gan_jax.config import Config
 from gan_jax.gan import Gan, init_state
@@ -25,9 +27,11 @@ from gan_jax.types import Array, GanState
 ONE_KEY_PRESS = 0.5
 """Seconds within which two signals are taken for one."""
 CHUNK_SECONDS = 0.5
-"""About how long one call of the compiled loop takes."""
+"""About how long one call of the compiled loop takes, so that a signal is soon heard."""
 COLUMNS = 10
 """Images a row in a picture of samples; an unconditional GAN's has as many rows."""
+ROWS = 20
+"""Most classes in a picture."""
 
 
 class NotFinite(RuntimeError):
@@ -50,41 +54,48 @@ class Chunk(NamedTuple):
     seconds: float
 
 
-def train(config: Config, workdir: str | pathlib.Path, *, overwrite: bool = False) -> Outcome:
+def train(config: Config, workdir: str | pathlib.Path, *, overwrite: bool = False, fsdp: bool = False) -> Outcome:
     """Trains a GAN, or goes on training it, in a run folder. All devices share each batch.
 
     Ctrl-C or SIGTERM saves and returns; before the first step, with nothing to save, it raises KeyboardInterrupt.
+    Several processes that `processes.connect` joined train one GAN; all call this, with the same arguments and a folder that all
+    share, in which the first writes what orbax does not. A signal to one stops all.
 
     Args:
       config: the experiment.
       workdir: the run folder. It is made; if it holds a run of the same config, that is resumed, bit by bit as if it had
         never been interrupted.
       overwrite: delete the run that it holds, whatever its config.
+      fsdp: divide weights among the devices, see `parallel.Placement`; a run may be resumed without, and on other devices.
 
     Raises:
       ConfigError: for anything wrong in config, folder, data or devices; nothing was written then.
       NotFinite: if training diverged; the last checkpoint is from before.
+      PeerLost: if another process ended early; nothing but exiting is left to do, by `os._exit`.
     """
     # Everything that may be refused comes first.
     began = time.perf_counter()
     workdir = pathlib.Path(workdir)
     gan = build(config)
-    mesh = parallel.mesh(config.batch_size)
-    everywhere = parallel.replicated(mesh)
-    resume = run_folder.check(workdir, config, overwrite)
-    state = run_folder.restore(workdir, config, everywhere) if resume else None
+    mesh = parallel.mesh(config.batch_size, config.micro_batches)
+    placement, everywhere = parallel.Placement(mesh, fsdp), parallel.replicated(mesh)
+    shardings = placement.of(run_folder.abstract_state(config))
+    processes.check_same(config)
+    resume = processes.together(lambda: run_folder.check(workdir, config, overwrite))
+    state = run_folder.restore(workdir, config, shardings) if resume else None
     step = 0 if state is None else int(state.step)
     if step >= config.steps:
         return Outcome(state, step, logs.seconds(workdir / run_folder.METRICS, step))
-    steps = stepper(gan, config, mesh, step)
+    steps = processes.together(lambda: stepper(gan, config, mesh, step, placement))
 
     # Then the folder is written, and the networks are made and compiled.
-    run_folder.begin(workdir, config, step)
+    processes.together(lambda: processes.first() and run_folder.begin(workdir, config, step))
     if state is None:
-        batch = abstract_batch(config, gan.shape)
-        state = jax.device_put(init_state(gan, jax.random.key(config.seed), batch), everywhere)
-    inputs = jax.device_put(fixed_inputs(gan, config.seed), everywhere)
-    print("Compiling the training step ...", flush=True)
+        init = functools.partial(init_state, gan, batch=abstract_batch(config, gan.shape))
+        state = jax.jit(init, out_shardings=shardings)(jax.random.key(config.seed))
+    inputs = parallel.put(jax.device_get(fixed_inputs(gan, config.seed)), everywhere)
+    if processes.first():
+        print("Compiling the training step ...", flush=True)
     _interruptibly(lambda: _compile(gan, steps, state, *inputs))
     return _loop(gan, config, workdir, state, steps, inputs, began)
 
@@ -95,11 +106,16 @@ def picture(workdir: pathlib.Path, step: int) -> pathlib.Path:
 
 
 def fixed_inputs(gan: Gan, seed: int) -> tuple[Array, Array]:
-    """Latents ``[n, gan.latents]`` and labels ``[n]`` of the pictures: a row a class, the latents of a column alike."""
-    rows = gan.num_classes or COLUMNS
-    drawn = jax.random.normal(jax.random.key(seed), (COLUMNS if gan.num_classes else COLUMNS * rows, gan.latents))
-    latents = jnp.tile(drawn, (rows, 1)) if gan.num_classes else drawn
-    return latents, jnp.repeat(jnp.arange(rows, dtype=jnp.int32), COLUMNS)
+    """Latents ``[n, gan.latents]`` and labels ``[n]`` of the pictures: a row a class, the latents of a column alike.
+
+    Of more than `ROWS` classes, so many are shown, evenly spread.
+    """
+    key = jax.random.key(seed)
+    if not gan.num_classes:
+        return jax.random.normal(key, (COLUMNS**2, gan.latents)), jnp.repeat(jnp.arange(COLUMNS), COLUMNS)
+    classes = np.linspace(0, gan.num_classes - 1, min(gan.num_classes, ROWS)).round().astype(np.int32)
+    latents = jnp.tile(jax.random.normal(key, (COLUMNS, gan.latents)), (len(classes), 1))
+    return latents, jnp.repeat(classes, COLUMNS)
 
 
 def _loop(
@@ -115,10 +131,14 @@ def _loop(
     step = int(state.step)
     with contextlib.ExitStack() as stack:
         stop = stack.enter_context(_stop_signals())
-        record = stack.enter_context(contextlib.closing(logs.Record(workdir / run_folder.METRICS, step)))
-        progress = stack.enter_context(contextlib.closing(logs.Progress(step, config.steps)))
+        metrics, silence = workdir / run_folder.METRICS, logs.Silence()
+        before, window, saved = logs.seconds(metrics, step), [], step
+        record = logs.Record(metrics, step) if processes.first() else silence
+        progress = logs.Progress(step, config.steps) if processes.first() else silence
+        for teller in (record, progress):
+            stack.enter_context(contextlib.closing(teller))
         writer = stack.enter_context(checkpoint.Writer(workdir / run_folder.CHECKPOINTS, config.keep))
-        before, window, saved = logs.seconds(record.path, step), [], step
+        progressed = stack.enter_context(processes.peers())
         speed = 0.0  # steps a second; unknown yet
 
         def log():
@@ -130,8 +150,13 @@ def _loop(
             writer.save(step, state)
             return step
 
-        while step < config.steps and not stop.is_set():
-            state, chunk = _advance(steps, state, _next_event(config, step) - step, speed)
+        while step < config.steps:
+            n = min(_next_event(config, step) - step, max(1, int(CHUNK_SECONDS * speed)))
+            n = processes.least(0 if stop.is_set() else n)
+            if not n:
+                break
+            state, chunk = _advance(steps, state, n)
+            progressed()
             _check_metrics(chunk, step)
             step, speed = step + chunk.steps, chunk.steps / chunk.seconds
             window.append(chunk)
@@ -139,9 +164,11 @@ def _loop(
             if step % config.log_every == 0:
                 log()
             if step % config.sample_every == 0 or step == config.steps:
-                grid = pictures.grid(jax.device_get(generate(gan, state, *inputs)), COLUMNS)
-                pictures.save(picture(workdir, step), grid)
-                record.picture(step, grid)
+                images = jax.device_put(generate(gan, state, *inputs), inputs[0].sharding)
+                if processes.first():
+                    grid = pictures.grid(jax.device_get(images), COLUMNS)
+                    pictures.save(picture(workdir, step), grid)
+                    record.picture(step, grid)
             if step % config.checkpoint_every == 0:
                 saved = save()
         if window:
@@ -151,9 +178,8 @@ def _loop(
     return Outcome(state, step, before + time.perf_counter() - began)
 
 
-def _advance(steps: Steps, state: GanState, most: int, speed: float) -> tuple[GanState, Chunk]:
-    """Makes up to ``most`` steps, as many as take a moment at the speed of the last chunk, so that a signal is soon heard."""
-    n = max(1, min(most, int(CHUNK_SECONDS * speed)))
+def _advance(steps: Steps, state: GanState, n: int) -> tuple[GanState, Chunk]:
+    """Makes ``n`` steps."""
     began = time.perf_counter()
     state, metrics = steps.make(state, n)
     metrics = {name: float(value) for name, value in jax.device_get(metrics).items()}
@@ -167,7 +193,12 @@ def _next_event(config: Config, step: int) -> int:
 
 
 def _log(
-    config: Config, record: logs.Record, progress: logs.Progress, step: int, seconds: float, window: list[Chunk]
+    config: Config,
+    record: logs.Record | logs.Silence,
+    progress: logs.Progress | logs.Silence,
+    step: int,
+    seconds: float,
+    window: list[Chunk],
 ) -> None:
     """Writes and shows the means over the steps since the last log."""
     made = sum(chunk.steps for chunk in window)

@@ -185,6 +185,7 @@ def test_wrong_json_is_refused_by_path(values, words):
         ({"batch_size": 0}, "batch_size: 0"),
         ({"steps": -1}, "steps: -1"),
         ({"seed": -1}, "seed: -1"),
+        ({"seed": 2**32}, "seed: 4294967296 is not a number of 32 bits; accepted: 0 to 4294967295"),
         ({"ema": -1.0}, "ema: -1.0"),
         ({"g_optimizer": Optimizer(lr=0.0)}, "g_optimizer.lr: 0.0"),
         ({"d_optimizer": Optimizer(b1=1.0)}, "d_optimizer.b1: 1.0"),

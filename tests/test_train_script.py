@@ -78,7 +78,7 @@ def test_killed_and_interrupted_runs_end_bit_equal_to_an_undisturbed_one(tmp_pat
         time.sleep(0.01)
     began = time.monotonic()
     code, out, err = end(process)
-    assert code == 0 and time.monotonic() - began < 5 and err == ""
+    assert code == 0 and time.monotonic() - began < 15 and err == ""
     assert "Stopped and saved at step" in out and f"To go on: uv run train.py {' '.join(TINY)}" in out
 
     assert train.main([*TINY, *run]) == 0
@@ -98,7 +98,7 @@ def test_interrupted_before_the_first_step(tmp_path):
     process.send_signal(signal.SIGTERM)
     began = time.monotonic()
     code, out, err = end(process)
-    assert code == 0 and time.monotonic() - began < 5 and err == ""
+    assert code == 0 and time.monotonic() - began < 15 and err == ""
     assert "nothing was lost" in out or "Stopped and saved" in out  # the latter if it was compiled at once
 
 

@@ -79,9 +79,9 @@ def stop_at(monkeypatch, step, number=signal.SIGTERM):
     """Sends this process a signal while the step after ``step`` is made."""
     advance = training._advance
 
-    def signalled(steps, state, most, speed):
+    def signalled(steps, state, n):
         made = int(state.step)
-        state, chunk = advance(steps, state, 1 if made == step else most, speed)
+        state, chunk = advance(steps, state, 1 if made == step else n)
         if made == step:
             signal.raise_signal(number)
         return state, chunk
@@ -162,6 +162,11 @@ def test_pictures_show_a_class_a_row_and_the_same_latents_down_a_column():
     table = np.asarray(latents).reshape(10, 10, -1)
     np.testing.assert_array_equal(table, np.broadcast_to(table[:1], table.shape))
     assert len(np.unique(table[0], axis=0)) == 10
+    many = dataclasses.replace(gan_jax.build(TINY), num_classes=26)
+    latents, labels = training.fixed_inputs(many, seed=3)
+    assert latents.shape == (200, TINY.latents)
+    shown = labels[::10].tolist()
+    assert shown[0] == 0 and shown[-1] == 25 and set(np.diff(shown)) == {1, 2}
     unconditional, _ = training.fixed_inputs(gan_jax.build(dataclasses.replace(TINY, conditioning="none")), seed=3)
     assert len(np.unique(np.asarray(unconditional), axis=0)) == 100
 

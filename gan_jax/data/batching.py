@@ -15,11 +15,16 @@ from gan_jax.types import Batch
 _AHEAD = 1 << 14  # positions shuffled at once: one numpy call a round has a fixed price
 
 
-def batches(config: Config, start: int = 0) -> Iterator[Batch]:
+def batches(config: Config, start: int = 0, rows: np.ndarray | None = None) -> Iterator[Batch]:
     """Batches ``start``, ``start + 1``, ... of the training set, without end.
 
     Batch ``i`` depends on ``config.seed`` and ``i`` alone. Every epoch holds each example exactly once; a batch may end
     one epoch and begin the next.
+
+    Args:
+      config: the experiment.
+      start: number of the first batch.
+      rows: of each minibatch only these, integers in [0, b); by default all. Nothing else is read.
 
     Returns:
       Iterator of `Batch` of numpy arrays: ``x`` ``[d_steps, b, h, w, c]`` uint8 in [0, 255], ``y`` ``[d_steps, b]`` int32.
@@ -33,10 +38,13 @@ def batches(config: Config, start: int = 0) -> Iterator[Batch]:
     if start < 0:
         raise ConfigError(f"start: {start} is not the number of a batch, which begin at 0.")
     dataset = load(config.dataset, config.split, config.size)
-    return _gather(dataset, config.seed, (config.d_steps, config.batch_size), config.flip, start)
+    rows = slice(None) if rows is None else rows
+    return _gather(dataset, config.seed, (config.d_steps, config.batch_size), config.flip, start, rows)
 
 
-def _gather(dataset: Dataset, seed: int, lead: tuple[int, int], flip: bool, start: int) -> Iterator[Batch]:
+def _gather(
+    dataset: Dataset, seed: int, lead: tuple[int, int], flip: bool, start: int, rows: np.ndarray | slice
+) -> Iterator[Batch]:
     images, labels = np.asarray(dataset.images), dataset.labels
     n, size = len(labels), lead[0] * lead[1]
     block = max(1, _AHEAD // size)
@@ -44,8 +52,8 @@ def _gather(dataset: Dataset, seed: int, lead: tuple[int, int], flip: bool, star
         epoch, offset = divmod(start * size, n)  # Python integers: no overflow however long the run
         position = offset + np.arange(block * size)
         place, epochs = position % n, epoch + position // n
-        order = shuffled(place, n, seed, epochs).reshape(block, *lead)
-        mirror = mirrored(place, seed, epochs).reshape(block, *lead) if flip else itertools.repeat(None)
+        order = shuffled(place, n, seed, epochs).reshape(block, *lead)[..., rows]
+        mirror = mirrored(place, seed, epochs).reshape(block, *lead)[..., rows] if flip else itertools.repeat(None)
         for index, flips in zip(order, mirror, strict=False):
             x = images[index]
             if flip:

@@ -39,7 +39,11 @@ def resident(config: Config, placement: Sharding | None = None, split: Sharding 
     if images > 2**32:
         raise ConfigError(f"steps: {config.steps} steps see {images} images; accepted: at most 2^32 in all.")
     dataset = load(config.dataset, config.split, config.size)
-    arrays = jax.device_put((dataset.images, dataset.labels, words(config.seed)), placement)
+    arrays = dataset.images, dataset.labels, words(config.seed)
+    if placement is None:
+        arrays = jax.device_put(arrays)
+    else:  # of several processes, each has the whole set
+        arrays = (jax.make_array_from_process_local_data(placement, a, a.shape) for a in arrays)
     return Resident(*arrays, d_steps=config.d_steps, batch_size=config.batch_size, flip=config.flip, split=split)
 
 

@@ -1,0 +1,157 @@
+"""Several processes as one run: real ones on loopback against a single one, the loss of one, and refusals."""
+
+import os
+import pathlib
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+
+import jax
+import numpy as np
+import pytest
+from gans import arrays
+
+import gan_jax
+import train
+from gan_jax import ConfigError, checkpoint, logs, parallel, processes, run_folder
+
+ROOT = pathlib.Path(train.__file__).parent
+TINY = shlex.split(
+    "digits_dcgan --generator.name mlp --generator.width 8 --generator.base None --discriminator.name mlp "
+    "--discriminator.width 8 --discriminator.norm None --discriminator.base None --latents 4 --penalties --batch-size 16 "
+    "--steps 160 --log-every 20 --sample-every 160 --checkpoint-every 20"
+)
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def start(workdir, *arguments):
+    """Two processes of two devices each."""
+    environment = os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
+    cluster = ["--coordinator", f"127.0.0.1:{free_port()}", "--num-processes", "2", "--patience", "60"]
+    return [
+        subprocess.Popen(
+            [sys.executable, ROOT / "train.py", *TINY, "--workdir", workdir, *cluster, "--process-id", str(i), *arguments],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment,
+        )
+        for i in range(2)
+    ]  # fmt: skip
+
+
+def end(process):
+    out, err = process.communicate(timeout=120)
+    return process.returncode, out, err
+
+
+def test_two_processes_are_one_and_the_loss_of_one_is_told_and_made_good(tmp_path):
+    """With divided weights the first time and whole ones the second; killed between two checkpoints."""
+    workdir = tmp_path / "run"
+    survivor, killed = start(workdir, "--fsdp")
+    for line in survivor.stdout:
+        if line.startswith("step 40 "):
+            break
+    killed.send_signal(signal.SIGKILL)
+    code, out, err = end(survivor)
+    assert code == 3 and "Trained" not in out
+    assert err.startswith("train.py: another process of this run ended or cannot be reached (") and err.count("\n") == 1
+    assert "start all again" in err
+    end(killed)
+    saved = checkpoint.steps(workdir / "checkpoints")
+    assert saved and saved[-1] < 160
+
+    first, second = map(end, start(workdir))
+    assert first[0] == second[0] == 0, (first, second)
+    assert "Trained for 160 steps" in first[1] and "step" not in second[1]
+    assert train.main([*TINY, "--workdir", str(tmp_path / "alone")]) == 0
+    (_, a), (_, b) = run_folder.load(workdir), run_folder.load(tmp_path / "alone")
+    assert int(a.step) == int(b.step) == 160
+    for x, y in zip(arrays(a), arrays(b), strict=True):
+        np.testing.assert_allclose(x, y, rtol=2e-3, atol=2e-3)
+    assert [line["step"] for line in logs._lines(workdir / "metrics.jsonl", 160)] == list(range(20, 161, 20))
+    assert len(list((workdir / "samples").iterdir())) == 1
+
+
+def test_a_process_reads_only_its_own_rows():
+    config = gan_jax.recipe("digits_dcgan")
+    rows = np.array([3, 4, 60])
+    for part, whole, _ in zip(gan_jax.batches(config, 2, rows), gan_jax.batches(config, 2), range(3), strict=False):
+        np.testing.assert_array_equal(part.x, whole.x[:, rows])
+        np.testing.assert_array_equal(part.y, whole.y[:, rows])
+    np.testing.assert_array_equal(parallel.own_rows(parallel.mesh(16), 16), np.arange(16))
+
+
+def test_what_one_process_refuses_all_refuse(monkeypatch):
+    def refuse():
+        raise ConfigError("mine")
+
+    assert processes.together(lambda: 5) == 5
+    with pytest.raises(ConfigError, match="mine"):
+        processes.together(refuse)
+    monkeypatch.setattr(processes, "least", lambda value: 0)
+    with pytest.raises(ConfigError, match="another process of this run refused"):
+        processes.together(lambda: 5)
+    with pytest.raises(ConfigError, match="different configs"):
+        processes.check_same(gan_jax.Config())
+
+
+def test_a_failed_call_means_that_a_process_is_lost(monkeypatch):
+    with pytest.raises(jax.errors.JaxRuntimeError), processes.peers():
+        raise jax.errors.JaxRuntimeError("out of memory")
+    monkeypatch.setattr(processes.jax, "process_count", lambda: 2)
+    with pytest.raises(processes.PeerLost, match=r"\(Connection closed by peer\)"), processes.peers():
+        raise jax.errors.JaxRuntimeError("Connection closed by peer\nat ...")
+
+
+def test_a_long_wait_is_told(monkeypatch, capsys):
+    monkeypatch.setattr(processes.jax, "process_count", lambda: 2)
+    monkeypatch.setattr(processes, "_patience", 0.4)
+    with processes.peers() as progressed:
+        progressed()
+        processes.threading.Event().wait(0.5)
+    assert "another process of this run is lost" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        ("--coordinator localhost:1", "--coordinator, --num-processes and --process-id together"),
+        ("--process-id 0", "--coordinator, --num-processes and --process-id together"),
+        ("--coordinator localhost --num-processes 2 --process-id 0", "'localhost' is not of the form HOST:PORT"),
+        ("--coordinator localhost:1 --num-processes 2 --process-id 2", "process_id: 2 is not in [0, 2)"),
+        ("--distributed --patience 0", "patience: 0"),
+    ],
+)
+def test_wrong_options_are_one_sentence(tmp_path, monkeypatch, capsys, arguments, words):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as exit:
+        train.main(arguments.split())
+    err = capsys.readouterr().err
+    assert exit.value.code == 2 and words in err and err.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "error, words",
+    [
+        (ValueError("Number of processes must be defined."), "no SLURM, Open MPI or TPU pod was found"),
+        (
+            jax.errors.JaxRuntimeError("DEADLINE_EXCEEDED: 1/2\n..."),
+            r"did not meet within 7 s \(DEADLINE_EXCEEDED: 1/2\)",
+        ),
+    ],
+)
+def test_processes_that_do_not_meet_are_told(monkeypatch, error, words):
+    def fail(*_, **timeouts):
+        assert set(timeouts.values()) == {7}
+        raise error
+
+    monkeypatch.setattr(jax.distributed, "initialize", fail)
+    monkeypatch.setattr(processes, "_patience", None)
+    with pytest.raises(ConfigError, match=words):
+        processes.connect(patience=7)
