@@ -54,5 +54,7 @@ def test_batch_statistics_are_those_of_float32(offset):
     np.testing.assert_allclose(statistics["mean"], 0.1 * mean, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(statistics["var"], 0.9 + 0.1 * variance, rtol=1e-3)
     scale = variables["params"]["BatchNorm_0"]["scale"]
-    np.testing.assert_allclose(np.asarray(y, np.float32), (exact - mean) / variance**0.5 * np.asarray(scale), rtol=0.01, atol=0.01)
+    np.testing.assert_allclose(
+        np.asarray(y, np.float32), (exact - mean) / variance**0.5 * np.asarray(scale), rtol=0.01, atol=0.01
+    )
     assert y.dtype == jnp.bfloat16
