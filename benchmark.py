@@ -109,11 +109,16 @@ def measure_loop(options: Options) -> int:
 def measure_ops(options: Options) -> int:
     from gan_jax.benchmarks import ops
     from gan_jax.benchmarks.steps import environment
+    from gan_jax.build import PRECISIONS
 
-    rows = ops.compare_ops()
-    print(ops.table(rows))
-    for row in rows:
-        keep(options, {**environment(), **row})
+    for precision in [one_of("precision", name, PRECISIONS) for name in options.precision.split(",")]:
+        print("  ".join(f"{name} {value}" for name, value in environment().items()), " precision", precision)
+        print(ops.table(()), flush=True)
+        for cases, width in [*(((case,), None) for case in ops.CASES), ((), 32)]:
+            rows = ops.compare_ops(cases, width=width, dtype=PRECISIONS[precision])
+            print("\n".join(ops.table(rows).splitlines()[1:]), flush=True)
+            for row in rows:
+                keep(options, {**environment(), "precision": precision, **row})
     return 0
 
 

@@ -6,6 +6,7 @@ import json
 import pytest
 
 import benchmark
+from gan_jax.benchmarks import ops, steps
 from gan_jax.benchmarks.loop import measure_loop
 from gan_jax.config import Network
 from gan_jax.configs import recipe
@@ -19,8 +20,6 @@ FIELDS = {
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    from gan_jax.benchmarks import steps
-
     monkeypatch.setattr(steps, "RUN_SECONDS", 0.01)
     monkeypatch.setattr(steps, "matmul_peak", lambda precision: 1e11)
 
@@ -57,6 +56,18 @@ def test_the_loop_beside_its_steps():
     assert record["loop_images_per_s"] > 0 and record["bare_images_per_s"] > 0
     share = 100 * record["loop_images_per_s"] / record["bare_images_per_s"]
     assert record["pct_of_bare"] == pytest.approx(share, abs=0.06)
+
+
+def test_records_of_operations(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(ops, "CASES", (ops._conv(2, 4, 3, 5, 3, 1), ops._transposed(2, 4, 3, 5)))
+    whole = ops.compare_ops
+    part = lambda cases, width, dtype: whole(cases, ("plain",), width and 2, 2, dtype, rounds=1)
+    monkeypatch.setattr(ops, "compare_ops", part)
+    assert benchmark.main(["--ops", "--json", str(tmp_path / "out.jsonl")]) == 0
+    records = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert [r["name"].split(",")[0] for r in records] == ["conv k3 s1", "transposed conv k4 s2", *["discriminator"] * 2]
+    assert all(r["precision"] == "fp32" and r["ours_ms"] > 0 and r["stock_ms"] > 0 for r in records)
+    assert capsys.readouterr().out.count("plain") == 4
 
 
 @pytest.mark.parametrize(
