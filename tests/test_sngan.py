@@ -74,3 +74,14 @@ def test_every_weight_of_the_discriminator_is_normalized_by_default():
     longer = jax.tree.map(lambda w: 7 * w if w.ndim > 1 else w, variables["params"])
     score = lambda params: module.apply(variables | {"params": params}, x, Y, train=False).score
     np.testing.assert_allclose(score(longer), score(variables["params"]), rtol=1e-4, atol=1e-5)
+
+
+def test_batch_normalization_is_synchronized_in_every_block():
+    """Two devices with half of the batch each, here by vmap, give the images of one with the whole."""
+    module = sngan.Generator((16, 8, 3), width=5)
+    z, y = jax.random.normal(jax.random.key(1), (4, 6)), jnp.zeros(4, jnp.int32)
+    variables = random_parameters(module, z, y)
+    generate = lambda g, z, y: g.apply(variables, z, y, train=True, mutable="batch_stats")[0]
+    halves = jax.vmap(lambda z, y: generate(module.clone(axis_name="batch"), z, y), axis_name="batch")
+    images = halves(z.reshape(2, 2, 6), y.reshape(2, 2)).reshape(4, 16, 8, 3)
+    np.testing.assert_allclose(images, generate(module, z, y), rtol=1e-4, atol=1e-4)
