@@ -12,6 +12,7 @@ from gan_jax.build import build
 from gan_jax.config import Config, ConfigError, Network, Optimizer, Penalty
 from gan_jax.configs import recipe
 from gan_jax.data import batches, describe, resident
+from gan_jax.evaluate import Evaluation, evaluate
 from gan_jax.gan import Gan, init_state
 from gan_jax.run_folder import load
 from gan_jax.train_step import generate, sample, train_step, train_steps
@@ -20,7 +21,7 @@ from gan_jax.types import Batch, Critique, DContext, GanState, GContext, Loss, R
 __version__ = "0.1.0"
 
 __all__ = [
-    "Batch", "Config", "ConfigError", "Critique", "DContext", "GContext", "Gan", "GanState", "Loss", "Network", "Optimizer",
-    "Penalty", "Regularizer", "Term", "batches", "build", "describe", "generate", "init_state", "load", "recipe", "resident",
+    "Batch", "Config", "ConfigError", "Critique", "DContext", "Evaluation", "GContext", "Gan", "GanState", "Loss", "Network", "Optimizer",
+    "Penalty", "Regularizer", "Term", "batches", "build", "describe", "evaluate", "generate", "init_state", "load", "recipe", "resident",
     "sample", "train_step", "train_steps",
 ]  # fmt: skip

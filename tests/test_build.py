@@ -13,6 +13,7 @@ import pytest
 from gan_jax.build import PRECISIONS, abstract_batch, build
 from gan_jax.config import Config, ConfigError, Network, Optimizer, Penalty, differences, from_dict, to_dict
 from gan_jax.configs import RECIPES, recipe
+from gan_jax.data import describe
 from gan_jax.gan import init_state
 from gan_jax.losses import LOSSES
 from gan_jax.models import MODELS, dcgan, mlp, sngan
@@ -196,3 +197,12 @@ def test_wrong_configs_are_refused_in_one_sentence(changes, words):
     with pytest.raises(ConfigError, match=words) as refusal:
         build(dataclasses.replace(recipe("digits_dcgan"), **changes))
     assert "\n" not in str(refusal.value)
+
+
+def test_labels_asked_of_an_unlabelled_set_are_refused(monkeypatch):
+    unlabelled = dataclasses.replace(describe("digits"), num_classes=0, class_names=())
+    monkeypatch.setitem(build.__wrapped__.__globals__, "describe", lambda name: unlabelled)
+    config = dataclasses.replace(recipe("digits_dcgan"), latents=31)
+    with pytest.raises(ConfigError, match="'projection' needs labels, and 'digits' has none; accepted: none"):
+        build(config)
+    assert build(dataclasses.replace(config, conditioning="none")).num_classes == 0
