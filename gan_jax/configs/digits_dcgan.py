@@ -1,6 +1,9 @@
 """A conditional DCGAN on scikit-learn's 8x8 digits: the default, no download, about a minute on two CPU cores.
 
 uv run train.py digits_dcgan
+
+Two cores of an AMD EPYC: 5,000 steps in 41 s, compilation included. `uv run eval.py runs/digits_dcgan`, 2,000 samples: 99.4 % recognized as
+their label (real test images: 98.9 %), Frechet distance 0.23 to the training images (real test images: 0.53, being few).
 """
 
 from gan_jax.config import Config, Network, Optimizer, Penalty
