@@ -130,7 +130,11 @@ def _update_d(gan, generator: Player, discriminator: Player, terms, real: Batch,
         noise_key, term_key = jax.random.fold_in(key, 1), jax.random.fold_in(key, 2)
         fake = Batch(_generate(gan, generator.params, generator.stats, z, real.y, noise_key)[0], real.y)
         critiques, new_stats = _criticize(gan, params, stats, real, fake, noise_key)
-        context = DContext(_probe(gan, params, stats, noise_key), real, fake, *critiques, term_key)
+        context = DContext(
+            _probe(gan, params, stats, noise_key),
+            lambda z, y: _generate(gan, generator.params, generator.stats, z, y, noise_key)[0],
+            params, z, real, fake, *critiques, term_key,
+        )  # fmt: skip
         loss = jnp.mean(gan.loss.d(critiques[0].score, critiques[1].score))
         penalty, terms = _penalize(gan.d_terms, terms, context, count)
         metrics = {"d/loss": loss, "d/score_real": critiques[0].score.mean(), "d/score_fake": critiques[1].score.mean()}
@@ -148,9 +152,9 @@ def _update_g(gan, generator: Player, discriminator: Player, terms, real: Batch,
         fake = Batch(x, real.y)
         critiques, _ = _criticize(gan, discriminator.params, discriminator.stats, real, fake, noise_key)
         context = GContext(
-            lambda z, y: _generate(gan, params, stats, z, y, noise_key)[0],
             _probe(gan, discriminator.params, discriminator.stats, noise_key),
-            z, real, fake, *critiques, term_key,
+            lambda z, y: _generate(gan, params, stats, z, y, noise_key)[0],
+            params, z, real, fake, *critiques, term_key,
         )  # fmt: skip
         loss = jnp.mean(gan.loss.g(critiques[0].score, critiques[1].score))
         penalty, terms = _penalize(gan.g_terms, terms, context, count)

@@ -60,11 +60,15 @@ class Loss:
 class DContext:
     """What a discriminator-side regularizer may look at, at the parameters being differentiated.
 
-    ``discriminate(x, y) -> Critique`` runs D in training mode without changing its statistics; ``real`` and ``fake`` hold
-    float32 images in [-1, 1] with their labels; ``key`` is the term's own random key of this step.
+    ``discriminate(x, y) -> Critique`` runs D in training mode without changing its statistics, ``generate(latents, y) -> x`` G
+    likewise; ``params``: D's, those being differentiated; ``latents`` ``[b, n]`` made the fakes; ``real`` and ``fake`` hold
+    float32 examples with their labels, images in [-1, 1]; ``key`` is the term's own random key of this step.
     """
 
     discriminate: Callable[[Array, Array], Critique]
+    generate: Callable[[Array, Array], Array]
+    params: PyTree
+    latents: Array
     real: Batch
     fake: Batch
     real_critique: Critique
@@ -74,10 +78,11 @@ class DContext:
 
 @dataclasses.dataclass(frozen=True)
 class GContext:
-    """What a generator-side regularizer may look at; ``generate(latents, y) -> x``, the rest as in `DContext`."""
+    """What a generator-side regularizer may look at: as `DContext`, but ``params`` are G's, and D's are constant."""
 
-    generate: Callable[[Array, Array], Array]
     discriminate: Callable[[Array, Array], Critique]
+    generate: Callable[[Array, Array], Array]
+    params: PyTree
     latents: Array
     real: Batch
     fake: Batch

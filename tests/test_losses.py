@@ -81,7 +81,7 @@ class Quartic(nn.Module):
 
 
 def _d_context(d, real, fake):
-    return DContext(d, real, fake, d(*real), d(*fake), jax.random.key(0))
+    return DContext(d, None, None, None, real, fake, d(*real), d(*fake), jax.random.key(0))
 
 
 def test_r1_and_its_parameter_gradient_against_finite_differences(x64):
@@ -93,9 +93,9 @@ def test_r1_and_its_parameter_gradient_against_finite_differences(x64):
     flat, unflatten = jax.flatten_util.ravel_pytree(params)
 
     def penalty(vector):
-        return REGULARIZERS["r1"].apply((), _d_context(lambda x, y: module.apply(unflatten(vector), x, y), real, fake))[
-            0
-        ]
+        return REGULARIZERS["r1"]().apply(
+            (), _d_context(lambda x, y: module.apply(unflatten(vector), x, y), real, fake)
+        )[0]
 
     h = 1e-5
     expected = np.zeros(3)
@@ -116,7 +116,7 @@ def test_r1_of_a_linear_discriminator_in_closed_form():
     d = lambda x, y: Critique(x.reshape(x.shape[0], -1) @ w)
     batch = Batch(jnp.ones((5, 2, 2, 1)), jnp.zeros(5, jnp.int32))
     np.testing.assert_allclose(
-        REGULARIZERS["r1"].apply((), _d_context(d, batch, batch))[0], np.full(5, 0.5 * 14), rtol=1e-6
+        REGULARIZERS["r1"]().apply((), _d_context(d, batch, batch))[0], np.full(5, 0.5 * 14), rtol=1e-6
     )
 
 
@@ -126,8 +126,8 @@ def test_class_losses_are_negative_log_likelihoods():
     real, fake = Critique(jnp.zeros(4), logits[0]), Critique(jnp.zeros(4), logits[1])
     batch = Batch(jnp.zeros((4, 1, 1, 1)), y)
     log_p = np.log(np.exp(logits) / np.exp(logits).sum(-1, keepdims=True))[:, np.arange(4), y]
-    d, _ = d_classes.apply((), DContext(None, batch, batch, real, fake, None))
-    g, _ = g_classes.apply((), GContext(None, None, None, batch, batch, real, fake, None))
+    d, _ = d_classes().apply((), DContext(None, None, None, None, batch, batch, real, fake, None))
+    g, _ = g_classes().apply((), GContext(None, None, None, None, batch, batch, real, fake, None))
     np.testing.assert_allclose(d, -log_p.sum(0), rtol=1e-5)
     np.testing.assert_allclose(g, -log_p[1], rtol=1e-5)
     assert optax.softmax_cross_entropy_with_integer_labels(logits[1], y).shape == (4,)

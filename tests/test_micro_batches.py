@@ -18,7 +18,7 @@ from gan_jax.regularizers import REGULARIZERS
 from gan_jax.train_step import train_step
 from gan_jax.types import Regularizer, Term
 
-R1 = Term("r1", REGULARIZERS["r1"], 0.5, every=2)
+R1 = Term("r1", REGULARIZERS["r1"](), 0.5, every=2)
 BATCHES = [random_batch(i, d_steps=2, b=16) for i in range(3)]
 
 

@@ -115,7 +115,7 @@ def test_the_step_keeps_the_directions_and_is_the_same_in_a_loop_and_under_pmap(
     gan = small_mlp(
         discriminator=mlp.Discriminator(ProjectionHead(10), width=8, spectral=True),
         loss=LOSSES["hinge"],
-        d_terms=(Term("r1", REGULARIZERS["r1"], 0.5),),
+        d_terms=(Term("r1", REGULARIZERS["r1"](), 0.5),),
     )
     batch = jax.tree.map(lambda a: np.repeat(a[:, :1], 8, axis=1), random_batch(d_steps=1))
     fresh = lambda: init_state(gan, jax.random.key(0), batch)

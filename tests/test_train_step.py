@@ -18,7 +18,7 @@ from gan_jax.regularizers import REGULARIZERS
 from gan_jax.train_step import generate, sample, to_float, train_step
 from gan_jax.types import Batch, Regularizer, Term
 
-R1 = Term("r1", REGULARIZERS["r1"], 0.5)
+R1 = Term("r1", REGULARIZERS["r1"](), 0.5)
 
 
 def run(gan, batches, seed=0):

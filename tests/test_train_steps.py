@@ -39,7 +39,7 @@ def test_flips_mirror_about_half_of_the_images_and_nothing_else():
 
 def test_n_steps_at_once_are_n_single_steps():
     """Within 1e-5: the compiler fuses the two programs differently; in float32 an MLP's differ by rounding only."""
-    gan = small_mlp(d_terms=(Term("r1", REGULARIZERS["r1"], 0.5, every=3),))
+    gan = small_mlp(d_terms=(Term("r1", REGULARIZERS["r1"](), 0.5, every=3),))
     data, batches = gan_jax.resident(CONFIG), gan_jax.batches(CONFIG)
     state = gan_jax.init_state(gan, jax.random.key(0), next(gan_jax.batches(CONFIG)))
     history = []

@@ -83,7 +83,7 @@ CONDITIONINGS = {
     "projection": Conditioning(ProjectionHead),
     "acgan": Conditioning(
         ClassifierHead,
-        d_terms=(Term("classes", d_classes, weight=1.0),),
-        g_terms=(Term("classes", g_classes, weight=1.0),),
+        d_terms=(Term("classes", d_classes(), weight=1.0),),
+        g_terms=(Term("classes", g_classes(), weight=1.0),),
     ),
 }
