@@ -132,7 +132,7 @@ def _term(i: int, penalty: Penalty) -> Term:
     if not 0 < penalty.weight < math.inf:
         raise ConfigError(f"penalties.{i}.weight: {penalty.weight} is not a number above 0.")
     _at_least(f"penalties.{i}.every", penalty.every, 1)
-    return Term(penalty.name, REGULARIZERS[penalty.name], penalty.weight, penalty.every)
+    return Term(penalty.name, REGULARIZERS[penalty.name](), penalty.weight, penalty.every)
 
 
 def _check_numbers(config: Config) -> None:
