@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import inspect
 import math
+from collections.abc import Callable
 from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-import optax
 
-from gan_jax.config import Config, ConfigError, Network, Optimizer, Penalty, one_of
+from gan_jax import scalars, types
+from gan_jax.augment import AUGMENTS
+from gan_jax.config import Augmentation, Config, ConfigError, Dynamics, Network, Optimizer, Penalty, one_of
 from gan_jax.data import describe, padded_shape
+from gan_jax.dynamics import DYNAMICS
 from gan_jax.gan import Gan, init_state
 from gan_jax.losses import LOSSES
 from gan_jax.models import MODELS
 from gan_jax.nn.conditioning import CONDITIONINGS
 from gan_jax.nn.norms import NORMS
-from gan_jax.regularizers import REGULARIZERS
+from gan_jax.optimizers import tunable
+from gan_jax.regularizers import G_REGULARIZERS, REGULARIZERS
 from gan_jax.train_step import train_step
-from gan_jax.types import Batch, Term
+from gan_jax.types import Augment, Batch, Regularizer, Scalar, Term, Tunable
 
 PRECISIONS = {"fp32": jnp.float32, "bf16": jnp.bfloat16}
 _POSITIVE = (
@@ -72,16 +77,22 @@ def build(config: Config) -> Gan:
             dtype=dtype,
         ),
         loss=LOSSES[one_of("loss", config.loss, LOSSES)],
-        g_optimizer=_adam("g_optimizer", config.g_optimizer),
-        d_optimizer=_adam("d_optimizer", config.d_optimizer),
+        g_optimizer=_optimizer("g_optimizer", config.g_optimizer),
+        d_optimizer=_optimizer("d_optimizer", config.d_optimizer),
         shape=shape,
         latents=config.latents,
         num_classes=num_classes,
-        d_terms=tuple(_term(i, p) for i, p in enumerate(config.penalties)) + conditioning.d_terms,
-        g_terms=conditioning.g_terms,
+        d_terms=_terms("penalties", config.penalties, REGULARIZERS) + conditioning.d_terms,
+        g_terms=_terms("g_penalties", config.g_penalties, G_REGULARIZERS) + conditioning.g_terms,
         joint=config.joint,
         ema=config.ema,
         micro_batches=config.micro_batches,
+        dynamics=_dynamics(config.dynamics),
+        augments=_augments(config.augmentations),
+        clip=config.clip,
+        top_k=config.top_k,
+        lookahead=config.lookahead,
+        lookahead_rate=config.lookahead_rate,
     )
     _trace(gan, config)
     return gan
@@ -117,22 +128,60 @@ def _network(field: str, network: Network, module: type[nn.Module], **given: Any
     return module(**options, **given)
 
 
-def _adam(field: str, optimizer: Optimizer) -> optax.GradientTransformation:
-    for name in ("lr", "eps"):
-        if not 0 < getattr(optimizer, name) < math.inf:
-            raise ConfigError(f"{field}.{name}: {getattr(optimizer, name)} is not a number above 0.")
-    for name in ("b1", "b2"):
-        if not 0 <= getattr(optimizer, name) < 1:
-            raise ConfigError(f"{field}.{name}: {getattr(optimizer, name)} is not in [0, 1).")
-    return optax.adam(optimizer.lr, b1=optimizer.b1, b2=optimizer.b2, eps=optimizer.eps)
+def _optimizer(field: str, optimizer: Optimizer) -> Tunable:
+    intervals = {"lr": "(0, inf)", "eps": "(0, inf)", "momentum": "(-1, 1)", "weight_decay": "[0, inf)"}
+    numbers = {f.name: getattr(optimizer, f.name) for f in dataclasses.fields(optimizer) if f.name != "name"}
+    numbers = {name: value for name, value in numbers.items() if value is not None}
+    for name, value in numbers.items():
+        _scalar(f"{field}.{name}", value, intervals.get(name, "[0, 1)"))
+    return tunable(field, optimizer.name, {"learning_rate" if k == "lr" else k: v for k, v in numbers.items()})
 
 
-def _term(i: int, penalty: Penalty) -> Term:
-    one_of(f"penalties.{i}", penalty.name, REGULARIZERS)
-    if not 0 < penalty.weight < math.inf:
-        raise ConfigError(f"penalties.{i}.weight: {penalty.weight} is not a number above 0.")
-    _at_least(f"penalties.{i}.every", penalty.every, 1)
-    return Term(penalty.name, REGULARIZERS[penalty.name](), penalty.weight, penalty.every)
+def _terms(
+    field: str, penalties: tuple[Penalty, ...], known: dict[str, Callable[..., Regularizer]]
+) -> tuple[Term, ...]:
+    names = [p.name for p in penalties]
+    if len(set(names)) < len(names):
+        raise ConfigError(f"{field}: {', '.join(names)} names one twice; accepted: each at most once.")
+    return tuple(_term(f"{field}.{i}", penalty, known) for i, penalty in enumerate(penalties))
+
+
+def _term(field: str, penalty: Penalty, known: dict[str, Callable[..., Regularizer]]) -> Term:
+    make = known[one_of(field, penalty.name, known)]
+    _scalar(f"{field}.weight", penalty.weight, "[0, inf)")
+    _at_least(f"{field}.every", penalty.every, 1)
+    accepted = [p for p in inspect.signature(make).parameters if p != "context"]
+    for number, value in penalty.numbers:
+        if number not in accepted or not math.isfinite(value):
+            raise ConfigError(
+                f"{field}: {penalty.name} has no number {number}={value}; accepted: {', '.join(accepted) or 'none'}."
+            )
+    return Term(penalty.name, make(**dict(penalty.numbers)), penalty.weight, penalty.every)
+
+
+def _augments(augmentations: tuple[Augmentation, ...]) -> tuple[Augment, ...]:
+    names = [a.name for a in augmentations]
+    if len(set(names)) < len(names):
+        raise ConfigError(f"augmentations: {', '.join(names)} names one twice; accepted: each at most once.")
+    for i, augmentation in enumerate(augmentations):
+        one_of(f"augmentations.{i}", augmentation.name, AUGMENTS)
+        _scalar(f"augmentations.{i}.strength", augmentation.strength, "[0, inf)")
+    return tuple(Augment(a.name, AUGMENTS[a.name], a.strength) for a in augmentations)
+
+
+def _dynamics(dynamics: Dynamics) -> types.Dynamics | None:
+    make = DYNAMICS[one_of("dynamics.name", dynamics.name, DYNAMICS)]
+    if dynamics.weight is None:
+        return make()
+    if "weight" not in inspect.signature(make).parameters:
+        raise ConfigError(f"dynamics.weight: {dynamics.name} has no weight; accepted: None.")
+    _scalar("dynamics.weight", dynamics.weight, "[0, inf)")
+    return make(weight=dynamics.weight)
+
+
+def _scalar(field: str, value: Scalar, interval: str) -> None:
+    low, high = (float(bound) for bound in interval[1:-1].split(","))
+    scalars.check(field, value, low, high, interval)
 
 
 def _check_numbers(config: Config) -> None:
@@ -140,11 +189,13 @@ def _check_numbers(config: Config) -> None:
         _at_least(field, getattr(config, field), 1)
     if not 0 <= config.seed < 2**32:
         raise ConfigError(f"seed: {config.seed} is not a number of 32 bits; accepted: 0 to {2**32 - 1}.")
-    if not 0 <= config.ema < math.inf:
-        raise ConfigError(f"ema: {config.ema} is not a half-life in images; accepted: 0 (no average) or more.")
-    names = [p.name for p in config.penalties]
-    if len(set(names)) < len(names):
-        raise ConfigError(f"penalties: {', '.join(names)} names one twice; accepted: each at most once.")
+    _scalar("ema", config.ema, "[0, inf)")
+    if config.clip is not None:
+        _scalar("clip", config.clip, "(0, inf)")
+    if config.top_k is not None:
+        _scalar("top_k", config.top_k, "(0, 1]")
+    _at_least("lookahead", config.lookahead, 0)
+    _scalar("lookahead_rate", config.lookahead_rate, "[0, 1]")
 
 
 def _at_least(field: str, value: int, least: int) -> None:

@@ -34,6 +34,63 @@ def one_of(field: str, value: str, accepted: Iterable[str]) -> str:
 
 
 @dataclasses.dataclass(frozen=True)
+class Schedule:
+    """A number that changes: from ``start`` to ``end`` within ``steps`` updates of G, then constant.
+
+    On the command line ``linear/START/END/STEPS``, ``cosine/START/END/STEPS``, either with ``/WARMUP`` behind, or ``warmup/VALUE/WARMUP``.
+    """
+
+    start: float
+    end: float
+    steps: int
+    shape: str = "linear"
+    """The way from start to end: linear, or cosine (half a period)."""
+    warmup: int = 0
+    """Updates of G over which the number first rises from zero."""
+
+
+SHAPES = ("linear", "cosine")
+
+
+def scalar_from_text(text: str) -> float | Schedule:
+    """A number, or a `Schedule` as the command line writes it.
+
+    Raises:
+      ValueError: for anything else.
+    """
+    shape, *parts = text.split("/")
+    if not parts:
+        return float(shape)
+    if shape == "warmup" and len(parts) == 2:
+        return Schedule(float(parts[0]), float(parts[0]), 1, warmup=int(parts[1]))
+    if shape in SHAPES and len(parts) in (3, 4):
+        return Schedule(float(parts[0]), float(parts[1]), int(parts[2]), shape, *(int(p) for p in parts[3:]))
+    raise ValueError(f"{text!r} is neither a number nor SHAPE/START/END/STEPS[/WARMUP] nor warmup/VALUE/WARMUP")
+
+
+def scalar_to_text(value: float | Schedule) -> str:
+    """The inverse of `scalar_from_text`."""
+    if not isinstance(value, Schedule):
+        return f"{value:g}"
+    warmup = f"/{value.warmup}" if value.warmup else ""
+    if value.start == value.end and warmup:
+        return f"warmup/{value.start:g}{warmup}"
+    return f"{value.shape}/{value.start:g}/{value.end:g}/{value.steps}{warmup}"
+
+
+_SCALAR_TEXT = tyro.constructors.PrimitiveConstructorSpec(
+    nargs=1,
+    metavar="NUMBER|SCHEDULE",
+    instance_from_str=lambda texts: None if texts[0] == "None" else scalar_from_text(texts[0]),
+    is_instance=lambda value: value is None or isinstance(value, (float, int, Schedule)),
+    str_from_instance=lambda value: ["None" if value is None else scalar_to_text(value)],
+)
+Scalar = Annotated[float | Schedule, _SCALAR_TEXT]
+"""A number of the training step that may change over time: data of the compiled program, never a constant in it."""
+OptionalScalar = Annotated[float | Schedule | None, _SCALAR_TEXT]
+
+
+@dataclasses.dataclass(frozen=True)
 class Network:
     """An architecture by name; a field left at None takes the architecture's own default."""
 
@@ -53,40 +110,92 @@ class Network:
 
 @dataclasses.dataclass(frozen=True)
 class Optimizer:
-    """Adam's numbers (Kingma & Ba 2015)."""
+    """An optimizer by name with its numbers; one left at None takes the optimizer's own default."""
 
-    lr: float = 2e-4
+    name: str = "adam"
+    """adam (with b1 0.5, as DCGAN), or any optimizer of optax by its name there: sgd, rmsprop, adamw, optimistic_adam_v2, lion, ..."""
+    lr: Scalar = 2e-4
     """Learning rate."""
-    b1: float = 0.5
-    """Decay of the first moment (momentum)."""
-    b2: float = 0.999
+    b1: OptionalScalar = None
+    """Decay of the first moment (momentum), of optimizers such as Adam (Kingma & Ba 2015)."""
+    b2: OptionalScalar = None
     """Decay of the second moment."""
-    eps: float = 1e-8
+    eps: OptionalScalar = None
     """Added to the root of the second moment."""
+    momentum: OptionalScalar = None
+    """Momentum of sgd and rmsprop; sgd's may be negative (Gidel et al. 2019, "Negative momentum for improved game dynamics")."""
+    decay: OptionalScalar = None
+    """Decay of rmsprop's second moment."""
+    weight_decay: OptionalScalar = None
+    """Weight decay, of optimizers such as adamw."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Dynamics:
+    """How the players move in a step."""
+
+    name: str = "alternating"
+    """alternating, simultaneous, extragradient (with adam: ExtraAdam, Gidel et al. 2019), consensus (Mescheder et al. 2017)."""
+    weight: OptionalScalar = None
+    """Of consensus: the weight of the squared norm of both gradients."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Penalty:
-    """A regularizer of the discriminator by name; on the command line ``NAME:WEIGHT[:EVERY]``."""
+    """A regularizer by name; on the command line ``NAME:WEIGHT[:EVERY][:NUMBER=VALUE]``, for instance ``gp:10:target=0``."""
 
     name: str
-    weight: float
+    weight: float | Schedule
     every: int = 1
+    numbers: tuple[tuple[str, float], ...] = ()
+    """The penalty's own numbers, where they are not the default."""
 
 
 def _penalty_from_text(texts: list[str]) -> Penalty:
-    name, weight, *every = texts[0].split(":")
+    name, weight, *rest = texts[0].split(":")
+    every = [int(part) for part in rest if "=" not in part]
+    numbers = [part.split("=") for part in rest if "=" in part]
     if len(every) > 1:
-        raise ValueError("more than three parts")
-    return Penalty(name, float(weight), *(int(e) for e in every))
+        raise ValueError("more than one number of steps")
+    return Penalty(
+        name, scalar_from_text(weight), *(every or [1]), tuple((key, float(value)) for key, value in numbers)
+    )
+
+
+def _penalty_to_text(penalty: Penalty) -> list[str]:
+    every = [str(penalty.every)] if penalty.every != 1 else []
+    numbers = [f"{key}={value:g}" for key, value in penalty.numbers]
+    return [":".join([penalty.name, scalar_to_text(penalty.weight), *every, *numbers])]
 
 
 _PENALTY_TEXT = tyro.constructors.PrimitiveConstructorSpec(
     nargs=1,
-    metavar="NAME:WEIGHT[:EVERY]",
+    metavar="NAME:WEIGHT[:EVERY][:NUMBER=VALUE]",
     instance_from_str=_penalty_from_text,
     is_instance=lambda value: isinstance(value, Penalty),
-    str_from_instance=lambda p: [f"{p.name}:{p.weight:g}" + (f":{p.every}" if p.every != 1 else "")],
+    str_from_instance=_penalty_to_text,
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Augmentation:
+    """A random change of all that D sees, by name; on the command line ``NAME:STRENGTH``."""
+
+    name: str
+    strength: float | Schedule
+
+
+def _augmentation_from_text(texts: list[str]) -> Augmentation:
+    name, strength = texts[0].split(":")
+    return Augmentation(name, scalar_from_text(strength))
+
+
+_AUGMENTATION_TEXT = tyro.constructors.PrimitiveConstructorSpec(
+    nargs=1,
+    metavar="NAME:STRENGTH",
+    instance_from_str=_augmentation_from_text,
+    is_instance=lambda value: isinstance(value, Augmentation),
+    str_from_instance=lambda a: [f"{a.name}:{scalar_to_text(a.strength)}"],
 )
 
 
@@ -111,9 +220,17 @@ class Config:
     discriminator: Network = Network()
     """The discriminator D."""
     loss: str = "nonsaturating"
-    """Objective: minimax, nonsaturating (Goodfellow et al. 2014) or hinge (Lim & Ye 2017)."""
+    """Objective: minimax, nonsaturating (Goodfellow et al. 2014), hinge (Lim & Ye 2017), and others; see gan_jax/losses.py."""
     penalties: tuple[Annotated[Penalty, _PENALTY_TEXT], ...] = ()
-    """Regularizers of D, each NAME:WEIGHT[:EVERY], for instance r1:1:4 (R1 of Mescheder et al. 2018 at every fourth step)."""
+    """Regularizers of D, for instance r1:1:4 (R1 of Mescheder et al. 2018 at every fourth update); see gan_jax/regularizers."""
+    g_penalties: tuple[Annotated[Penalty, _PENALTY_TEXT], ...] = ()
+    """Regularizers of G, for instance feature_matching:1."""
+    augmentations: tuple[Annotated[Augmentation, _AUGMENTATION_TEXT], ...] = ()
+    """Random changes of all that D sees, for instance instance_noise:linear/0.1/0/10000."""
+    clip: OptionalScalar = None
+    """Bound on every weight of D after each of its updates (Arjovsky et al. 2017, algorithm 1); None sets none."""
+    top_k: OptionalScalar = None
+    """Share of its samples, those that D takes most for real, from which G learns (Sinha et al. 2020); None is all."""
     joint: bool = False
     """Real and fake images go through D as one batch, so that batch normalization sees both; otherwise apart."""
     d_steps: int = 1
@@ -128,7 +245,13 @@ class Config:
     """Optimizer of G."""
     d_optimizer: Optimizer = Optimizer()
     """Optimizer of D."""
-    ema: float = 10_000.0
+    dynamics: Dynamics = Dynamics()
+    """In which order and by which gradients the players move."""
+    lookahead: int = 0
+    """Steps after which both players return part of the way to where they were (Chavdarova et al. 2021); 0: never."""
+    lookahead_rate: Scalar = 0.5
+    """Part of the way that is kept."""
+    ema: Scalar = 10_000.0
     """Half-life of G's moving average, in real images seen; 0 keeps none."""
     steps: int = 5_000
     """Updates of G."""
@@ -178,11 +301,16 @@ def _parse(kind: Any, value: Any, path: str) -> Any:
     if origin in (types.UnionType, typing.Union):
         if value is None and type(None) in args:
             return None
-        return _parse(next(a for a in args if a is not type(None)), value, path)
+        alternatives = [a for a in args if a is not type(None)]
+        objects = [a for a in alternatives if dataclasses.is_dataclass(a)]
+        return _parse(objects[0] if objects and isinstance(value, dict) else alternatives[0], value, path)
     if origin is tuple:
         if not isinstance(value, (list, tuple)):
             raise ConfigError(f"{path}: {value!r} is not a list.")
-        return tuple(_parse(args[0], v, f"{path}.{i}") for i, v in enumerate(value))
+        kinds = [args[0]] * len(value) if args[-1] is Ellipsis else args
+        if len(kinds) != len(value):
+            raise ConfigError(f"{path}: {value!r} is not a list of {len(kinds)}.")
+        return tuple(_parse(kind, v, f"{path}.{i}") for i, (kind, v) in enumerate(zip(kinds, value, strict=True)))
     if dataclasses.is_dataclass(kind):
         if not isinstance(value, dict):
             raise ConfigError(f"{path}: {value!r} is not an object with fields.")

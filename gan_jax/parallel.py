@@ -65,6 +65,7 @@ class Placement:
             generator=player(state.generator),
             discriminator=player(state.discriminator),
             ema=state.ema and whole(state.ema) | {"params": share(state.ema["params"])},
+            slow=share(state.slow),
         )
 
     def constrain(self, state: GanState) -> GanState:

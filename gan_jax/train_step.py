@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable
 
 import flax.linen as nn
 import jax
@@ -16,11 +15,13 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from gan_jax import scalars
 from gan_jax.config import ConfigError
 from gan_jax.data import Resident, batch_at
-from gan_jax.gan import Gan
+from gan_jax.gan import Gan, transformation
+from gan_jax.objectives import Update, both_gradients, d_gradients, devices, g_gradients
 from gan_jax.parallel import Placement
-from gan_jax.types import Array, Batch, Critique, DContext, GanState, GContext, Metrics, Player, PyTree, Term, TermState
+from gan_jax.types import Array, Batch, GanState, Gradients, Metrics, Player, Point, PyTree
 
 EMA_WARM_UP = 0.05
 """The moving average's half-life is at most this share of the images seen, so that early weights fade early."""
@@ -87,192 +88,121 @@ def _train_step(
     gan: Gan, state: GanState, batch: Batch, axis_name: str | None, placement: Placement | None
 ) -> tuple[GanState, Metrics]:
     gan = _synchronized(gan, axis_name)
+    now = scalars.values(state.scalars, state.step)
     key = jax.random.fold_in(state.key, state.step)
     batch = Batch(to_float(batch.x), batch.y)
     d_steps = batch.x.shape[0]
+    update = lambda i, real: Update(
+        gan, now, real, jax.random.fold_in(key, i), state.step * d_steps + i, state.step, axis_name
+    )
 
+    # D learns first, from one minibatch after the other; of players that move at once, the last one is left to both.
     def update_d(carry, inputs):
-        i, real = inputs
-        return _update_d(
-            gan, state.generator, *carry, real, jax.random.fold_in(key, i), state.step * d_steps + i, axis_name
-        )
+        return _update_d(update(*inputs), *carry)
 
-    (discriminator, d_terms), d_metrics = jax.lax.scan(
-        update_d, (state.discriminator, state.terms["d"]), (jnp.arange(d_steps), batch), unroll=d_steps == 1
-    )
-    (generator, g_terms), g_metrics = _update_g(
-        gan,
-        state.generator,
-        discriminator,
-        state.terms["g"],
-        jax.tree.map(lambda a: a[-1], batch),
-        jax.random.fold_in(key, d_steps),
-        state.step,
-        axis_name,
-    )
+    alone = d_steps if gan.dynamics is None else d_steps - 1
+    inputs = jax.tree.map(lambda a: a[:alone], (jnp.arange(d_steps), batch))
+    carry = Point(state.generator, state.discriminator), state.terms
+    if alone:
+        carry, d_metrics = jax.lax.scan(update_d, carry, inputs, unroll=alone == 1)
+    last = jax.tree.map(lambda a: a[-1], batch)
+    if gan.dynamics is None:
+        (generator, discriminator), terms, metrics = _update_g(update(d_steps, last), *carry)
+        metrics = jax.tree.map(jnp.mean, d_metrics) | metrics
+    else:
+        (generator, discriminator), terms, metrics = _update_both(update(d_steps - 1, last), *carry)
+        if alone:
+            metrics |= {name: (values.sum(0) + metrics[name]) / d_steps for name, values in d_metrics.items()}
+
+    if gan.lookahead:
+        slow, generator, discriminator = _look_ahead(gan, now, state, generator, discriminator)
     state = GanState(
         step=state.step + 1,
         key=state.key,
         generator=generator,
         discriminator=discriminator,
-        ema=_moving_average(gan.ema, state, generator, batch.x.shape[1] * _devices(axis_name)),
-        terms={"d": d_terms, "g": g_terms},
+        ema=_moving_average(now, state, generator, batch.x.shape[1] * devices(axis_name)),
+        terms=terms,
+        scalars=state.scalars,
+        slow=slow if gan.lookahead else None,
     )
     if placement is not None:
         state = placement.constrain(state)
-    return state, jax.tree.map(jnp.mean, d_metrics) | g_metrics
+    return state, metrics
 
 
-def _update_d(gan, generator: Player, discriminator: Player, terms, real: Batch, key, count, axis_name):
-    """One update of D on a real minibatch and as many fakes with the same labels."""
-
-    def objective(params, stats, terms, z, real, key):
-        noise_key, term_key = jax.random.fold_in(key, 1), jax.random.fold_in(key, 2)
-        fake = Batch(_generate(gan, generator.params, generator.stats, z, real.y, noise_key)[0], real.y)
-        critiques, new_stats = _criticize(gan, params, stats, real, fake, noise_key)
-        context = DContext(
-            _probe(gan, params, stats, noise_key),
-            lambda z, y: _generate(gan, generator.params, generator.stats, z, y, noise_key)[0],
-            params, z, real, fake, *critiques, term_key,
-        )  # fmt: skip
-        loss = jnp.mean(gan.loss.d(critiques[0].score, critiques[1].score))
-        penalty, terms = _penalize(gan.d_terms, terms, context, count)
-        metrics = {"d/loss": loss, "d/score_real": critiques[0].score.mean(), "d/score_fake": critiques[1].score.mean()}
-        return loss + penalty, (new_stats, terms, metrics | _values("d", terms))
-
-    return _updated(gan, "d", gan.d_optimizer, objective, discriminator, terms, real, key, axis_name)
+def _update_d(update: Update, point: Point, terms) -> tuple[tuple[Point, PyTree], Metrics]:
+    """One update of D on one minibatch."""
+    gradients, computed = d_gradients(update, point, terms)
+    discriminator = _moved_d(update, point.discriminator, point.discriminator, gradients)
+    return (
+        point._replace(discriminator=discriminator.replace(stats=computed.d_stats)),
+        computed.terms,
+    ), computed.metrics
 
 
-def _update_g(gan, generator: Player, discriminator: Player, terms, real: Batch, key, count, axis_name):
-    """One update of G on fresh fakes. D also sees the real batch; where the loss ignores that score, the compiler drops it."""
-
-    def objective(params, stats, terms, z, real, key):
-        noise_key, term_key = jax.random.fold_in(key, 1), jax.random.fold_in(key, 2)
-        x, new_stats = _generate(gan, params, stats, z, real.y, noise_key)
-        fake = Batch(x, real.y)
-        critiques, _ = _criticize(gan, discriminator.params, discriminator.stats, real, fake, noise_key)
-        context = GContext(
-            _probe(gan, discriminator.params, discriminator.stats, noise_key),
-            lambda z, y: _generate(gan, params, stats, z, y, noise_key)[0],
-            params, z, real, fake, *critiques, term_key,
-        )  # fmt: skip
-        loss = jnp.mean(gan.loss.g(critiques[0].score, critiques[1].score))
-        penalty, terms = _penalize(gan.g_terms, terms, context, count)
-        return loss + penalty, (new_stats, terms, {"g/loss": loss} | _values("g", terms))
-
-    return _updated(gan, "g", gan.g_optimizer, objective, generator, terms, real, key, axis_name)
+def _update_g(update: Update, point: Point, terms) -> tuple[Point, PyTree, Metrics]:
+    """One update of G."""
+    gradients, computed = g_gradients(update, point, terms)
+    generator = _moved_g(update, point.generator, point.generator, gradients)
+    return point._replace(generator=generator.replace(stats=computed.g_stats)), computed.terms, computed.metrics
 
 
-def _updated(gan, name, optimizer, objective, player: Player, terms, real: Batch, key, axis_name):
-    """The player after a step of its optimizer on its objective, its terms' states, and metrics: means over the whole batch."""
-    z = _latents(gan, jax.random.fold_in(key, 0), len(real.y), axis_name)
-    gradients, stats, terms, metrics = _gradients(
-        gan.micro_batches, objective, player.params, player.stats, terms, (z, real), key
-    )
-    gradients, metrics = _mean(gradients, axis_name), _mean(metrics, axis_name)
-    updates, opt_state = optimizer.update(gradients, player.opt_state, player.params)
-    terms = {term: state.replace(value=metrics[f"{name}/{term}"]) for term, state in terms.items()}
-    return (Player(optax.apply_updates(player.params, updates), stats, opt_state), terms), metrics
+def _update_both(update: Update, point: Point, terms) -> tuple[Point, PyTree, Metrics]:
+    """One update of both players on the same minibatch, by the GAN's dynamics."""
 
-
-def _gradients(micro_batches: int, objective, params, stats, terms, batch, key):
-    """Gradients and metrics of ``objective(params, stats, terms, *part, key)``, averaged over the parts of a minibatch.
-
-    One part is differentiated at a time, so that a part's activations are all that memory must hold. Losses and penalties are
-    means over examples, hence these averages are those of the whole minibatch; statistics and the terms' memories are updated part after
-    part. A part takes every ``micro_batches``-th example, so that every device keeps its own.
-    """
-    gradient = jax.grad(objective, has_aux=True)
-    if micro_batches == 1:
-        gradients, (stats, terms, metrics) = gradient(params, stats, terms, *batch, key)
-        return gradients, stats, terms, metrics
-
-    def step(carry, inputs):
-        total, stats, terms = carry
-        i, part = inputs
-        gradients, (stats, terms, metrics) = gradient(params, stats, terms, *part, jax.random.fold_in(key, i))
-        return (jax.tree.map(jnp.add, total, gradients), stats, terms), metrics
-
-    carry = jax.tree.map(jnp.zeros_like, params), stats, terms
-    parts = jnp.arange(micro_batches), jax.tree.map(lambda a: _divide(a, micro_batches), batch)
-    (total, stats, terms), metrics = jax.lax.scan(step, carry, parts)
-    return jax.tree.map(lambda a: a / micro_batches, total), stats, terms, jax.tree.map(lambda a: a.mean(0), metrics)
-
-
-def _divide(a: Array, parts: int) -> Array:
-    """``[b, ...]`` -> ``[parts, b / parts, ...]``."""
-    if len(a) % parts:
-        raise ConfigError(
-            f"micro_batches: a minibatch of {len(a)} is not divisible into {parts}; accepted: a divisor of {len(a)}."
+    def move(origin: Point, last: Point, gradients: Gradients) -> Point:
+        return Point(
+            _moved_g(update, origin.generator, last.generator, gradients.generator),
+            _moved_d(update, origin.discriminator, last.discriminator, gradients.discriminator),
         )
-    return jnp.moveaxis(a.reshape(len(a) // parts, parts, *a.shape[1:]), 1, 0)
 
-
-def _generate(gan: Gan, params, stats, z: Array, y: Array, key) -> tuple[Array, PyTree]:
-    """Images in training mode and G's new statistics."""
-    return gan.generator.apply({"params": params, **stats}, z, y, train=True, mutable=list(stats), rngs={"noise": key})
-
-
-def _discriminate(gan: Gan, params, stats, batch: Batch, key) -> tuple[Critique, PyTree]:
-    """A critique in training mode and D's new statistics."""
-    return gan.discriminator.apply(
-        {"params": params, **stats}, batch.x, batch.y, train=True, mutable=list(stats), rngs={"noise": key}
+    point, computed = update.gan.dynamics.step(
+        lambda point: both_gradients(update, point, terms), move, point, **update.values["dynamics"]
     )
+    generator, discriminator = point
+    point = Point(generator.replace(stats=computed.g_stats), discriminator.replace(stats=computed.d_stats))
+    return point, computed.terms, computed.metrics
 
 
-def _criticize(gan: Gan, params, stats, real: Batch, fake: Batch, key) -> tuple[tuple[Critique, Critique], PyTree]:
-    """Critiques of a real and a fake minibatch, passed through D together or apart, and D's new statistics."""
-    if gan.joint:
-        both, stats = _discriminate(gan, params, stats, jax.tree.map(lambda *a: jnp.concatenate(a), real, fake), key)
-        return tuple(jax.tree.map(lambda a: jnp.split(a, 2)[i], both) for i in (0, 1)), stats
-    real_critique, stats = _discriminate(gan, params, stats, real, jax.random.fold_in(key, 0))
-    fake_critique, stats = _discriminate(gan, params, stats, fake, jax.random.fold_in(key, 1))
-    return (real_critique, fake_critique), stats
+def _moved_g(update: Update, origin: Player, last: Player, gradients) -> Player:
+    """``origin`` after a step of its optimizer, from the optimizer's state at ``last``."""
+    optimizer = transformation(update.gan.g_optimizer, update.values["g_optimizer"])
+    updates, opt_state = optimizer.update(gradients, last.opt_state, origin.params)
+    return origin.replace(params=optax.apply_updates(origin.params, updates), opt_state=opt_state)
 
 
-def _probe(gan: Gan, params, stats, key) -> Callable[[Array, Array], Critique]:
-    """D as regularizers see it: ``(x, y) -> Critique``."""
-    return lambda x, y: _discriminate(gan, params, stats, Batch(x, y), key)[0]
+def _moved_d(update: Update, origin: Player, last: Player, gradients) -> Player:
+    """As `_moved_g`; then weights are clipped where a bound is set."""
+    optimizer = transformation(update.gan.d_optimizer, update.values["d_optimizer"])
+    updates, opt_state = optimizer.update(gradients, last.opt_state, origin.params)
+    params = optax.apply_updates(origin.params, updates)
+    if "clip" in update.values:
+        bound = update.values["clip"]
+        params = jax.tree.map(lambda w: jnp.clip(w, -bound, bound), params)
+    return origin.replace(params=params, opt_state=opt_state)
 
 
-def _penalize(terms: tuple[Term, ...], states: dict[str, TermState], context, count: Array):
-    """The weighted sum of all terms that are due at update number ``count``, and the terms' new states."""
-    total, new_states = jnp.zeros(()), {}
-    for i, term in enumerate(terms):
-        own = dataclasses.replace(context, key=jax.random.fold_in(context.key, i))
+def _look_ahead(gan: Gan, now, state: GanState, generator: Player, discriminator: Player):
+    """Every so many steps both players go back towards where the last lookahead left them (Chavdarova et al. 2021, algorithm 1)."""
 
-        def evaluate(state, term=term, own=own):
-            penalty, memory = term.regularizer.apply(state.memory, own)
-            value = jnp.mean(penalty)
-            return term.weight * term.every * value, jax.lax.stop_gradient(TermState(memory, value))
+    def back(slow: Gradients, fast: Gradients):
+        kept = jax.tree.map(lambda s, f: s + now["lookahead_rate"] * (f - s), slow, fast)
+        return kept, kept
 
-        def skip(state):
-            return jnp.zeros(()), state
-
-        if term.every == 1:
-            penalty, new_states[term.name] = evaluate(states[term.name])
-        else:
-            penalty, new_states[term.name] = jax.lax.cond(count % term.every == 0, evaluate, skip, states[term.name])
-        total += penalty
-    return total, new_states
+    fast = Gradients(generator.params, discriminator.params)
+    due = (state.step + 1) % gan.lookahead == 0
+    slow, fast = jax.lax.cond(due, back, lambda slow, fast: (slow, fast), state.slow, fast)
+    return slow, generator.replace(params=fast.generator), discriminator.replace(params=fast.discriminator)
 
 
-def _values(player: str, states: dict[str, TermState]) -> Metrics:
-    return {f"{player}/{name}": state.value for name, state in states.items()}
-
-
-def _latents(gan: Gan, key, b: int, axis_name) -> Array:
-    """``[b, latents]`` from N(0, 1): this device's rows of those drawn for the whole batch."""
-    z = jax.random.normal(key, (b * _devices(axis_name), gan.latents))
-    return z if axis_name is None else jax.lax.dynamic_slice_in_dim(z, jax.lax.axis_index(axis_name) * b, b)
-
-
-def _moving_average(half_life: float, state: GanState, generator: Player, images: int) -> PyTree:
+def _moving_average(now, state: GanState, generator: Player, images: int) -> PyTree:
     """The average after ``images`` more images: ``0.5^(images / half-life)`` of the old one, the rest of the new weights."""
     if state.ema is None:
         return None
     seen = (state.step + 1) * jnp.float32(images)
-    keep = 0.5 ** (images / jnp.minimum(half_life, EMA_WARM_UP * seen))
+    half_life = jnp.maximum(jnp.minimum(now["ema"], EMA_WARM_UP * seen), 1e-9)  # one that starts at 0 keeps nothing
+    keep = 0.5 ** (images / half_life)
     return jax.tree.map(
         lambda old, new: keep * old + (1 - keep) * new, state.ema, {"params": generator.params, **generator.stats}
     )
@@ -287,14 +217,6 @@ def _synchronized(gan: Gan, axis_name: str | None) -> Gan:
     if axis_name is None:
         return gan
     return dataclasses.replace(gan, generator=tell(gan.generator), discriminator=tell(gan.discriminator))
-
-
-def _devices(axis_name) -> int:
-    return 1 if axis_name is None else jax.lax.axis_size(axis_name)
-
-
-def _mean(tree: PyTree, axis_name) -> PyTree:
-    return tree if axis_name is None else jax.lax.pmean(tree, axis_name)
 
 
 def to_float(x: Array) -> Array:

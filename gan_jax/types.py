@@ -1,20 +1,30 @@
 """The nouns of the library: what flows between data, networks, losses and the training step.
 
-Nothing here imports the rest of the package. Arrays are written ``[b, ...]`` by shape: ``b`` examples, ``k`` classes,
+Nothing here imports the rest of the package but its `config`. Arrays are written ``[b, ...]`` by shape: ``b`` examples, ``k`` classes,
 ``f`` features, ``h, w, c`` the sides and channels of an image.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import flax.struct
 import jax
+import optax
+
+from gan_jax.config import Schedule
 
 Array = jax.Array
 PyTree = Any
+Scalar = float | Schedule
+"""A number of a `Gan` that is data of the step: it lies in the state, and does not count when GANs are compared."""
+
+
+def scalar(default: Any = dataclasses.MISSING) -> Any:
+    """A dataclass field for a `Scalar`: GANs that differ in it alone are equal, hence share their compilations."""
+    return dataclasses.field(default=default, compare=False)
 
 
 class Batch(NamedTuple):
@@ -112,8 +122,46 @@ class Term:
 
     name: str
     regularizer: Regularizer
-    weight: float
+    weight: Scalar = scalar()
     every: int = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Augment:
+    """A random change of what D sees, real and fake, differentiable by ``x``: ``apply(key, x [b, ...], strength ()) -> x``."""
+
+    name: str
+    apply: Callable[[Array, Array, Array], Array]
+    strength: Scalar = scalar()
+
+
+@dataclasses.dataclass(frozen=True)
+class Tunable:
+    """An optimizer whose numbers are data of the step: ``make(**numbers)`` is the optax transformation."""
+
+    make: Callable[..., optax.GradientTransformation]
+    numbers: Mapping[str, Scalar] = scalar()
+
+
+class Gradients(NamedTuple):
+    """Of both players' objectives, each by its own parameters."""
+
+    generator: PyTree
+    discriminator: PyTree
+
+
+Field = Callable[["Point"], tuple[Gradients, Any]]
+"""The gradients at a point, and what else was computed there: new statistics, terms' states, metrics."""
+Move = Callable[["Point", "Point", Gradients], "Point"]
+"""``move(origin, last, gradients)``: the optimizers, in their state at ``last``, step from the weights of ``origin``."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Dynamics:
+    """How both players move at once: ``step(field, move, point, **numbers) -> (point, what field computed)``."""
+
+    step: Callable[..., tuple[Point, Any]]
+    numbers: Mapping[str, Scalar] = scalar(None)
 
 
 @flax.struct.dataclass
@@ -123,6 +171,13 @@ class Player:
     params: PyTree
     stats: PyTree
     opt_state: PyTree
+
+
+class Point(NamedTuple):
+    """Where the game stands: both players."""
+
+    generator: Player
+    discriminator: Player
 
 
 @flax.struct.dataclass
@@ -139,6 +194,8 @@ class GanState:
 
     ``ema``: the generator's moving average, ``{"params": ..., **statistics}``; None where none is kept.
     ``terms``: the states of the regularizers, ``{"d": {name: ...}, "g": {name: ...}}``.
+    ``scalars``: every number of the step that is data, as `gan_jax.scalars.encode` makes it.
+    ``slow``: the weights of both players where the last lookahead ended, `Gradients`-shaped; None without lookahead.
     """
 
     step: Array
@@ -147,6 +204,8 @@ class GanState:
     discriminator: Player
     ema: PyTree
     terms: dict[str, dict[str, TermState]]
+    scalars: PyTree
+    slow: PyTree = None
 
 
 Metrics = dict[str, Array]
