@@ -19,7 +19,7 @@ from gan_jax import scalars
 from gan_jax.config import ConfigError
 from gan_jax.data import Resident, batch_at
 from gan_jax.gan import Gan, transformation
-from gan_jax.objectives import Update, both_gradients, d_gradients, devices, g_gradients
+from gan_jax.objectives import Update, both_gradients, d_gradients, devices, g_gradients, mean_over_devices
 from gan_jax.parallel import Placement
 from gan_jax.types import Array, Batch, GanState, Gradients, Metrics, Player, Point, PyTree
 
@@ -152,6 +152,7 @@ def _update_both(update: Update, point: Point, terms) -> tuple[Point, PyTree, Me
     """One update of both players on the same minibatch, by the GAN's dynamics."""
 
     def move(origin: Point, last: Point, gradients: Gradients) -> Point:
+        gradients = mean_over_devices(gradients, update.axis_name)  # what dynamics differentiate anew is a device's own
         return Point(
             _moved_g(update, origin.generator, last.generator, gradients.generator),
             _moved_d(update, origin.discriminator, last.discriminator, gradients.discriminator),
