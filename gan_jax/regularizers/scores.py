@@ -24,8 +24,10 @@ def _nothing_seen() -> dict[str, Array]:
 def lecam(memory, context: DContext, *, decay: float = 0.99):
     """``(D(x) - a_fake)^2 + (D(G(z)) - a_real)^2``: either kind is drawn to ``a``, the moving average of the other's earlier scores.
 
-    Tseng et al. 2021, "Regularizing generative adversarial networks under limited data", section 3. An average gives ``decay`` of its weight to what it held and the rest to the minibatch's mean score. It holds earlier evaluations
-    alone and no gradient flows through it; weights are normalized ("seen" is their sum so far), and before the first there is no penalty.
+    Tseng et al. 2021, "Regularizing generative adversarial networks under limited data", section 3. At each evaluation an average
+    keeps ``decay`` of what it was and takes the rest from the minibatch's mean score; it is corrected for its start at nothing
+    ("seen" is the weight of all it has seen). The penalty sees averages as they were before and is zero the first time; no gradient
+    flows through them.
     """
     if not 0 <= decay < 1:
         raise ConfigError(f"decay: {decay} is not in [0, 1).")

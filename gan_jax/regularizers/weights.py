@@ -11,7 +11,7 @@ from gan_jax.types import Array, DContext, GContext
 
 @memoryless
 def orthogonal(context: DContext | GContext, *, diagonal: float = 1.0):
-    """``|W^T W - 1|^2``, summed over the player's kernels ``[..., c_out]`` as matrices ``W`` of ``c_out`` columns; the same for each example.
+    """``|W^T W - 1|^2``, summed over the player's kernels ``[..., c_out]`` as matrices ``W``, the same for each example.
 
     Brock et al. 2017, "Neural photo editing with introspective adversarial networks", there with absolute values.
     ``diagonal`` weighs the diagonal's part. With 0 the columns may have any length and need only be at right angles (Brock et al. 2019,
