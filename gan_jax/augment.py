@@ -1,8 +1,12 @@
-"""Random changes of what D sees: pure functions ``(key, x [b, ...], strength ()) -> x``, differentiable by ``x``."""
+"""Random changes of what D sees: pure functions ``(key, x [b, ...], strength ()) -> x``, differentiable by ``x``.
+
+Each example draws its own change.
+"""
 
 from __future__ import annotations
 
 import jax
+import jax.numpy as jnp
 
 from gan_jax.types import Array
 
@@ -10,6 +14,29 @@ from gan_jax.types import Array
 def instance_noise(key: Array, x: Array, strength: Array) -> Array:
     """``x`` plus noise from N(0, strength^2), of real and fake alike (Sonderby et al. 2017; Arjovsky & Bottou 2017, section 3)."""
     return x + strength * jax.random.normal(key, x.shape)
+
+
+def random_shift(key: Array, x: Array, fraction: float) -> Array:
+    """Moves each image by whole pixels, up to ``fraction`` of either side each way; what comes in is the image reflected at its edge.
+
+    Args:
+      key: determines the shifts, uniform over all there are.
+      x: ``[b, h, w, c]``.
+      fraction: in [0, 0.5], not traced; below one pixel (1/8 of a side of 7) nothing moves along that side.
+    """
+    h, w = x.shape[1:3]
+    rows, columns = int(fraction * h), int(fraction * w)
+    padded = jnp.pad(x, ((0, 0), (rows, rows), (columns, columns), (0, 0)), mode="reflect")
+    top_key, left_key = jax.random.split(key)
+    tops = jax.random.randint(top_key, x.shape[:1], 0, 2 * rows + 1)
+    lefts = jax.random.randint(left_key, x.shape[:1], 0, 2 * columns + 1)
+    shifted = lambda image, top, left: jax.lax.dynamic_slice(image, (top, left, 0), x.shape[1:])
+    return jax.vmap(shifted)(padded, tops, lefts)
+
+
+def random_flip(key: Array, x: Array, probability: float) -> Array:
+    """Mirrors each image ``[b, h, w, c]`` left to right with this probability."""
+    return jnp.where(jax.random.bernoulli(key, probability, (x.shape[0], 1, 1, 1)), x[:, :, ::-1], x)
 
 
 AUGMENTS = {"instance_noise": instance_noise}

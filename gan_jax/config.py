@@ -106,6 +106,8 @@ class Network:
     """Smallest side of the feature maps (dcgan, sngan)."""
     spectral: bool | None = None
     """Spectral normalization of all weights (D; by default of sngan alone; Miyato et al. 2018)."""
+    minibatch_std: int | None = None
+    """Examples in a group of minibatch standard deviation (D; without by default; Karras et al. 2018, section 3, whose code has 4)."""
 
 
 @dataclasses.dataclass(frozen=True)

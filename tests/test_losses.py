@@ -1,17 +1,16 @@
-"""Objectives and penalties against closed forms and finite differences."""
+"""Objectives against closed forms, invariants and limits."""
 
 import math
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 import pytest
 
 from gan_jax.losses import LOSSES
-from gan_jax.regularizers import REGULARIZERS, d_classes, g_classes
-from gan_jax.types import Batch, Critique, DContext, GContext
+
+PARTS = [(name, player) for name in LOSSES for player in ("d", "g")]
+SHIFT_INVARIANT = ("relativistic", "relativistic_average", "dual_contrastive")
 
 
 @pytest.fixture
@@ -20,45 +19,137 @@ def x64():
         yield
 
 
-def test_discriminator_loss_is_the_negative_value_function(x64):
-    real, fake = jnp.array([-3.0, 0.1, 2.0]), jnp.array([1.5, -0.2, -4.0])
-    d = lambda s: 1 / (1 + np.exp(-np.asarray(s)))
-    value = np.log(d(real)) + np.log(1 - d(fake))
-    for name in ("minimax", "nonsaturating"):
-        np.testing.assert_allclose(LOSSES[name].d(real, fake), -value, rtol=1e-12)
-    np.testing.assert_allclose(LOSSES["minimax"].g(real, fake), np.log(1 - d(fake)), rtol=1e-12)
-    np.testing.assert_allclose(LOSSES["nonsaturating"].g(real, fake), -np.log(d(fake)), rtol=1e-12)
+def sigmoid(s):
+    return 1 / (1 + np.exp(-s))
 
 
-@pytest.mark.parametrize("name", ["minimax", "nonsaturating"])
-def test_at_the_optimum_the_value_is_minus_log_four(name):
-    """Goodfellow et al. 2014, theorem 1: where D = 1/2 everywhere, V = -log 4."""
-    zero = jnp.zeros(5)
-    np.testing.assert_allclose(-LOSSES[name].d(zero, zero), -math.log(4), rtol=1e-6)
+def log_share(one, others):
+    """How improbable a softmax finds each of ``one`` among all ``others``."""
+    return np.array([-np.log(np.exp(s) / (np.exp(s) + np.exp(others).sum())) for s in one])
 
 
-@pytest.mark.parametrize("name", LOSSES)
-@pytest.mark.parametrize("real, fake", [(100.0, -100.0), (-100.0, 100.0), (100.0, 100.0), (-100.0, -100.0)])
-def test_losses_and_their_gradients_are_finite_at_extreme_logits(name, real, fake):
-    for part in (LOSSES[name].d, LOSSES[name].g):
-        value, gradients = jax.value_and_grad(lambda r, f: part(r, f).sum(), argnums=(0, 1))(
-            jnp.array([real]), jnp.array([fake])
-        )
-        assert np.isfinite(value) and np.isfinite(gradients).all()
+CLOSED_FORMS = {
+    "minimax": (lambda r, f: -np.log(sigmoid(r)) - np.log(1 - sigmoid(f)), lambda r, f: np.log(1 - sigmoid(f))),
+    "nonsaturating": (lambda r, f: -np.log(sigmoid(r)) - np.log(1 - sigmoid(f)), lambda r, f: -np.log(sigmoid(f))),
+    "hinge": (lambda r, f: np.maximum(0, 1 - r) + np.maximum(0, 1 + f), lambda r, f: -f),
+    "least_squares": (lambda r, f: ((r - 1) ** 2 + f**2) / 2, lambda r, f: (f - 1) ** 2 / 2),
+    "wasserstein": (lambda r, f: -(r - f), lambda r, f: -f),
+    "relativistic": (lambda r, f: -np.log(sigmoid(r - f)), lambda r, f: -np.log(sigmoid(f - r))),
+    "relativistic_average": (
+        lambda r, f: -np.log(sigmoid(r - f.mean())) - np.log(1 - sigmoid(f - r.mean())),
+        lambda r, f: -np.log(sigmoid(f - r.mean())) - np.log(1 - sigmoid(r - f.mean())),
+    ),
+    "dual_contrastive": (
+        lambda r, f: log_share(r, f) + log_share(-f, -r),
+        lambda r, f: log_share(f, r) + log_share(-r, -f),
+    ),
+}
 
 
-@pytest.mark.parametrize("name", LOSSES)
-def test_losses_are_per_example(name):
+@pytest.mark.parametrize("name, player", PARTS)
+def test_losses_are_their_closed_forms(x64, name, player):
+    real, fake = np.array([-3.0, 0.1, 2.0]), np.array([1.5, -0.2, -4.0])
+    expected = CLOSED_FORMS[name]["dg".index(player)](real, fake)
+    np.testing.assert_allclose(getattr(LOSSES[name], player)(jnp.array(real), jnp.array(fake)), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("name, player", PARTS)
+@pytest.mark.parametrize("size", [100.0, 1e4])
+def test_losses_and_their_gradients_are_finite_at_extreme_logits(name, player, size):
+    part = getattr(LOSSES[name], player)
+    gradient = jax.value_and_grad(lambda r, f: part(r, f).sum(), argnums=(0, 1))
+    signs = [(1, -1), (-1, 1), (1, 1), (-1, -1)]
+    batches = [([r], [f]) for r, f in signs] + [tuple(np.transpose(signs).tolist())]
+    for real, fake in batches:
+        value, gradients = gradient(size * jnp.array(real), size * jnp.array(fake))
+        assert value.dtype == jnp.float32 and np.isfinite(value) and np.isfinite(gradients).all()
+
+
+@pytest.mark.parametrize("name, player", PARTS)
+def test_losses_are_per_example(name, player):
     real, fake = jax.random.normal(jax.random.key(0), (2, 7))
+    assert getattr(LOSSES[name], player)(real, fake).shape == (7,)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_d_parts_the_scores_and_g_raises_its_own(name):
+    """Descent raises D's scores of real examples and lowers those of fakes, wherever neither has reached its target; G opposes."""
+    real, fake = jax.random.uniform(jax.random.key(0), (2, 7), minval=0.1, maxval=0.9)
+    slopes = jax.grad(lambda r, f: LOSSES[name].d(r, f).sum(), argnums=(0, 1))(real, fake)
+    assert (slopes[0] < 0).all() and (slopes[1] > 0).all()
+    assert (jax.grad(lambda f: LOSSES[name].g(real, f).sum())(fake) < 0).all()
+
+
+@pytest.mark.parametrize("name", SHIFT_INVARIANT)
+def test_relativistic_losses_see_differences_alone(x64, name):
+    real, fake = jax.random.normal(jax.random.key(0), (2, 5))
     for part in (LOSSES[name].d, LOSSES[name].g):
-        assert part(real, fake).shape == (7,)
+        np.testing.assert_allclose(part(real + 3.7, fake + 3.7), part(real, fake), rtol=1e-12)
+        assert not np.allclose(part(real + 3.7, fake), part(real, fake))
 
 
-def test_minimax_gradient_vanishes_where_the_nonsaturating_one_does_not():
+def test_wasserstein_is_shift_invariant_to_d_and_in_its_gradient_to_g(x64):
+    real, fake = jax.random.normal(jax.random.key(0), (2, 5))
+    d, g = LOSSES["wasserstein"].d, LOSSES["wasserstein"].g
+    np.testing.assert_allclose(d(real + 3.7, fake + 3.7), d(real, fake), rtol=1e-12)
+    slope = jax.grad(lambda f: g(real, f).sum())
+    np.testing.assert_array_equal(slope(fake + 3.7), slope(fake))
+
+
+@pytest.mark.parametrize(
+    "name, value",
+    [
+        ("minimax", math.log(4)),  # Goodfellow et al. 2014, theorem 1
+        ("nonsaturating", math.log(4)),
+        ("hinge", 2),
+        ("wasserstein", 0),
+        ("relativistic", math.log(2)),
+        ("relativistic_average", math.log(4)),
+        ("dual_contrastive", 2 * math.log(6)),  # one among its five opponents, twice
+    ],
+)
+def test_value_where_d_cannot_tell_real_from_fake(name, value):
+    np.testing.assert_allclose(LOSSES[name].d(jnp.zeros(5), jnp.zeros(5)), value, rtol=1e-6)
+
+
+def test_least_squares_optima():
+    """D's best response to equal densities is 1/2, the mean of its targets, with value 1/4; at their targets both losses vanish."""
+    d, g = LOSSES["least_squares"].d, LOSSES["least_squares"].g
+    half = jnp.array([0.5])
+    assert d(half, half)[0] == 0.25 and jax.grad(lambda s: d(s, s).sum())(half)[0] == 0
+    assert d(jnp.ones(1), jnp.zeros(1))[0] == 0 and g(jnp.zeros(1), jnp.ones(1))[0] == 0
+
+
+@pytest.mark.parametrize("name", ["relativistic_average", "dual_contrastive"])
+def test_with_one_of_each_kind_losses_over_the_minibatch_are_twice_the_paired_one(x64, name):
+    real, fake = jnp.array([0.3]), jnp.array([1.1])
+    for player in ("d", "g"):
+        paired = getattr(LOSSES["relativistic"], player)(real, fake)
+        np.testing.assert_allclose(getattr(LOSSES[name], player)(real, fake), 2 * paired, rtol=1e-12)
+
+
+def test_contrastive_gradient_goes_to_the_hardest_opponent():
+    """Of two fakes, the one whose score is near the real one's is pushed down, the far one is left alone."""
+    slope = jax.grad(lambda f: LOSSES["dual_contrastive"].d(jnp.array([10.0, 10.0]), f).sum())(jnp.array([9.0, -20.0]))
+    assert slope[0] > 0.5 and slope[1] < 1e-6
+
+
+@pytest.mark.parametrize("name", ["nonsaturating", "wasserstein", "hinge", *SHIFT_INVARIANT])
+def test_g_is_taught_where_d_rejects_its_samples_with_confidence(name):
+    slope = jax.grad(lambda f: LOSSES[name].g(jnp.full(3, 10.0), f).mean())(jnp.full(3, -10.0))
+    assert slope.sum() < -0.99
+
+
+def test_minimax_gradient_vanishes_there():
     """Section 3 of Goodfellow et al. 2014: early on, D rejects samples with confidence."""
-    slope = lambda name: float(jax.grad(lambda f: LOSSES[name].g(jnp.zeros(1), f).sum())(jnp.array([-10.0]))[0])
-    assert slope("nonsaturating") == pytest.approx(-1, abs=1e-4)
-    assert slope("minimax") == pytest.approx(0, abs=1e-4)
+    slope = jax.grad(lambda f: LOSSES["minimax"].g(jnp.full(1, 10.0), f).mean())(jnp.full(1, -10.0))
+    assert float(slope[0]) == pytest.approx(0, abs=1e-4)
+
+
+@pytest.mark.parametrize("name", ["minimax", "nonsaturating", "hinge", *SHIFT_INVARIANT])
+def test_d_learns_no_more_once_the_scores_are_far_apart(name):
+    slopes = jax.grad(lambda r, f: LOSSES[name].d(r, f).sum(), argnums=(0, 1))(jnp.full(3, 20.0), jnp.full(3, -20.0))
+    np.testing.assert_allclose(slopes, 0, atol=1e-6)
 
 
 def test_hinge_saturates_beyond_its_margins():
@@ -69,65 +160,3 @@ def test_hinge_saturates_beyond_its_margins():
     slopes = jax.grad(lambda r, f: hinge.d(r, f).sum(), argnums=(0, 1))(real, fake)
     np.testing.assert_array_equal(slopes, [[-1, -1, -1, 0, 0], [1, 1, 1, 0, 0]])
     np.testing.assert_array_equal(hinge.g(real, fake), -fake)
-
-
-class Quartic(nn.Module):
-    """A small discriminator that is smooth and not linear."""
-
-    @nn.compact
-    def __call__(self, x, y):
-        h = nn.tanh(nn.Dense(6, param_dtype=x.dtype)(x.reshape(x.shape[0], -1)))
-        return Critique(nn.tanh(nn.Dense(1, param_dtype=x.dtype)(h))[:, 0] * (1 + 0.1 * y))
-
-
-def _d_context(d, real, fake):
-    return DContext(d, None, None, None, real, fake, d(*real), d(*fake), jax.random.key(0))
-
-
-def test_r1_and_its_parameter_gradient_against_finite_differences(x64):
-    rng = np.random.default_rng(0)
-    real = Batch(jnp.asarray(rng.normal(size=(3, 2, 2, 1))), jnp.array([0, 1, 2]))
-    fake = Batch(jnp.asarray(rng.normal(size=(3, 2, 2, 1))), jnp.array([0, 1, 2]))
-    module = Quartic()
-    params = module.init(jax.random.key(1), *real)
-    flat, unflatten = jax.flatten_util.ravel_pytree(params)
-
-    def penalty(vector):
-        return REGULARIZERS["r1"]().apply(
-            (), _d_context(lambda x, y: module.apply(unflatten(vector), x, y), real, fake)
-        )[0]
-
-    h = 1e-5
-    expected = np.zeros(3)
-    for b in range(3):
-        for i in np.ndindex(2, 2, 1):
-            up, down = (module.apply(params, real.x.at[(b, *i)].add(s * h), real.y).score[b] for s in (1, -1))
-            expected[b] += 0.5 * ((up - down) / (2 * h)) ** 2
-    np.testing.assert_allclose(penalty(flat), expected, rtol=1e-7)
-
-    gradient = jax.grad(lambda v: penalty(v).sum())(flat)
-    direction = jnp.asarray(rng.normal(size=flat.shape))
-    slope = (penalty(flat + h * direction) - penalty(flat - h * direction)).sum() / (2 * h)
-    np.testing.assert_allclose(gradient @ direction, slope, rtol=1e-6)
-
-
-def test_r1_of_a_linear_discriminator_in_closed_form():
-    w = jnp.arange(4.0)
-    d = lambda x, y: Critique(x.reshape(x.shape[0], -1) @ w)
-    batch = Batch(jnp.ones((5, 2, 2, 1)), jnp.zeros(5, jnp.int32))
-    np.testing.assert_allclose(
-        REGULARIZERS["r1"]().apply((), _d_context(d, batch, batch))[0], np.full(5, 0.5 * 14), rtol=1e-6
-    )
-
-
-def test_class_losses_are_negative_log_likelihoods():
-    logits = jax.random.normal(jax.random.key(0), (2, 4, 3))
-    y = jnp.array([0, 2, 1, 1])
-    real, fake = Critique(jnp.zeros(4), logits[0]), Critique(jnp.zeros(4), logits[1])
-    batch = Batch(jnp.zeros((4, 1, 1, 1)), y)
-    log_p = np.log(np.exp(logits) / np.exp(logits).sum(-1, keepdims=True))[:, np.arange(4), y]
-    d, _ = d_classes().apply((), DContext(None, None, None, None, batch, batch, real, fake, None))
-    g, _ = g_classes().apply((), GContext(None, None, None, None, batch, batch, real, fake, None))
-    np.testing.assert_allclose(d, -log_p.sum(0), rtol=1e-5)
-    np.testing.assert_allclose(g, -log_p[1], rtol=1e-5)
-    assert optax.softmax_cross_entropy_with_integer_labels(logits[1], y).shape == (4,)

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from gan_jax.models.sides import halvings
 from gan_jax.nn.conditioning import with_labels
 from gan_jax.nn.conv import Conv, ConvTranspose
+from gan_jax.nn.minibatch_std import minibatch_std
 from gan_jax.nn.norms import BatchNorm
 from gan_jax.nn.spectral import spectral_norm
 from gan_jax.types import Critique
@@ -56,7 +57,8 @@ class Generator(nn.Module):
 class Discriminator(nn.Module):
     """Convolutions, each halving the side, with leaky ReLU 0.2; normalized but for the first; the head sees all that is left.
 
-    ``norm`` is of activations; ``spectral`` normalizes all weights.
+    ``norm`` is of activations; ``spectral`` normalizes all weights. ``minibatch_std``: the smallest feature map ends with the
+    minibatch standard deviation of groups of so many examples; 0 is without.
     """
 
     head: nn.Module
@@ -64,6 +66,7 @@ class Discriminator(nn.Module):
     base: int = 4
     norm: Callable[..., nn.Module] = BatchNorm
     spectral: bool = False
+    minibatch_std: int = 0
     axis_name: str | None = None
     dtype: Any = jnp.float32
 
@@ -75,4 +78,6 @@ class Discriminator(nn.Module):
             if i:
                 x = self.norm(axis_name=self.axis_name, dtype=self.dtype)(x, train=train)
             x = nn.leaky_relu(x, 0.2)
+        if self.minibatch_std:
+            x = minibatch_std(x, self.minibatch_std)
         return normalized(self.head)(x.reshape(x.shape[0], -1).astype(jnp.float32), y)

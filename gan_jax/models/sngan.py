@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from gan_jax.models.sides import halvings
 from gan_jax.nn.conditioning import with_labels
 from gan_jax.nn.conv import Conv, ConvPool, UpConv
+from gan_jax.nn.minibatch_std import minibatch_std
 from gan_jax.nn.norms import BatchNorm
 from gan_jax.nn.spectral import spectral_norm
 from gan_jax.types import Critique
@@ -94,12 +95,16 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Blocks of ``width`` channels, halving the sides down to ``base``, and two more -> ReLU -> sum over positions -> head."""
+    """Blocks of ``width`` channels, halving the sides down to ``base``, and two more -> ReLU -> sum over positions -> head.
+
+    ``minibatch_std``: the last block also sees the minibatch standard deviation of groups of so many examples; 0 is without.
+    """
 
     head: nn.Module
     width: int = 128
     base: int = 8
     spectral: bool = True
+    minibatch_std: int = 0
     dtype: Any = jnp.float32
 
     @nn.compact
@@ -107,8 +112,10 @@ class Discriminator(nn.Module):
         block = functools.partial(DownBlock, self.width, spectral=self.spectral, dtype=self.dtype)
         for i in range(halvings(x.shape[1:], self.base)):
             x = block(first=i == 0)(x)
-        for _ in range(2):
-            x = block(down=False)(x)
+        x = block(down=False)(x)
+        if self.minibatch_std:
+            x = minibatch_std(x, self.minibatch_std)
+        x = block(down=False)(x)
         features = jnp.sum(nn.relu(x), axis=(1, 2), dtype=jnp.float32)
         return spectral_norm(self.spectral)(self.head)(features, y)
 

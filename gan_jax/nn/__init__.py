@@ -1,1 +1,1 @@
-"""Layers: convolutions, normalization, conditioning."""
+"""Layers: convolutions, normalization, conditioning, minibatch statistics."""

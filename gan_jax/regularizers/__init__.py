@@ -2,16 +2,59 @@
 
 An entry is a function ``make(**numbers) -> Regularizer`` (see `gan_jax.types.Regularizer`): keyword arguments with defaults are the
 penalty's own numbers, and equal ones give the same object. Penalties of D read a `DContext`, those of G a `GContext`. What a penalty
-needs and does not find in its context (class logits, image sides) it refuses by a `ConfigError` when it is traced.
+needs and does not find in its context (class logits, image sides) it refuses by a `ConfigError` when it is traced, like a number
+out of range. Where a penalty is one number for a minibatch, each example has it; with a minibatch in parts, it is that of the part.
 """
 
 from collections.abc import Callable
 
 from gan_jax.regularizers.classes import d_classes, g_classes
-from gan_jax.regularizers.gradients import r1
+from gan_jax.regularizers.consistency import bcr, cr, g_zcr, zcr
+from gan_jax.regularizers.features import feature_matching
+from gan_jax.regularizers.gradients import dragan, gp, gp_one_sided, max_gp, r1, r2, zero_centred
+from gan_jax.regularizers.scores import drift, lecam
+from gan_jax.regularizers.weights import orthogonal
 from gan_jax.types import Regularizer
 
-__all__ = ["G_REGULARIZERS", "REGULARIZERS", "d_classes", "g_classes", "r1"]
+__all__ = [
+    "G_REGULARIZERS",
+    "REGULARIZERS",
+    "bcr",
+    "cr",
+    "d_classes",
+    "dragan",
+    "drift",
+    "feature_matching",
+    "g_classes",
+    "g_zcr",
+    "gp",
+    "gp_one_sided",
+    "lecam",
+    "max_gp",
+    "orthogonal",
+    "r1",
+    "r2",
+    "zcr",
+    "zero_centred",
+]
 
-REGULARIZERS: dict[str, Callable[..., Regularizer]] = {"r1": r1}
-G_REGULARIZERS: dict[str, Callable[..., Regularizer]] = {}
+REGULARIZERS: dict[str, Callable[..., Regularizer]] = {
+    "r1": r1,
+    "r2": r2,
+    "gp": gp,
+    "gp_one_sided": gp_one_sided,
+    "zero_centred": zero_centred,
+    "max_gp": max_gp,
+    "dragan": dragan,
+    "lecam": lecam,
+    "drift": drift,
+    "cr": cr,
+    "bcr": bcr,
+    "zcr": zcr,
+    "orthogonal": orthogonal,
+}
+G_REGULARIZERS: dict[str, Callable[..., Regularizer]] = {
+    "feature_matching": feature_matching,
+    "zcr": g_zcr,
+    "orthogonal": orthogonal,
+}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import optax
 
-from gan_jax.regularizers.memoryless import memoryless
+from gan_jax.config import ConfigError
+from gan_jax.regularizers.making import memoryless
 from gan_jax.types import DContext, GContext
 
 
@@ -21,4 +22,6 @@ def g_classes(context: GContext):
 
 
 def _class_loss(critique, batch):
+    if critique.class_logits is None:
+        raise ConfigError("classes: this discriminator has no class logits; accepted: one with a head that classifies.")
     return optax.softmax_cross_entropy_with_integer_labels(critique.class_logits, batch.y)
