@@ -227,7 +227,7 @@ def _neighbour_grid(
 ) -> np.ndarray:
     """A row a sample: itself, its nearest training images by features, and those by pixels."""
     rows = min(rows, ROWS, len(images))
-    real = load(config.dataset, config.split, config.size).images
+    real = load(config.dataset, config.split, config.size).examples
     real_features = real_sample(network, config.dataset, config.split, config.size).features
     count = min(NEIGHBOURS, len(real))
     by_features, _ = nearest_neighbours(features[:rows], real_features, count)

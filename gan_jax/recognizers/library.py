@@ -108,7 +108,7 @@ def real_sample(network: FeatureNetwork, dataset: str, split: str, size: int | N
     path = _folder(network.key) / f"features-{_digest(split, size, _content(data))}.npz"
     arrays = _read(path)
     if arrays is None:
-        features, logits = network.features(data.images)
+        features, logits = network.features(data.examples)
         arrays = {"features": features} | ({} if logits is None else {"logits": logits})
         _write(path, arrays)
     return Sample(arrays["features"], arrays.get("logits"), data.labels if data.labels.min() >= 0 else None)
@@ -129,14 +129,14 @@ def _trained(
     start = time.perf_counter()
     optimizer = optax.adamw(optax.cosine_decay_schedule(config.lr, config.steps), weight_decay=config.weight_decay)
     classifier = training.Classifier(network, optimizer, config.shift, config.noise)
-    state = training.init_state(classifier, jax.random.key(config.seed), train_data.images.shape[1:])
+    state = training.init_state(classifier, jax.random.key(config.seed), train_data.examples.shape[1:])
     order = Config(dataset=about.name, split=train_split, size=size, batch_size=config.batch_size, seed=config.seed)
     # The recognizer's minibatches are the GAN's, without the axis of discriminator steps.
     minibatches = (jax.tree.map(lambda a: a[0], batch) for batch in batches(order))
     state = training.train(classifier, state, minibatches, config.steps, f"recognizer of {about.name}")
     variables = jax.device_get({"params": state.network.params, **state.network.stats})
     seconds = time.perf_counter() - start
-    _, logits = Recognizer(network, variables, key, {}).features(test_data.images)
+    _, logits = Recognizer(network, variables, key, {}).features(test_data.examples)
     provenance = {
         **dataclasses.asdict(config),
         "dataset": about.name,
@@ -161,8 +161,8 @@ def _key(data: dict[str, Dataset], dataset: str, size: int | None, config: Recog
 
 def _content(data: Dataset) -> str:
     """Digest of all labels and of some thousand images: a set of another content has another, whatever its name."""
-    digest = hashlib.sha256(repr(data.images.shape).encode() + data.labels.tobytes())
-    digest.update(data.images[:: len(data.labels) // 1000 + 1].tobytes())
+    digest = hashlib.sha256(repr(data.examples.shape).encode() + data.labels.tobytes())
+    digest.update(data.examples[:: len(data.labels) // 1000 + 1].tobytes())
     return digest.hexdigest()
 
 
