@@ -14,6 +14,7 @@ from tqdm import tqdm
 from gan_jax.config import ConfigError
 from gan_jax.data import cache
 from gan_jax.data.embedded import DATASETS
+from gan_jax.data.order import shuffled
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,6 +103,12 @@ def load(name: str, split: str, size: int | None = None) -> Dataset:
         answer = {"folder": folder.as_posix(), "description": dataclasses.asdict(about)}
         cache.remember(question, answer, root, opened.folder)
     return Dataset(*arrays, about)
+
+
+def some(examples: np.ndarray, count: int) -> np.ndarray:
+    """At most ``count`` of the examples, spread over all as if at random, always the same ones."""
+    n = len(examples)
+    return examples[shuffled(np.arange(min(count, n)), n, seed=0, epoch=0)]
 
 
 def _root(name: str) -> Path:

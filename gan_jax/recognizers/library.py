@@ -71,6 +71,8 @@ def recognizer(dataset: str, size: int | None = None, config: RecognizerConfig =
         raise ConfigError(
             f"dataset: {dataset} has no labels, so no recognizer can learn from it; accepted: labelled ones."
         )
+    if len(about.shape) != 3:
+        raise ConfigError(f"dataset: {dataset} holds vectors, which no recognizer looks at; accepted: sets of images.")
     splits = train_and_test(about.splits or load(dataset, "train", size).description.splits)
     data = {split: load(dataset, split, size) for split in splits}
     network = make(about.num_classes, features=config.features)
