@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from gan_jax import scalars, types
 from gan_jax.augment import AUGMENTS
 from gan_jax.config import Augmentation, Config, ConfigError, Dynamics, Network, Optimizer, Penalty, one_of
-from gan_jax.data import describe, padded_shape
+from gan_jax.data import check_flip, describe, example_dtype, padded_shape
 from gan_jax.dynamics import DYNAMICS
 from gan_jax.gan import Gan, init_state
 from gan_jax.losses import LOSSES
@@ -54,6 +54,7 @@ def build(config: Config) -> Gan:
     _check_numbers(config)
     description = describe(config.dataset)
     shape = padded_shape(description.shape, config.size)
+    check_flip(shape, config.flip)
     one_of("conditioning", config.conditioning, CONDITIONINGS)
     conditioning = CONDITIONINGS[config.conditioning]
     if conditioning.labels and not description.num_classes:
@@ -102,7 +103,7 @@ def abstract_batch(config: Config, shape: tuple[int, ...], sharding: jax.shardin
     """A training batch's shapes and dtypes, without data."""
     lead = (config.d_steps, config.batch_size)
     return Batch(
-        jax.ShapeDtypeStruct((*lead, *shape), jnp.uint8, sharding=sharding),
+        jax.ShapeDtypeStruct((*lead, *shape), example_dtype(shape), sharding=sharding),
         jax.ShapeDtypeStruct(lead, jnp.int32, sharding=sharding),
     )
 

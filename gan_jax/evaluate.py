@@ -16,19 +16,12 @@ import numpy as np
 
 from gan_jax import pictures, run_folder
 from gan_jax.config import Config, ConfigError
-from gan_jax.data import describe, load
+from gan_jax.data import describe, load, some
+from gan_jax.feature_networks import choose
 from gan_jax.gan import Gan
 from gan_jax.metrics import METRICS, Sample, measure, nearest_neighbours, obstacle
 from gan_jax.metrics.streaming import stream
-from gan_jax.recognizers import (
-    SMALL_CNN,
-    FeatureNetwork,
-    Pixels,
-    RecognizerConfig,
-    real_sample,
-    recognizer,
-    train_and_test,
-)
+from gan_jax.recognizers import SMALL_CNN, FeatureNetwork, RecognizerConfig, real_sample, train_and_test
 from gan_jax.train_step import generate
 from gan_jax.types import Array, GanState
 
@@ -80,11 +73,14 @@ def evaluate(
     Raises:
       ConfigError: for too few samples or a seed that is none, before anything is trained; or for the data set.
     """
-    _check(config, num_samples, seed, recognizer_config)
-    network = _feature_network(config, recognizer_config)
-    about = describe(config.dataset)
+    choice = choose(config.dataset, describe(config.dataset), config.size, recognizer_config)
+    _check(num_samples, seed, choice.count)
+    load(config.dataset, "train", config.size)  # prepares the set where that is still to be done
+    network, about = choice.make(), describe(config.dataset)
     seen_split, held_out_split = train_and_test(about.splits)
     seen, held_out = (real_sample(network, config.dataset, s, config.size) for s in (seen_split, held_out_split))
+    if choice.modes is not None:
+        seen, held_out = (real._replace(modes=choice.modes(real.features)) for real in (seen, held_out))
     enough = len(held_out.features) >= MIN_TEST_IMAGES
     reference, reference_split = (held_out, held_out_split) if enough else (seen, seen_split)
 
@@ -92,7 +88,10 @@ def evaluate(
     labels = np.arange(num_samples, dtype=np.int32) % max(gan.num_classes, 1)
     images = _images(gan, state, jax.random.normal(latents_key, (num_samples, gan.latents)), labels)
     sample = Sample(*network.features(images), labels if gan.num_classes else None)
-    obstacles = {name: obstacle(metric, sample, reference) for name, metric in METRICS.items()}
+    if choice.modes is not None:
+        sample = sample._replace(modes=choice.modes(sample.features))
+    asked = {name: metric for name, metric in METRICS.items() if choice.modes or "modes" not in metric.needs}
+    obstacles = {name: obstacle(metric, sample, reference) for name, metric in asked.items()}
     return Evaluation(
         step=int(state.step),
         scores=_named(measure(sample, reference), about.class_names),
@@ -110,11 +109,7 @@ def evaluate(
             "weights": "last" if state.ema is None else "moving average",
             **run_folder.provenance(),
         },
-        pictures={
-            "samples": _sample_grid(images, gan.num_classes),
-            "interpolation": _interpolation(gan, state, path_key),
-            "neighbours": _neighbour_grid(network, images, sample.features, config, gan.num_classes or ROWS),
-        },
+        pictures=_pictures(gan, state, config, network, images, sample, path_key),
     )
 
 
@@ -170,11 +165,9 @@ def table(evaluation: Evaluation) -> str:
     return "\n".join(lines)
 
 
-def _check(config: Config, num_samples: int, seed: int, recognizer_config: RecognizerConfig) -> None:
+def _check(num_samples: int, seed: int, features: int) -> None:
     if not 0 <= seed < 2**32:
         raise ConfigError(f"seed: {seed} is none; accepted: 0 to {2**32 - 1}.")
-    about = describe(config.dataset)
-    features = recognizer_config.features if about.num_classes else Pixels.count(about.shape)
     needed, title = max((metric.min_images(features), metric.title) for metric in METRICS.values())
     if num_samples < needed:
         raise ConfigError(
@@ -183,16 +176,24 @@ def _check(config: Config, num_samples: int, seed: int, recognizer_config: Recog
         )
 
 
-def _feature_network(config: Config, recognizer_config: RecognizerConfig) -> FeatureNetwork:
-    if describe(config.dataset).num_classes:
-        return recognizer(config.dataset, config.size, recognizer_config)
-    load(config.dataset, "train", config.size)  # prepares the set where that is still to be done
-    return Pixels()
+def _pictures(
+    gan: Gan, state: GanState, config: Config, network: FeatureNetwork, images: np.ndarray, sample: Sample, key: Array
+) -> dict[str, np.ndarray]:
+    """Of images what `save` names; of vectors the samples alone, over training points."""
+    if len(gan.shape) == 1:
+        real = some(load(config.dataset, config.split, config.size).examples, len(images))
+        return {"samples": pictures.points(images, real)}
+    return {
+        "samples": _sample_grid(images, gan.num_classes),
+        "interpolation": _interpolation(gan, state, key),
+        "neighbours": _neighbour_grid(network, images, sample.features, config, gan.num_classes or ROWS),
+    }
 
 
 def _images(gan: Gan, state: GanState, latents: Array, labels: np.ndarray) -> np.ndarray:
-    """Generated images ``[n, h, w, c]`` as uint8: what a file would hold, and what the real images are."""
-    make = lambda z, y: pictures.to_uint8(generate(gan, state, z, y))
+    """Generated images ``[n, h, w, c]`` as uint8: what a file would hold, and what the real images are; vectors as they are."""
+    stored = pictures.to_uint8 if len(gan.shape) == 3 else np.asarray
+    make = lambda z, y: stored(generate(gan, state, z, y))
     return stream(make, np.asarray(latents), labels, block=min(BLOCK, len(labels)))
 
 
@@ -227,7 +228,7 @@ def _neighbour_grid(
 ) -> np.ndarray:
     """A row a sample: itself, its nearest training images by features, and those by pixels."""
     rows = min(rows, ROWS, len(images))
-    real = load(config.dataset, config.split, config.size).images
+    real = load(config.dataset, config.split, config.size).examples
     real_features = real_sample(network, config.dataset, config.split, config.size).features
     count = min(NEIGHBOURS, len(real))
     by_features, _ = nearest_neighbours(features[:rows], real_features, count)

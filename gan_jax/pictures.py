@@ -1,4 +1,4 @@
-"""Grids of images as PNG files."""
+"""Grids of images, and points over the true ones, as PNG files."""
 
 from __future__ import annotations
 
@@ -46,6 +46,44 @@ def grid(images: np.ndarray, columns: int) -> np.ndarray:
     tiles[:n, :h, :w] = images
     table = tiles.reshape(rows, columns, h + GAP, w + GAP, c).swapaxes(1, 2)
     return table.reshape(rows * (h + GAP), columns * (w + GAP), c)[:-GAP, :-GAP]
+
+
+def points(samples: np.ndarray, real: np.ndarray) -> np.ndarray:
+    """Samples over real examples: a histogram of numbers, or the first two coordinates of vectors in the plane.
+
+    The frame is that of the real points, so that pictures of different steps compare; how many samples lie outside of it, or are not
+    finite, stands above.
+
+    Args:
+      samples: ``[n, d]`` floats.
+      real: ``[m, d]`` floats.
+
+    Returns:
+      ``[480, 480, 3]`` uint8.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # without pyplot, which would keep every figure
+    from matplotlib.figure import Figure
+
+    samples, real = samples[:, :2], real[:, :2]
+    low, high = real.min(0), real.max(0)
+    margin = 0.15 * (high - low).max() or 1.0
+    low, high = low - margin, high + margin
+    inside = ((samples >= low) & (samples <= high)).all(1)
+    figure = Figure(figsize=(4.8, 4.8), dpi=100, layout="constrained")
+    canvas, axes = FigureCanvasAgg(figure), figure.add_subplot()
+    if real.shape[1] == 1:
+        bins = np.linspace(low[0], high[0], 61)
+        for values, look in ((real, {"color": "0.75"}), (samples, {"color": "C0", "alpha": 0.6})):
+            axes.hist(values[:, 0], bins, weights=np.full(len(values), 1 / len(values)), **look)
+    else:
+        axes.scatter(*real.T, s=4, color="0.75", linewidths=0)
+        axes.scatter(*samples[inside].T, s=4, color="C0", alpha=0.6, linewidths=0)
+        axes.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), aspect="equal")
+    axes.set_title(
+        f"{len(samples):,} samples" + (f", {np.sum(~inside):,} outside" if not inside.all() else ""), fontsize=9
+    )
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 
 def save(path: str | pathlib.Path, pixels: np.ndarray) -> None:

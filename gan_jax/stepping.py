@@ -66,7 +66,7 @@ def _streamed(
 def _fits(dataset: Dataset) -> bool:
     """Whether the images take no more than their share; where a device does not tell its memory (a CPU), they always fit."""
     limit = (jax.local_devices()[0].memory_stats() or {}).get("bytes_limit")
-    return limit is None or dataset.images.nbytes <= RESIDENT_SHARE * limit
+    return limit is None or dataset.examples.nbytes <= RESIDENT_SHARE * limit
 
 
 @jax.jit

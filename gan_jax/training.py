@@ -19,6 +19,7 @@ import numpy as np
 from gan_jax import checkpoint, logs, parallel, pictures, processes, run_folder
 from gan_jax.build import abstract_batch, build
 from gan_jax.config import Config
+from gan_jax.data import load, some
 from gan_jax.gan import Gan, init_state
 from gan_jax.stepping import Steps, stepper
 from gan_jax.train_step import generate
@@ -32,6 +33,8 @@ COLUMNS = 10
 """Images a row in a picture of samples; an unconditional GAN's has as many rows."""
 ROWS = 20
 """Most classes in a picture."""
+POINTS = 2_000
+"""Points in a picture of vectors, and as many real ones."""
 
 
 class NotFinite(RuntimeError):
@@ -108,14 +111,24 @@ def picture(workdir: pathlib.Path, step: int) -> pathlib.Path:
 def fixed_inputs(gan: Gan, seed: int) -> tuple[Array, Array]:
     """Latents ``[n, gan.latents]`` and labels ``[n]`` of the pictures: a row a class, the latents of a column alike.
 
-    Of more than `ROWS` classes, so many are shown, evenly spread.
+    Of more than `ROWS` classes, so many are shown, evenly spread. Of vectors there are `POINTS`, their classes in turn.
     """
     key = jax.random.key(seed)
+    if len(gan.shape) == 1:
+        return jax.random.normal(key, (POINTS, gan.latents)), jnp.arange(POINTS) % max(gan.num_classes, 1)
     if not gan.num_classes:
         return jax.random.normal(key, (COLUMNS**2, gan.latents)), jnp.repeat(jnp.arange(COLUMNS), COLUMNS)
     classes = np.linspace(0, gan.num_classes - 1, min(gan.num_classes, ROWS)).round().astype(np.int32)
     latents = jnp.tile(jax.random.normal(key, (COLUMNS, gan.latents)), (len(classes), 1))
     return latents, jnp.repeat(classes, COLUMNS)
+
+
+def painter(config: Config, shape: tuple[int, ...]) -> Callable[[np.ndarray], np.ndarray]:
+    """How samples of ``shape`` are shown as ``[H, W, c]`` uint8: images in a grid, vectors over those that are learned from."""
+    if len(shape) == 3:
+        return lambda images: pictures.grid(images, COLUMNS)
+    real = some(load(config.dataset, config.split, config.size).examples, POINTS)
+    return lambda samples: pictures.points(samples, real)
 
 
 def _loop(
@@ -128,7 +141,7 @@ def _loop(
     began: float,
 ) -> Outcome:
     """Steps, and what is due after some of them: a log, a picture, a checkpoint. The last step has all three."""
-    step = int(state.step)
+    step, paint = int(state.step), painter(config, gan.shape)
     with contextlib.ExitStack() as stack:
         stop = stack.enter_context(_stop_signals())
         metrics, silence = workdir / run_folder.METRICS, logs.Silence()
@@ -166,9 +179,9 @@ def _loop(
             if step % config.sample_every == 0 or step == config.steps:
                 images = jax.device_put(generate(gan, state, *inputs), inputs[0].sharding)
                 if processes.first():
-                    grid = pictures.grid(jax.device_get(images), COLUMNS)
-                    pictures.save(picture(workdir, step), grid)
-                    record.picture(step, grid)
+                    pixels = paint(jax.device_get(images))
+                    pictures.save(picture(workdir, step), pixels)
+                    record.picture(step, pixels)
             if step % config.checkpoint_every == 0:
                 saved = save()
         if window:

@@ -1,7 +1,8 @@
 """The nouns of the library: what flows between data, networks, losses and the training step.
 
 Nothing here imports the rest of the package but its `config`. Arrays are written ``[b, ...]`` by shape: ``b`` examples, ``k`` classes,
-``f`` features, ``h, w, c`` the sides and channels of an image.
+``f`` features, ``h, w, c`` the sides and channels of an image. An example ``x`` is ``[..., b, *dims, c]``: an image has two spatial
+dimensions, ``[..., b, h, w, c]``, and a vector of ``c`` numbers has none, ``[..., b, c]``.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ def scalar(default: Any = dataclasses.MISSING) -> Any:
 class Batch(NamedTuple):
     """Real examples.
 
-    ``x``: ``[..., b, h, w, c]``, uint8 in [0, 255] or float32 in [-1, 1].
+    ``x``: ``[..., b, *dims, c]``: images, uint8 in [0, 255] or float32 in [-1, 1]; or vectors, float32.
     ``y``: ``[..., b]`` int32 class labels; -1 where an example has none.
     A training batch leads with ``[d_steps, b]``: one minibatch for each update of the discriminator.
     """

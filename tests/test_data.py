@@ -137,7 +137,7 @@ def test_digits_are_those_of_scikit_learn():
 
     digits = load_digits()
     train, test = load("digits", "train"), load("digits", "test")
-    images, labels = np.concatenate([train.images, test.images]), np.concatenate([train.labels, test.labels])
+    images, labels = np.concatenate([train.examples, test.examples]), np.concatenate([train.labels, test.labels])
     assert images.shape == (1797, 8, 8, 1) and images.dtype == np.uint8 and labels.dtype == np.int32
     assert images.min() == 0 and images.max() == 255
     known = sorted(zip(digits.images.reshape(1797, 64).tolist(), digits.target.tolist(), strict=True))
@@ -178,15 +178,15 @@ def test_unlabelled(tmp_path):
     ],
 )
 def test_slices(numbered_set, split, expected):
-    whole = np.concatenate([numbers(load("numbered", name).images) for name in ("train", "test")])
-    np.testing.assert_array_equal(numbers(load("numbered", split).images), whole[list(expected)])
+    whole = np.concatenate([numbers(load("numbered", name).examples) for name in ("train", "test")])
+    np.testing.assert_array_equal(numbers(load("numbered", split).examples), whole[list(expected)])
 
 
 def test_padding_is_symmetric(numbered_set):
     plain, padded = load("numbered", "test"), load("numbered", "test", 8)
-    assert padded.images.shape == (20, 8, 8, 1) and padded.description.shape == (5, 3, 1)
-    np.testing.assert_array_equal(padded.images[:, 1:6, 2:5], plain.images)
-    assert padded.images.sum(dtype=int) == plain.images.sum(dtype=int)
+    assert padded.examples.shape == (20, 8, 8, 1) and padded.description.shape == (5, 3, 1)
+    np.testing.assert_array_equal(padded.examples[:, 1:6, 2:5], plain.examples)
+    assert padded.examples.sum(dtype=int) == plain.examples.sum(dtype=int)
 
 
 def test_mnist_is_what_tfds_reads(monkeypatch):
@@ -197,8 +197,10 @@ def test_mnist_is_what_tfds_reads(monkeypatch):
     if not builder.is_prepared():
         pytest.skip("MNIST is not prepared here")
     dataset = load("mnist", "test[:50]", 32)
-    assert dataset.images.shape == (50, 32, 32, 1)
-    for image, label, example in zip(dataset.images, dataset.labels, builder.as_data_source("test[:50]"), strict=True):
+    assert dataset.examples.shape == (50, 32, 32, 1)
+    for image, label, example in zip(
+        dataset.examples, dataset.labels, builder.as_data_source("test[:50]"), strict=True
+    ):
         np.testing.assert_array_equal(image, np.pad(example["image"], [(2, 2), (2, 2), (0, 0)]))
         assert label == example["label"]
 
@@ -293,7 +295,7 @@ def test_damaged_files_are_refused(numbered_set, tmp_path):
 
 
 def test_cache_is_mapped_and_read_only():
-    images = load("digits", "train").images
+    images = load("digits", "train").examples
     assert isinstance(images, np.memmap)
     with pytest.raises(ValueError, match="read-only"):
         images[0] = 0
@@ -304,7 +306,7 @@ def test_later_starts_do_without_tfds(monkeypatch):
     monkeypatch.setitem(sys.modules, "gan_jax.data.source", None)  # its import now fails
     monkeypatch.delattr("gan_jax.data.source", raising=False)
     again = load("digits", "test", 16)
-    np.testing.assert_array_equal(again.images, first.images)
+    np.testing.assert_array_equal(again.examples, first.examples)
     assert again.description == first.description == describe("digits") == about
     with pytest.raises(ImportError):
         load("digits", "test", 17)
@@ -317,20 +319,20 @@ def truncate(path):
 @pytest.mark.parametrize(
     "file, harm",
     [
-        ("images.npy", truncate),
-        ("images.npy", lambda path: os.truncate(path, 0)),
-        ("images.npy", lambda path: path.write_bytes(b"not an array")),
+        ("examples.npy", truncate),
+        ("examples.npy", lambda path: os.truncate(path, 0)),
+        ("examples.npy", lambda path: path.write_bytes(b"not an array")),
         ("labels.npy", truncate),
         ("labels.npy", os.remove),
     ],
 )
 def test_damaged_cache_is_rebuilt(empty_cache, numbered_set, file, harm):
-    sound = np.array(load("numbered", "test").images)
-    (path,) = (empty_cache / "images").rglob(file)
+    sound = np.array(load("numbered", "test").examples)
+    (path,) = (empty_cache / "examples").rglob(file)
     harm(path)
-    np.testing.assert_array_equal(load("numbered", "test").images, sound)
-    left = sorted(path.name for path in (empty_cache / "images" / "numbered" / "1.0.0").rglob("*") if path.is_file())
-    assert left == ["images.npy", "labels.npy"]
+    np.testing.assert_array_equal(load("numbered", "test").examples, sound)
+    left = sorted(path.name for path in (empty_cache / "examples" / "numbered" / "1.0.0").rglob("*") if path.is_file())
+    assert left == ["examples.npy", "labels.npy"]
 
 
 def test_damaged_index_is_rebuilt():
@@ -343,7 +345,9 @@ def test_damaged_index_is_rebuilt():
 def test_new_content_is_noticed(empty_cache, tmp_path):
     for first in (0, 1000):
         numbered(tmp_path / "tfds", train=50, first=first)
-        np.testing.assert_array_equal(np.sort(numbers(load("numbered", "train").images)), np.arange(first, first + 50))
+        np.testing.assert_array_equal(
+            np.sort(numbers(load("numbered", "train").examples)), np.arange(first, first + 50)
+        )
         for path in sorted((tmp_path / "tfds").rglob("*"), reverse=True):
             path.rmdir() if path.is_dir() else path.unlink()
 
@@ -363,10 +367,10 @@ def test_of_two_that_write_both_succeed(tmp_path):
     images, labels = np.arange(24, dtype=np.uint8).reshape(2, 2, 3, 2), np.array([1, 0])
 
     def chunks():
-        cache.write(tmp_path / "folder", images.shape, [(images, labels)])  # the other one is faster
+        cache.write(tmp_path / "folder", images.shape, np.uint8, [(images, labels)])  # the other one is faster
         yield images, labels
 
-    cache.write(tmp_path / "folder", images.shape, chunks())
+    cache.write(tmp_path / "folder", images.shape, np.uint8, chunks())
     np.testing.assert_array_equal(cache.read(tmp_path / "folder")[0], images)
     assert [path.name for path in tmp_path.iterdir()] == ["folder"]
 
@@ -377,7 +381,7 @@ def test_interrupted_write_leaves_nothing(tmp_path):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        cache.write(tmp_path / "folder", (2, 2, 2, 1), chunks())
+        cache.write(tmp_path / "folder", (2, 2, 2, 1), np.uint8, chunks())
     assert list(tmp_path.iterdir()) == []
 
 

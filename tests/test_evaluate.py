@@ -50,7 +50,7 @@ class Oracle(nn.Module):
     def __call__(self, latents, y, *, train):
         data = load("digits", "train")
         # By class, as many as the rarest has; the normal latent's rank chooses one uniformly.
-        bank = np.stack([data.images[data.labels == label][:120] for label in range(10)])
+        bank = np.stack([data.examples[data.labels == label][:120] for label in range(10)])
         chosen = jnp.int32(120 * jax.scipy.stats.norm.cdf(latents[:, 0]))
         return jnp.asarray(bank)[(y + self.wrong) % 10, chosen] / 127.5 - 1
 
@@ -89,7 +89,7 @@ def test_real_images_score_as_real_images(perfect):
     assert accuracy > 0.9
     assert perfect.real["label_agreement"] == accuracy
     learned = load("digits", "train")
-    expected = (recognizer("digits", None, QUICK).features(learned.images)[1].argmax(1) == learned.labels).mean()
+    expected = (recognizer("digits", None, QUICK).features(learned.examples)[1].argmax(1) == learned.labels).mean()
     assert abs(perfect.scores["label_agreement"] - expected) < 0.02
     assert perfect.scores["frechet_distance"] < perfect.real["frechet_distance"]
     assert set(perfect.scores["class_shares"]) == set(map(str, range(10)))
@@ -122,7 +122,7 @@ def test_scores_are_those_of_the_samples_drawn_by_seed(run):
     images = pictures.to_uint8(gan_jax.generate(gan, state, latents, jnp.asarray(labels, jnp.int32)))
     network = recognizer("digits", None, QUICK)
     a, logits = network.features(images)
-    b, _ = network.features(load("digits", "train").images)
+    b, _ = network.features(load("digits", "train").examples)
     a, b = a.astype(np.float64), b.astype(np.float64)
     covariances = np.cov(a, rowvar=False), np.cov(b, rowvar=False)
     distance = ((a.mean(0) - b.mean(0)) ** 2).sum() + np.trace(sum(covariances))
@@ -193,7 +193,7 @@ def test_neighbours_of_a_copy_are_the_copy(perfect):
     np.testing.assert_array_equal(by_features[:, 0], samples)
     np.testing.assert_array_equal(by_pixels[:, 0], samples)
     assert (found[:, [1, 8]] == pictures.GAP_GREY).all()
-    real = load("digits", "train").images.reshape(-1, 64).astype(float)
+    real = load("digits", "train").examples.reshape(-1, 64).astype(float)
     distances = scipy.spatial.distance.cdist(samples.reshape(10, 64).astype(float), real)
     shown = np.linalg.norm(by_pixels.astype(float) - samples[:, None], axis=(2, 3))
     np.testing.assert_allclose(shown, np.sort(distances, axis=1)[:, :6])

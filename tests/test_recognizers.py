@@ -179,7 +179,7 @@ def test_kept_recognizer_is_the_trained_one(cache, monkeypatch, capsys):
     second = recognizer("digits", None, TINY)
     assert capsys.readouterr().err == ""
     assert (second.key, second.about) == (first.key, first.about)
-    images = load("digits", "test").images[:5]
+    images = load("digits", "test").examples[:5]
     np.testing.assert_array_equal(second.features(images)[0], first.features(images)[0])
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from gan_jax.config import Config, ConfigError
-from gan_jax.data.dataset import Dataset, load
+from gan_jax.data.dataset import Dataset, check_flip, load
 from gan_jax.data.order import mirrored, shuffled
 from gan_jax.types import Batch
 
@@ -27,7 +27,8 @@ def batches(config: Config, start: int = 0, rows: np.ndarray | None = None) -> I
       rows: of each minibatch only these, integers in [0, b); by default all. Nothing else is read.
 
     Returns:
-      Iterator of `Batch` of numpy arrays: ``x`` ``[d_steps, b, h, w, c]`` uint8 in [0, 255], ``y`` ``[d_steps, b]`` int32.
+      Iterator of `Batch` of numpy arrays: ``x`` ``[d_steps, b, h, w, c]`` uint8 in [0, 255] or ``[d_steps, b, d]``
+      float32, ``y`` ``[d_steps, b]`` int32.
 
     Raises:
       ConfigError: at once, where a field or the data set is at fault.
@@ -38,6 +39,7 @@ def batches(config: Config, start: int = 0, rows: np.ndarray | None = None) -> I
     if start < 0:
         raise ConfigError(f"start: {start} is not the number of a batch, which begin at 0.")
     dataset = load(config.dataset, config.split, config.size)
+    check_flip(dataset.examples.shape[1:], config.flip)
     rows = slice(None) if rows is None else rows
     return _gather(dataset, config.seed, (config.d_steps, config.batch_size), config.flip, start, rows)
 
@@ -45,7 +47,7 @@ def batches(config: Config, start: int = 0, rows: np.ndarray | None = None) -> I
 def _gather(
     dataset: Dataset, seed: int, lead: tuple[int, int], flip: bool, start: int, rows: np.ndarray | slice
 ) -> Iterator[Batch]:
-    images, labels = np.asarray(dataset.images), dataset.labels
+    examples, labels = np.asarray(dataset.examples), dataset.labels
     n, size = len(labels), lead[0] * lead[1]
     block = max(1, _AHEAD // size)
     while True:
@@ -55,7 +57,7 @@ def _gather(
         order = shuffled(place, n, seed, epochs).reshape(block, *lead)[..., rows]
         mirror = mirrored(place, seed, epochs).reshape(block, *lead)[..., rows] if flip else itertools.repeat(None)
         for index, flips in zip(order, mirror, strict=False):
-            x = images[index]
+            x = examples[index]
             if flip:
                 x[flips] = x[flips][..., ::-1, :]
             yield Batch(x, labels[index])

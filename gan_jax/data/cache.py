@@ -1,6 +1,6 @@
-"""Decoded images on disk: written once and atomically, then memory-mapped; and an index that answers without TFDS.
+"""Decoded examples on disk: written once and atomically, then memory-mapped; and an index that answers without TFDS.
 
-``images/NAME/VERSION/...`` holds the arrays of one split at one size; ``index/`` remembers what a question was answered,
+``examples/NAME/VERSION/...`` holds the arrays of one split at one size; ``index/`` remembers what a question was answered,
 as long as the code and the prepared files behind the answer are the same.
 """
 
@@ -20,7 +20,7 @@ import platformdirs
 
 from gan_jax.config import ConfigError
 
-FORMAT = 1  # of this cache; a change of it makes every older entry unknown
+FORMAT = 2  # of this cache; a change of it makes every older entry unknown
 
 
 def cache_folder() -> Path:
@@ -66,18 +66,20 @@ def remember(question: str, answer: dict, root: Path, source: Path) -> None:
 
 
 def read(folder: Path) -> tuple[np.ndarray, np.ndarray] | None:
-    """``(images, labels)``, the images memory-mapped and read-only; None where the folder is absent or damaged."""
+    """``(examples, labels)``, the examples memory-mapped and read-only; None where the folder is absent or damaged."""
     try:
-        images = np.load(folder / "images.npy", mmap_mode="r")
+        examples = np.load(folder / "examples.npy", mmap_mode="r")
         labels = np.load(folder / "labels.npy")
-        whole = images.offset + images.nbytes == os.path.getsize(folder / "images.npy")
+        whole = examples.offset + examples.nbytes == os.path.getsize(folder / "examples.npy")
     except (OSError, ValueError, EOFError):
         return None
-    return (images, labels) if whole and len(images) == len(labels) else None
+    return (examples, labels) if whole and len(examples) == len(labels) else None
 
 
-def write(folder: Path, shape: tuple[int, ...], chunks: Iterable[tuple[np.ndarray, np.ndarray]]) -> None:
-    """Writes images ``[n, h, w, c]`` uint8 and labels ``[n]``, given in order in chunks, so that all appear at once.
+def write(
+    folder: Path, shape: tuple[int, ...], dtype: np.dtype, chunks: Iterable[tuple[np.ndarray, np.ndarray]]
+) -> None:
+    """Writes examples of ``shape``, ``[n, ...]``, and labels ``[n]``, given in order in chunks, so that all appear at once.
 
     Of two processes that write the same folder both succeed, and one result stays.
 
@@ -88,13 +90,14 @@ def write(folder: Path, shape: tuple[int, ...], chunks: Iterable[tuple[np.ndarra
     with _writing(), _temporary_folder(beside=folder) as temporary:
         new = temporary / "new"
         new.mkdir()
-        with open(new / "images.npy", "wb") as file:
-            np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
-            for images, some in chunks:
-                file.write(images.tobytes())
+        with open(new / "examples.npy", "wb") as file:
+            descr = np.lib.format.dtype_to_descr(np.dtype(dtype))
+            np.lib.format.write_array_header_1_0(file, {"descr": descr, "fortran_order": False, "shape": shape})
+            for examples, some in chunks:
+                file.write(examples.astype(dtype, copy=False).tobytes())
                 labels.append(some)
             file.flush()
-            os.fsync(file.fileno())  # a machine that dies after the renaming must not leave blank images
+            os.fsync(file.fileno())  # a machine that dies after the renaming must not leave blank examples
         np.save(new / "labels.npy", np.concatenate(labels).astype(np.int32))
         _publish(new, folder)
 

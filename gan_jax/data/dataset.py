@@ -1,4 +1,4 @@
-"""What a data set is, and its images as one memory-mapped array."""
+"""What a data set is, and its examples as one memory-mapped array."""
 
 from __future__ import annotations
 
@@ -14,20 +14,21 @@ from tqdm import tqdm
 from gan_jax.config import ConfigError
 from gan_jax.data import cache
 from gan_jax.data.embedded import DATASETS
+from gan_jax.data.order import shuffled
 
 
 @dataclasses.dataclass(frozen=True)
 class Description:
-    """A data set without its images.
+    """A data set without its examples.
 
     ``name`` includes TFDS's configuration (``emnist/letters``); ``shape``: (h, w, c) of every image as stored, before
-    any padding; ``num_classes``: 0 and ``class_names``: () where it is unlabelled; ``splits``: examples by split, empty
-    until the set has been prepared.
+    any padding, or (d,) of every vector; ``num_classes``: 0 and ``class_names``: () where it is unlabelled; ``splits``:
+    examples by split, empty until the set has been prepared.
     """
 
     name: str
     version: str
-    shape: tuple[int, int, int]
+    shape: tuple[int, ...]
     num_classes: int
     class_names: tuple[str, ...]
     splits: dict[str, int]
@@ -35,18 +36,21 @@ class Description:
 
 @dataclasses.dataclass(frozen=True)
 class Dataset:
-    """One split: ``images`` ``[n, h, w, c]`` uint8 in [0, 255], memory-mapped; ``labels`` ``[n]`` int32, -1 if none."""
+    """One split.
 
-    images: np.memmap
+    ``examples``: memory-mapped, ``[n, h, w, c]`` uint8 in [0, 255] or ``[n, d]`` float32; ``labels``: ``[n]`` int32, -1 if none.
+    """
+
+    examples: np.memmap
     labels: np.ndarray
     description: Description
 
 
 def describe(name: str) -> Description:
-    """What TFDS knows of the data set ``name``, without loading an image.
+    """What TFDS knows of the data set ``name``, without loading an example.
 
     Raises:
-      ConfigError: for an unknown name (with the nearest one), or a set that is not one of images of one size.
+      ConfigError: for an unknown name (with the nearest one), or a set that is neither one of images of one size nor of vectors.
     """
     root, question = _root(name), _question("describe", name)
     if (answer := cache.recall(question, root)) is not None:
@@ -61,15 +65,16 @@ def describe(name: str) -> Description:
 
 
 def load(name: str, split: str, size: int | None = None) -> Dataset:
-    """Images and labels of a split, decoded on first use and memory-mapped from then on.
+    """Examples and labels of a split, decoded on first use and memory-mapped from then on.
 
     Args:
       name: a TFDS name (``mnist``, ``emnist/letters``) or one of `DATASETS`.
       split: in TFDS's slicing language (``train``, ``train[:90%]``, ``train+test``).
-      size: pads with 0 to ``[n, size, size, c]``, the image in the middle; None leaves the size.
+      size: pads with 0 to ``[n, size, size, c]``, the image in the middle; None leaves the size, and is the only choice
+        for vectors.
 
     Raises:
-      ConfigError: for an unknown name or split, a size below the images', or a set that cannot be prepared here.
+      ConfigError: for an unknown name or split, a size below the images' or for vectors, or a set that cannot be prepared here.
     """
     root, question = _root(name), _question("load", name, split, size)
     if (answer := cache.recall(question, root)) is not None:
@@ -84,18 +89,26 @@ def load(name: str, split: str, size: int | None = None) -> Dataset:
     opened = source.prepare(opened, root)
     part, n = source.resolve(opened, split)
     about = opened.description
-    folder = Path("images", about.name, about.version, cache.digest(part, shape, cache.fingerprint(opened.folder)))
+    folder = Path("examples", about.name, about.version, cache.digest(part, shape, cache.fingerprint(opened.folder)))
     arrays = cache.read(cache.cache_folder() / folder)
     if arrays is None:
         chunks = source.read(opened, split)
-        with tqdm(total=n, desc=f"decoding {name} {split}", unit=" images", delay=2, leave=False, disable=None) as bar:
-            padded = (_progress(bar, _pad(images, shape), labels) for images, labels in chunks)
-            cache.write(cache.cache_folder() / folder, (n, *shape), padded)
+        with tqdm(
+            total=n, desc=f"decoding {name} {split}", unit=" examples", delay=2, leave=False, disable=None
+        ) as bar:
+            padded = (_progress(bar, _pad(examples, shape), labels) for examples, labels in chunks)
+            cache.write(cache.cache_folder() / folder, (n, *shape), example_dtype(shape), padded)
         arrays = cache.read(cache.cache_folder() / folder)
     if opened.versioned:
         answer = {"folder": folder.as_posix(), "description": dataclasses.asdict(about)}
         cache.remember(question, answer, root, opened.folder)
     return Dataset(*arrays, about)
+
+
+def some(examples: np.ndarray, count: int) -> np.ndarray:
+    """At most ``count`` of the examples, spread over all as if at random, always the same ones."""
+    n = len(examples)
+    return examples[shuffled(np.arange(min(count, n)), n, seed=0, epoch=0)]
 
 
 def _root(name: str) -> Path:
@@ -119,25 +132,42 @@ def _description(values: dict) -> Description:
     return Description(**{**values, **lists})
 
 
-def padded_shape(shape: tuple[int, int, int], size: int | None) -> tuple[int, int, int]:
-    """The shape of images of ``shape`` (h, w, c) once padded to ``size``.
+def example_dtype(shape: tuple[int, ...]) -> type:
+    """How examples of a shape are stored: images (h, w, c) as uint8, vectors (d,) as float32."""
+    return np.uint8 if len(shape) == 3 else np.float32
+
+
+def padded_shape(shape: tuple[int, ...], size: int | None) -> tuple[int, ...]:
+    """The shape of examples of ``shape``, (h, w, c) or (d,), once padded to ``size``.
 
     Raises:
-      ConfigError: for a size below the images'.
+      ConfigError: for a size below the images', or any for vectors.
     """
     if size is None:
         return shape
+    if len(shape) == 1:
+        raise ConfigError(f"size: {size} cannot be had of vectors of {shape[0]} numbers; accepted: None.")
     if size < max(shape[:2]):
         raise ConfigError(f"size: {size} is smaller than the images, which are {shape[0]}x{shape[1]}.")
     return (size, size, shape[2])
 
 
-def _pad(images: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
-    before = [(to - side) // 2 for side, to in zip(images.shape[1:], shape, strict=True)]
-    after = [to - side - b for side, to, b in zip(images.shape[1:], shape, before, strict=True)]
-    return np.pad(images, [(0, 0), *zip(before, after, strict=True)])
+def check_flip(shape: tuple[int, ...], flip: bool) -> None:
+    """Refuses to mirror what has no sides.
+
+    Raises:
+      ConfigError: for vectors that shall be flipped.
+    """
+    if flip and len(shape) == 1:
+        raise ConfigError(f"flip: {flip} cannot be had of vectors of {shape[0]} numbers; accepted: False.")
 
 
-def _progress(bar: tqdm, images: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    bar.update(len(images))
-    return images, labels
+def _pad(examples: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
+    before = [(to - side) // 2 for side, to in zip(examples.shape[1:], shape, strict=True)]
+    after = [to - side - b for side, to, b in zip(examples.shape[1:], shape, before, strict=True)]
+    return np.pad(examples, [(0, 0), *zip(before, after, strict=True)])
+
+
+def _progress(bar: tqdm, examples: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    bar.update(len(examples))
+    return examples, labels

@@ -1,4 +1,4 @@
-"""Order and mirroring of the examples, each element computed alone: no permutation is stored, on host or device."""
+"""Order, mirroring and choice of the examples, each element computed alone: no permutation is stored, on host or device."""
 
 from __future__ import annotations
 
@@ -47,6 +47,15 @@ def mirrored(position, seed, epoch, xp: ModuleType = np):
     """Whether the example at ``position`` of an epoch is seen in a mirror: bool, true for half of them; as `shuffled`."""
     with np.errstate(over="ignore"):
         return _mix(_key(seed, epoch, xp) ^ ~xp.asarray(position, xp.uint32), xp) >> xp.uint32(31) == 1
+
+
+def chosen(index, n: int, seed, stream, xp: ModuleType = np):
+    """A draw from ``range(n)`` with replacement for each ``index``; another ``stream`` of the same seed draws independently.
+
+    Uniform up to a share of ``n / 2^32``. Arguments as for `shuffled`; returns uint32 of the shape of ``index``.
+    """
+    with np.errstate(over="ignore"):
+        return _mix(_key(seed, stream, xp) ^ xp.asarray(index, xp.uint32), xp) % xp.uint32(n)
 
 
 def _key(seed, epoch, xp: ModuleType):

@@ -8,19 +8,19 @@ import jax.numpy as jnp
 from jax.sharding import Sharding
 
 from gan_jax.config import Config, ConfigError
-from gan_jax.data.dataset import load
+from gan_jax.data.dataset import check_flip, load
 from gan_jax.data.order import mirrored, shuffled, words
 from gan_jax.types import Array, Batch
 
 
 @flax.struct.dataclass
 class Resident:
-    """``images`` ``[n, h, w, c]`` uint8, ``labels`` ``[n]`` int32, ``seed`` ``[2]`` uint32; the rest is static.
+    """``examples`` ``[n, h, w, c]`` uint8 or ``[n, d]`` float32, ``labels`` ``[n]`` int32, ``seed`` ``[2]`` uint32; the rest is static.
 
     ``split``: the sharding of a gathered batch ``[d_steps, b, ...]``, where several devices share it.
     """
 
-    images: Array
+    examples: Array
     labels: Array
     seed: Array
     d_steps: int = flax.struct.field(pytree_node=False)
@@ -30,16 +30,17 @@ class Resident:
 
 
 def resident(config: Config, placement: Sharding | None = None, split: Sharding | None = None) -> Resident:
-    """The training set of a config, whole, as uint8 on the device (on all of them, if ``placement`` replicates).
+    """The training set of a config, whole, as stored, on the device (on all of them, if ``placement`` replicates).
 
     Raises:
-      ConfigError: as `load`, and for a training of more than 2^32 images, which the order of the examples cannot number.
+      ConfigError: as `load`, and for a training of more than 2^32 examples, which the order of the examples cannot number.
     """
-    images = config.steps * config.d_steps * config.batch_size
-    if images > 2**32:
-        raise ConfigError(f"steps: {config.steps} steps see {images} images; accepted: at most 2^32 in all.")
+    seen = config.steps * config.d_steps * config.batch_size
+    if seen > 2**32:
+        raise ConfigError(f"steps: {config.steps} steps see {seen} examples; accepted: at most 2^32 in all.")
     dataset = load(config.dataset, config.split, config.size)
-    arrays = dataset.images, dataset.labels, words(config.seed)
+    check_flip(dataset.examples.shape[1:], config.flip)
+    arrays = dataset.examples, dataset.labels, words(config.seed)
     if placement is None:
         arrays = jax.device_put(arrays)
     else:  # of several processes, each has the whole set
@@ -48,13 +49,13 @@ def resident(config: Config, placement: Sharding | None = None, split: Sharding 
 
 
 def batch_at(data: Resident, step: Array) -> Batch:
-    """Batch number ``step`` ``()`` int32, equal to what `batches` yields bit for bit: ``x`` uint8, ``y`` int32."""
+    """Batch number ``step`` ``()`` int32, equal to what `batches` yields bit for bit: ``x`` uint8 or float32, ``y`` int32."""
     n, lead = len(data.labels), (data.d_steps, data.batch_size)
     size = data.d_steps * data.batch_size
     number = step.astype(jnp.uint32) * jnp.uint32(size) + jnp.arange(size, dtype=jnp.uint32).reshape(lead)
     epoch, position = number // jnp.uint32(n), number % jnp.uint32(n)
     index = shuffled(position, n, data.seed, epoch, jnp)
-    x, y = data.images[index], data.labels[index]
+    x, y = data.examples[index], data.labels[index]
     if data.flip:
         mirror = mirrored(position, data.seed, epoch, jnp)
         x = jnp.where(mirror[..., None, None, None], x[..., ::-1, :], x)

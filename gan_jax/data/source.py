@@ -16,7 +16,7 @@ from tensorflow_datasets.core import registered
 
 from gan_jax.config import ConfigError, one_of
 from gan_jax.data import preparing
-from gan_jax.data.dataset import Description
+from gan_jax.data.dataset import Description, example_dtype, load
 from gan_jax.data.embedded import DATASETS
 
 _CHUNK = 512  # examples decoded at once
@@ -28,7 +28,7 @@ class Source:
 
     builder: tfds.core.DatasetBuilder
     description: Description
-    image_key: str
+    example_key: str
     label_key: str | None
 
     @property
@@ -49,17 +49,17 @@ class Source:
 
 
 def open_source(name: str, root: Path) -> Source:
-    """Finds the data set ``name``; our own are prepared at once, as that takes a moment.
+    """Finds the data set ``name``; our own are prepared at once, as that takes a moment, unless made from other sets.
 
     Raises:
-      ConfigError: if there is none, or not of images of one size.
+      ConfigError: if there is none, or not of images of one size or of vectors.
     """
     with _quiet():
         builder = _builder(name, root)
-        if name in DATASETS and not builder.is_prepared():
+        if name in DATASETS and not builder.is_prepared() and not _made_from(builder):
             builder = preparing.prepare_embedded(lambda: _builder(name, root))
-        image_key, label_key = _keys(name, builder.info)
-        return Source(builder, _describe(builder, image_key, label_key), image_key, label_key)
+        example_key, label_key = _keys(name, builder.info)
+        return Source(builder, _describe(builder, example_key, label_key), example_key, label_key)
 
 
 def prepare(source: Source, root: Path) -> Source:
@@ -70,7 +70,13 @@ def prepare(source: Source, root: Path) -> Source:
     """
     name = source.description.name
     if not source.prepared:
-        preparing.download_and_prepare(name, source.builder)
+        if name in DATASETS:
+            for other in _made_from(source.builder):
+                load(other, "train")  # refused here, in its own words, where it is missing
+            with _quiet():
+                preparing.prepare_embedded(lambda: _builder(name, root))
+        else:
+            preparing.download_and_prepare(name, source.builder)
         source = open_source(name, root)
     if not source.prepared:
         raise ConfigError(f"dataset: {source.folder} is no complete data set; delete it to prepare {name!r} anew.")
@@ -102,7 +108,7 @@ def resolve(source: Source, split: str) -> tuple[list[tuple[str, int, int]], int
 
 
 def read(source: Source, split: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Chunks of images ``[m, h, w, c]`` uint8 and labels ``[m]`` int32, in the order of the files.
+    """Chunks of images ``[m, h, w, c]`` uint8 or vectors ``[m, d]`` float32 and labels ``[m]`` int32, in the order of the files.
 
     Raises:
       ConfigError: if the prepared files cannot be read.
@@ -113,10 +119,10 @@ def read(source: Source, split: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
             examples = source.builder.as_data_source(split, file_format=preparing.FORMAT)
             for start in range(0, len(examples), _CHUNK):
                 chunk = examples.__getitems__(range(start, min(start + _CHUNK, len(examples))))
-                images = np.stack([example[source.image_key] for example in chunk])
-                if images.shape[1:] != shape:
-                    raise ValueError(f"images of shape {images.shape[1:]} where {shape} was announced")
-                yield images, np.array([example[label_key] if label_key else -1 for example in chunk], np.int32)
+                x = np.stack([example[source.example_key] for example in chunk])
+                if x.shape[1:] != shape or x.dtype != example_dtype(shape):
+                    raise ValueError(f"{x.dtype} {x.shape[1:]} where {shape} was announced")
+                yield x, np.array([example[label_key] if label_key else -1 for example in chunk], np.int32)
     except Exception as error:  # whatever the readers and decoders of TFDS raise on files that are not as announced
         message = f"dataset: {source.folder} cannot be read ({preparing.reason(error)}); delete it to prepare it anew."
         raise ConfigError(message) from error
@@ -131,6 +137,11 @@ def _quiet() -> Iterator[None]:
         yield
     finally:
         absl_logging.set_verbosity(before)
+
+
+def _made_from(builder: tfds.core.DatasetBuilder) -> tuple[str, ...]:
+    """Names of the sets that one of our own is made from, which may still have to be prepared."""
+    return getattr(builder, "MADE_FROM", ())
 
 
 def _builder(name: str, root: Path) -> tfds.core.DatasetBuilder:
@@ -160,31 +171,36 @@ def _check_config(set_name: str, config: str) -> None:
 def _unknown(name: str, known: list[str]) -> ConfigError:
     near = difflib.get_close_matches(name, [*DATASETS, *known], n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""
-    accepted = f"accepted: {', '.join(DATASETS)} and the image data sets of TFDS by their names, such as mnist"
+    accepted = f"accepted: {', '.join(DATASETS)} and the data sets of TFDS by their names, such as mnist"
     return ConfigError(f"dataset: unknown {name!r}; {hint}{accepted}.")
 
 
 def _keys(name: str, info: tfds.core.DatasetInfo) -> tuple[str, str | None]:
-    """The features that hold image and class: the supervised ones, otherwise the only image and the only class."""
+    """The features that hold example and class: the supervised ones, otherwise the only image, or vector, and the only class."""
     features = dict(info.features)
     if info.supervised_keys and all(isinstance(key, str) for key in info.supervised_keys):
         features = {key: features[key] for key in info.supervised_keys[:2]}
     images = [k for k, f in features.items() if type(f.shape) is tuple and len(f.shape) == 3 and f.np_dtype == np.uint8]
     labels = [k for k, f in features.items() if isinstance(f, tfds.features.ClassLabel)]
-    if len(images) != 1:
-        raise ConfigError(f"dataset: {name!r} has {len(images)} features that are 8-bit images; exactly one is needed.")
-    if None in features[images[0]].shape:
-        raise ConfigError(f"dataset: the images of {name!r} vary in size; so far all images must have one size.")
-    return images[0], labels[0] if len(labels) == 1 else None
+    vectors = [
+        k for k, f in features.items() if type(f.shape) is tuple and len(f.shape) == 1 and f.np_dtype == np.float32
+    ]
+    examples = images or vectors
+    if len(examples) != 1:
+        kinds = "8-bit images" if len(images) > 1 else "8-bit images or vectors of 32-bit floats"
+        raise ConfigError(f"dataset: {name!r} has {len(examples)} features that are {kinds}; exactly one is needed.")
+    if None in features[examples[0]].shape:
+        raise ConfigError(f"dataset: the examples of {name!r} vary in size; so far all must have one size.")
+    return examples[0], labels[0] if len(labels) == 1 else None
 
 
-def _describe(builder: tfds.core.DatasetBuilder, image_key: str, label_key: str | None) -> Description:
+def _describe(builder: tfds.core.DatasetBuilder, example_key: str, label_key: str | None) -> Description:
     features = builder.info.features
     config = builder.builder_config.name if builder.builder_config else None
     return Description(
         name=f"{builder.name}/{config}" if config else builder.name,
         version=str(builder.version),
-        shape=tuple(features[image_key].shape),
+        shape=tuple(features[example_key].shape),
         num_classes=features[label_key].num_classes if label_key else 0,
         class_names=tuple(features[label_key].names) if label_key else (),
         splits={name: split.num_examples for name, split in builder.info.splits.items()},

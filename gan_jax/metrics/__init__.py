@@ -13,18 +13,23 @@ import numpy as np
 
 from gan_jax.metrics.frechet import frechet_distance, frechet_distance_of_moments
 from gan_jax.metrics.labels import class_shares, label_agreement, label_agreement_by_class
+from gan_jax.metrics.mixtures import Modes, high_quality_share, mode_divergence, modes_covered
 from gan_jax.metrics.neighbours import nearest_neighbours
 
 __all__ = [
     "METRICS",
     "Metric",
+    "Modes",
     "Sample",
     "class_shares",
     "frechet_distance",
     "frechet_distance_of_moments",
+    "high_quality_share",
     "label_agreement",
     "label_agreement_by_class",
     "measure",
+    "mode_divergence",
+    "modes_covered",
     "nearest_neighbours",
     "obstacle",
 ]
@@ -35,11 +40,13 @@ class Sample(NamedTuple):
 
     ``features``: ``[n, f]`` float32. ``logits``: ``[n, k]`` float32, None where the network does not classify.
     ``labels``: ``[n]`` int32, the classes that the images were made or marked as; None where they have none.
+    ``modes``: to which modes of a known truth they belong; None where none is known.
     """
 
     features: np.ndarray
     logits: np.ndarray | None = None
     labels: np.ndarray | None = None
+    modes: Modes | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,7 +65,11 @@ class Metric:
     min_images: Callable[[int], int] = lambda features: 1
 
 
-MISSING = {"labels": "the images have no labels", "logits": "the feature network recognizes no classes"}
+MISSING = {
+    "labels": "the images have no labels",
+    "logits": "the feature network recognizes no classes",
+    "modes": "the samples are too few to count modes",
+}
 
 METRICS: dict[str, Metric] = {
     "frechet_distance": Metric(
@@ -82,6 +93,23 @@ METRICS: dict[str, Metric] = {
         lambda images, reference: class_shares(images.logits),
         title="share of the images",
         needs=("logits",),
+    ),
+    "modes_covered": Metric(
+        lambda images, reference: float(modes_covered(images.modes)),
+        title="modes covered",
+        share=False,
+        needs=("modes",),
+    ),
+    "high_quality_share": Metric(
+        lambda images, reference: float(high_quality_share(images.modes)),
+        title="of high quality",
+        needs=("modes",),
+    ),
+    "mode_divergence": Metric(
+        lambda images, reference: float(mode_divergence(images.modes)),
+        title="KL of the modes' shares",
+        share=False,
+        needs=("modes",),
     ),
 }
 

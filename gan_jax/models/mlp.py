@@ -1,4 +1,7 @@
-"""Fully connected networks, as in Goodfellow et al. 2014: latents -> 128 -> 128 -> pixels, and pixels -> 128 -> 128 -> score."""
+"""Fully connected networks, as in Goodfellow et al. 2014: latents -> 128 -> 128 -> pixels, and pixels -> 128 -> 128 -> score.
+
+They make and judge examples of any shape, vectors too.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ from gan_jax.types import Critique
 
 
 class Generator(nn.Module):
-    """``depth`` hidden ReLU layers of ``width`` units, then one unit a pixel and tanh."""
+    """``depth`` hidden ReLU layers of ``width`` units, then one unit a number, with tanh for images; vectors have no bounds."""
 
     shape: tuple[int, ...]
     num_classes: int = 0
@@ -30,7 +33,8 @@ class Generator(nn.Module):
         for _ in range(self.depth):
             h = nn.relu(nn.Dense(self.width, dtype=self.dtype)(h))
         x = nn.Dense(math.prod(self.shape), dtype=self.dtype)(h)
-        return nn.tanh(x.astype(jnp.float32)).reshape(-1, *self.shape)
+        x = x.astype(jnp.float32).reshape(-1, *self.shape)
+        return nn.tanh(x) if len(self.shape) > 1 else x
 
 
 class Discriminator(nn.Module):

@@ -71,6 +71,8 @@ def recognizer(dataset: str, size: int | None = None, config: RecognizerConfig =
         raise ConfigError(
             f"dataset: {dataset} has no labels, so no recognizer can learn from it; accepted: labelled ones."
         )
+    if len(about.shape) != 3:
+        raise ConfigError(f"dataset: {dataset} holds vectors, which no recognizer looks at; accepted: sets of images.")
     splits = train_and_test(about.splits or load(dataset, "train", size).description.splits)
     data = {split: load(dataset, split, size) for split in splits}
     network = make(about.num_classes, features=config.features)
@@ -108,7 +110,7 @@ def real_sample(network: FeatureNetwork, dataset: str, split: str, size: int | N
     path = _folder(network.key) / f"features-{_digest(split, size, _content(data))}.npz"
     arrays = _read(path)
     if arrays is None:
-        features, logits = network.features(data.images)
+        features, logits = network.features(data.examples)
         arrays = {"features": features} | ({} if logits is None else {"logits": logits})
         _write(path, arrays)
     return Sample(arrays["features"], arrays.get("logits"), data.labels if data.labels.min() >= 0 else None)
@@ -129,14 +131,14 @@ def _trained(
     start = time.perf_counter()
     optimizer = optax.adamw(optax.cosine_decay_schedule(config.lr, config.steps), weight_decay=config.weight_decay)
     classifier = training.Classifier(network, optimizer, config.shift, config.noise)
-    state = training.init_state(classifier, jax.random.key(config.seed), train_data.images.shape[1:])
+    state = training.init_state(classifier, jax.random.key(config.seed), train_data.examples.shape[1:])
     order = Config(dataset=about.name, split=train_split, size=size, batch_size=config.batch_size, seed=config.seed)
     # The recognizer's minibatches are the GAN's, without the axis of discriminator steps.
     minibatches = (jax.tree.map(lambda a: a[0], batch) for batch in batches(order))
     state = training.train(classifier, state, minibatches, config.steps, f"recognizer of {about.name}")
     variables = jax.device_get({"params": state.network.params, **state.network.stats})
     seconds = time.perf_counter() - start
-    _, logits = Recognizer(network, variables, key, {}).features(test_data.images)
+    _, logits = Recognizer(network, variables, key, {}).features(test_data.examples)
     provenance = {
         **dataclasses.asdict(config),
         "dataset": about.name,
@@ -161,8 +163,8 @@ def _key(data: dict[str, Dataset], dataset: str, size: int | None, config: Recog
 
 def _content(data: Dataset) -> str:
     """Digest of all labels and of some thousand images: a set of another content has another, whatever its name."""
-    digest = hashlib.sha256(repr(data.images.shape).encode() + data.labels.tobytes())
-    digest.update(data.images[:: len(data.labels) // 1000 + 1].tobytes())
+    digest = hashlib.sha256(repr(data.examples.shape).encode() + data.labels.tobytes())
+    digest.update(data.examples[:: len(data.labels) // 1000 + 1].tobytes())
     return digest.hexdigest()
 
 

@@ -1,6 +1,14 @@
-"""Data sets that come with the library: TFDS builders of our own, which need neither a network nor TensorFlow."""
+"""Data sets that come with the library: TFDS builders of our own, which need neither a network nor TensorFlow.
+
+One that is made from other sets names them in ``MADE_FROM``; it is prepared when first loaded, the others when first described."""
 
 # Where each builder is defined: importing one imports TFDS, which takes about a second.
 DATASETS = {
     "digits": "gan_jax.data.embedded.digits:Digits",
+    "dirac": "gan_jax.data.embedded.points:Dirac",
+    "ring8": "gan_jax.data.embedded.points:Ring8",
+    "grid25": "gan_jax.data.embedded.points:Grid25",
+    "swiss_roll": "gan_jax.data.embedded.points:SwissRoll",
+    "checkerboard": "gan_jax.data.embedded.points:Checkerboard",
+    "stacked_mnist": "gan_jax.data.embedded.stacked_mnist:StackedMnist",
 }
