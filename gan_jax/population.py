@@ -87,9 +87,11 @@ def train_population(
     return _train_population(gan, states, data, n, mesh, layout or _fastest(gan, states))
 
 
-def compile_population(gan: Gan, states: GanState, data: Resident, mesh: Mesh | None = None) -> None:
-    """Compiles beforehand what `train_population` would compile on its first call."""
-    _train_population.lower(gan, states, data, 1, mesh, _fastest(gan, states)).compile()
+def compile_population(
+    gan: Gan, states: GanState, data: Resident, mesh: Mesh | None = None, layout: str | None = None
+) -> jax.stages.Compiled:
+    """What `train_population` would compile on its first call, as a function of ``states, data, n``."""
+    return _train_population.lower(gan, states, data, 1, mesh, layout or _fastest(gan, states)).compile()
 
 
 def member(states: GanState, i: int) -> GanState:
