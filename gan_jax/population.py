@@ -84,14 +84,14 @@ def train_population(
       What `train_steps` gives each member: states, and the means of the metrics over the steps, each ``[K]`` float32. The order of
       additions may be another: states agree to rounding, about 1e-5 after a few steps.
     """
-    return _train_population(gan, states, data, n, mesh, layout or _fastest(gan, states))
+    return _train_population(gan, states, data, n, mesh, layout or _fastest(mesh))
 
 
 def compile_population(
     gan: Gan, states: GanState, data: Resident, mesh: Mesh | None = None, layout: str | None = None
 ) -> jax.stages.Compiled:
     """What `train_population` would compile on its first call, as a function of ``states, data, n``."""
-    return _train_population.lower(gan, states, data, 1, mesh, layout or _fastest(gan, states)).compile()
+    return _train_population.lower(gan, states, data, 1, mesh, layout or _fastest(mesh)).compile()
 
 
 def member(states: GanState, i: int) -> GanState:
@@ -186,9 +186,7 @@ LAYOUTS = {"vmap": _side_by_side, "map": _in_turn}
 """How one device trains its members: all in each operation, or one after the other, each through all steps of the call."""
 
 
-def _fastest(gan: Gan, states: GanState) -> str:
-    """By measurement: accelerators want large operations; a CPU does, too, as long as one member's work does not fill its cores."""
-    platform = (
-        next(iter(states.step.devices())).platform if isinstance(states.step, jax.Array) else jax.default_backend()
-    )
+def _fastest(mesh: Mesh | None) -> str:
+    """As measured (docs/stability.md): accelerators want large operations, a core of a CPU wants what fits its cache."""
+    platform = jax.default_backend() if mesh is None else mesh.devices.flat[0].platform
     return "map" if platform == "cpu" else "vmap"
