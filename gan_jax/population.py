@@ -1,8 +1,8 @@
 """Many GANs at once: members of one compiled program that differ in their numbers, weights and order of the data.
 
->>> gans = build_members([dataclasses.replace(config, seed=s) for s in range(16)])
->>> states = init_population(gans, jax.vmap(jax.random.key)(jnp.arange(16)))
->>> states, metrics = train_population(gans[0], states, gan_jax.resident(config), 1_000)
+>>> gans = gan_jax.build_members(gan_jax.Population(seeds=16).members(config))
+>>> states = gan_jax.init_population(gans, jax.random.split(jax.random.key(0), 16))
+>>> states, metrics = gan_jax.train_population(gans[0], states, gan_jax.resident(config), 1_000)
 
 A population's state is a `GanState` whose leaves lead with the axis of the members, but for ``step``, which they share: what is due
 at some steps only stays a branch. Nothing flows from one member to another, so that one whose numbers become infinite harms no other.
