@@ -46,7 +46,7 @@ class Options:
     steps_per_call: str = "1"
     """Steps in one compiled call."""
     seeds: str = "1"
-    """GANs trained at once by vmap; times are for one GAN."""
+    """GANs trained at once; times are for one GAN."""
     runs: int = 10
     """Timed runs, of which median, minimum and interquartile range are told."""
     json: pathlib.Path | None = None
@@ -86,6 +86,9 @@ def measure_steps(options: Options) -> int:
     )
     if options.runs < 1:
         raise ConfigError(f"runs: {options.runs} is too small; accepted: 1 or more.")
+    seeds = max(combination[-1] for combination in combinations)
+    if seeds > 1:
+        command_line.divide_cpu(seeds)
     print("  ".join(f"{name} {value}" for name, value in environment().items()))
     print("  ".join(f"{title:>10}" for title in COLUMNS.values()))
     for combination in combinations:

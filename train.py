@@ -13,9 +13,10 @@ from typing import Annotated
 
 import tyro
 
-from gan_jax import command_line
+from gan_jax import command_line, sweeps
 from gan_jax.config import Config, to_dict
 from gan_jax.configs import SUMMARIES, recipe
+from gan_jax.sweeps import Population
 
 DEFAULT = "digits_dcgan"
 
@@ -42,6 +43,11 @@ class Options:
     """Which of them this one is, from 0."""
     patience: int
     """Seconds to wait for another process before giving up."""
+    seeds: int
+    """GANs trained at once, with this seed and those that follow."""
+    sweep: tuple[str, ...]
+    """Numbers of the training step that vary among GANs trained at once, PATH=VALUE,VALUE,... as in g_optimizer.lr=1e-4,2e-4: all
+    combinations, each with all seeds."""
     config: Annotated[Config, tyro.conf.arg(name="")]
 
 
@@ -51,9 +57,10 @@ def main(argv: list[str] | None = None) -> int:
     command_line.plain_warnings()
     with command_line.one_sentence_errors("train.py"):
         options = parse(argv)
+        population = population_of(options)
         command_line.keep_compilations()
         connect(options)
-        return dry_run(options) if options.dry_run else train(options, argv)
+        return dry_run(options, population) if options.dry_run else train(options, population, argv)
 
 
 def parse(argv: list[str]) -> Options:
@@ -75,9 +82,21 @@ def parse(argv: list[str]) -> Options:
             num_processes=None,
             process_id=None,
             patience=100,
+            seeds=1,
+            sweep=(),
             config=config,
         ),
     )
+
+
+def population_of(options: Options) -> Population | None:
+    """None for a single GAN. A CPU becomes a device for each of its cores, among which the members are divided."""
+    population = Population(options.seeds, sweeps.from_text(options.sweep))
+    members = len(population.members(options.config))
+    if population == Population():
+        return None
+    command_line.divide_cpu(members)
+    return population
 
 
 def connect(options: Options) -> None:
@@ -88,25 +107,29 @@ def connect(options: Options) -> None:
         processes.connect(*given, patience=options.patience)
 
 
-def dry_run(options: Options) -> int:
+def dry_run(options: Options, population: Population | None) -> int:
     import jax
 
     from gan_jax import parallel, run_folder
 
     config, devices = options.config, jax.devices()
     print(json.dumps(to_dict(config), indent=2))
-    state = run_folder.abstract_state(config)
+    state = run_folder.abstract_state(config, population)
+    members = len(population.members(config)) if population else 1
     for player in ("generator", "discriminator"):
         count = sum(leaf.size for leaf in jax.tree.leaves(getattr(state, player).params))
-        print(f"{player}: {count:,} parameters")
+        print(f"{player}: {count // members:,} parameters")
+    if population:
+        print(f"members: {members}, seeds {config.seed} to {config.seed + population.seeds - 1}", *population.names())
+    else:
+        parallel.mesh(config.batch_size, config.micro_batches)
     print(f"devices: {len(devices)} {devices[0].device_kind}")
-    parallel.mesh(config.batch_size, config.micro_batches)
-    resume = run_folder.check(options.workdir, config, options.overwrite)
+    resume = run_folder.check(options.workdir, config, options.overwrite, population)
     print(f"workdir: {options.workdir} ({'a run to be resumed' if resume else 'new'})")
     return 0
 
 
-def train(options: Options, argv: list[str]) -> int:
+def train(options: Options, population: Population | None, argv: list[str]) -> int:
     from gan_jax import processes, training
     from gan_jax.logs import duration
 
@@ -114,7 +137,9 @@ def train(options: Options, argv: list[str]) -> int:
     again = "uv run train.py " + shlex.join(a for a in argv if a != "--overwrite")
     workdir, steps = options.workdir, options.config.steps
     try:
-        outcome = training.train(options.config, workdir, overwrite=options.overwrite, fsdp=options.fsdp)
+        outcome = training.train(
+            options.config, workdir, population=population, overwrite=options.overwrite, fsdp=options.fsdp
+        )
     except processes.PeerLost as error:
         print(f"train.py: {error}; to go on from the last checkpoint, start all again.", file=sys.stderr, flush=True)
         os._exit(3)  # threads of orbax and jax would wait for the lost process
@@ -132,7 +157,9 @@ def train(options: Options, argv: list[str]) -> int:
         print(f"\nStopped and saved at step {outcome.step:,} of {steps:,}. To go on: {again}")
         return 0
     print(f"\nTrained for {outcome.step:,} steps in {duration(outcome.seconds)}.")
-    print(f"Samples:      {training.picture(workdir, outcome.step)}")
+    if outcome.failed:
+        print(f"Failed:       members {', '.join(map(str, outcome.failed))}; members.jsonl says how")
+    print(f"Samples:      {training.picture(workdir, outcome.step, 'best' if population else '')}")
     print(f"Checkpoints:  {workdir / 'checkpoints'}")
     print(f"Evaluate it:  uv run eval.py {shlex.quote(str(workdir))}")
     return 0

@@ -14,7 +14,9 @@ from gan_jax.configs import recipe
 from gan_jax.data import batches, describe, resident
 from gan_jax.evaluate import Evaluation, evaluate
 from gan_jax.gan import Gan, init_state
+from gan_jax.population import build_members, init_population, member, train_population, with_seeds
 from gan_jax.run_folder import load
+from gan_jax.sweeps import Population
 from gan_jax.train_step import generate, sample, train_step, train_steps
 from gan_jax.types import Batch, Critique, DContext, GanState, GContext, Loss, Regularizer, Term
 
@@ -22,6 +24,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Batch", "Config", "ConfigError", "Critique", "DContext", "Evaluation", "GContext", "Gan", "GanState", "Loss", "Network", "Optimizer",
-    "Penalty", "Regularizer", "Term", "batches", "build", "describe", "evaluate", "generate", "init_state", "load", "recipe", "resident",
-    "sample", "train_step", "train_steps",
+    "Penalty", "Population", "Regularizer", "Term", "batches", "build", "build_members", "describe", "evaluate", "generate",
+    "init_population", "init_state", "load", "member", "recipe", "resident", "sample", "train_population", "train_step", "train_steps",
+    "with_seeds",
 ]  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import warnings
 from collections.abc import Iterator
@@ -33,3 +34,20 @@ def keep_compilations() -> None:
 
     jax.config.update("jax_compilation_cache_dir", str(cache_folder() / "jax"))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+
+
+def divide_cpu(most: int) -> None:
+    """Makes the CPU a device for each core, at most so many, where nothing else says how many there are.
+
+    Independent work on each then runs at the same time; a single program leaves cores idle between small operations. Must come before
+    jax is first asked for devices.
+    """
+    import jax
+
+    if (
+        "xla_force_host_platform_device_count" not in os.environ.get("XLA_FLAGS", "")
+        and jax.config.jax_num_cpu_devices < 1
+    ):
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        with contextlib.suppress(RuntimeError):  # jax was asked before: as they are, they serve as well, if not as fast
+            jax.config.update("jax_num_cpu_devices", max(1, min(cores, most)))

@@ -117,11 +117,12 @@ def init_state(gan: Gan, key: jax.Array, batch: Batch) -> GanState:
         raise ConfigError(
             f"batch.x: shape {tuple(batch.x.shape)} is not [d_steps, b, {', '.join(map(str, gan.shape))}]."
         )
-    return _init_state(gan, key, scalars.encode(gan.scalars), gan.ema != 0)
+    return first_state(gan, key, scalars.encode(gan.scalars), gan.ema != 0)
 
 
 @functools.partial(jax.jit, static_argnames=("gan", "ema"))
-def _init_state(gan: Gan, key: jax.Array, numbers: PyTree, ema: bool) -> GanState:
+def first_state(gan: Gan, key: jax.Array, numbers: PyTree, ema: bool) -> GanState:
+    """`init_state` with the GAN's scalars as data, and whether a moving average is kept."""
     g_key, d_key, run_key = (jax.random.fold_in(key, i) for i in range(3))
     latents, x, y = jnp.zeros((2, gan.latents)), jnp.zeros((2, *gan.shape)), jnp.zeros(2, jnp.int32)
     now = scalars.values(numbers, jnp.zeros((), jnp.int32))

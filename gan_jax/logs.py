@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import pathlib
 import sys
+from typing import Any
 
 import numpy as np
 import tensorboardX
@@ -20,27 +22,40 @@ class Record:
 
     def __init__(self, path: pathlib.Path, step: int):
         self.path = path
-        unfinished = path.with_name(path.name + ".tmp")
-        unfinished.write_text("".join(json.dumps(line) + "\n" for line in _lines(path, step)))
-        os.replace(unfinished, path)
-        self._lines = path.open("a", buffering=1)
+        self._lines = Lines(path, step)
         self._events = tensorboardX.SummaryWriter(str(path.parent), purge_step=step + 1 if step else None)
 
     def write(self, step: int, seconds: float, images_per_second: float, metrics: dict[str, float]) -> None:
         """Adds a line: the step, wall seconds since the run began, training speed, and the metrics."""
         line = {"step": step, "seconds": round(seconds, 3), "images_per_second": round(images_per_second, 1), **metrics}
-        self._lines.write(json.dumps(line, allow_nan=False) + "\n")
+        self._lines.write(line)
         for name, value in line.items():
             if name != "step":
                 self._events.add_scalar(name, value, step)
 
-    def picture(self, step: int, pixels: np.ndarray) -> None:
+    def picture(self, step: int, pixels: np.ndarray, name: str = "samples") -> None:
         """Adds ``[H, W, c]`` uint8 pixels to the TensorBoard events."""
-        self._events.add_image("samples", pixels, step, dataformats="HWC")
+        self._events.add_image(name, pixels, step, dataformats="HWC")
 
     def close(self) -> None:
         self._lines.close()
         self._events.close()
+
+
+class Lines:
+    """A file of a JSON object a line, each with its ``step``; those beyond the step that a run is resumed from are dropped."""
+
+    def __init__(self, path: pathlib.Path, step: int):
+        unfinished = path.with_name(path.name + ".tmp")
+        unfinished.write_text("".join(json.dumps(line) + "\n" for line in lines(path, step)))
+        os.replace(unfinished, path)
+        self._file = path.open("a", buffering=1)
+
+    def write(self, line: dict[str, Any]) -> None:
+        self._file.write(json.dumps(line, allow_nan=False) + "\n")
+
+    def close(self) -> None:
+        self._file.close()
 
 
 class Silence:
@@ -54,21 +69,21 @@ class Silence:
 
 def seconds(path: pathlib.Path, step: int) -> float:
     """Wall seconds that a run had taken at the last line of metrics up to a step; 0 where there is none."""
-    lines = _lines(path, step)
-    return lines[-1]["seconds"] if lines else 0.0
+    logged = lines(path, step)
+    return logged[-1]["seconds"] if logged else 0.0
 
 
-def _lines(path: pathlib.Path, step: int) -> list[dict]:
+def lines(path: pathlib.Path, step: float = math.inf) -> list[dict[str, Any]]:
     """The lines up to a step; a torn last line, cut off by a kill, is dropped too."""
-    lines = []
+    kept = []
     for text in path.read_text().splitlines() if path.exists() else []:
         try:
             line = json.loads(text)
         except ValueError:
             continue
         if line["step"] <= step:
-            lines.append(line)
-    return lines
+            kept.append(line)
+    return kept
 
 
 class Progress:

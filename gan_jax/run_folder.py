@@ -1,10 +1,11 @@
 """A run folder: everything that a run needs to be looked at, resumed, evaluated and repeated.
 
-config.json      the whole config
+config.json      the whole config; of a population the one that its members have in common, and its seeds and sweep
 run.json         provenance of every start: versions, devices, revision, seed, command
 metrics.jsonl    a line a log: step, seconds, images_per_second, every metric
+members.jsonl    of a population alone: every member's metrics
 events.out.*     the same for TensorBoard, with the samples
-samples/         step_XXXXXX.png
+samples/         step_XXXXXX.png; of a population step_XXXXXX_{best,median,worst}.png
 checkpoints/     one folder a step
 eval/            written by the evaluation
 """
@@ -22,22 +23,27 @@ import shutil
 import subprocess
 import sys
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import jax
 
+from gan_jax import sweeps
 from gan_jax.build import abstract_batch, build
 from gan_jax.config import Config, ConfigError, differences, from_dict, to_dict
 from gan_jax.gan import Gan, init_state
+from gan_jax.population import build_members, init_population
+from gan_jax.population import member as member_of
+from gan_jax.sweeps import Population
 from gan_jax.types import GanState, PyTree
 
-CONFIG, RUN, METRICS = "config.json", "run.json", "metrics.jsonl"
+CONFIG, RUN, METRICS, MEMBERS = "config.json", "run.json", "metrics.jsonl", "members.jsonl"
 SAMPLES, CHECKPOINTS, EVAL = "samples", "checkpoints", "eval"
 _PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "tensorflow-datasets", "numpy", "gan_jax")
 
 
-def check(workdir: pathlib.Path, config: Config, overwrite: bool = False) -> bool:
-    """Whether the folder holds a run of this config, to be resumed. Writes nothing.
+def check(workdir: pathlib.Path, config: Config, overwrite: bool = False, population: Population | None = None) -> bool:
+    """Whether the folder holds a run of this config and population, to be resumed. Writes nothing.
 
     Raises:
       ConfigError: if the folder cannot be written, holds something else than a run, or (unless it shall be overwritten) a run
@@ -59,6 +65,8 @@ def check(workdir: pathlib.Path, config: Config, overwrite: bool = False) -> boo
     if overwrite:
         return False
     different = differences(read_config(workdir), config)
+    if read_population(workdir) != population:
+        different.append("seeds or sweep")
     if different:
         raise ConfigError(
             f"workdir: {workdir} holds a run that differs in {', '.join(different)}; "
@@ -67,7 +75,7 @@ def check(workdir: pathlib.Path, config: Config, overwrite: bool = False) -> boo
     return True
 
 
-def begin(workdir: pathlib.Path, config: Config, step: int) -> None:
+def begin(workdir: pathlib.Path, config: Config, step: int, population: Population | None = None) -> None:
     """Makes or cleans the folder for training from a step: notes this start, sets checkpoints aside that could not be restored.
 
     A new start (step 0) removes what a former run left, and nothing else that lies in the folder.
@@ -87,7 +95,7 @@ def begin(workdir: pathlib.Path, config: Config, step: int) -> None:
         if not step:
             _remove_results(workdir)
         checkpoint.set_aside(workdir / CHECKPOINTS, newest=step)
-        _write(workdir / CONFIG, to_dict(config))
+        _write(workdir / CONFIG, to_dict(config) | ({"population": sweeps.to_dict(population)} if population else {}))
     except OSError as error:
         raise ConfigError(f"workdir: {workdir} cannot be written ({error.strerror}).") from error
 
@@ -98,9 +106,20 @@ def read_config(workdir: str | pathlib.Path) -> Config:
     Raises:
       ConfigError: if there is none, or none that this version understands.
     """
+    return _read(workdir)[0]
+
+
+def read_population(workdir: str | pathlib.Path) -> Population | None:
+    """The seeds and the sweep of a run; None for a single GAN. Raises as `read_config`."""
+    return _read(workdir)[1]
+
+
+def _read(workdir: str | pathlib.Path) -> tuple[Config, Population | None]:
     path = pathlib.Path(workdir) / CONFIG
     try:
-        return from_dict(json.loads(path.read_text()))
+        values = json.loads(path.read_text())
+        population = values.pop("population", None) if isinstance(values, dict) else None
+        return from_dict(values), population and sweeps.from_dict(population)
     except OSError as error:
         raise ConfigError(f"workdir: {path.parent} is no run folder; it has no readable {CONFIG}.") from error
     except ConfigError as error:
@@ -109,29 +128,55 @@ def read_config(workdir: str | pathlib.Path) -> Config:
         raise ConfigError(f"{path}: corrupted, this is no JSON ({error}); train.py --overwrite starts anew.") from error
 
 
-def load(workdir: str | pathlib.Path, checkpoint: int | None = None) -> tuple[Gan, GanState]:
+def load(workdir: str | pathlib.Path, checkpoint: int | None = None, member: int | None = None) -> tuple[Gan, GanState]:
     """The GAN of a run folder and its newest whole state, on the default device.
 
     Args:
       workdir: the run folder.
       checkpoint: the step of another checkpoint.
+      member: the number of one of a population's GANs, from 0.
 
     Raises:
-      ConfigError: if this is no run folder, or the checkpoint is not there or damaged.
+      ConfigError: if this is no run folder, the checkpoint is not there or damaged, or there is no such member.
+    """
+    configs, states = load_members(workdir, checkpoint)
+    alone = read_population(workdir) is None
+    if (member is None) != alone or not 0 <= (member or 0) < len(configs):
+        accepted = "None, as it is a single GAN" if alone else f"0 to {len(configs) - 1}"
+        raise ConfigError(f"member: {workdir} has no {member}; accepted: {accepted}.")
+    return build(configs[member or 0]), states(member or 0)
+
+
+def load_members(
+    workdir: str | pathlib.Path, checkpoint: int | None = None
+) -> tuple[tuple[Config, ...], Callable[[int], GanState]]:
+    """The configs of all members of a run, and a function that gives the state of each by its number; a single GAN is its only member.
+
+    Raises:
+      ConfigError: as `load`.
     """
     workdir = pathlib.Path(workdir)
-    config = read_config(workdir)
-    state = restore(workdir, config, jax.sharding.SingleDeviceSharding(jax.devices()[0]), checkpoint)
+    config, population = _read(workdir)
+    here = jax.sharding.SingleDeviceSharding(jax.devices()[0])
+    state = restore(workdir, config, here, checkpoint, population)
     if state is None:
         raise ConfigError(f"workdir: {workdir} holds no checkpoint yet.")
-    return build(config), state
+    if population is None:
+        return (config,), lambda _: state
+    return population.members(config), functools.partial(member_of, state)
 
 
-def restore(workdir: pathlib.Path, config: Config, placement: PyTree, step: int | None = None) -> GanState | None:
+def restore(
+    workdir: pathlib.Path,
+    config: Config,
+    placement: PyTree,
+    step: int | None = None,
+    population: Population | None = None,
+) -> GanState | None:
     """The newest state that can be restored, with a warning where newer ones cannot; None where nothing was saved yet.
 
     Args:
-      workdir, config: the run folder and its config.
+      workdir, config, population: the run folder and what it is a run of.
       placement: where the arrays go: a sharding for all, or one for each leaf; that of the saved arrays does not matter.
       step: restore this one alone.
 
@@ -145,7 +190,7 @@ def restore(workdir: pathlib.Path, config: Config, placement: PyTree, step: int 
     if step is not None and step not in steps:
         accepted = ", ".join(map(str, steps)) or "none is there yet"
         raise ConfigError(f"checkpoint: {folder} has none of step {step}; accepted: {accepted}.")
-    state = abstract_state(config)
+    state = abstract_state(config, population)
     like = jax.tree.map(
         lambda a, sharding: jax.ShapeDtypeStruct(a.shape, a.dtype, sharding=sharding),
         state,
@@ -170,8 +215,12 @@ def restore(workdir: pathlib.Path, config: Config, placement: PyTree, step: int 
     return None
 
 
-def abstract_state(config: Config) -> GanState:
-    """Shapes and dtypes of a config's state, without computing it."""
+def abstract_state(config: Config, population: Population | None = None) -> GanState:
+    """Shapes and dtypes of a run's state, without computing it."""
+    if population is not None:
+        gans = build_members(population.members(config))
+        keys = jax.eval_shape(lambda: jax.random.split(jax.random.key(0), len(gans)))
+        return jax.eval_shape(functools.partial(init_population, gans), keys)
     gan = build(config)
     return jax.eval_shape(functools.partial(init_state, gan), jax.random.key(0), abstract_batch(config, gan.shape))
 
@@ -225,7 +274,7 @@ def _starts(workdir: pathlib.Path) -> list[dict[str, Any]] | None:
 def _remove_results(workdir: pathlib.Path) -> None:
     for folder in (SAMPLES, CHECKPOINTS, EVAL):
         shutil.rmtree(workdir / folder, ignore_errors=True)
-    for file in [workdir / METRICS, *workdir.glob("events.out.tfevents.*")]:
+    for file in [workdir / METRICS, workdir / MEMBERS, *workdir.glob("events.out.tfevents.*")]:
         file.unlink(missing_ok=True)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import jax
@@ -11,14 +11,19 @@ from jax.sharding import Mesh
 
 from gan_jax import parallel
 from gan_jax.build import abstract_batch
-from gan_jax.config import Config
+from gan_jax.config import Config, ConfigError
 from gan_jax.data import Dataset, batches, load, resident
 from gan_jax.gan import Gan
+from gan_jax.population import compile_population, train_population, with_seeds
 from gan_jax.train_step import train_step, train_steps
 from gan_jax.types import Batch, GanState, Metrics
 
 RESIDENT_SHARE = 0.25
 """Share of a device's memory that the training set may take; a larger one streams."""
+
+
+class NotFinite(RuntimeError):
+    """A metric or a weight that became infinite or no number."""
 
 
 class Steps(NamedTuple):
@@ -50,6 +55,25 @@ def stepper(gan: Gan, config: Config, mesh: Mesh, start: int, placement: paralle
     return Steps(
         make=lambda state, n: _streamed(gan, state, stream, n, placement),
         compile=lambda state: train_step.lower(gan, state, batch, None, placement).compile(),
+    )
+
+
+def population_stepper(gan: Gan, configs: Sequence[Config], mesh: Mesh) -> Steps:
+    """Steps of a population, whose members are divided over the mesh and each go through the training set in an order of their own.
+
+    Raises:
+      ConfigError: as `stepper`, and for a training set that is too large for a device.
+    """
+    config = configs[0]
+    if not _fits(load(config.dataset, config.split, config.size)):
+        raise ConfigError(
+            f"seeds: {config.dataset!r} takes more than {RESIDENT_SHARE:.0%} of a device's memory, and members do not stream; "
+            "accepted: a smaller set or split, or a single GAN."
+        )
+    data = with_seeds(resident(config, parallel.replicated(mesh)), [config.seed for config in configs])
+    return Steps(
+        make=lambda states, n: train_population(gan, states, data, n, mesh),
+        compile=lambda states: compile_population(gan, states, data, mesh),
     )
 
 

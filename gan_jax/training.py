@@ -21,7 +21,9 @@ from gan_jax.build import abstract_batch, build
 from gan_jax.config import Config
 from gan_jax.data import load, some
 from gan_jax.gan import Gan, init_state
-from gan_jax.stepping import Steps, stepper
+from gan_jax.members import Members
+from gan_jax.stepping import NotFinite, Steps, stepper
+from gan_jax.sweeps import Population
 from gan_jax.train_step import generate
 from gan_jax.types import Array, GanState
 
@@ -37,28 +39,84 @@ POINTS = 2_000
 """Points in a picture of vectors, and as many real ones."""
 
 
-class NotFinite(RuntimeError):
-    """A metric or a weight that became infinite or no number."""
-
-
 class Outcome(NamedTuple):
-    """How a training ended: the last state; its step, less than the config's if it was stopped; wall seconds of all starts."""
+    """How a training ended: the last state; its step, less than the config's if it was stopped; wall seconds of all starts.
+
+    ``failed``: numbers of the members of a population that did.
+    """
 
     state: GanState
     step: int
     seconds: float
+    failed: tuple[int, ...] = ()
 
 
 class Chunk(NamedTuple):
-    """Some steps made in one call: how many, the means of their metrics, and the seconds that they took."""
+    """Some steps made in one call: how many, the means of their metrics (``[K]`` for K members), and the seconds that they took."""
 
     steps: int
-    metrics: dict[str, float]
+    metrics: dict[str, np.ndarray]
     seconds: float
 
 
-def train(config: Config, workdir: str | pathlib.Path, *, overwrite: bool = False, fsdp: bool = False) -> Outcome:
-    """Trains a GAN, or goes on training it, in a run folder. All devices share each batch.
+class Single:
+    """One GAN in the loop, all devices sharing each batch; `gan_jax.members.Members` is its counterpart for many."""
+
+    size, failed = 1, ()
+
+    def __init__(self, config: Config, fsdp: bool = False):
+        self._config, self.gan = config, build(config)
+        self._mesh = parallel.mesh(config.batch_size, config.micro_batches)
+        self._placement, self.everywhere = parallel.Placement(self._mesh, fsdp), parallel.replicated(self._mesh)
+        self.shardings = self._placement.of(run_folder.abstract_state(config))
+
+    def init(self) -> GanState:
+        init = functools.partial(init_state, self.gan, batch=abstract_batch(self._config, self.gan.shape))
+        return jax.jit(init, out_shardings=self.shardings)(jax.random.key(self._config.seed))
+
+    def steps(self, start: int) -> Steps:
+        return stepper(self.gan, self._config, self._mesh, start, self._placement)
+
+    def compile(self, state: GanState, latents: Array, labels: Array) -> None:
+        """What else the loop calls, beside the steps."""
+        generate.lower(self.gan, state, latents, labels).compile()
+        _finite.lower(state).compile()
+
+    def recording(self, workdir: pathlib.Path, step: int) -> contextlib.AbstractContextManager:
+        """Around the loop, for what a population writes of its own."""
+        return contextlib.nullcontext()
+
+    def check(self, metrics: dict[str, np.ndarray], first: int, last: int) -> None:
+        """Raises NotFinite for means over the steps from ``first`` to ``last`` that are not."""
+        for name, value in metrics.items():
+            if not math.isfinite(value):
+                raise NotFinite(f"{name} became {value} between steps {first} and {last}")
+
+    def check_state(self, state: GanState, step: int) -> None:
+        """Raises NotFinite for a state that is not to be saved."""
+        paths = [jax.tree_util.keystr(path, simple=True, separator=".") for path, _ in jax.tree.leaves_with_path(state)]
+        for path, finite in zip(paths, jax.device_get(_finite(state)), strict=True):
+            if not finite:
+                raise NotFinite(f"{path} became infinite or no number by step {step}")
+
+    def told(self, step: int, metrics: dict[str, np.ndarray]) -> dict[str, float]:
+        """What a log says of the metrics' means."""
+        return {name: float(value) for name, value in metrics.items()}
+
+    def images(self, state: GanState, latents: Array, labels: Array) -> dict[str, Array]:
+        """Samples to be shown, by a name for each picture, empty for the only one."""
+        return {"": jax.device_put(generate(self.gan, state, latents, labels), latents.sharding)}
+
+
+def train(
+    config: Config,
+    workdir: str | pathlib.Path,
+    *,
+    population: Population | None = None,
+    overwrite: bool = False,
+    fsdp: bool = False,
+) -> Outcome:
+    """Trains a GAN or a population, or goes on training it, in a run folder. All devices share each batch, or the members.
 
     Ctrl-C or SIGTERM saves and returns; before the first step, with nothing to save, it raises KeyboardInterrupt.
     Several processes that `processes.connect` joined train one GAN; all call this, with the same arguments and a folder that all
@@ -68,44 +126,42 @@ def train(config: Config, workdir: str | pathlib.Path, *, overwrite: bool = Fals
       config: the experiment.
       workdir: the run folder. It is made; if it holds a run of the same config, that is resumed, bit by bit as if it had
         never been interrupted.
+      population: the GANs to train at once, which differ from the config as it says; None: that of the config.
       overwrite: delete the run that it holds, whatever its config.
       fsdp: divide weights among the devices, see `parallel.Placement`; a run may be resumed without, and on other devices.
 
     Raises:
       ConfigError: for anything wrong in config, folder, data or devices; nothing was written then.
-      NotFinite: if training diverged; the last checkpoint is from before.
+      NotFinite: if training diverged (that of all members); the last checkpoint is from before.
       PeerLost: if another process ended early; nothing but exiting is left to do, by `os._exit`.
     """
     # Everything that may be refused comes first.
     began = time.perf_counter()
     workdir = pathlib.Path(workdir)
-    gan = build(config)
-    mesh = parallel.mesh(config.batch_size, config.micro_batches)
-    placement, everywhere = parallel.Placement(mesh, fsdp), parallel.replicated(mesh)
-    shardings = placement.of(run_folder.abstract_state(config))
+    trainee = Single(config, fsdp) if population is None else Members(config, population, fsdp)
     processes.check_same(config)
-    resume = processes.together(lambda: run_folder.check(workdir, config, overwrite))
-    state = run_folder.restore(workdir, config, shardings) if resume else None
+    resume = processes.together(lambda: run_folder.check(workdir, config, overwrite, population))
+    state = run_folder.restore(workdir, config, trainee.shardings, population=population) if resume else None
     step = 0 if state is None else int(state.step)
     if step >= config.steps:
-        return Outcome(state, step, logs.seconds(workdir / run_folder.METRICS, step))
-    steps = processes.together(lambda: stepper(gan, config, mesh, step, placement))
+        with trainee.recording(workdir, step):
+            return Outcome(state, step, logs.seconds(workdir / run_folder.METRICS, step), trainee.failed)
+    steps = processes.together(lambda: trainee.steps(step))
 
     # Then the folder is written, and the networks are made and compiled.
-    processes.together(lambda: processes.first() and run_folder.begin(workdir, config, step))
+    processes.together(lambda: processes.first() and run_folder.begin(workdir, config, step, population))
     if state is None:
-        init = functools.partial(init_state, gan, batch=abstract_batch(config, gan.shape))
-        state = jax.jit(init, out_shardings=shardings)(jax.random.key(config.seed))
-    inputs = parallel.put(jax.device_get(fixed_inputs(gan, config.seed)), everywhere)
+        state = trainee.init()
+    inputs = parallel.put(jax.device_get(fixed_inputs(trainee.gan, config.seed)), trainee.everywhere)
     if processes.first():
         print("Compiling the training step ...", flush=True)
-    _interruptibly(lambda: _compile(gan, steps, state, *inputs))
-    return _loop(gan, config, workdir, state, steps, inputs, began)
+    _interruptibly(lambda: _compile(trainee, steps, state, *inputs))
+    return _loop(trainee, config, workdir, state, steps, inputs, began)
 
 
-def picture(workdir: pathlib.Path, step: int) -> pathlib.Path:
-    """Where the samples of a step are."""
-    return workdir / run_folder.SAMPLES / f"step_{step:06}.png"
+def picture(workdir: pathlib.Path, step: int, name: str = "") -> pathlib.Path:
+    """Where the samples of a step are; of a population those of its best, median or worst member."""
+    return workdir / run_folder.SAMPLES / f"step_{step:06}{name and '_' + name}.png"
 
 
 def fixed_inputs(gan: Gan, seed: int) -> tuple[Array, Array]:
@@ -132,7 +188,7 @@ def painter(config: Config, shape: tuple[int, ...]) -> Callable[[np.ndarray], np
 
 
 def _loop(
-    gan: Gan,
+    trainee: Single | Members,
     config: Config,
     workdir: pathlib.Path,
     state: GanState,
@@ -150,16 +206,17 @@ def _loop(
         progress = logs.Progress(step, config.steps) if processes.first() else silence
         for teller in (record, progress):
             stack.enter_context(contextlib.closing(teller))
+        stack.enter_context(trainee.recording(workdir, step))
         writer = stack.enter_context(checkpoint.Writer(workdir / run_folder.CHECKPOINTS, config.keep))
         progressed = stack.enter_context(processes.peers())
         speed = 0.0  # steps a second; unknown yet
 
         def log():
-            _log(config, record, progress, step, before + time.perf_counter() - began, window)
+            _log(trainee, config, record, progress, step, before + time.perf_counter() - began, window)
             window.clear()
 
         def save() -> int:
-            _check_state(state, step)
+            trainee.check_state(state, step)
             writer.save(step, state)
             return step
 
@@ -170,32 +227,32 @@ def _loop(
                 break
             state, chunk = _advance(steps, state, n)
             progressed()
-            _check_metrics(chunk, step)
+            trainee.check(chunk.metrics, step + 1, step + chunk.steps)
             step, speed = step + chunk.steps, chunk.steps / chunk.seconds
             window.append(chunk)
             progress.advance(chunk.steps)
             if step % config.log_every == 0:
                 log()
             if step % config.sample_every == 0 or step == config.steps:
-                images = jax.device_put(generate(gan, state, *inputs), inputs[0].sharding)
-                if processes.first():
-                    pixels = paint(jax.device_get(images))
-                    pictures.save(picture(workdir, step), pixels)
-                    record.picture(step, pixels)
+                for name, images in trainee.images(state, *inputs).items():
+                    if processes.first():
+                        pixels = paint(jax.device_get(images))
+                        pictures.save(picture(workdir, step, name), pixels)
+                        record.picture(step, pixels, f"samples{name and '_' + name}")
             if step % config.checkpoint_every == 0:
                 saved = save()
         if window:
             log()
         if step > saved:
             save()
-    return Outcome(state, step, before + time.perf_counter() - began)
+    return Outcome(state, step, before + time.perf_counter() - began, trainee.failed)
 
 
 def _advance(steps: Steps, state: GanState, n: int) -> tuple[GanState, Chunk]:
     """Makes ``n`` steps."""
     began = time.perf_counter()
     state, metrics = steps.make(state, n)
-    metrics = {name: float(value) for name, value in jax.device_get(metrics).items()}
+    metrics = {name: np.asarray(value, np.float64) for name, value in jax.device_get(metrics).items()}
     return state, Chunk(n, metrics, time.perf_counter() - began)
 
 
@@ -206,6 +263,7 @@ def _next_event(config: Config, step: int) -> int:
 
 
 def _log(
+    trainee: Single | Members,
     config: Config,
     record: logs.Record | logs.Silence,
     progress: logs.Progress | logs.Silence,
@@ -216,23 +274,11 @@ def _log(
     """Writes and shows the means over the steps since the last log."""
     made = sum(chunk.steps for chunk in window)
     speed = made / sum(chunk.seconds for chunk in window)
-    images = speed * config.d_steps * config.batch_size
+    images = speed * config.d_steps * config.batch_size * trainee.size
     means = {name: sum(chunk.steps * chunk.metrics[name] for chunk in window) / made for name in window[0].metrics}
-    record.write(step, seconds, images, means)
-    progress.report(step, images, speed, means)
-
-
-def _check_metrics(chunk: Chunk, step: int) -> None:
-    for name, value in chunk.metrics.items():
-        if not math.isfinite(value):
-            raise NotFinite(f"{name} became {value} between steps {step + 1} and {step + chunk.steps}")
-
-
-def _check_state(state: GanState, step: int) -> None:
-    paths = [jax.tree_util.keystr(path, simple=True, separator=".") for path, _ in jax.tree.leaves_with_path(state)]
-    for path, finite in zip(paths, jax.device_get(_finite(state)), strict=True):
-        if not finite:
-            raise NotFinite(f"{path} became infinite or no number by step {step}")
+    told = trainee.told(step, means)
+    record.write(step, seconds, images, told)
+    progress.report(step, images, speed, told)
 
 
 @jax.jit
@@ -242,11 +288,10 @@ def _finite(state: GanState) -> list[Array]:
     return [jnp.all(jnp.isfinite(a)) if jnp.issubdtype(a.dtype, jnp.inexact) else jnp.array(True) for a in leaves]
 
 
-def _compile(gan: Gan, steps: Steps, state: GanState, latents: Array, labels: Array) -> None:
+def _compile(trainee: Single | Members, steps: Steps, state: GanState, latents: Array, labels: Array) -> None:
     """Compiles all that the loop calls, so that later nothing delays a stop."""
     steps.compile(state)
-    generate.lower(gan, state, latents, labels).compile()
-    _finite.lower(state).compile()
+    trainee.compile(state, latents, labels)
 
 
 def _interruptibly(work: Callable[[], None]) -> None:

@@ -321,11 +321,11 @@ def test_divergence_stops_the_run_and_keeps_what_was_good(tmp_path):
 
 
 def test_a_state_with_one_bad_number_is_never_saved(tmp_path, finished):
-    state = finished[1].state
-    training._check_state(state, 14)
+    state, single = finished[1].state, training.Single(TINY)
+    single.check_state(state, 14)
     bad = state.replace(ema=jax.tree.map(lambda a: a.at[(0,) * a.ndim].set(np.nan), state.ema))
     with pytest.raises(training.NotFinite, match=r"^ema\.params\.\S+ became infinite or no number by step 14$"):
-        training._check_state(bad, 14)
+        single.check_state(bad, 14)
 
 
 def test_steps_compile_once_and_the_state_stays_on_every_device(tmp_path, caplog):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import importlib.metadata
 import math
 import os
@@ -17,6 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from gan_jax import population
 from gan_jax.benchmarks.nets import NETS
 from gan_jax.build import PRECISIONS
 from gan_jax.data import Resident, batch_at
@@ -52,7 +52,7 @@ def measure(
       batch: real images a step.
       precision: of `PRECISIONS`.
       steps_per_call: steps in one compiled call.
-      seeds: GANs trained at once by `vmap`, on the same images, from different weights and latents.
+      seeds: GANs trained at once by `train_population`, on as many devices as divide them.
       runs: timed runs, each of at least `RUN_SECONDS`.
       profile: a folder for a trace of one more run.
 
@@ -72,7 +72,7 @@ def measure(
     if profile is not None:
         _trace(program.call, state, profile)
     each = [s / steps_per_call / seeds for s in seconds]
-    flops = program.flops / seeds / statistics.median(each)
+    flops = program.flops / statistics.median(each)
     quartiles = statistics.quantiles(each, n=4) if runs > 1 else [each[0]] * 3
     return {
         **environment(),
@@ -91,7 +91,7 @@ def measure(
         "images_per_s": round(batch / statistics.median(each), 1),
         "tflops": round(flops / 1e12, 5),
         "pct_of_matmul_peak": round(100 * flops / peak, 1),
-        "peak_mib": round(_memory(program.compiled) / _MIB, 1),
+        "peak_mib": round(program.memory / _MIB, 1),
         **_device_memory(),
     }
 
@@ -120,13 +120,13 @@ def matmul_peak(precision: str) -> float:
 
 
 class _Program(NamedTuple):
-    """A compiled ``call``, a first state for it, the seconds it took to compile, and the operations of one of its steps."""
+    """A compiled ``call``, a first state for it, the seconds it took to compile, the operations of one step of one GAN, and memory."""
 
     call: Call
     state: GanState
-    compiled: jax.stages.Compiled
     compile_s: float
     flops: float
+    memory: float
 
 
 def _program(gan: Gan, batch: int, steps_per_call: int, seeds: int) -> _Program:
@@ -134,24 +134,27 @@ def _program(gan: Gan, batch: int, steps_per_call: int, seeds: int) -> _Program:
     images = rng.integers(0, 256, (_EXAMPLES, *gan.shape), dtype=np.uint8)
     data = Resident(*jax.device_put((images, np.zeros(_EXAMPLES, np.int32), words(0))), 1, batch, flip=False)
     minibatch = jax.jit(batch_at)(data, jnp.int32(0))
-    init = functools.partial(init_state, gan, batch=minibatch)
-    state = init(jax.random.key(0)) if seeds == 1 else jax.vmap(init)(jax.random.split(jax.random.key(0), seeds))
-
-    def lowered(step: Callable, *operands: Any) -> jax.stages.Lowered:
-        step = functools.partial(step, gan)
-        if seeds > 1:
-            step = jax.vmap(step, in_axes=(0, *(None for _ in operands)))
-        return jax.jit(step, donate_argnums=0).lower(state, *operands)
-
+    state = init_state(gan, jax.random.key(0), minibatch)
+    single = train_step.lower(gan, state, minibatch)
     step, operands = (train_step, (minibatch,)) if steps_per_call == 1 else (train_steps, (data, steps_per_call))
-    began = time.perf_counter()
-    compiled = lowered(step, *operands).compile()
+    if seeds == 1:
+        began = time.perf_counter()
+        compiled = single.compile() if step is train_step else step.lower(gan, state, *operands).compile()
+    else:
+        mesh = population.members_mesh(seeds)
+        state = population.init_population([gan] * seeds, jax.random.split(jax.random.key(0), seeds))
+        shardings = population.shardings(state, mesh)
+        state, data = jax.device_put(state, shardings), jax.device_put(data, shardings.step)
+        operands = population.with_seeds(data, range(seeds)), steps_per_call
+        began = time.perf_counter()
+        compiled = population.compile_population(gan, state, operands[0], mesh)
     compile_s = time.perf_counter() - began
     # A loop's body counts once. What a GPU's libraries do is not counted at all: there, the step as it was before compilation.
     opaque = any(library in compiled.as_text() for library in ("__cudnn", "__cublas"))
-    counted = lowered(train_step, minibatch) if opaque else compiled
+    counted = single if opaque else compiled if seeds == 1 else single.compile()
+    memory = _memory(compiled) * (1 if seeds == 1 else mesh.size)
     return _Program(
-        lambda state: compiled(state, *operands), state, compiled, compile_s, counted.cost_analysis()["flops"]
+        lambda state: compiled(state, *operands), state, compile_s, counted.cost_analysis()["flops"], memory
     )
 
 
