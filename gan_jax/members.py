@@ -114,7 +114,7 @@ class Members:
         images = np.asarray(jax.device_get(generate_members(self.gan, state, latents, labels)))
         if self._real is None:
             config = self._configs[0]
-            real = load(config.dataset, config.split, config.size).images
+            real = load(config.dataset, config.split, config.size).examples
             self._real = moments(np.asarray(to_float(real[:: max(1, len(real) // _REAL)])))
         distances = np.array([moment_distance(moments(own), self._real) for own in images])
         alive = [i for i in range(self.size) if i not in self._failed]

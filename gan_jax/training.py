@@ -197,7 +197,7 @@ def _loop(
     began: float,
 ) -> Outcome:
     """Steps, and what is due after some of them: a log, a picture, a checkpoint. The last step has all three."""
-    step, paint = int(state.step), painter(config, gan.shape)
+    step, paint = int(state.step), painter(config, trainee.gan.shape)
     with contextlib.ExitStack() as stack:
         stop = stack.enter_context(_stop_signals())
         metrics, silence = workdir / run_folder.METRICS, logs.Silence()
