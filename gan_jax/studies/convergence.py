@@ -1,0 +1,142 @@
+"""Which methods make a GAN converge, and how often: methods x problems with known answers, many seeds each.
+
+The Dirac-GAN tells convergence to an equilibrium, from as many starting points as there are seeds; a ring of 8 and a grid of 25
+Gaussians tell whether all modes are found. The folder then holds
+
+  success.csv, success.md         the share of seeds that succeeded, with Wilson intervals of 95 %
+  dirac.png                       the ways through the plane of generator and discriminator, a panel a method
+  ring8.png, grid25.png           samples of each method's median seed over the truth
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import pathlib
+import sys
+import time
+from typing import Any
+
+import tyro
+
+from gan_jax import command_line
+from gan_jax.config import ConfigError, one_of
+from gan_jax.studies.methods import METHODS, STEPS
+
+DIRAC, MIXTURES = "dirac", ("grid25", "ring8")
+COLUMNS = {
+    "problem": "problem", "title": "method", "source": "source", "theory": "theory", "successes": "successes", "seeds": "seeds",
+    "rate": "success", "low": "low", "high": "high", "score": "score", "quality": "high quality", "seconds": "seconds",
+}  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """The command line."""
+
+    workdir: pathlib.Path = pathlib.Path("studies/convergence")
+    """Folder for tables and figures; one that holds some is refused, unless told to --overwrite."""
+    problems: str = ",".join((DIRAC, *MIXTURES))
+    """Problems, separated by commas."""
+    methods: str = "all"
+    """Methods, separated by commas, or all."""
+    seeds: int = 32
+    """GANs trained for each method and problem, all at once."""
+    steps: int = STEPS
+    """Updates of G on the mixtures."""
+    overwrite: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Replace what the folder holds."""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Exit code 0: done; 2: wrong input, and nothing was written."""
+    command_line.plain_warnings()
+    with command_line.one_sentence_errors("convergence"):
+        options = tyro.cli(Options, prog="python -m gan_jax.studies.convergence", description=__doc__, args=argv)
+        problems = [one_of("problems", name, (DIRAC, *MIXTURES)) for name in options.problems.split(",")]
+        names = list(METHODS) if options.methods == "all" else options.methods.split(",")
+        methods = [one_of("methods", name, METHODS) for name in names]
+        if min(options.seeds, options.steps) < 1:
+            raise ConfigError(f"seeds, steps: {options.seeds}, {options.steps}; accepted: 1 or more.")
+        if not options.overwrite and options.workdir.exists() and any(options.workdir.iterdir()):
+            raise ConfigError(f"workdir: {options.workdir} is not empty; accepted: a new name, or --overwrite.")
+        command_line.divide_cpu(options.seeds)
+        command_line.keep_compilations()
+        return run(options, problems, methods)
+
+
+def run(options: Options, problems: list[str], methods: list[str]) -> int:
+    from tqdm import tqdm
+
+    from gan_jax.studies import figures, games
+
+    tried = lambda problem, name: (METHODS[name].dirac if problem == DIRAC else METHODS[name].mixtures) is not None
+    cells = [(problem, name) for problem in problems for name in methods if tried(problem, name)]
+    rows, seen = [], {problem: {} for problem in problems}
+    with tqdm(cells, unit=" cells", desc="convergence", disable=None, dynamic_ncols=True) as bar:
+        for problem, name in bar:
+            bar.set_postfix_str(f"{problem}, {name}")
+            began = time.perf_counter()
+            if problem == DIRAC:
+                result = games.dirac(METHODS[name], options.seeds)
+            else:
+                result = games.mixture(METHODS[name], problem, options.seeds, options.steps)
+            seconds = time.perf_counter() - began
+            rows.append(_row(problem, name, result.success, result.score, result.quality, seconds))
+            seen[problem][METHODS[name].title] = result
+            tqdm.write(_line(rows[-1]))
+    options.workdir.mkdir(parents=True, exist_ok=True)
+    _write(options.workdir, rows)
+    for problem, results in seen.items():
+        draw = figures.ways if problem == DIRAC else figures.samples
+        draw(options.workdir / f"{problem}.png", problem, results)
+    print(f"Written: {options.workdir}")
+    return 0
+
+
+def _row(problem: str, name: str, success: Any, score: float, quality: float | None, seconds: float) -> dict[str, Any]:
+    """A line of the table; Wilson's interval (Wilson 1927) stays within [0, 1] also where all succeed."""
+    from scipy.stats import binomtest
+
+    method, k, n = METHODS[name], int(success.sum()), len(success)
+    interval = binomtest(k, n).proportion_ci(0.95, method="wilson")
+    theory = {None: "-", True: "converges", False: "does not"}[method.converges] if problem == DIRAC else "-"
+    return {
+        "problem": problem, "name": name, "title": method.title, "source": method.source, "theory": theory, "successes": k, "seeds": n,
+        "rate": k / n, "low": interval.low, "high": interval.high, "score": score, "quality": quality, "seconds": seconds,
+    }  # fmt: skip
+
+
+def _line(row: dict[str, Any]) -> str:
+    return f"{row['problem']:8} {row['title']:32} {row['successes']:3} of {row['seeds']}   {row['score']:.4g}"
+
+
+def _write(folder: pathlib.Path, rows: list[dict[str, Any]]) -> None:
+    with (folder / "success.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+    (folder / "success.md").write_text("\n".join(table(rows)) + "\n")
+
+
+def table(rows: list[dict[str, Any]]) -> list[str]:
+    """Markdown, a table a problem. ``score``: median distance at the end relative to the start, or modes covered on average."""
+    lines = []
+    for problem in dict.fromkeys(row["problem"] for row in rows):
+        on_dirac = problem == DIRAC
+        last = ("theory", "distance left") if on_dirac else ("modes, mean", "high quality, mean")
+        lines += ["", f"**{problem}**", "", f"| method | success | 95 % interval | {' | '.join(last)} |"]
+        lines.append("| --- | ---: | ---: | " + ("--- | ---: |" if on_dirac else "---: | ---: |"))
+        for row in (row for row in rows if row["problem"] == problem):
+            told = (
+                (row["theory"], f"{row['score']:.2g}") if on_dirac else (f"{row['score']:.1f}", f"{row['quality']:.0%}")
+            )
+            lines.append(
+                f"| {row['title']} ({row['source']}) | {row['successes']} / {row['seeds']} | "
+                f"{row['low']:.0%} - {row['high']:.0%} | {' | '.join(told)} |"
+            )
+    return lines[1:]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

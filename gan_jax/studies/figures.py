@@ -1,0 +1,55 @@
+"""Figures of the studies: a panel a method."""
+
+from __future__ import annotations
+
+import math
+import pathlib
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from gan_jax.data.truths import TRUTHS
+from gan_jax.studies.games import Result
+
+COLUMNS, SIDE = 5, 2.4
+CONVERGED, LOST = "tab:blue", "tab:red"
+
+
+def ways(path: pathlib.Path, problem: str, results: dict[str, Result]) -> None:
+    """The ways of the Dirac-GAN from its starting points, blue where they converge; a quarter of them, for the eye's sake."""
+
+    def draw(axes: Axes, result: Result) -> None:
+        for way, success in list(zip(result.seen, result.success, strict=True))[::4]:
+            axes.plot(*way.T, color=CONVERGED if success else LOST, linewidth=0.4, alpha=0.7)
+            axes.plot(*way[0], ".", color="black", markersize=2)
+        axes.plot(0, 0, "+", color="black")
+        axes.set(xlim=(-2, 2), ylim=(-2, 2), aspect="equal")
+
+    _save(path, results, draw, "generator (across) and discriminator (up); blue: converged")
+
+
+def samples(path: pathlib.Path, problem: str, results: dict[str, Result]) -> None:
+    """Samples of the seed that covers the median number of modes, over the truth's centres."""
+    truth = TRUTHS[problem]
+
+    def draw(axes: Axes, result: Result) -> None:
+        points = result.seen[np.argsort(result.success, kind="stable")[len(result.success) // 2]]
+        axes.plot(*truth.centres.T, "o", color="tab:orange", markersize=4, alpha=0.5)
+        axes.plot(*points.T, ".", color=CONVERGED, markersize=0.6, alpha=0.6)
+        axes.set(xlim=(-1.4, 1.4), ylim=(-1.4, 1.4), aspect="equal")
+
+    _save(path, results, draw, f"{problem}: samples (blue) over the centres")
+
+
+def _save(path: pathlib.Path, results: dict[str, Result], draw, title: str) -> None:
+    rows = math.ceil(len(results) / COLUMNS)
+    figure = Figure(figsize=(COLUMNS * SIDE, rows * (SIDE + 0.2) + 0.4), layout="constrained")
+    panels = figure.subplots(rows, COLUMNS, squeeze=False).ravel()
+    for axes in panels:
+        axes.axis("off")
+    for axes, (name, result) in zip(panels, results.items(), strict=False):
+        draw(axes, result)
+        axes.set_title(f"{name}\n{result.success.sum()} of {len(result.success)}", fontsize=7)
+    figure.suptitle(title, fontsize=9)
+    figure.savefig(path, dpi=110)

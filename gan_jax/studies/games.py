@@ -1,0 +1,148 @@
+"""One method on one problem, many seeds: what `gan_jax.studies.convergence` repeats."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from typing import NamedTuple
+
+import jax
+import jax.flatten_util
+import jax.numpy as jnp
+import numpy as np
+
+from gan_jax.build import build
+from gan_jax.config import Config, Network, Optimizer
+from gan_jax.data import resident
+from gan_jax.data.truths import TRUTHS
+from gan_jax.gan import Gan, init_state
+from gan_jax.metrics.mixtures import mixture_scores
+from gan_jax.population import (
+    build_members,
+    generate_members,
+    init_population,
+    members_mesh,
+    shardings,
+    train_population,
+    with_seeds,
+)
+from gan_jax.studies import dirac as dirac_gan
+from gan_jax.studies.methods import Method
+from gan_jax.train_step import train_step
+from gan_jax.types import Array, GanState
+
+DIRAC_STEPS, DIRAC_BATCH = 2_000, 512
+CONVERGED = 0.05
+"""Distance to the equilibrium, relative to the start and averaged over the last tenth, below which a way has converged."""
+SAMPLES = 2_500
+"""Drawn from each GAN at the end: 100 a mode of the grid."""
+
+DIRAC = Config(
+    dataset="dirac",
+    generator=Network("mlp"),
+    discriminator=Network("mlp"),
+    latents=1,
+    batch_size=DIRAC_BATCH,
+    g_optimizer=Optimizer("sgd", lr=0.2),
+    d_optimizer=Optimizer("sgd", lr=0.2),
+    ema=0.0,
+)
+"""Its networks are replaced by a point and a slope."""
+MIXTURE = Config(
+    generator=Network("mlp", width=64, depth=3),
+    discriminator=Network("mlp", width=64, depth=3),
+    latents=2,
+    batch_size=128,
+    g_optimizer=Optimizer(lr=1e-3, b1=0.0, b2=0.99),
+    d_optimizer=Optimizer(lr=1e-3, b1=0.0, b2=0.99),
+    ema=20_000.0,
+)
+
+
+class Result(NamedTuple):
+    """``success``: ``[K]`` bool by seed; ``score``: of all; ``seen``: ways ``[K, steps, 2]`` or samples ``[K, n, 2]``.
+
+    ``quality``: of mixtures, the mean share of samples of high quality.
+    """
+
+    success: np.ndarray
+    score: float
+    seen: np.ndarray
+    quality: float | None = None
+
+
+def dirac(method: Method, seeds: int) -> Result:
+    """From ``seeds`` starting points at random angles, 0.5 to 1.5 from the equilibrium. The score is the median distance left."""
+    gan, batch = dirac_game(method), dirac_gan.batch(DIRAC_BATCH, method.changes.get("d_steps", 1))
+    rng = np.random.default_rng(0)
+    radius, angle = rng.uniform(0.5, 1.5, seeds), rng.uniform(0, 2 * np.pi, seeds)
+    starts = jnp.asarray(np.stack([radius * np.cos(angle), radius * np.sin(angle)], 1), jnp.float32)
+
+    @jax.jit
+    @jax.vmap
+    def way(key: Array, start: Array) -> Array:
+        state = dirac_gan.placed(init_state(gan, key, batch), *start)
+
+        def step(state, _):
+            state, _ = train_step(gan, state, batch)
+            return state, dirac_gan.place(state)
+
+        return jnp.concatenate([start[None], jax.lax.scan(step, state, None, DIRAC_STEPS)[1]])
+
+    ways = np.asarray(way(jax.vmap(jax.random.key)(jnp.arange(seeds)), starts))
+    distance = np.linalg.norm(ways, axis=-1) / radius[:, None]
+    left = np.nan_to_num(distance[:, -DIRAC_STEPS // 10 :].mean(1), nan=np.inf)
+    return Result(left < CONVERGED, float(np.median(left)), ways)
+
+
+def dirac_game(method: Method) -> Gan:
+    """The method's Dirac-GAN."""
+    gan = build(method.config(DIRAC, method.dirac))
+    return dataclasses.replace(gan, generator=dirac_gan.Generator(), discriminator=dirac_gan.Discriminator())
+
+
+def mixture(method: Method, problem: str, seeds: int, steps: int) -> Result:
+    """A small MLP GAN on a mixture. Success is that every mode is covered; the score is the mean number of modes."""
+    own = dict(method.mixtures)
+    network = {name: own.pop(name) for name in ("spectral", "minibatch_std") if name in own}
+    base = dataclasses.replace(
+        MIXTURE, dataset=problem, steps=steps, discriminator=dataclasses.replace(MIXTURE.discriminator, **network)
+    )
+    config = method.config(base, own)
+    configs = [dataclasses.replace(config, seed=seed) for seed in range(seeds)]
+    gans, mesh, truth = build_members(configs), members_mesh(seeds), TRUTHS[problem]
+    states = init_population(gans, jax.vmap(jax.random.key)(jnp.arange(seeds)))
+    states = jax.device_put(states, shardings(states, mesh))
+    everywhere = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
+    data = jax.device_put(with_seeds(resident(config), range(seeds)), everywhere)
+    states, _ = train_population(gans[0], states, data, steps, mesh)
+    latents = jax.random.normal(jax.random.key(seeds), (SAMPLES, config.latents))
+    samples = generate_members(gans[0], states, latents, jnp.zeros(SAMPLES, jnp.int32))
+    scores = jax.device_get(jax.vmap(functools.partial(mixture_scores, truth=truth))(samples))
+    success = scores["modes_covered"] == len(truth.weights)
+    return Result(
+        success, float(scores["modes_covered"].mean()), np.asarray(samples), float(scores["high_quality_share"].mean())
+    )
+
+
+def local_rate(method: Method, steps: int = 400) -> tuple[float, float]:
+    """By which factor a step shrinks the distance to the equilibrium of the Dirac-GAN: as the theory has it, and as measured.
+
+    The first is the largest modulus among the eigenvalues of the step's Jacobian there (by `jax.jacfwd`); the second the slope of the
+    logarithm of the distance over ``steps`` steps from close by. Of methods that draw nothing at random and have one rule for every step.
+    """
+    gan, batch = dirac_game(method), dirac_gan.batch(1, method.changes.get("d_steps", 1))
+    state = dirac_gan.placed(init_state(gan, jax.random.key(0), batch), jnp.zeros(()), jnp.zeros(()))
+    origin, unravel = jax.flatten_util.ravel_pytree((state.generator, state.discriminator))
+
+    def step(vector: Array) -> Array:
+        generator, discriminator = unravel(vector)
+        after: GanState = train_step(gan, state.replace(generator=generator, discriminator=discriminator), batch)[0]
+        return jax.flatten_util.ravel_pytree((after.generator, after.discriminator))[0]
+
+    eigenvalues = np.linalg.eigvals(np.asarray(jax.jacfwd(step)(origin)))
+    start, _ = jax.flatten_util.ravel_pytree((dirac_gan.placed(state, 1e-3, 1e-3).generator, state.discriminator))
+    vectors = jax.lax.scan(lambda v, _: (step(v), v), start, None, steps)[1]
+    distances = np.linalg.norm(np.asarray(vectors), axis=1)
+    slope = np.polyfit(np.arange(steps // 4, steps), np.log(distances[steps // 4 :]), 1)[0]
+    return float(np.abs(eigenvalues).max()), float(np.exp(slope))
