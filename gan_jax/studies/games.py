@@ -140,9 +140,9 @@ def local_rate(method: Method, steps: int = 400) -> tuple[float, float]:
         after: GanState = train_step(gan, state.replace(generator=generator, discriminator=discriminator), batch)[0]
         return jax.flatten_util.ravel_pytree((after.generator, after.discriminator))[0]
 
-    eigenvalues = np.linalg.eigvals(np.asarray(jax.jacfwd(step)(origin)))
+    eigenvalues = np.linalg.eigvals(np.asarray(jax.jit(jax.jacfwd(step))(origin)))
     start, _ = jax.flatten_util.ravel_pytree((dirac_gan.placed(state, 1e-3, 1e-3).generator, state.discriminator))
-    vectors = jax.lax.scan(lambda v, _: (step(v), v), start, None, steps)[1]
+    vectors = jax.jit(lambda v: jax.lax.scan(lambda v, _: (step(v), v), v, None, steps)[1])(start)
     distances = np.linalg.norm(np.asarray(vectors), axis=1)
     slope = np.polyfit(np.arange(steps // 4, steps), np.log(distances[steps // 4 :]), 1)[0]
     return float(np.abs(eigenvalues).max()), float(np.exp(slope))
