@@ -34,6 +34,8 @@ from gan_jax.types import Array, GanState
 DIRAC_STEPS, DIRAC_BATCH = 2_000, 512
 CONVERGED = 0.05
 """Distance to the equilibrium, relative to the start and averaged over the last tenth, below which a way has converged."""
+NETWORK = {"spectral", "minibatch_std"}
+"""Changes of a method that are of the discriminator's network."""
 SAMPLES = 2_500
 """Drawn from each GAN at the end: 100 a mode of the grid."""
 
@@ -104,7 +106,7 @@ def dirac_game(method: Method) -> Gan:
 def mixture(method: Method, problem: str, seeds: int, steps: int) -> Result:
     """A small MLP GAN on a mixture. Success is that every mode is covered; the score is the mean number of modes."""
     own = dict(method.mixtures)
-    network = {name: own.pop(name) for name in ("spectral", "minibatch_std") if name in own}
+    network = {name: own.pop(name) for name in NETWORK & own.keys()}
     base = dataclasses.replace(
         MIXTURE, dataset=problem, steps=steps, discriminator=dataclasses.replace(MIXTURE.discriminator, **network)
     )
