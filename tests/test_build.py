@@ -180,7 +180,7 @@ def test_wrong_json_is_refused_by_path(values, words):
         ({"generator": Network("mlp", norm="batch")}, "generator.norm: mlp has no such field; accepted: depth, width"),
         ({"discriminator": Network("dcgan", norm="bach")}, "discriminator.norm.*did you mean 'batch'"),
         ({"generator": Network("dcgan", base=5)}, "8x8 cannot be halved to sides of at least 5"),
-        ({"penalties": (Penalty("r2d2", 1.0),)}, "penalties.0.*accepted: r1"),
+        ({"penalties": (Penalty("r2d2", 1.0),)}, "penalties.0.*did you mean 'r2'"),
         ({"penalties": (Penalty("r1", -1.0),)}, "penalties.0.weight: -1.0"),
         ({"penalties": (Penalty("r1", 1.0), Penalty("r1", 2.0))}, "names one twice"),
         ({"batch_size": 0}, "batch_size: 0"),

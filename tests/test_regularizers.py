@@ -35,7 +35,7 @@ def penalty(name, context, **numbers):
 
 
 def numbers_of(make):
-    return {p.name: p.default for p in inspect.signature(make).parameters.values() if p.kind is p.KEYWORD_ONLY}
+    return {p.name: p.default for p in inspect.signature(make).parameters.values()}
 
 
 @pytest.mark.parametrize("shape", [players.IMAGES, players.VECTORS])
@@ -61,10 +61,12 @@ def test_parameter_gradients_are_those_of_finite_differences(x64, player, name, 
 
     rng, h = np.random.default_rng(2), 1e-5
     gradient = value(flat)[1]
-    assert np.linalg.norm(gradient) > 1e-3
-    for direction in rng.normal(size=(2, flat.size)):
+    size = np.linalg.norm(gradient)
+    assert size > 1e-4
+    for direction in (gradient, rng.normal(size=flat.size)):
+        direction /= np.linalg.norm(direction)
         slope = (value(flat + h * direction)[0] - value(flat - h * direction)[0]) / (2 * h)
-        np.testing.assert_allclose(gradient @ direction, slope, rtol=1e-6)
+        np.testing.assert_allclose(gradient @ direction, slope, rtol=1e-6, atol=1e-8 * size)
 
 
 @pytest.mark.parametrize("player, name", ALL)
@@ -126,11 +128,11 @@ def test_penalties_look_at_what_they_are_about(x64, name):
 GRADIENT_PENALTIES = {
     "r1": ({}, lambda norms: norms**2 / 2),
     "r2": ({}, lambda norms: norms**2 / 2),
-    "gp": ({"target": 0.8}, lambda norms: (norms - 0.8) ** 2),
-    "gp_one_sided": ({"target": 0.8}, lambda norms: np.maximum(norms - 0.8, 0) ** 2),
+    "gp": ({"target": 5.0}, lambda norms: (norms - 5) ** 2),
+    "gp_one_sided": ({"target": 5.0}, lambda norms: np.maximum(norms - 5, 0) ** 2),
     "zero_centred": ({}, lambda norms: norms**2),
     "max_gp": ({}, lambda norms: np.full_like(norms, norms.max() ** 2)),
-    "dragan": ({"target": 0.8, "noise": 0.0}, lambda norms: (norms - 0.8) ** 2),
+    "dragan": ({"target": 5.0, "noise": 0.0}, lambda norms: (norms - 5) ** 2),
 }
 
 
@@ -142,13 +144,13 @@ def test_gradient_penalties_against_finite_differences(x64, name):
     discriminate = lambda x, y: players.critique(d_params, x, y)
     context = DContext(discriminate, None, None, None, real, real, *[discriminate(*real)] * 2, jax.random.key(0))
     norms = players.numeric_gradient_norms(discriminate, real)
-    assert norms.min() < 0.8 < norms.max()
+    assert norms.min() < 5 < norms.max()
     numbers, formula = GRADIENT_PENALTIES[name]
     np.testing.assert_allclose(penalty(name, context, **numbers), formula(norms), rtol=1e-7)
 
 
 @pytest.mark.parametrize("name", GRADIENT_PENALTIES)
-@pytest.mark.parametrize("slope", [0.5, 2.0])
+@pytest.mark.parametrize("slope", [2.0, 8.0])
 def test_gradient_penalties_of_a_linear_discriminator(name, slope):
     """Its gradient is the same everywhere, whatever real, generated or noisy examples are looked at."""
     w = slope * jnp.array([0.6, 0.0, -0.8, 0.0])

@@ -15,18 +15,22 @@ from gan_jax.types import Array, PyTree, Regularizer
 def with_memory(init: Callable[[], PyTree]) -> Callable[[Callable], Callable[..., Regularizer]]:
     """Turns ``apply(memory, context, *, **numbers) -> (penalty [b], memory)`` into ``make(**numbers) -> Regularizer``.
 
-    Equal numbers, given or by default, give the same object, so that equal GANs share their compilations.
+    Equal numbers, given or by default, give the same object, so that equal GANs share their compilations. The signature of ``make``
+    has the numbers alone.
     """
 
     def decorate(apply: Callable[..., tuple[Array, PyTree]]) -> Callable[..., Regularizer]:
-        parameters = inspect.signature(apply).parameters.values()
-        defaults = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+        signature = inspect.signature(apply)
+        numbers = [p for p in signature.parameters.values() if p.kind is p.KEYWORD_ONLY]
+        defaults = {p.name: p.default for p in numbers}
 
         @functools.cache
         def made(**numbers: Any) -> Regularizer:
             return Regularizer(init, lambda memory, context: apply(memory, context, **numbers))
 
-        return functools.wraps(apply)(lambda **numbers: made(**(defaults | numbers)))
+        make = functools.wraps(apply)(lambda **numbers: made(**(defaults | numbers)))
+        make.__signature__ = signature.replace(parameters=numbers, return_annotation=Regularizer)
+        return make
 
     return decorate
 

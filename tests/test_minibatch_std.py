@@ -1,0 +1,52 @@
+"""Minibatch standard deviation against numpy, and in the discriminators."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from gan_jax.config import ConfigError
+from gan_jax.models import MODELS
+from gan_jax.nn.conditioning import UnconditionalHead
+from gan_jax.nn.minibatch_std import minibatch_std
+from gan_jax.nn.norms import NORMS
+
+
+@pytest.mark.parametrize("shape, group", [((8, 5), 4), ((6, 4, 4, 3), 2), ((3, 5), 4)])
+def test_each_group_has_the_mean_of_its_deviations(shape, group):
+    x = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    y = np.asarray(minibatch_std(jnp.array(x), group))
+    np.testing.assert_array_equal(y[..., :-1], x)
+    for start in range(0, len(x), group):
+        members = slice(start, start + group)
+        np.testing.assert_allclose(y[members, ..., -1], x[members].std(axis=0).mean(), rtol=1e-5)
+
+
+def test_gradients_are_finite_where_examples_are_equal():
+    collapsed = jnp.ones((4, 3))
+    assert np.isfinite(jax.grad(lambda x: minibatch_std(x, 4)[:, -1].sum())(collapsed)).all()
+    assert minibatch_std(collapsed.astype(jnp.bfloat16), 4).dtype == jnp.bfloat16
+
+
+@pytest.mark.parametrize("b, group, words", [(4, 1, "1 examples in a group"), (6, 4, "a batch of 6 .* groups of 4")])
+def test_groups_that_do_not_fit_are_refused(b, group, words):
+    with pytest.raises(ConfigError, match=words):
+        minibatch_std(jnp.zeros((b, 2)), group)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_discriminators_see_what_other_examples_of_the_group_are_like(name):
+    """Nothing else lets examples meet: a score changes with the other example of its group and with none of another group."""
+    options = (
+        {"width": 2} | ({} if name == "mlp" else {"base": 4}) | ({"norm": NORMS["none"]} if name == "dcgan" else {})
+    )
+    d = MODELS[name].discriminator(UnconditionalHead(), minibatch_std=2, **options)
+    x, y = jax.random.normal(jax.random.key(0), (4, 8, 8, 1)), jnp.zeros(4, jnp.int32)
+
+    @jax.jit
+    def scores(x):
+        return d.init_with_output(jax.random.key(1), x, y, train=False)[0].score
+
+    before, after = scores(x), scores(x.at[1].add(1.0))
+    assert before[0] != after[0]
+    np.testing.assert_array_equal(before[2:], after[2:])
