@@ -3,7 +3,7 @@
 uv run train.py ring8_mlp
 """
 
-from gan_jax.config import Config, Network, Optimizer, Penalty, Schedule
+from gan_jax.config import Config, Network, Optimizer, Penalty
 
 config = Config(
     dataset="ring8",
@@ -11,8 +11,8 @@ config = Config(
     generator=Network("mlp", width=64),
     discriminator=Network("mlp", width=64),
     penalties=(Penalty("r1", 0.1),),
-    g_optimizer=Optimizer(lr=Schedule(1e-3, 1e-5, 20_000, "cosine"), b1=0.0, b2=0.99),
-    d_optimizer=Optimizer(lr=Schedule(1e-3, 1e-5, 20_000, "cosine"), b1=0.0, b2=0.99),
+    g_optimizer=Optimizer(lr=1e-3, b1=0.0, b2=0.99),
+    d_optimizer=Optimizer(lr=1e-3, b1=0.0, b2=0.99),
     ema=100_000.0,
     batch_size=128,
     steps=20_000,
