@@ -8,6 +8,9 @@ The samples are judged by a recognizer, a small image classifier that is trained
   step_XXXXXX_interpolation.png  per row one class, from one latent vector to another
   step_XXXXXX_neighbours.png     per row a sample, then its nearest training images by features, then by pixels
 
+Sets of points are judged by their known truth, and drawn as one picture. The modes of stacked_mnist are counted from 10,000 samples on;
+the literature takes --num-samples 25600.
+
 Of a population (train.py --seeds, --sweep) every member is judged, each in a folder member_XX of WORKDIR/eval; step_XXXXXX.json there holds
 means with 95 % intervals over those that did not fail, and the share of those that did.
 """

@@ -206,7 +206,8 @@ class Config:
     """One experiment: what is learned, by which networks, with which objective, for how long."""
 
     dataset: str = "digits"
-    """Data set by its TFDS name (mnist, fashion_mnist, cifar10, svhn_cropped, emnist/letters, ...), or the embedded digits."""
+    """Data set by its TFDS name (mnist, fashion_mnist, cifar10, svhn_cropped, emnist/letters, ...), or an embedded one: digits; dirac,
+    ring8, grid25, swiss_roll, checkerboard (points); stacked_mnist (made from MNIST)."""
     split: str = "train"
     """Split to train on, in TFDS's slicing language, for instance train[:90%]."""
     size: int | None = None

@@ -65,7 +65,7 @@ class Grey(nn.Module):
 def judged(generator, num_classes=10, config=DIGITS, **options):
     gan = small_mlp(generator=generator, num_classes=num_classes)
     player = Player({}, {}, ())
-    state = GanState(jnp.int32(7), jax.random.key(0), player, player, None, {})
+    state = GanState(jnp.int32(7), jax.random.key(0), player, player, None, {}, {})
     return evaluate(gan, state, config, recognizer_config=QUICK, **options)
 
 

@@ -35,7 +35,7 @@ TINY = Config(
 
 def state_of_nothing():
     player = Player({}, {}, ())
-    return GanState(jnp.int32(7), jax.random.key(0), player, player, None, {})
+    return GanState(jnp.int32(7), jax.random.key(0), player, player, None, {}, {})
 
 
 class FromTruth(nn.Module):
