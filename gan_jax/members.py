@@ -12,7 +12,7 @@ import numpy as np
 
 from gan_jax import logs, parallel
 from gan_jax.config import Config, ConfigError
-from gan_jax.data import load
+from gan_jax.data import load, some
 from gan_jax.population import (
     build_members,
     finite_members,
@@ -29,7 +29,7 @@ from gan_jax.types import Array, GanState
 
 SHOWN = ("best", "median", "worst")
 _REAL = 10_000
-"""Training images, evenly spread, whose moments stand for the set's."""
+"""Training examples whose moments stand for the set's."""
 
 
 class Members:
@@ -114,8 +114,8 @@ class Members:
         images = np.asarray(jax.device_get(generate_members(self.gan, state, latents, labels)))
         if self._real is None:
             config = self._configs[0]
-            real = load(config.dataset, config.split, config.size).examples
-            self._real = moments(np.asarray(to_float(real[:: max(1, len(real) // _REAL)])))
+            real = some(load(config.dataset, config.split, config.size).examples, _REAL)
+            self._real = moments(np.asarray(to_float(real)))
         distances = np.array([moment_distance(moments(own), self._real) for own in images])
         alive = [i for i in range(self.size) if i not in self._failed]
         order = sorted(alive, key=lambda i: (not np.isfinite(distances[i]), distances[i]))

@@ -234,9 +234,9 @@ def _loop(
             if step % config.log_every == 0:
                 log()
             if step % config.sample_every == 0 or step == config.steps:
-                for name, images in trainee.images(state, *inputs).items():
+                for name, samples in trainee.images(state, *inputs).items():
                     if processes.first():
-                        pixels = paint(jax.device_get(images))
+                        pixels = paint(jax.device_get(samples))
                         pictures.save(picture(workdir, step, name), pixels)
                         record.picture(step, pixels, f"samples{name and '_' + name}")
             if step % config.checkpoint_every == 0:

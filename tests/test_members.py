@@ -37,7 +37,7 @@ TINY = Config(
     keep=2,
 )
 FOUR = Population(seeds=4)
-SWEEP = Population(seeds=2, sweep=(("g_optimizer.lr", (1e-2, 1e38)),))
+SWEEP = Population(seeds=2, sweep=(("d_optimizer.lr", (1e-2, 1e38)),))
 
 
 @pytest.fixture(scope="module")
@@ -148,14 +148,14 @@ def test_a_member_that_diverges_is_marked_and_ends_no_other(diverged, tmp_path):
 
 def test_a_run_whose_members_all_fail_ends(tmp_path):
     with pytest.raises(training.NotFinite, match=r"^all 2 members failed, the last one by step \d+$"):
-        training.train(TINY, tmp_path / "run", population=Population(2, (("g_optimizer.lr", (1e38,)),)))
+        training.train(TINY, tmp_path / "run", population=Population(2, (("d_optimizer.lr", (1e38,)),)))
 
 
 def test_the_folder_tells_seeds_and_sweep(diverged, finished):
     workdir, _ = diverged
     assert run_folder.read_config(workdir) == TINY and run_folder.read_population(workdir) == SWEEP
     values = json.loads((workdir / "config.json").read_text())
-    assert values["population"] == {"seeds": 2, "sweep": {"g_optimizer.lr": [1e-2, 1e38]}}
+    assert values["population"] == {"seeds": 2, "sweep": {"d_optimizer.lr": [1e-2, 1e38]}}
     with pytest.raises(ConfigError, match=r"differs in seeds or sweep; accepted"):
         training.train(TINY, workdir, population=FOUR)
     with pytest.raises(ConfigError, match=r"differs in seeds or sweep; accepted"):
