@@ -1,6 +1,9 @@
 """A small MLP GAN on a ring of eight Gaussians, whose modes can be counted: unconditional.
 
 uv run train.py ring8_mlp
+
+Two cores of an AMD EPYC, shared with much other work: 20,000 steps in 1:35, compilation included. `uv run eval.py runs/ring8_mlp`, 2,000
+samples: 8 of 8 modes, 96.9 % of high quality (real test points: 98.8 %), KL of the modes' shares 0.0007.
 """
 
 from gan_jax.config import Config, Network, Optimizer, Penalty
