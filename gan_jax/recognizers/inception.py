@@ -145,12 +145,7 @@ class InceptionV3(nn.Module):
 
     Call: ``x [b, 299, 299, 3]`` float32 in [-1, 1) ``-> (features [b, 2048], logits [b, 1008])`` float32; the features are
     the mean over positions before the final layer ("pool_3").
-
-    Attributes:
-      bias: whether the logits contain the final layer's bias.
     """
-
-    bias: bool = True
 
     @nn.compact
     def __call__(self, x: Array) -> tuple[Array, Array]:
@@ -168,7 +163,7 @@ class InceptionV3(nn.Module):
         x = InceptionE(pool_max=False, name="Mixed_7b")(x)
         x = InceptionE(pool_max=True, name="Mixed_7c")(x)
         features = x.mean((1, 2))
-        return features, nn.Dense(CLASSES, use_bias=self.bias, precision=Precision.HIGHEST, name="fc")(features)
+        return features, nn.Dense(CLASSES, precision=Precision.HIGHEST, name="fc")(features)
 
 
 def resize_as_tf1(images: Array, side: int = SIDE) -> Array:
@@ -200,15 +195,12 @@ class Inception:
 
     Attributes:
       variables: of `InceptionV3`.
-      bias: whether the logits contain the final layer's bias. The inception score's own code (Salimans et al. 2016) and
-        torch-fidelity leave it out.
       block: images at a time.
     """
 
     variables: PyTree
     key: str
     about: dict[str, Any]
-    bias: bool = False
     block: int = BLOCK
 
     def features(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -226,7 +218,7 @@ class Inception:
 
     def _see(self, images: np.ndarray) -> tuple[Array, Array]:
         images = np.repeat(to_uint8(images), 3 // images.shape[-1], -1)
-        return _recognize(InceptionV3(self.bias), self.variables, _prepare(images))
+        return _recognize(InceptionV3(), self.variables, _prepare(images))
 
 
 # Two programs, so that images of another size do not compile the network again.
