@@ -22,7 +22,7 @@ from gan_jax.metrics.streaming import stream
 from gan_jax.pictures import to_uint8
 from gan_jax.types import Array, PyTree
 
-BLOCK = 32
+BLOCK = 16
 SIDE = 299
 FEATURES = 2048
 CLASSES = 1008
