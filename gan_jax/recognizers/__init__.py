@@ -3,6 +3,7 @@
 A new architecture is a file of this folder and a line of `RECOGNIZERS`.
 """
 
+from gan_jax.recognizers.inception_weights import load_inception
 from gan_jax.recognizers.library import (
     RECOGNIZERS,
     SMALL_CNN,
@@ -20,6 +21,7 @@ __all__ = [
     "Pixels",
     "Recognizer",
     "RecognizerConfig",
+    "load_inception",
     "real_sample",
     "recognizer",
     "train_and_test",
