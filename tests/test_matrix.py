@@ -1,0 +1,96 @@
+"""Everything with everything: each loss x penalty x network x conditioning traced, and a compiled diagonal that learns a mixture."""
+
+import dataclasses
+import functools
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import gan_jax
+from gan_jax.build import abstract_batch, build
+from gan_jax.config import Config, Network, Optimizer, Penalty
+from gan_jax.data.truths import TRUTHS
+from gan_jax.dynamics import DYNAMICS
+from gan_jax.gan import init_state
+from gan_jax.losses import LOSSES
+from gan_jax.metrics.mixtures import nearest_modes
+from gan_jax.regularizers import G_REGULARIZERS, REGULARIZERS
+from gan_jax.train_step import generate, train_step, train_steps
+from gan_jax.types import Loss
+
+SIZES = {"mlp": {"width": 2, "depth": 1}, "dcgan": {"width": 2, "base": 2}, "sngan": {"width": 2, "base": 2}}
+lazily = lambda names: tuple(Penalty(name, 1.0, 1 + i % 2) for i, name in enumerate(names))
+
+
+def every_loss(player):
+    """The sum of all losses: what traces with it traces with each."""
+    return lambda real, fake: sum(getattr(loss, player)(real, fake) for loss in LOSSES.values())
+
+
+@pytest.mark.parametrize("conditioning", ["none", "projection", "acgan"])
+@pytest.mark.parametrize("network", SIZES)
+def test_every_loss_and_penalty_traces_with_every_network_and_conditioning(network, conditioning):
+    """Losses and penalties meet as sums, so that one trace holds all pairs of them; half of the penalties are lazy."""
+    config = Config(
+        generator=Network(network, **SIZES[network]),
+        discriminator=Network(network, **SIZES[network]),
+        conditioning=conditioning,
+        latents=2,
+        batch_size=4,
+    )
+    penalized = dataclasses.replace(config, penalties=lazily(REGULARIZERS), g_penalties=lazily(G_REGULARIZERS))
+    gan = dataclasses.replace(build(penalized), loss=Loss(every_loss("d"), every_loss("g")))
+    batch = abstract_batch(config, gan.shape)
+    state = jax.eval_shape(functools.partial(init_state, gan), jax.random.key(0), batch)
+    after, metrics = jax.eval_shape(functools.partial(train_step, gan), state, batch)
+    assert jax.tree.map(lambda a: (a.shape, a.dtype), after) == jax.tree.map(lambda a: (a.shape, a.dtype), state)
+    names = {f"d/{name}" for name in REGULARIZERS} | {f"g/{name}" for name in G_REGULARIZERS}
+    assert names <= metrics.keys() and all(m.shape == () for m in metrics.values())
+
+
+FOR_VECTORS = {
+    name
+    for name in REGULARIZERS
+    if not name.endswith("cr") or name == "zcr"  # the others shift and mirror images
+}
+DIAGONAL = [
+    (loss, penalty, dynamics)
+    for (loss, penalty), dynamics in zip(
+        zip(itertools.cycle(LOSSES), sorted(FOR_VECTORS), strict=False), itertools.cycle(DYNAMICS), strict=False
+    )
+]
+
+
+@pytest.mark.parametrize("loss, penalty, dynamics", DIAGONAL)
+def test_a_diagonal_learns_a_ring(loss, penalty, dynamics):
+    """Samples come nearer to the ring's modes, and to more than one of them, with each loss, penalty and order of moves."""
+    numbers = dict(lr=2e-3, b1=0.0, b2=0.99)
+    config = Config(
+        dataset="ring8",
+        latents=4,
+        generator=Network("mlp", width=32),
+        discriminator=Network("mlp", width=32),
+        loss=loss,
+        penalties=(Penalty(penalty, 0.05),)
+        + ((Penalty("gp", 1.0),) if loss == "wasserstein" and penalty != "gp" else ()),
+        dynamics=gan_jax.config.Dynamics(dynamics),
+        g_optimizer=Optimizer(**numbers),
+        d_optimizer=Optimizer(**numbers),
+        ema=1_000.0,
+        steps=1_000,
+    )
+    gan, data = build(config), gan_jax.resident(config)
+    state = init_state(gan, jax.random.key(0), abstract_batch(config, gan.shape))
+    z = jax.random.normal(jax.random.key(1), (512, 4))
+    distance = lambda state: np.abs(
+        np.linalg.norm(generate(gan, state, z, jnp.zeros(512, jnp.int32)), axis=1) - 1
+    ).mean()
+    before = distance(state)
+    state, metrics = train_steps(gan, state, data, config.steps)
+    assert all(np.isfinite(m) for m in metrics.values())
+    points = generate(gan, state, z, jnp.zeros(512, jnp.int32))
+    assert distance(state) < 0.5 * before
+    assert len(np.unique(nearest_modes(points, TRUTHS["ring8"]).nearest)) >= 3
