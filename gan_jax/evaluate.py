@@ -19,7 +19,7 @@ from gan_jax.config import Config, ConfigError
 from gan_jax.data import describe, load, some
 from gan_jax.feature_networks import choose
 from gan_jax.gan import Gan
-from gan_jax.metrics import METRICS, Sample, measure, nearest_neighbours, obstacle
+from gan_jax.metrics import BASIC, METRICS, SCORES, Estimate, Inputs, Sample, left_out, measure, nearest_neighbours
 from gan_jax.metrics.streaming import stream
 from gan_jax.recognizers import SMALL_CNN, FeatureNetwork, RecognizerConfig, real_sample, train_and_test
 from gan_jax.train_step import generate
@@ -90,13 +90,13 @@ def evaluate(
     sample = Sample(*network.features(images), labels if gan.num_classes else None)
     if choice.modes is not None:
         sample = sample._replace(modes=choice.modes(sample.features))
-    asked = {name: metric for name, metric in METRICS.items() if choice.modes or "modes" not in metric.needs}
-    obstacles = {name: obstacle(metric, sample, reference) for name, metric in asked.items()}
+    inputs = Inputs(sample, reference)
+    asked = [name for name in BASIC if choice.modes or "modes" not in METRICS[name].needs]
     return Evaluation(
         step=int(state.step),
-        scores=_named(measure(sample, reference), about.class_names),
-        real=_named(measure(held_out, seen), about.class_names),
-        left_out={name: why for name, why in obstacles.items() if why is not None},
+        scores=_named(measure(inputs), about.class_names),
+        real=_named(measure(Inputs(held_out, seen)), about.class_names),
+        left_out=left_out(inputs, asked),
         provenance={
             "dataset": about.name,
             "version": about.version,
@@ -144,9 +144,9 @@ def table(evaluation: Evaluation) -> str:
     lines = [f"{'':28}{'samples':>12}{'real images':>14}"]
     by_class = [name for name, score in scores.items() if isinstance(score, dict)]
     for name in (name for name in scores if name not in by_class):
-        lines.append(f"{METRICS[name].title:28}{_shown(name, scores[name]):>12}{_shown(name, real.get(name)):>14}")
+        lines.append(f"{SCORES[name].title:28}{_shown(name, scores[name]):>12}{_shown(name, real.get(name)):>14}")
     for name in by_class:
-        lines += ["", f"{METRICS[name].title}, by class"]
+        lines += ["", f"{SCORES[name].title}, by class"]
         for label in list(scores[name])[: 2 * ROWS]:
             cells = (_shown(name, part.get(name, {}).get(label)) for part in (scores, real))
             lines.append("  {:26}{:>12}{:>14}".format(label, *cells))
@@ -160,7 +160,7 @@ def table(evaluation: Evaluation) -> str:
         f"real images: {_told(yardstick)}, against {_told(yardstick['reference'])}: the yardstick.",
         f"features:    {network['features']} of {network['network']}{right}.",
     ]
-    left_out = dict.fromkeys((METRICS[name].title, why) for name, why in evaluation.left_out.items())
+    left_out = dict.fromkeys((SCORES[name].title, why) for name, why in evaluation.left_out.items())
     lines += [f"left out:    {title}, as {why}." for title, why in left_out]
     return "\n".join(lines)
 
@@ -168,7 +168,7 @@ def table(evaluation: Evaluation) -> str:
 def _check(num_samples: int, seed: int, features: int) -> None:
     if not 0 <= seed < 2**32:
         raise ConfigError(f"seed: {seed} is none; accepted: 0 to {2**32 - 1}.")
-    needed, title = max((metric.min_images(features), metric.title) for metric in METRICS.values())
+    needed, title = max((METRICS[name].min_images(features), METRICS[name].title) for name in BASIC)
     if num_samples < needed:
         raise ConfigError(
             f"num_samples: {num_samples} samples are too few for the {title} of {features} features; "
@@ -238,12 +238,12 @@ def _neighbour_grid(
     return pictures.grid(tiles.reshape(-1, *images.shape[1:]), tiles.shape[1])
 
 
-def _named(scores: dict[str, float | np.ndarray], class_names: tuple[str, ...]) -> dict[str, Any]:
-    """Scores as JSON holds them: those of ``[k]`` by class name, None for NaN."""
-    number = lambda value: None if math.isnan(value) else float(value)
+def _named(scores: dict[str, Estimate], class_names: tuple[str, ...]) -> dict[str, Any]:
+    """Scores as JSON holds them: those of ``[k]`` by class name, None for NaN and infinity."""
+    number = lambda value: float(value) if math.isfinite(value) else None
     return {
-        name: dict(zip(class_names, map(number, score), strict=True)) if np.ndim(score) else number(score)
-        for name, score in scores.items()
+        name: dict(zip(class_names, map(number, value), strict=True)) if np.ndim(value) else number(value)
+        for name, (value, _, _) in scores.items()
     }
 
 
@@ -258,4 +258,4 @@ def _told(part: dict[str, Any]) -> str:
 def _shown(name: str, value: float | None) -> str:
     if value is None:
         return "-"
-    return f"{100 * value:.1f} %" if METRICS[name].share else f"{value:.4g}"
+    return f"{100 * value:.1f} %" if SCORES[name].share else f"{value:.4g}"

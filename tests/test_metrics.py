@@ -1,11 +1,13 @@
 """The metrics against scipy, closed forms and brute force."""
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.linalg
 import scipy.spatial.distance
 
 from gan_jax import metrics
+from gan_jax.metrics import frechet
 
 
 def gaussian(rng, n, mean, scale):
@@ -84,7 +86,7 @@ def test_frechet_is_computed_in_float64():
     a = (rng.standard_normal((5000, 4)) + 1000).astype(np.float32)
     b = (rng.standard_normal((5000, 4)) * 1.1 + 1000).astype(np.float32)
     expected = by_scipy(a.astype(np.float64), b.astype(np.float64))
-    np.testing.assert_allclose(metrics.frechet_distance(a, b), expected, rtol=1e-6)
+    np.testing.assert_allclose(metrics.frechet_distance(a, b), expected, rtol=1e-9)
 
 
 def test_frechet_refuses_wrong_features():
@@ -114,22 +116,106 @@ def test_label_agreement_refuses_labels_outside_the_classes(labels):
         metrics.label_agreement(np.zeros((2, 4)), labels)
 
 
-@pytest.mark.parametrize("block", [1, 7, 1000])
-def test_nearest_neighbours_agree_with_brute_force(block):
-    rng = np.random.default_rng(5)
-    queries, references = rng.integers(0, 256, (5, 4, 4, 1)), rng.integers(0, 256, (40, 4, 4, 1)).astype(np.uint8)
-    indices, distances = metrics.nearest_neighbours(queries, references, 6, block=block)
-    every = scipy.spatial.distance.cdist(queries.reshape(5, -1).astype(float), references.reshape(40, -1).astype(float))
-    np.testing.assert_array_equal(indices, np.argsort(every, axis=1, kind="stable")[:, :6])
-    np.testing.assert_allclose(distances, np.sort(every, axis=1)[:, :6])
-    with pytest.raises(ValueError, match="1 to 40"):
-        metrics.nearest_neighbours(queries, references, 41)
+@pytest.mark.parametrize("block", [1, 7, 300, 4096])
+def test_streamed_moments_agree_with_float64(block):
+    rng = np.random.default_rng(7)
+    x = (rng.standard_normal((1000, 5)) * [1, 1e-3, 10, 0, 1] + [1000, 1, -3, 2, 0]).astype(np.float32)
+    found = metrics.moments(x, block=block)
+    exact = x.astype(np.float64)
+    np.testing.assert_allclose(found.mean, exact.mean(axis=0), rtol=1e-13, atol=1e-14)
+    np.testing.assert_allclose(found.covariance, np.cov(exact, rowvar=False), rtol=1e-10, atol=1e-12)
+    in_float32 = np.cov(x, rowvar=False, dtype=np.float32)
+    assert abs(in_float32 - np.cov(exact, rowvar=False)).max() > 1e-7  # so the agreement is not for nothing
+    blocks = (jnp.asarray(x[i : i + 100]) for i in range(0, 1000, 100))
+    np.testing.assert_allclose(metrics.moments_of_blocks(blocks).scatter, found.scatter, rtol=1e-10, atol=1e-8)
+    with pytest.raises(ValueError, match="none"):
+        metrics.moments_of_blocks([])
+    assert jnp.ones(1).dtype == jnp.float32  # the program around it keeps its precision
+
+
+def test_frechet_influence_is_the_derivative():
+    """A little more weight on one image moves the distance by that image's influence."""
+    rng = np.random.default_rng(8)
+    a, b = rng.standard_normal((60, 5)) @ rng.standard_normal((5, 5)), rng.standard_normal((80, 5)) + 1
+    gaussian_a, gaussian_b = frechet.fitted(a, b)
+    _, left, right = frechet._distance(gaussian_a, gaussian_b)
+    found = frechet._influence(a, gaussian_a, gaussian_b, left @ right)
+
+    def distance(weights):
+        covariance = np.cov(a, rowvar=False, aweights=weights, ddof=0) * 60 / 59
+        return metrics.frechet_distance_of_moments(weights @ a, covariance, b.mean(axis=0), np.cov(b, rowvar=False))
+
+    uniform, step = np.full(60, 1 / 60), 1e-5
+    tilted = [(1 - s) * uniform + s * np.eye(60) for s in (step, -step)]
+    expected = np.array([(distance(more) - distance(less)) / (2 * step) for more, less in zip(*tilted, strict=True)])
+    # The sample covariance's 60/59 stretches the quadratic part of the influence.
+    np.testing.assert_allclose(found - found.mean(), expected, rtol=0.02, atol=0.02 * expected.std())
+
+
+def hit_rate(estimates, truth):
+    return np.mean([e.low <= truth <= e.high for e in estimates])
+
+
+def test_frechet_interval_holds_the_spread_over_draws():
+    rng = np.random.default_rng(9)
+    f, scale, n = 4, np.array([1, 1.5, 0.5, 2]), 2000
+    draws = [(rng.standard_normal((n, f)), rng.standard_normal((n // 2, f)) * scale + 0.3) for _ in range(200)]
+    estimates = [metrics.frechet_estimate(*draw) for draw in draws]
+    truth = f * 0.3**2 + ((scale - 1) ** 2).sum()
+    assert 0.9 <= hit_rate(estimates, truth) <= 0.99
+    assert estimates[0].value == metrics.frechet_distance(*draws[0])
+
+
+def test_frechet_interval_survives_dead_features_and_few_images():
+    rng = np.random.default_rng(10)
+    a, b = rng.standard_normal((100, 6)), rng.standard_normal((90, 6)) + 1
+    wide = [np.hstack([x, np.zeros((len(x), 3))]) for x in (a, b)]
+    np.testing.assert_allclose(metrics.frechet_estimate(*wide), metrics.frechet_estimate(a, b), rtol=1e-6)
+    few = metrics.frechet_estimate(rng.standard_normal((20, 40)), rng.standard_normal((300, 40)))
+    assert few.low < few.value < few.high
+
+
+def test_frechet_infinity_has_no_bias_of_n():
+    rng = np.random.default_rng(11)
+    f, n = 16, 2000
+    reference = gaussian(rng, 20_000, np.zeros(f), np.ones(f))
+    draws = [rng.standard_normal((n, f)) * 1.2 + 0.1 for _ in range(40)]
+    truth = f * 0.1**2 + f * 0.2**2
+    estimates = [metrics.frechet_infinity(a, reference) for a in draws]
+    plain = np.mean([metrics.frechet_distance(a, reference) for a in draws])
+    assert plain > truth + 0.03  # what is to be removed
+    assert abs(np.mean([e.value for e in estimates]) - truth) < 0.01
+    assert hit_rate(estimates, truth) > 0.85
+    assert metrics.frechet_infinity(draws[0], reference, seed=1) == metrics.frechet_infinity(
+        draws[0], reference, seed=1
+    )
+    with pytest.raises(ValueError, match="170 are needed"):
+        metrics.frechet_infinity(draws[0][:169], reference)
+
+
+def test_frechet_by_class_is_the_frechet_distance_of_each_class():
+    rng = np.random.default_rng(12)
+    a, b, labels = rng.standard_normal((90, 3)), rng.standard_normal((120, 3)), np.arange(120) % 3
+    mean, by_class = metrics.frechet_by_class(a, labels[:90], b, labels, 3)
+    expected = [by_scipy(a[i::3], b[i::3]) for i in range(3)]
+    np.testing.assert_allclose(by_class.value, expected, rtol=1e-9)
+    np.testing.assert_allclose(mean.value, np.mean(expected), rtol=1e-9)
+    widths = by_class.high - by_class.value
+    np.testing.assert_allclose(mean.high - mean.value, np.sqrt((widths**2).sum()) / 3)
 
 
 def test_measure_leaves_out_what_the_sample_cannot_tell():
     rng = np.random.default_rng(6)
     features, logits, labels = rng.standard_normal((30, 3)), rng.standard_normal((30, 4)), np.arange(30) % 4
     reference = metrics.Sample(rng.standard_normal((20, 3)))
-    assert set(metrics.measure(metrics.Sample(features), reference)) == {"frechet_distance"}
-    assert set(metrics.measure(metrics.Sample(features, logits), reference)) == {"frechet_distance", "class_shares"}
-    assert set(metrics.measure(metrics.Sample(features, logits, labels), reference)) == set(metrics.METRICS)
+    basic = {score for name in metrics.BASIC for score in metrics.METRICS[name].scores}
+    modes = metrics.Modes(labels, labels > 0, np.full(4, 0.25))
+    for sample, expected in [
+        (metrics.Sample(features), {"frechet_distance"}),
+        (metrics.Sample(features, logits), {"frechet_distance", "class_shares"}),
+        (metrics.Sample(features, logits, labels), basic - set(metrics.METRICS["modes"].scores)),
+        (metrics.Sample(features, logits, labels, modes), basic),
+    ]:
+        inputs = metrics.Inputs(sample, reference)
+        assert set(metrics.measure(inputs)) == expected
+        assert set(metrics.left_out(inputs)) == basic - expected

@@ -1,133 +1,73 @@
-"""Scores of generated images: pure functions over what a feature network saw, in numpy and float64.
+"""Scores of images: pure functions over what a feature network saw, each with its 95 % interval.
 
-A new metric is a function in a file of this folder and a line of `METRICS`.
+A new metric is a function in a file of this folder and an entry of `METRICS` in ``registry.py``.
 """
 
-from __future__ import annotations
-
-import dataclasses
-from collections.abc import Callable
-from typing import NamedTuple
-
-import numpy as np
-
-from gan_jax.metrics.frechet import frechet_distance, frechet_distance_of_moments
+from gan_jax.metrics.classes import class_count, class_divergence
+from gan_jax.metrics.duplicates import duplicates
+from gan_jax.metrics.estimate import Estimate
+from gan_jax.metrics.frechet import (
+    frechet_by_class,
+    frechet_distance,
+    frechet_distance_of_moments,
+    frechet_estimate,
+)
+from gan_jax.metrics.frechet_infinity import frechet_infinity
+from gan_jax.metrics.inception_score import inception_score
+from gan_jax.metrics.kernel import draw_subsets, kernel_distance, kernel_distance_of_subsets
 from gan_jax.metrics.labels import class_shares, label_agreement, label_agreement_by_class
+from gan_jax.metrics.manifold import density_coverage, precision_recall
+from gan_jax.metrics.memorization import memorization
+from gan_jax.metrics.metric import Inputs, Metric, Sample, Score, obstacle
 from gan_jax.metrics.mixtures import Modes, high_quality_share, mode_divergence, modes_covered
-from gan_jax.metrics.neighbours import nearest_neighbours
+from gan_jax.metrics.moments import Moments, merge, moments, moments_of_blocks
+from gan_jax.metrics.neighbours import count_within, nearest_neighbours
+from gan_jax.metrics.protocols import Protocol, parse
+from gan_jax.metrics.registry import BASIC, METRICS, SCORES, left_out, measure
+from gan_jax.metrics.two_sample import logistic_test, nearest_neighbour_test
 
 __all__ = [
+    "BASIC",
     "METRICS",
+    "SCORES",
+    "Estimate",
+    "Inputs",
     "Metric",
     "Modes",
+    "Moments",
+    "Protocol",
     "Sample",
+    "Score",
+    "class_count",
+    "class_divergence",
     "class_shares",
+    "count_within",
+    "density_coverage",
+    "draw_subsets",
+    "duplicates",
+    "frechet_by_class",
     "frechet_distance",
     "frechet_distance_of_moments",
+    "frechet_estimate",
+    "frechet_infinity",
     "high_quality_share",
+    "inception_score",
+    "kernel_distance",
+    "kernel_distance_of_subsets",
     "label_agreement",
     "label_agreement_by_class",
+    "left_out",
+    "logistic_test",
     "measure",
+    "memorization",
+    "merge",
     "mode_divergence",
     "modes_covered",
+    "moments",
+    "moments_of_blocks",
+    "nearest_neighbour_test",
     "nearest_neighbours",
     "obstacle",
+    "parse",
+    "precision_recall",
 ]
-
-
-class Sample(NamedTuple):
-    """What a feature network saw in ``n`` images.
-
-    ``features``: ``[n, f]`` float32. ``logits``: ``[n, k]`` float32, None where the network does not classify.
-    ``labels``: ``[n]`` int32, the classes that the images were made or marked as; None where they have none.
-    ``modes``: to which modes of a known truth they belong; None where none is known.
-    """
-
-    features: np.ndarray
-    logits: np.ndarray | None = None
-    labels: np.ndarray | None = None
-    modes: Modes | None = None
-
-
-@dataclasses.dataclass(frozen=True)
-class Metric:
-    """A score of images against a reference.
-
-    ``function(images, reference)`` gives a number, or one per class ``[k]``; ``share``: it lies in [0, 1]. ``needs``:
-    fields of the images' `Sample` without which it has no meaning. ``min_images(f)``: the fewest images, on either
-    side, from which it can be estimated with ``f`` features.
-    """
-
-    function: Callable[[Sample, Sample], float | np.ndarray]
-    title: str
-    share: bool = True
-    needs: tuple[str, ...] = ()
-    min_images: Callable[[int], int] = lambda features: 1
-
-
-MISSING = {
-    "labels": "the images have no labels",
-    "logits": "the feature network recognizes no classes",
-    "modes": "the samples are too few to count modes",
-}
-
-METRICS: dict[str, Metric] = {
-    "frechet_distance": Metric(
-        lambda images, reference: frechet_distance(images.features, reference.features),
-        title="Frechet distance",
-        share=False,
-        # With f images or fewer the covariance is singular and the distance says more of the count than of the images.
-        min_images=lambda features: features + 1,
-    ),
-    "label_agreement": Metric(
-        lambda images, reference: label_agreement(images.logits, images.labels),
-        title="recognized as their label",
-        needs=("logits", "labels"),
-    ),
-    "label_agreement_by_class": Metric(
-        lambda images, reference: label_agreement_by_class(images.logits, images.labels),
-        title="recognized as their label",
-        needs=("logits", "labels"),
-    ),
-    "class_shares": Metric(
-        lambda images, reference: class_shares(images.logits),
-        title="share of the images",
-        needs=("logits",),
-    ),
-    "modes_covered": Metric(
-        lambda images, reference: float(modes_covered(images.modes)),
-        title="modes covered",
-        share=False,
-        needs=("modes",),
-    ),
-    "high_quality_share": Metric(
-        lambda images, reference: float(high_quality_share(images.modes)),
-        title="of high quality",
-        needs=("modes",),
-    ),
-    "mode_divergence": Metric(
-        lambda images, reference: float(mode_divergence(images.modes)),
-        title="KL of the modes' shares",
-        share=False,
-        needs=("modes",),
-    ),
-}
-
-
-def obstacle(metric: Metric, images: Sample, reference: Sample) -> str | None:
-    """Why a metric cannot be computed, as a clause; None where it can."""
-    for field in metric.needs:
-        if getattr(images, field) is None:
-            return MISSING[field]
-    needed = metric.min_images(images.features.shape[1])
-    fewest = min(len(images.features), len(reference.features))
-    return None if fewest >= needed else f"{fewest} images are too few, {needed} are needed"
-
-
-def measure(images: Sample, reference: Sample) -> dict[str, float | np.ndarray]:
-    """Every metric of `METRICS` that can be computed, by name."""
-    return {
-        name: metric.function(images, reference)
-        for name, metric in METRICS.items()
-        if obstacle(metric, images, reference) is None
-    }

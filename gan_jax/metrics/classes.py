@@ -1,0 +1,53 @@
+"""Which classes a generator makes, and how evenly, with intervals; `mixtures` counts modes in compiled programs.
+
+Counted as for Stacked MNIST (Metz et al. 2017, "Unrolled generative adversarial networks", section 3.3.1; Lin et al. 2018, PacGAN):
+modes found by a classifier, and the divergence of their frequencies from the true ones.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gan_jax.metrics.estimate import Estimate, normal
+
+
+def class_count(classes: np.ndarray, k: int) -> Estimate:
+    """How many of ``k`` classes are among ``classes`` ``[n]`` int, 0 to k - 1.
+
+    A count that more images can only raise. No interval: images say nothing of classes that are not among them.
+    """
+    return Estimate(float((_frequencies(classes, k) > 0).sum()))
+
+
+def class_divergence(classes: np.ndarray, weights: np.ndarray) -> Estimate:
+    """KL(frequencies of ``classes`` ``[n]`` || ``weights`` ``[k]``), in nats, 0 or more.
+
+    Args:
+      weights: of the true classes, any positive scale; ``np.ones(k)`` for the divergence from uniform.
+
+    Returns:
+      With a normal 95 % interval over other draws of images (delta method, with the second-order term (k - 1) / 2n^2, which is all
+      of the variance where frequencies equal the weights). About (k - 1) / 2n of the value is bias of the finite n.
+      Infinite, without an interval, where there are images of a class of weight 0.
+
+    Raises:
+      ValueError: for classes outside 0..k-1, weights that are negative or all zero.
+    """
+    weights = np.asarray(weights, np.float64)
+    if weights.min() < 0 or weights.sum() <= 0:
+        raise ValueError(f"weights: {weights.tolist()}; needed: none below 0 and one above.")
+    n, k = len(classes), len(weights)
+    p, q = _frequencies(classes, k), weights / weights.sum()
+    seen = p > 0
+    if (q[seen] == 0).any():
+        return Estimate(np.inf)
+    logs = np.log(p[seen] / q[seen])
+    value = (p[seen] * logs).sum()
+    variance = ((p[seen] * logs**2).sum() - value**2) / n + (k - 1) / (2 * n**2)
+    return normal(value, np.sqrt(variance), least=0.0)
+
+
+def _frequencies(classes: np.ndarray, k: int) -> np.ndarray:
+    if not len(classes) or classes.min() < 0 or classes.max() >= k:
+        raise ValueError(f"classes: {len(classes)} of them, not all in 0 to {k - 1}.")
+    return np.bincount(classes, minlength=k) / len(classes)

@@ -1,0 +1,129 @@
+"""What a metric is: a pure function of what a feature network saw, what it needs for it, and how its scores are shown."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from gan_jax.metrics.estimate import Estimate
+from gan_jax.metrics.mixtures import Modes
+
+
+class Sample(NamedTuple):
+    """What a feature network saw in ``n`` images.
+
+    ``features``: ``[n, f]`` float32. ``logits``: ``[n, k]`` float32, None where the network does not classify.
+    ``labels``: ``[n]`` int32, the classes that the images were made or marked as; None where they have none.
+    ``modes``: to which modes of a known truth they belong; None where none is known.
+    """
+
+    features: np.ndarray
+    logits: np.ndarray | None = None
+    labels: np.ndarray | None = None
+    modes: Modes | None = None
+
+    def at(self, index: np.ndarray | slice) -> Sample:
+        """The sample of some of the images."""
+        *fields, modes = self
+        if modes is not None:
+            modes = modes._replace(nearest=modes.nearest[index], good=modes.good[index])
+        return Sample(*(None if field is None else field[index] for field in fields), modes)
+
+
+class Inputs(NamedTuple):
+    """What a metric may look at.
+
+    ``images``: those that are judged. ``reference``: real images that they are compared with. ``training``: the real images
+    that the GAN learned from; ``held_out``: real images that it never saw; None where unknown. ``seed``: of all random choices.
+    """
+
+    images: Sample
+    reference: Sample
+    training: Sample | None = None
+    held_out: Sample | None = None
+    seed: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Score:
+    """How a score is shown. ``share``: it lies in [0, 1]. ``by_class``: it is ``[k]``, one number a class."""
+
+    title: str
+    share: bool = False
+    by_class: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Metric:
+    """Scores of images.
+
+    Attributes:
+      function: gives an `Estimate` for each of ``scores``, which are named alike in no other metric.
+      title: in a sentence.
+      needs: what it has no meaning without: ``logits``, ``labels`` or ``modes`` of the images, ``reference_labels``,
+        ``training``, ``held_out``.
+      min_images: the fewest images from which it can be estimated with ``f`` features. ``min_reference``: the fewest real
+        ones on the other side; None for as many.
+      per_class: the fewest are needed of every class.
+      balanced: compares equal numbers; more are thinned out at random, by the inputs' seed.
+    """
+
+    function: Callable[[Inputs], dict[str, Estimate]]
+    title: str
+    scores: dict[str, Score]
+    needs: tuple[str, ...] = ()
+    min_images: Callable[[int], int] = lambda features: 1
+    min_reference: Callable[[int], int] | None = None
+    per_class: bool = False
+    balanced: bool = False
+
+    def fewest(self, features: int, classes: int) -> int:
+        """The fewest images that it takes of ``classes`` classes (0 for none) in equal shares."""
+        return self.min_images(features) * (max(classes, 1) if self.per_class else 1)
+
+    def measure(self, inputs: Inputs) -> dict[str, Estimate]:
+        """Its scores, for inputs without an `obstacle`."""
+        return self.function(_balanced(inputs) if self.balanced else inputs)
+
+
+# For each need: whether it is met, and what to say where it is not.
+NEEDS: dict[str, tuple[Callable[[Inputs], bool], str]] = {
+    "labels": (lambda inputs: inputs.images.labels is not None, "the images have no labels"),
+    "logits": (lambda inputs: inputs.images.logits is not None, "the feature network recognizes no classes"),
+    "modes": (lambda inputs: inputs.images.modes is not None, "the samples are too few to count modes"),
+    "reference_labels": (lambda inputs: inputs.reference.labels is not None, "the real images have no labels"),
+    "training": (lambda inputs: inputs.training is not None, "the training images are not given"),
+    "held_out": (lambda inputs: inputs.held_out is not None, "no real images are held out"),
+}
+
+
+def obstacle(metric: Metric, inputs: Inputs) -> str | None:
+    """Why a metric cannot be computed, as a clause; None where it can."""
+    for need in metric.needs:
+        met, complaint = NEEDS[need]
+        if not met(inputs):
+            return complaint
+    features = inputs.images.features.shape[1]
+    needed = metric.min_images(features)
+    needed_reference = metric.min_reference(features) if metric.min_reference else needed
+    sides = [(inputs.images, needed), (inputs.reference, needed_reference)]
+    sides += [(inputs.held_out, needed)] * ("held_out" in metric.needs)
+    for sample, least in sides:
+        fewest, whose = len(sample.features), "images"
+        if metric.per_class:
+            classes = inputs.images.logits.shape[1]
+            numbers = np.bincount(sample.labels, minlength=classes)[:classes]
+            fewest, whose = numbers.min(), f"images of class {numbers.argmin()}"
+        if fewest < least:
+            return f"{fewest} {whose} are too few, {least} are needed"
+    return None
+
+
+def _balanced(inputs: Inputs) -> Inputs:
+    sizes = len(inputs.images.features), len(inputs.reference.features)
+    rng, n = np.random.default_rng(inputs.seed), min(sizes)
+    thinned = [np.sort(rng.choice(size, n, replace=False)) if size > n else slice(None) for size in sizes]
+    return inputs._replace(images=inputs.images.at(thinned[0]), reference=inputs.reference.at(thinned[1]))
