@@ -173,7 +173,7 @@ def test_failed_export_leaves_nothing(tmp_path, monkeypatch):
 def test_export_refuses_a_folder_in_use(made, tmp_path):
     (tmp_path / "file").write_text("")
     for folder in (tmp_path, tmp_path / "file", tmp_path / "file" / "below"):
-        with pytest.raises(ConfigError, match="^export: "):
+        with pytest.raises(ConfigError, match=r"^export: "):
             export(*made, CONFIG, folder, num_samples=10)
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
