@@ -187,6 +187,7 @@ def test_path_that_is_no_data_set(tmp_path):
 
 
 def test_script_exports(made, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(run_folder, "read_population", lambda _: None)
     monkeypatch.setattr(run_folder, "read_config", lambda _: CONFIG)
     monkeypatch.setattr(run_folder, "load", lambda *_: made)
     command = ["run", "--num-samples", "20", "--export", str(tmp_path / "x")]
