@@ -66,6 +66,8 @@ def export(
         raise ConfigError(f"seed: {seed} is none; accepted: 0 to {2**32 - 1}.")
     filters.check(gan.num_classes)
     about = describe(config.dataset)
+    if len(about.shape) != 3:
+        raise ConfigError(f"export: {config.dataset} holds vectors; accepted: GANs of images.")
     labels = np.arange(num_samples, dtype=np.int32) % max(gan.num_classes, 1)
     judge = recognizer(config.dataset, config.size) if filters.min_confidence is not None else None
     accepts = accepted_by(gan, state, config, filters, seed, judge)

@@ -143,7 +143,7 @@ def test_gan_learns_from_the_given_images_alone(monkeypatch):
     monkeypatch.setattr(augmenting, "from_arrays", lambda *a, **k: given.append(a) or held(*a, **k))
     config = recognition.Options(dataset="digits", gan_steps=2, gan_width=8).gan
     images = Images(np.zeros((20, 8, 8, 1), np.uint8), np.arange(20, dtype=np.int32) % 10)
-    gan, state = augmenting.train_gan(config, images)
+    _, state = augmenting.train_gan(config, images)
     assert state.step == 2 and len(given) == 1 and given[0][0] is images.x
 
 

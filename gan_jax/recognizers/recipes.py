@@ -21,9 +21,6 @@ RECOGNIZERS: dict[str, Callable[..., nn.Module]] = {
 }
 """Architectures: ``(num_classes, features=..., width=...)`` gives a module ``(x, *, train) -> (features, logits)``."""
 
-WARM_UP = 0.05
-"""Share of the steps over which the learning rate rises."""
-
 
 @dataclasses.dataclass(frozen=True)
 class RecognizerConfig:
@@ -106,9 +103,7 @@ def _classifier(config: RecognizerConfig, num_classes: int) -> Classifier:
     _check(config)
     own = {"width": config.width, "dropout": config.dropout}
     own = {name: value for name, value in own.items() if value is not None}
-    rate = optax.warmup_cosine_decay_schedule(
-        config.lr * WARM_UP, config.lr, max(1, round(WARM_UP * config.steps)), max(2, config.steps)
-    )
+    rate = optax.cosine_decay_schedule(config.lr, config.steps)
     return Classifier(
         make(num_classes, features=config.features, **own),
         optax.adamw(rate, weight_decay=config.weight_decay),
