@@ -128,7 +128,8 @@ def test_tiny_study_is_resumed(tmp_path, monkeypatch, capsys):
 
     for name in ("results.csv", "results.md", "results.png"):
         assert (tmp_path / "study" / name).stat().st_size
-    assert Image.open(tmp_path / "study" / "results.png").size == (1050, 675)
+    with Image.open(tmp_path / "study" / "results.png") as picture:
+        assert picture.size == (1050, 675)
     before = len(seen)
     assert recognition.main(command) == 0 and len(seen) == before
     capsys.readouterr()
