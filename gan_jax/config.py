@@ -207,7 +207,8 @@ class Config:
 
     dataset: str = "digits"
     """Data set by its TFDS name (mnist, fashion_mnist, cifar10, svhn_cropped, emnist/letters, ...), or an embedded one: digits; dirac,
-    ring8, grid25, swiss_roll, checkerboard (points); stacked_mnist (made from MNIST)."""
+    ring8, grid25, swiss_roll, checkerboard (points); stacked_mnist (made from MNIST); or the path of a folder that TFDS or
+    eval.py --export wrote."""
     split: str = "train"
     """Split to train on, in TFDS's slicing language, for instance train[:90%]."""
     size: int | None = None

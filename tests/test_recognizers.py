@@ -1,6 +1,7 @@
 """Recognizers: what they learn, what they see, and what is kept of them."""
 
 import dataclasses
+import itertools
 import json
 
 import flax.linen as nn
@@ -10,19 +11,28 @@ import numpy as np
 import optax
 import pytest
 
-from gan_jax import ConfigError
-from gan_jax.data import Description, load
+from gan_jax import Config, ConfigError
+from gan_jax.data import Description, batches, from_arrays, load
 from gan_jax.metrics.streaming import stream
 from gan_jax.recognizers import (
+    RECIPES,
     RECOGNIZERS,
+    SMALL_CNN,
+    Augmentation,
     Pixels,
     RecognizerConfig,
+    accuracy,
+    fit,
+    fitting,
     library,
     real_sample,
     recognizer,
     train_and_test,
     training,
 )
+from gan_jax.recognizers.__main__ import main
+from gan_jax.recognizers.augment import mirrored, noisy, shifted, warped
+from gan_jax.recognizers.recipes import classifier
 from gan_jax.types import Batch
 
 TINY = RecognizerConfig(features=8, steps=3, batch_size=16)
@@ -78,56 +88,168 @@ def test_step_is_the_gradient_of_the_cross_entropy():
     assert state.step == 1
 
 
-def test_training_is_a_function_of_its_key():
-    """The same key and batches end with the same bits, and statistics of batch normalization are learned too."""
-    classifier = training.Classifier(RECOGNIZERS["cnn"](10, features=8), optax.adam(1e-3), shift=1)
-    rng = np.random.default_rng(0)
-    batches = [Batch(rng.integers(0, 256, (8, 8, 8, 1), np.uint8), rng.integers(0, 10, 8, np.int32)) for _ in range(3)]
+def test_step_by_smoothed_and_mixed_labels():
+    """Against the definitions: cross-entropy with (1 - s) onehot + s / k; of two of the same image, mixing changes the label alone."""
 
-    def trained(seed):
-        state = training.init_state(classifier, jax.random.key(seed), (8, 8, 1))
-        return training.train(classifier, state, iter(batches), 3, "test").network
+    class Linear(nn.Module):
+        @nn.compact
+        def __call__(self, x, *, train):
+            x = x.reshape(len(x), -1)
+            return x, nn.Dense(3, use_bias=False)(x)
 
-    first, again, other = trained(0), trained(0), trained(1)
-    jax.tree.map(np.testing.assert_array_equal, first, again)
-    kernels = [player.params["Dense_0"]["kernel"] for player in (first, other)]
-    assert not np.any(kernels[0] == kernels[1])
-    assert all(np.all(norm["mean"] != 0) for norm in jax.tree.leaves(first.stats, is_leaf=lambda x: "mean" in x))
+    image = np.random.default_rng(0).integers(0, 256, (1, 2, 2, 1), dtype=np.uint8)
+    batch = Batch(np.repeat(image, 2, 0), np.array([0, 2], np.int32))
+
+    def loss(**changes):
+        made = training.Classifier(Linear(), optax.sgd(0.5), **changes)
+        state = training.init_state(made, jax.random.key(0), (2, 2, 1))
+        logits = (image.reshape(1, 4) / 127.5 - 1) @ np.asarray(state.network.params["Dense_0"]["kernel"], np.float64)
+        return float(training.train_step(made, state, batch)[1]["loss"]), np.log(np.exp(logits[0]).sum()) - logits[0]
+
+    found, losses = loss(smoothing=0.3)
+    np.testing.assert_allclose(found, 0.7 * (losses[0] + losses[2]) / 2 + 0.3 * losses.mean(), rtol=1e-5)
+    found, losses = loss(mixup=1.0)
+    shares = (found - losses[2]) / (losses[0] - losses[2])  # the mean share of the first label
+    assert 0 < shares < 1
+    plain, _ = loss()
+    assert abs(found - plain) > 1e-4 or abs(shares - 0.5) < 1e-3
+
+
+@pytest.mark.parametrize("changes", [{}, {"mixup": 0.2, "smoothing": 0.1}])
+def test_loop_is_the_steps(changes):
+    """One call of the compiled loop against single steps over the same batches; the average follows the weights."""
+    made = training.Classifier(RECOGNIZERS["cnn"](10, width=4, features=8), optax.sgd(0.1), Augmentation(1), **changes)
+    data = load("digits", "train")
+    resident = from_arrays(np.asarray(data.examples), data.labels, 3, batch_size=16)
+    one = training.init_state(made, jax.random.key(0), (8, 8, 1))
+    many, means = training.train_steps(made, jax.tree.map(jnp.copy, one), resident, 3)
+    order = Config(dataset="digits", batch_size=16, seed=3)
+    losses = []
+    for batch in itertools.islice(batches(order), 3):
+        one, metrics = training.train_step(made, one, jax.tree.map(lambda a: a[0], batch))
+        losses.append(float(metrics["loss"]))
+    assert many.step == one.step == 3
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-4), many.network, one.network)
+    np.testing.assert_allclose(means["loss"], np.mean(losses), rtol=1e-4)
+    kernel = lambda tree: tree["params"]["Dense_0"]["kernel"]
+    assert not np.allclose(kernel(many.average), 0) and np.any(
+        kernel(many.average) != many.network.params["Dense_0"]["kernel"]
+    )
+
+
+def test_average_is_that_of_the_weights():
+    """With a half-life of ``AVERAGED`` of the steps so far, against the recursion in numpy."""
+    made = training.Classifier(RECOGNIZERS["cnn"](3, width=4, features=8), optax.sgd(0.1))
+    state = training.init_state(made, jax.random.key(0), (8, 8, 1))
+    kernel = lambda params: np.array(params["Dense_0"]["kernel"], np.float64)
+    expected, rng = kernel(state.network.params), np.random.default_rng(0)
+    for step in range(1, 4):
+        batch = Batch(rng.integers(0, 256, (8, 8, 8, 1), np.uint8), rng.integers(0, 3, 8, np.int32))
+        state, _ = training.train_step(made, state, batch)
+        keep = 0.5 ** (1 / (training.AVERAGED * step))
+        expected = keep * expected + (1 - keep) * kernel(state.network.params)
+    np.testing.assert_allclose(kernel(state.average["params"]), expected, atol=1e-6)
+
+
+def test_fit_is_a_function_of_its_arguments():
+    """The same arguments give the same bits, other seeds another network without compiling anew, and it learns."""
+    data, test = load("digits", "train"), load("digits", "test")
+    images, labels = np.asarray(data.examples), data.labels
+    config = RecognizerConfig(steps=60, batch_size=32, width=8, features=16)
+    told = []
+    first = fit(config, images, labels, 10, told=lambda n, metrics: told.append(n))
+    traced = training.train_steps._cache_size()
+    again, other = (fit(dataclasses.replace(config, seed=seed), images, labels, 10) for seed in (0, 1))
+    assert training.train_steps._cache_size() == traced and sum(told) == 60
+    jax.tree.map(np.testing.assert_array_equal, first.variables, again.variables)
+    assert not np.array_equal(*(r.variables["params"]["Dense_0"]["kernel"] for r in (first, other)))
+    found = accuracy(first, test.examples, test.labels)
+    assert 0.8 < found < 1
+    assert found == np.mean(np.argmax(first.features(test.examples)[1], 1) == test.labels)
+
+
+def test_interrupted_fit_goes_on(tmp_path, monkeypatch):
+    """Stopped after a checkpoint and called again, it ends with the bits of an uninterrupted one and leaves no checkpoint."""
+    data = load("digits", "train")
+    images, labels = np.asarray(data.examples)[:100], data.labels[:100]
+    config = RecognizerConfig(steps=9, batch_size=16, width=4, features=8)
+    monkeypatch.setattr(fitting, "CHECKPOINT_SECONDS", 0)
+    monkeypatch.setattr(fitting, "CHUNK_SECONDS", 0)
+    whole = fit(config, images, labels, 10)
+    made, calls = [], iter(range(100))
+
+    def interrupt(n, metrics):
+        made.append(n)
+        if next(calls) == 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(config, images, labels, 10, told=interrupt, checkpoints=tmp_path / "checkpoints")
+    resumed = fit(config, images, labels, 10, told=interrupt, checkpoints=tmp_path / "checkpoints")
+    assert sum(made[5:]) < 9  # it did not begin anew
+    jax.tree.map(np.testing.assert_array_equal, whole.variables, resumed.variables)
+    assert not (tmp_path / "checkpoints").exists()
 
 
 def test_shifts_are_whole_and_all_occur():
     rng = np.random.default_rng(0)
     image = rng.uniform(-1, 1, (4, 5, 2)).astype(np.float32)
-    moved = np.asarray(training.shifted(jax.random.key(0), jnp.asarray(np.stack([image] * 200)), 1))
+    moved = np.asarray(shifted(jax.random.key(0), jnp.asarray(np.stack([image] * 200)), 1))
     padded = np.pad(image, ((1, 1), (1, 1), (0, 0)), constant_values=-1)
     accepted = [padded[i : i + 4, j : j + 5] for i in range(3) for j in range(3)]
     found = [[np.array_equal(one, other) for other in accepted].index(True) for one in moved]
     assert set(found) == set(range(9))
-    np.testing.assert_array_equal(training.shifted(jax.random.key(0), jnp.asarray(image[None]), 0), image[None])
+    np.testing.assert_array_equal(shifted(jax.random.key(0), jnp.asarray(image[None]), 0), image[None])
+
+
+def test_mirrors_are_those_of_half_the_images():
+    x = jax.random.normal(jax.random.key(0), (400, 2, 3, 1))
+    seen = np.asarray(mirrored(jax.random.key(1), x, 0.5))
+    flipped = [np.array_equal(one, image[:, ::-1]) for one, image in zip(seen, x, strict=True)]
+    same = [np.array_equal(one, image) for one, image in zip(seen, x, strict=True)]
+    assert np.array_equal(flipped, ~np.array(same)) and 150 < sum(flipped) < 250
+    np.testing.assert_array_equal(mirrored(jax.random.key(1), x, 0.0), x)
+
+
+def test_turns_and_stretches_are_those_of_the_plane():
+    """A ramp along one axis, turned and stretched, is a ramp again: its slope has the length 1 / factor and the direction of the turn."""
+    _, j = np.mgrid[:9, :9] - 4.0
+    ramp = jnp.asarray(np.repeat(j[None, ..., None] / 8, 50, 0), jnp.float32)
+    middle = (slice(None), slice(3, 6), slice(3, 6), 0)
+    turned = np.asarray(warped(jax.random.key(0), ramp, 30.0, 0.0))[middle] * 8
+    di, dj = (np.gradient(turned, axis=axis)[:, 1, 1] for axis in (1, 2))
+    np.testing.assert_allclose(np.hypot(di, dj), 1, atol=1e-4)
+    angles = np.rad2deg(np.arctan2(di, dj))
+    assert -30 <= angles.min() < -20 and 20 < angles.max() <= 30
+    stretched = np.asarray(warped(jax.random.key(0), ramp, 0.0, 0.2))[middle] * 8
+    np.testing.assert_allclose(np.gradient(stretched, axis=1), 0, atol=1e-4)
+    factors = 1 / np.gradient(stretched, axis=2)[:, 1, 1]
+    assert 0.8 <= factors.min() < 0.87 and 1.13 < factors.max() <= 1.2
+    np.testing.assert_array_equal(warped(jax.random.key(0), ramp, 0.0, 0.0), ramp)
 
 
 def test_noise_is_uniform_with_an_amplitude_for_each_image():
     x = jnp.zeros((300, 16, 16, 1))
-    noise = np.asarray(training.noisy(jax.random.key(0), x, 0.5))
+    noise = np.asarray(noisy(jax.random.key(0), x, 0.5))
     amplitudes = np.abs(noise).max(axis=(1, 2, 3))
     assert 0 < amplitudes.min() < 0.05 and 0.45 < amplitudes.max() <= 0.5
     assert abs(amplitudes.mean() - 0.25) < 0.03  # each uniform in [0, 0.5]
     spread = noise.std(axis=(1, 2, 3)) / amplitudes
     np.testing.assert_allclose(spread, 1 / np.sqrt(3), rtol=0.2)  # of a uniform variable in [-1, 1]
     assert abs((noise / amplitudes[:, None, None, None]).mean()) < 0.01
-    np.testing.assert_array_equal(training.noisy(jax.random.key(0), x + 0.3, 0.0), x + 0.3)
-    assert np.abs(training.noisy(jax.random.key(0), x + 0.9, 0.5)).max() == 1
+    np.testing.assert_array_equal(noisy(jax.random.key(0), x + 0.3, 0.0), x + 0.3)
+    assert np.abs(noisy(jax.random.key(0), x + 0.9, 0.5)).max() == 1
 
 
 @pytest.mark.parametrize("name", RECOGNIZERS)
-@pytest.mark.parametrize("shape", [(8, 8, 1), (9, 12, 1), (28, 28, 1), (32, 32, 3)])
+@pytest.mark.parametrize("shape", [(8, 8, 1), (9, 12, 1), (28, 28, 1), (32, 32, 3), (64, 64, 3)])
 def test_architectures_take_every_size(name, shape):
     network = RECOGNIZERS[name](7, features=16)
     make = lambda key, x: network.init_with_output(key, x, train=False)
     (features, logits), variables = jax.eval_shape(make, jax.random.key(0), jnp.zeros((3, *shape)))
     assert (features.shape, logits.shape) == ((3, 16), (3, 7))
     assert features.dtype == logits.dtype == jnp.float32
-    assert sum(leaf.size for leaf in jax.tree.leaves(variables["params"])) < 1_000_000
+    assert sum(leaf.size for leaf in jax.tree.leaves(variables["params"])) < 2_000_000
 
 
 # What they see
@@ -175,7 +297,7 @@ def test_pixels_average_to_8x8():
 def test_kept_recognizer_is_the_trained_one(cache, monkeypatch, capsys):
     first = recognizer("digits", None, TINY)
     assert "Training a recognizer on digits" in capsys.readouterr().err
-    monkeypatch.setattr(training, "train", None)
+    monkeypatch.setattr(fitting, "fit", None)
     second = recognizer("digits", None, TINY)
     assert capsys.readouterr().err == ""
     assert (second.key, second.about) == (first.key, first.about)
@@ -213,6 +335,7 @@ def test_damaged_cache_is_made_again(cache, capsys):
     told = capsys.readouterr().err.splitlines()
     assert [" is damaged " in line for line in told] == [True, False, True]
     assert sorted(cache.rglob("*")) == sorted([cache / first.key, *files])
+    assert library.kept(first.key) in files
 
 
 def test_cache_that_cannot_be_written_is_refused(tmp_path, monkeypatch):
@@ -224,7 +347,7 @@ def test_cache_that_cannot_be_written_is_refused(tmp_path, monkeypatch):
 
 def test_provenance_is_json(tiny):
     assert json.loads(json.dumps(tiny.about)) == tiny.about
-    assert tiny.about | dataclasses.asdict(TINY) == tiny.about
+    assert tiny.about | json.loads(json.dumps(dataclasses.asdict(TINY))) == tiny.about
 
 
 def test_wrong_inputs(cache, monkeypatch):
@@ -252,3 +375,51 @@ def test_splits(splits, expected):
 def test_data_without_a_training_split_are_refused():
     with pytest.raises(ConfigError, match="has test"):
         train_and_test({"test": 1})
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_recipes_make_classifiers(name):
+    made = classifier(RECIPES[name], 10)
+    state = jax.eval_shape(lambda: training.init_state(made, jax.random.key(0), (28, 28, 1)))
+    batch = Batch(jax.ShapeDtypeStruct((8, 28, 28, 1), jnp.uint8), jax.ShapeDtypeStruct((8,), jnp.int32))
+    after, _ = jax.eval_shape(lambda state, batch: training.train_step(made, state, batch), state, batch)
+    jax.tree.map(lambda a, b: None if a.shape == b.shape else pytest.fail("shape"), state.average, after.average)
+
+
+# The command
+
+
+def test_command_trains_tells_and_keeps(cache, capsys):
+    command = ["digits", "--steps", "3", "--batch-size", "16", "--features", "8"]
+    assert main(command) == 0
+    out, err = capsys.readouterr()
+    about = recognizer("digits", None, dataclasses.replace(SMALL_CNN, features=8, steps=3, batch_size=16)).about
+    assert out.startswith(f"{about['test_accuracy']:.2%} of 355 images of digits, test, are recognized, after 3 steps")
+    assert f"kept in: {library.kept(about['key'])}" in out and "Training a recognizer" in err
+    assert main(command) == 0
+    assert capsys.readouterr() == (out, "")
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        (["digitz"], "did you mean 'digits'"),
+        (["digits", "--steps", "0"], "recognizer.steps: 0 is too small"),
+        (["digits", "--augmentation.noise", "-1"], "recognizer.augmentation.noise: -1"),
+        (["digits", "--network", "cnm"], "did you mean 'cnn'"),
+        (["digits", "--size", "4"], "size: 4 is smaller than the images"),
+        (["digits", "--test-on", "digitz"], "did you mean 'digits'"),
+    ],
+)
+def test_command_refuses_in_one_sentence(cache, capsys, command, told):
+    with pytest.raises(SystemExit) as exit:
+        main(command)
+    err = capsys.readouterr().err
+    assert exit.value.code == 2 and told in err and len(err.splitlines()) == 1
+    assert not cache.exists()
+
+
+def test_tested_on_another_set(cache):
+    """Learning from all of one set's training split and tested on another's test split; sets that differ in shape are refused."""
+    about = recognizer("digits", None, TINY, test_on="digits").about
+    assert (about["train_images"], about["test_images"], about["test_dataset"]) == (1442, 355, "digits")

@@ -8,10 +8,10 @@ from gan_jax.data.batching import batches
 from gan_jax.data.dataset import Dataset, Description, check_flip, describe, example_dtype, load, padded_shape, some
 from gan_jax.data.embedded import DATASETS
 from gan_jax.data.order import mirrored, shuffled
-from gan_jax.data.resident import Resident, batch_at, resident
+from gan_jax.data.resident import Resident, batch_at, from_arrays, resident
 from gan_jax.data.truths import TRUTHS, Truth
 
 __all__ = [
     "DATASETS", "TRUTHS", "Dataset", "Description", "Resident", "Truth", "batch_at", "batches", "check_flip", "describe", "example_dtype",
-    "load", "mirrored", "padded_shape", "resident", "shuffled", "some",
+    "from_arrays", "load", "mirrored", "padded_shape", "resident", "shuffled", "some",
 ]  # fmt: skip

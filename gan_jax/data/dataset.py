@@ -68,7 +68,7 @@ def load(name: str, split: str, size: int | None = None) -> Dataset:
     """Examples and labels of a split, decoded on first use and memory-mapped from then on.
 
     Args:
-      name: a TFDS name (``mnist``, ``emnist/letters``) or one of `DATASETS`.
+      name: a TFDS name (``mnist``, ``emnist/letters``), one of `DATASETS`, or the path of a folder that TFDS wrote.
       split: in TFDS's slicing language (``train``, ``train[:90%]``, ``train+test``).
       size: pads with 0 to ``[n, size, size, c]``, the image in the middle; None leaves the size, and is the only choice
         for vectors.

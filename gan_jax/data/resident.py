@@ -5,6 +5,7 @@ from __future__ import annotations
 import flax.struct
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.sharding import Sharding
 
 from gan_jax.config import Config, ConfigError
@@ -46,6 +47,18 @@ def resident(config: Config, placement: Sharding | None = None, split: Sharding 
     else:  # of several processes, each has the whole set
         arrays = (jax.make_array_from_process_local_data(placement, a, a.shape) for a in arrays)
     return Resident(*arrays, d_steps=config.d_steps, batch_size=config.batch_size, flip=config.flip, split=split)
+
+
+def from_arrays(images, labels, seed: int, *, batch_size: int, d_steps: int = 1, flip: bool = False) -> Resident:
+    """A training set of one's own, for instance some of the images of a data set, as `train_steps` takes it.
+
+    Args:
+      images, labels: ``[n, h, w, c]`` uint8, ``[n]`` integers.
+      seed: determines the order.
+      batch_size, d_steps, flip: as in `Config`.
+    """
+    arrays = jax.device_put((images, np.asarray(labels, np.int32), words(seed)))
+    return Resident(*arrays, d_steps=d_steps, batch_size=batch_size, flip=flip)
 
 
 def batch_at(data: Resident, step: Array) -> Batch:

@@ -19,6 +19,7 @@ from gan_jax.data import preparing
 from gan_jax.data.dataset import Description, example_dtype, load
 from gan_jax.data.embedded import DATASETS
 
+INFO = "dataset_info.json"
 _CHUNK = 512  # examples decoded at once
 
 
@@ -147,6 +148,8 @@ def _made_from(builder: tfds.core.DatasetBuilder) -> tuple[str, ...]:
 def _builder(name: str, root: Path) -> tfds.core.DatasetBuilder:
     if name in DATASETS:
         return pkgutil.resolve_name(DATASETS[name])(data_dir=root, file_format=preparing.FORMAT)
+    if is_folder(name):
+        return _in_folder(Path(name).expanduser())
     try:
         set_name, options = tfds.core.naming.parse_builder_name_kwargs(name)
         known = registered.list_imported_builders()
@@ -159,6 +162,20 @@ def _builder(name: str, root: Path) -> tfds.core.DatasetBuilder:
         raise
     except Exception as error:  # a name that TFDS cannot parse, a version it does not have, files it cannot read
         raise ConfigError(f"dataset: TFDS cannot open {name!r}: {preparing.reason(error)}.") from error
+
+
+def is_folder(name: str) -> bool:
+    """Whether a name is the path of a prepared data set: it begins like a path, or there is one."""
+    return name.startswith(("/", ".", "~")) or ("/" in name and Path(name, INFO).is_file())
+
+
+def _in_folder(folder: Path) -> tfds.core.DatasetBuilder:
+    if not (folder / INFO).is_file():
+        raise ConfigError(f"dataset: {folder} is no data set that TFDS wrote; it has no {INFO}.")
+    try:
+        return tfds.builder_from_directory(folder)
+    except Exception as error:  # files that TFDS cannot read
+        raise ConfigError(f"dataset: TFDS cannot open {folder}: {preparing.reason(error)}.") from error
 
 
 def _check_config(set_name: str, config: str) -> None:

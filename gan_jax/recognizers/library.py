@@ -11,61 +11,37 @@ import sys
 import tempfile
 import time
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 
-import flax.linen as nn
 import flax.traverse_util
-import jax
 import numpy as np
-import optax
+from tqdm import tqdm
 
-from gan_jax.config import Config, ConfigError, one_of
-from gan_jax.data import Dataset, batches, describe, load
+from gan_jax.config import ConfigError
+from gan_jax.data import Dataset, describe, load
 from gan_jax.data.cache import cache_folder
-from gan_jax.metrics import Sample, label_agreement
-from gan_jax.recognizers import training
-from gan_jax.recognizers.cnn import Cnn
+from gan_jax.metrics import Sample
+from gan_jax.recognizers import fitting
+from gan_jax.recognizers.recipes import SMALL_CNN, RecognizerConfig, classifier
 from gan_jax.recognizers.recognizer import FeatureNetwork, Recognizer
 
-RECOGNIZERS: dict[str, Callable[..., nn.Module]] = {"cnn": Cnn}
-"""Architectures: ``(num_classes, features=...)`` gives a module ``(x, *, train) -> (features, logits)``."""
-
-
-@dataclasses.dataclass(frozen=True)
-class RecognizerConfig:
-    """How a recognizer is made: a network of `RECOGNIZERS`, trained by AdamW at a rate that decays as a cosine.
-
-    ``features``: units of the last hidden layer. ``lr``, ``weight_decay``: of AdamW (Loshchilov & Hutter 2019).
-    ``shift``, ``noise``: of the augmentation, see `training.Classifier`.
-    """
-
-    network: str = "cnn"
-    features: int = 64
-    steps: int = 2_000
-    batch_size: int = 128
-    lr: float = 3e-3
-    weight_decay: float = 0.01
-    shift: int = 1
-    noise: float = 0.5
-    seed: int = 0
-
-
-SMALL_CNN = RecognizerConfig()
 CODE = Path(__file__).parent
 
 
-def recognizer(dataset: str, size: int | None = None, config: RecognizerConfig = SMALL_CNN) -> Recognizer:
+def recognizer(
+    dataset: str, size: int | None = None, config: RecognizerConfig = SMALL_CNN, test_on: str | None = None
+) -> Recognizer:
     """The recognizer of a labelled data set: from the cache, or trained on its training split and tested on the rest.
 
     Args:
       dataset, size: as for `gan_jax.data.load`.
       config: how it is made. Another config, data set, size or code makes another recognizer.
+      test_on: learn from the whole training split, and be tested on that of another data set: the classification accuracy score of
+        Ravuri & Vinyals 2019, where ``dataset`` was generated and ``test_on`` is real.
 
     Raises:
-      ConfigError: for a data set without labels, or an unknown architecture.
+      ConfigError: for a data set without labels, two sets that do not fit together, or an unknown architecture.
     """
-    make = RECOGNIZERS[one_of("recognizer.network", config.network, RECOGNIZERS)]
     about = describe(dataset)
     if not about.num_classes:
         raise ConfigError(
@@ -73,17 +49,38 @@ def recognizer(dataset: str, size: int | None = None, config: RecognizerConfig =
         )
     if len(about.shape) != 3:
         raise ConfigError(f"dataset: {dataset} holds vectors, which no recognizer looks at; accepted: sets of images.")
-    splits = train_and_test(about.splits or load(dataset, "train", size).description.splits)
-    data = {split: load(dataset, split, size) for split in splits}
-    network = make(about.num_classes, features=config.features)
+    network = classifier(config, about.num_classes).network
+    data = _data(dataset, size, test_on)
     key = _key(data, dataset, size, config)
-    path = _folder(key) / "network.npz"
+    path = kept(key)
     arrays = _read(path)
     if arrays is None:
-        arrays = _trained(data, size, config, network, key)
+        arrays = _trained(data, config, key)
         _write(path, arrays)
     about = json.loads(str(arrays.pop("about")))
     return Recognizer(network, flax.traverse_util.unflatten_dict(arrays, sep="/"), key, about)
+
+
+def kept(key: str) -> Path:
+    """Where the recognizer of a key lies."""
+    return _folder(key) / "network.npz"
+
+
+def _data(dataset: str, size: int | None, test_on: str | None) -> dict[str, Dataset]:
+    """What to learn from, then what to be tested on, by split."""
+    splits = describe(dataset).splits or load(dataset, "train", size).description.splits
+    learn, test = train_and_test(splits)
+    if test_on is None:
+        return {split: load(dataset, split, size) for split in (learn, test)}
+    _, test = train_and_test(describe(test_on).splits or load(test_on, "train", size).description.splits)
+    data = {"train": load(dataset, "train", size), test: load(test_on, test, size)}
+    shapes = [(*part.examples.shape[1:], part.description.num_classes) for part in data.values()]
+    if shapes[0] != shapes[1]:
+        told = [f"{h}x{w}x{c} of {classes} classes" for h, w, c, classes in shapes]
+        raise ConfigError(
+            f"test_on: the images of {dataset} are {told[0]}, those of {test_on} {told[1]}; must be alike."
+        )
+    return data
 
 
 def train_and_test(splits: dict[str, int]) -> tuple[str, str]:
@@ -116,9 +113,7 @@ def real_sample(network: FeatureNetwork, dataset: str, split: str, size: int | N
     return Sample(arrays["features"], arrays.get("logits"), data.labels if data.labels.min() >= 0 else None)
 
 
-def _trained(
-    data: dict[str, Dataset], size: int | None, config: RecognizerConfig, network: nn.Module, key: str
-) -> dict[str, np.ndarray]:
+def _trained(data: dict[str, Dataset], config: RecognizerConfig, key: str) -> dict[str, np.ndarray]:
     """Arrays of a newly trained network by path, and its provenance as JSON in ``about``."""
     for split, part in data.items():
         if part.labels.min() < 0:
@@ -129,29 +124,30 @@ def _trained(
     about, n = train_data.description, len(train_data.labels)
     print(f"Training a recognizer on {about.name}, {train_split} ({n:,} images), once.", file=sys.stderr, flush=True)
     start = time.perf_counter()
-    optimizer = optax.adamw(optax.cosine_decay_schedule(config.lr, config.steps), weight_decay=config.weight_decay)
-    classifier = training.Classifier(network, optimizer, config.shift, config.noise)
-    state = training.init_state(classifier, jax.random.key(config.seed), train_data.examples.shape[1:])
-    order = Config(dataset=about.name, split=train_split, size=size, batch_size=config.batch_size, seed=config.seed)
-    # The recognizer's minibatches are the GAN's, without the axis of discriminator steps.
-    minibatches = (jax.tree.map(lambda a: a[0], batch) for batch in batches(order))
-    state = training.train(classifier, state, minibatches, config.steps, f"recognizer of {about.name}")
-    variables = jax.device_get({"params": state.network.params, **state.network.stats})
-    seconds = time.perf_counter() - start
-    _, logits = Recognizer(network, variables, key, {}).features(test_data.examples)
+    title = f"recognizer of {about.name}"
+    with tqdm(total=config.steps, desc=title, unit=" steps", leave=False, disable=None) as bar:
+
+        def told(steps: int, metrics: dict[str, float]) -> None:
+            bar.set_postfix({name: f"{value:.3f}" for name, value in metrics.items()}, refresh=False)
+            bar.update(steps)
+
+        images = np.asarray(train_data.examples)
+        checkpoints = _folder(key) / "checkpoints"
+        new = fitting.fit(config, images, train_data.labels, about.num_classes, told=told, checkpoints=checkpoints)
     provenance = {
         **dataclasses.asdict(config),
         "dataset": about.name,
         "version": about.version,
         "train_split": train_split,
         "train_images": n,
+        "test_dataset": test_data.description.name,
         "test_split": test_split,
         "test_images": len(test_data.labels),
-        "test_accuracy": label_agreement(logits, test_data.labels),
-        "training_seconds": round(seconds, 1),
+        "test_accuracy": fitting.accuracy(new, test_data.examples, test_data.labels),
+        "training_seconds": round(time.perf_counter() - start, 1),
         "key": key,
     }
-    return {**flax.traverse_util.flatten_dict(variables, sep="/"), "about": np.array(json.dumps(provenance))}
+    return {**flax.traverse_util.flatten_dict(new.variables, sep="/"), "about": np.array(json.dumps(provenance))}
 
 
 def _key(data: dict[str, Dataset], dataset: str, size: int | None, config: RecognizerConfig) -> str:

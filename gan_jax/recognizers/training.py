@@ -1,20 +1,39 @@
-"""Training of a recognizer: a pure step over the same batches, and with the same house rules, as the GAN's."""
+"""Training of a recognizer: a pure step over the same batches, in the same compiled loop, as the GAN's."""
 
 from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Iterator
 
 import flax.linen as nn
 import flax.struct
 import jax
 import jax.numpy as jnp
 import optax
-from tqdm import tqdm
 
+from gan_jax.data import Resident, batch_at
+from gan_jax.recognizers.augment import mirrored, noisy, shifted, warped
 from gan_jax.train_step import to_float
 from gan_jax.types import Array, Batch, Metrics, Player, PyTree
+
+AVERAGED = 0.1
+"""The moving average's half-life is this share of the steps made, so that it forgets the beginning whatever the length."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Augmentation:
+    """How much training images are changed at random; see `gan_jax.recognizers.augment`. The default changes nothing."""
+
+    shift: int = 0
+    """Most pixels each way."""
+    flip: bool = False
+    """Half of the images are seen in a mirror."""
+    rotation: float = 0.0
+    """Most degrees of a turn."""
+    scale: float = 0.0
+    """Height and width are stretched by factors in [1 - scale, 1 + scale]."""
+    noise: float = 0.0
+    """Most amplitude of uniform noise, on the scale of [-1, 1]."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,24 +43,26 @@ class Classifier:
     Attributes:
       network: module ``(x [b, h, w, c], *, train) -> (features [b, f], logits [b, k])``.
       optimizer: an optax transformation.
-      shift: augmentation: every image is moved by up to so many pixels each way, black coming in.
-      noise: augmentation: to every image uniform noise is added, of an amplitude drawn from [0, noise] on the scale of
-        [-1, 1]. Generated images have such flaws, and a judge that never saw any calls them all by one class.
+      augmentation: of the training images.
+      smoothing: share of each label that is spread over all classes (Szegedy et al. 2016, section 7).
+      mixup: parameter of the Beta distribution that two images and their labels are mixed by (Zhang et al. 2018, equation 1); 0: none.
     """
 
     network: nn.Module
     optimizer: optax.GradientTransformation
-    shift: int = 0
-    noise: float = 0.0
+    augmentation: Augmentation = Augmentation()
+    smoothing: float = 0.0
+    mixup: float = 0.0
 
 
 @flax.struct.dataclass
 class ClassifierState:
-    """The step, the constant key of everything random, and the network."""
+    """The step, the constant key of everything random, the network, and the moving average ``{"params": ..., **statistics}``."""
 
     step: Array
     key: Array
     network: Player
+    average: PyTree
 
 
 def init_state(classifier: Classifier, key: Array, shape: tuple[int, int, int]) -> ClassifierState:
@@ -50,7 +71,8 @@ def init_state(classifier: Classifier, key: Array, shape: tuple[int, int, int]) 
     variables = classifier.network.init(init_key, jnp.zeros((2, *shape)), train=False)
     stats = {name: value for name, value in variables.items() if name != "params"}
     player = Player(variables["params"], stats, classifier.optimizer.init(variables["params"]))
-    return ClassifierState(jnp.zeros((), jnp.int32), key, player)
+    average = jax.tree.map(jnp.copy, variables)  # the step donates both
+    return ClassifierState(jnp.zeros((), jnp.int32), key, player, average)
 
 
 @functools.partial(jax.jit, static_argnames="classifier", donate_argnames="state")
@@ -65,49 +87,81 @@ def train_step(classifier: Classifier, state: ClassifierState, batch: Batch) -> 
     Returns:
       The new state, and the batch's mean ``loss`` and ``accuracy``, ``()`` float32.
     """
-    shift_key, noise_key, dropout_key = jax.random.split(jax.random.fold_in(state.key, state.step), 3)
-    x = noisy(noise_key, shifted(shift_key, to_float(batch.x), classifier.shift), classifier.noise)
+    return _train_step(classifier, state, batch)
+
+
+@functools.partial(jax.jit, static_argnames="classifier", donate_argnames="state")
+def train_steps(
+    classifier: Classifier, state: ClassifierState, data: Resident, n: int
+) -> tuple[ClassifierState, Metrics]:
+    """``n`` steps in one call of one compiled loop, whatever ``n``: step ``i`` takes batch ``i`` of the resident data.
+
+    Returns:
+      The state that ``n`` calls of `train_step` give, and the means of their metrics over the ``n`` steps.
+    """
+
+    def step(_, carry):
+        state, sums = carry
+        # The recognizer's minibatches are the GAN's, without the axis of discriminator steps.
+        batch = jax.tree.map(lambda a: a[0], batch_at(data, state.step))
+        state, metrics = _train_step(classifier, state, batch)
+        return state, jax.tree.map(jnp.add, sums, metrics)
+
+    zeros = {"loss": jnp.zeros(()), "accuracy": jnp.zeros(())}
+    state, sums = jax.lax.fori_loop(0, n, step, (state, zeros))
+    return state, jax.tree.map(lambda total: total / n, sums)
+
+
+def _train_step(classifier: Classifier, state: ClassifierState, batch: Batch) -> tuple[ClassifierState, Metrics]:
+    augment_key, mix_key, dropout_key = jax.random.split(jax.random.fold_in(state.key, state.step), 3)
+    x = augmented(classifier.augmentation, augment_key, to_float(batch.x))
 
     def objective(params: PyTree):
-        variables = {"params": params, **state.network.stats}
-        (_, logits), stats = classifier.network.apply(
-            variables, x, train=True, mutable=list(state.network.stats), rngs={"dropout": dropout_key}
+        run = functools.partial(
+            classifier.network.apply,
+            {"params": params, **state.network.stats},
+            train=True,
+            mutable=list(state.network.stats),
+            rngs={"dropout": dropout_key},
         )
-        loss = optax.softmax_cross_entropy_with_integer_labels(logits, batch.y).mean()
+        if classifier.mixup:
+            share, mixed = _mixed(mix_key, x, classifier.mixup)
+            (_, logits), stats = run(mixed)
+            losses = share * _cross_entropy(classifier, logits, batch.y)
+            losses += (1 - share) * _cross_entropy(classifier, logits, batch.y[::-1])
+        else:
+            (_, logits), stats = run(x)
+            losses = _cross_entropy(classifier, logits, batch.y)
+        loss = losses.mean()
         return loss, (stats, {"loss": loss, "accuracy": (logits.argmax(-1) == batch.y).mean()})
 
     gradients, (stats, metrics) = jax.grad(objective, has_aux=True)(state.network.params)
     updates, opt_state = classifier.optimizer.update(gradients, state.network.opt_state, state.network.params)
     player = Player(optax.apply_updates(state.network.params, updates), stats, opt_state)
-    return ClassifierState(state.step + 1, state.key, player), metrics
+    keep = 0.5 ** (1 / (AVERAGED * (state.step + 1).astype(jnp.float32)))
+    new = {"params": player.params, **stats}
+    average = jax.tree.map(lambda old, new: keep * old + (1 - keep) * new, state.average, new)
+    return ClassifierState(state.step + 1, state.key, player, average), metrics
 
 
-def shifted(key: Array, x: Array, shift: int) -> Array:
-    """Every image of ``x [b, h, w, c]`` in [-1, 1] moved by its own random whole numbers of pixels, at most ``shift``."""
-    padded = jnp.pad(x, ((0, 0), (shift, shift), (shift, shift), (0, 0)), constant_values=-1)
-    corners = jax.random.randint(key, (len(x), 2), 0, 2 * shift + 1)
-    cut = lambda image, corner: jax.lax.dynamic_slice(image, (*corner, 0), x.shape[1:])
-    return jax.vmap(cut)(padded, corners)
+def augmented(augmentation: Augmentation, key: Array, x: Array) -> Array:
+    """``x [b, h, w, c]`` float32 in [-1, 1], each image changed at random."""
+    flip_key, warp_key, shift_key, noise_key = jax.random.split(key, 4)
+    x = mirrored(flip_key, x, 0.5 if augmentation.flip else 0.0)
+    x = warped(warp_key, x, augmentation.rotation, augmentation.scale)
+    x = shifted(shift_key, x, augmentation.shift)
+    return noisy(noise_key, x, augmentation.noise)
 
 
-def noisy(key: Array, x: Array, noise: float) -> Array:
-    """``x [b, h, w, c]`` plus uniform noise, each image's of an amplitude of its own in [0, noise], clipped to [-1, 1]."""
-    amplitude_key, pixel_key = jax.random.split(key)
-    amplitudes = jax.random.uniform(amplitude_key, (len(x), 1, 1, 1), maxval=noise)
-    # Bytes are noise enough, and take a third of the time of floats.
-    return jnp.clip(x + amplitudes * to_float(jax.random.bits(pixel_key, x.shape, jnp.uint8)), -1, 1)
+def _mixed(key: Array, x: Array, alpha: float) -> tuple[Array, Array]:
+    """Shares ``[b]`` from Beta(alpha, alpha), and every image mixed by its share with the one as far from the batch's other end."""
+    share = jax.random.beta(key, alpha, alpha, (len(x),))
+    s = share[:, None, None, None]
+    return share, s * x + (1 - s) * x[::-1]
 
 
-def train(
-    classifier: Classifier, state: ClassifierState, batches: Iterator[Batch], steps: int, title: str
-) -> ClassifierState:
-    """Trains on ``steps`` batches, with a progress bar where stderr is a terminal."""
-    with tqdm(total=steps, desc=title, unit=" steps", leave=False, disable=None) as bar:
-        for step in range(1, steps + 1):
-            state, metrics = train_step(classifier, state, next(batches))
-            if step % 50 == 0 or step == steps:
-                bar.set_postfix(
-                    {name: f"{value:.3f}" for name, value in jax.device_get(metrics).items()}, refresh=False
-                )
-                bar.update(step - bar.n)
-    return state
+def _cross_entropy(classifier: Classifier, logits: Array, y: Array) -> Array:
+    """Of each example ``[b]``, against its smoothed label."""
+    classes = logits.shape[-1]
+    labels = optax.smooth_labels(jax.nn.one_hot(y, classes), classifier.smoothing)
+    return optax.softmax_cross_entropy(logits, labels)

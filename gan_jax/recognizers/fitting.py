@@ -1,0 +1,96 @@
+"""Train a recognizer on arrays and count what it recognizes: what the library of recognizers and the studies share."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from gan_jax import checkpoint
+from gan_jax.data import from_arrays
+from gan_jax.recognizers.recipes import RecognizerConfig, classifier
+from gan_jax.recognizers.recognizer import Recognizer
+from gan_jax.recognizers.training import Classifier, ClassifierState, init_state, train_steps
+
+CHUNK_SECONDS = 0.5
+"""About how long one call of the compiled loop takes, so that progress is seen and Ctrl-C is heard."""
+CHECKPOINT_SECONDS = 60.0
+"""Between two checkpoints."""
+
+Told = Callable[[int, dict[str, float]], Any]
+
+
+def fit(
+    config: RecognizerConfig,
+    images: np.ndarray,
+    labels: np.ndarray,
+    num_classes: int,
+    *,
+    told: Told | None = None,
+    checkpoints: Path | None = None,
+) -> Recognizer:
+    """Trains a recognizer on images of one's own: a function of its arguments alone.
+
+    Sets of as many images and configs that differ in the seed alone share one compilation.
+
+    Args:
+      config: how it is made; its seed determines everything random.
+      images, labels: ``[n, h, w, c]`` uint8, ``[n]`` integers in [0, num_classes); ``n`` may be less than a batch.
+      num_classes: of the labels.
+      told: called with the number of steps made since the last call and the means of their metrics.
+      checkpoints: a folder for checkpoints, from which an interrupted training goes on, and that is removed in the end.
+
+    Raises:
+      ConfigError: for an unknown architecture or a number out of range.
+    """
+    made = classifier(config, num_classes)
+    state, step = _begin(made, config, images.shape[1:], checkpoints)
+    data = from_arrays(images, labels, config.seed, batch_size=config.batch_size)
+    n, saved = min(2, config.steps), time.monotonic()
+    while step < config.steps:
+        n = min(n, config.steps - step)
+        began = time.perf_counter()
+        state, metrics = train_steps(made, state, data, n)
+        metrics = {name: float(value) for name, value in jax.device_get(metrics).items()}
+        if told is not None:
+            told(n, metrics)
+        # The first call compiles, too, so its pace says little.
+        pace = (time.perf_counter() - began) / n
+        step, n = step + n, 2 if step == 0 else max(1, int(CHUNK_SECONDS / pace))
+        if checkpoints is not None and time.monotonic() > saved + CHECKPOINT_SECONDS and step < config.steps:
+            _save(checkpoints, step, state)
+            saved = time.monotonic()
+    variables = state.average if config.average else {"params": state.network.params, **state.network.stats}
+    if checkpoints is not None:
+        shutil.rmtree(checkpoints, ignore_errors=True)
+    return Recognizer(made.network, jax.device_get(variables), "", {})
+
+
+def accuracy(recognizer: Recognizer, images: np.ndarray, labels: np.ndarray) -> float:
+    """Share of images ``[n, h, w, c]``, uint8 or float32 in [-1, 1], whose most probable class is their label ``[n]``."""
+    _, logits = recognizer.features(images)
+    return float((logits.argmax(1) == labels).mean())
+
+
+def _begin(
+    made: Classifier, config: RecognizerConfig, shape: tuple[int, ...], checkpoints: Path | None
+) -> tuple[ClassifierState, int]:
+    """The first state, or the newest one that can be restored."""
+    state = init_state(made, jax.random.key(config.seed), shape)
+    for step in reversed(checkpoint.steps(checkpoints)) if checkpoints is not None else ():
+        try:
+            return checkpoint.restore(checkpoints, step, jax.eval_shape(lambda: state)), step
+        except checkpoint.Damaged:
+            continue
+    return state, 0
+
+
+def _save(folder: Path, step: int, state: ClassifierState) -> None:
+    checkpoint.set_aside(folder, newest=step)
+    with checkpoint.Writer(folder, keep=1) as writer:
+        writer.save(step, state)

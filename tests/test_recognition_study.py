@@ -1,0 +1,170 @@
+"""The study of recognition: its parts against definitions, and a tiny one from end to end."""
+
+import json
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from PIL import Image
+
+from gan_jax import ConfigError
+from gan_jax.augment import translation
+from gan_jax.data import load
+from gan_jax.studies import augmenting, recognition, recognition_report
+from gan_jax.studies.augmenting import ARMS, Images, mixture, size_of_mixture, subset
+from gan_jax.studies.intervals import interval
+
+TINY = ["--dataset", "digits", "--gan-steps", "3", "--gan-width", "8", "--generated", "20"]
+TINY += ["--recognizer-steps", "3", "--recognizer-batch", "8"]
+
+
+# Parts
+
+
+def test_subset_is_of_equal_shares():
+    labels = np.random.default_rng(0).integers(0, 4, 200)
+    places = subset(labels, 7, 3)
+    assert np.bincount(labels[places]).tolist() == [7] * 4 and len(set(places)) == 28
+    np.testing.assert_array_equal(places, subset(labels, 7, 3))
+    assert set(places) != set(subset(labels, 7, 4))
+    np.testing.assert_array_equal(subset(labels, None, 0), np.arange(200))
+    with pytest.raises(ConfigError, match="labels: class"):
+        subset(labels, 100, 0)
+
+
+def test_mixture_repeats_and_shares():
+    real = Images(np.arange(3, dtype=np.uint8).reshape(3, 1, 1, 1), np.array([0, 1, 2], np.int32))
+    made = Images(np.arange(10, 14, dtype=np.uint8).reshape(4, 1, 1, 1), np.array([0, 1, 2, 0], np.int32))
+    n = size_of_mixture(3, 4, 0.5)
+    both = mixture(real, made, n, 0.5)
+    assert both.x.ravel().tolist() == [0, 1, 2, 0, 10, 11, 12, 13] and both.y.tolist() == [0, 1, 2, 0, 0, 1, 2, 0]
+    assert mixture(real, None, n, 0.5).x.ravel().tolist() == [0, 1, 2, 0, 1, 2, 0, 1]
+    assert mixture(None, made, n, 0.5).x.ravel().tolist() == [10, 11, 12, 13] * 2
+    assert size_of_mixture(30, 4, 0.25) == 120
+
+
+def test_interval_is_student_s():
+    """Against the table of quantiles: t(4, 0.975) = 2.776."""
+    found = interval([1.0, 2.0, 3.0, 4.0, 5.0])
+    assert found.mean == 3
+    np.testing.assert_allclose(found.half, 2.776445 * math.sqrt(2.5) / math.sqrt(5), rtol=1e-6)
+    assert interval([2.0]).mean == 2 and math.isnan(interval([2.0]).half)
+
+
+def test_translation_moves_by_whole_pixels():
+    image = np.random.default_rng(0).uniform(-1, 1, (8, 8, 2)).astype(np.float32)
+    moved = np.asarray(translation(jax.random.key(0), jnp.asarray(np.stack([image] * 300)), jnp.float32(1 / 8)))
+    padded = np.pad(image, ((1, 1), (1, 1), (0, 0)), constant_values=-1)
+    accepted = np.stack([padded[i : i + 8, j : j + 8] for i in range(3) for j in range(3)])
+    distances = np.abs(moved[:, None] - accepted).max((2, 3, 4))
+    assert distances.min(1).max() < 1e-6 and set(distances.argmin(1)) == set(range(9))
+    same = translation(jax.random.key(0), jnp.asarray(image[None]), jnp.float32(0))
+    np.testing.assert_allclose(same[0], image, atol=1e-6)
+
+
+def test_summary_pairs_the_seeds():
+    """The difference is that of the same seeds, whose spread is not that of either arm."""
+    lines = [
+        {"labels": labels, "seed": seed, "arm": arm, "accuracy": 0.5 + 0.1 * seed + gain}
+        for labels in ("all", "100", "20")
+        for arm, gain in (("classic", 0.0), ("both", 0.02))
+        for seed in range(3)
+    ]
+    summary = recognition_report.summarize([*lines, {"labels": "20", "seed": 0, "arm": "gan"}])
+    assert list(dict.fromkeys(labels for labels, _ in summary)) == ["20", "100", "all"]
+    difference, seeds = summary["20", "both - classic"]
+    np.testing.assert_allclose(difference, (0.02, 0.0), atol=1e-9)
+    assert seeds == 3
+    np.testing.assert_allclose(summary["20", "both"][0].half, 4.302653 * 0.1 / math.sqrt(3), rtol=1e-5)
+    table = recognition_report.as_markdown(summary, "about")
+    assert "| 20 | - | 60.00 ± 24.84 | - | - | 62.00 ± 24.84 | 3 |" in table and "+2.00 ± 0.00" in table
+    assert "20,both - classic,3,0.020000,0.000000" in recognition_report.as_csv(summary)
+
+
+# The whole
+
+
+def test_tiny_study_is_resumed(tmp_path, monkeypatch, capsys):
+    """Interrupted in the middle and called again, nothing is done twice; then more labels are asked for."""
+    seen, train = [], augmenting.fit
+
+    def interrupted(config, images, labels, num_classes, **options):
+        if len(seen) == 3:
+            seen.append(None)
+            raise KeyboardInterrupt
+        seen.append((config, images))
+        return train(config, images, labels, num_classes, **options)
+
+    monkeypatch.setattr(augmenting, "fit", interrupted)
+    command = [*TINY, "--labels", "2", "--seeds", "1", "--workdir", str(tmp_path / "study")]
+    assert recognition.main(command) == 130
+    results = tmp_path / "study" / "results.jsonl"
+    assert [json.loads(line)["arm"] for line in results.read_text().splitlines()] == [
+        "real",
+        "classic",
+        "gan",
+        "generated",
+    ]
+    with results.open("a") as file:
+        file.write('{"labels": "2", "se')  # cut off by a kill
+    assert recognition.main(command) == 0
+    lines = [json.loads(line) for line in results.read_text().splitlines()]
+    assert [line["arm"] for line in lines] == ["real", "classic", "gan", "generated", "real+generated", "both"]
+    assert [line["real"] for line in lines] == [20, 20, 20, 0, 20, 20]
+    assert all(0 <= line["accuracy"] <= 1 for line in lines if line["arm"] in ARMS)
+
+    # Nobody saw another real image than the twenty of this seed.
+    data = load("digits", "train")
+    allowed = {image.tobytes() for image in data.examples[subset(data.labels, 2, 0)]}
+    with np.load(tmp_path / "study" / "generated" / "labels_2_seed_0.npz") as made:
+        drawn = {image.tobytes() for image in made["x"]}
+        assert np.bincount(made["y"]).tolist() == [2] * 10
+    known = [{image.tobytes() for image in entry[1]} for entry in seen if entry]
+    assert [images <= allowed for images in known] == [True, True, False, False, False]
+    assert all(images <= allowed | drawn for images in known) and not known[2] & allowed
+    assert [entry[0].augmentation.shift for entry in seen if entry] == [0, 1, 0, 0, 1]
+
+    for name in ("results.csv", "results.md", "results.png"):
+        assert (tmp_path / "study" / name).stat().st_size
+    with Image.open(tmp_path / "study" / "results.png") as picture:
+        assert picture.size == (1050, 675)
+    before = len(seen)
+    assert recognition.main(command) == 0 and len(seen) == before
+    capsys.readouterr()
+    with pytest.raises(SystemExit):
+        recognition.main([*command, "--gan-steps", "4"])
+    assert "results of another gan_steps, gan" in capsys.readouterr().err
+
+
+def test_gan_learns_from_the_given_images_alone(monkeypatch):
+    given = []
+    held = augmenting.from_arrays
+    monkeypatch.setattr(augmenting, "from_arrays", lambda *a, **k: given.append(a) or held(*a, **k))
+    config = recognition.Options(dataset="digits", gan_steps=2, gan_width=8).gan
+    images = Images(np.zeros((20, 8, 8, 1), np.uint8), np.arange(20, dtype=np.int32) % 10)
+    _, state = augmenting.train_gan(config, images)
+    assert state.step == 2 and len(given) == 1 and given[0][0] is images.x
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        (["--labels", "10,many"], "labels: 'many'"),
+        (["--labels", "0"], "labels: '0'"),
+        (["--labels", "1000"], "labels: class 0 has 143 images"),
+        (["--seeds", "0"], "seeds: 0"),
+        (["--real-share", "1"], "real_share: 1"),
+        (["--dataset", "digitz"], "did you mean 'digits'"),
+        (["--gan-steps", "0"], "steps: 0"),
+        (["--recognizer-steps", "0"], "recognizer.steps: 0"),
+        (["--truncation", "-1"], "truncation: -1"),
+    ],
+)
+def test_wrong_input_is_refused_in_one_sentence(tmp_path, capsys, command, told):
+    with pytest.raises(SystemExit) as exit:
+        recognition.main([*TINY, "--workdir", str(tmp_path / "study"), *command])
+    err = capsys.readouterr().err
+    assert exit.value.code == 2 and told in err and len(err.splitlines()) == 1
+    assert not (tmp_path / "study").exists()
