@@ -32,6 +32,19 @@ COLUMNS = {
     "compile_s": "compile s",
 }
 
+LAZY_COLUMNS = {
+    "net": "net",
+    "batch": "batch",
+    "precision": "precision",
+    "d_steps": "D updates",
+    "r1_every": "R1 every",
+    "ms_median": "ms",
+    "ms_predicted": "predicted ms",
+    "ratio": "ratio",
+    "ratio_min": "min",
+    "ratio_max": "max",
+}
+
 
 @dataclasses.dataclass(frozen=True)
 class Options:
@@ -52,7 +65,13 @@ class Options:
     json: pathlib.Path | None = None
     """File to which each result is added as a line of JSON."""
     profile: pathlib.Path | None = None
-    """Folder for traces, one folder inside for each combination."""
+    """Folder for traces, one folder inside for each combination; what a step's time goes to is printed too."""
+    lazy: Flag = False
+    """Instead of bare steps: the compiled loop with R1 at some updates of D and several of them a step, beside its parts."""
+    every: str = "0,4,16"
+    """Of --lazy: R1 at every so many updates of D; 0 for none."""
+    d_steps: str = "1,2,5"
+    """Of --lazy: updates of D for one of G."""
     loop: Flag = False
     """Instead of bare steps: a recipe's whole training loop, beside its steps."""
     recipe: str = "mnist_dcgan"
@@ -67,25 +86,20 @@ def main(argv: list[str] | None = None) -> int:
         options = tyro.cli(Options, description=__doc__, args=argv)
         if options.ops:
             return measure_ops(options)
+        if options.lazy:
+            return measure_lazy(options)
         return measure_loop(options) if options.loop else measure_steps(options)
 
 
 def measure_steps(options: Options) -> int:
-    from gan_jax.benchmarks.nets import NETS
     from gan_jax.benchmarks.steps import environment, measure
-    from gan_jax.build import PRECISIONS
 
     combinations = list(
         itertools.product(
-            [one_of("net", name, NETS) for name in options.net.split(",")],
-            numbers("batch", options.batch),
-            [one_of("precision", name, PRECISIONS) for name in options.precision.split(",")],
-            numbers("steps_per_call", options.steps_per_call),
-            numbers("seeds", options.seeds),
+            *nets(options), numbers("steps_per_call", options.steps_per_call), numbers("seeds", options.seeds)
         )
     )
-    if options.runs < 1:
-        raise ConfigError(f"runs: {options.runs} is too small; accepted: 1 or more.")
+    at_least_one("runs", options.runs)
     seeds = max(combination[-1] for combination in combinations)
     if seeds > 1:
         command_line.divide_cpu(seeds)
@@ -95,8 +109,38 @@ def measure_steps(options: Options) -> int:
         trace = options.profile and options.profile / "-".join(map(str, combination))
         record = measure(*combination, runs=options.runs, profile=trace)
         print("  ".join(f"{cell(record[key]):>10}" for key in COLUMNS), flush=True)
+        for kind, ms in record.get("ms_by_kind", {}).items():
+            print(f"{cell(ms):>34} ms  {kind}")
         keep(options, record)
     return 0
+
+
+def measure_lazy(options: Options) -> int:
+    from gan_jax.benchmarks import lazy
+    from gan_jax.benchmarks.steps import environment
+
+    settings = itertools.product(*nets(options))
+    every, d_steps = numbers("every", options.every, least=0), numbers("d_steps", options.d_steps)
+    at_least_one("runs", options.runs)
+    print("  ".join(f"{name} {value}" for name, value in environment().items()))
+    print("  ".join(f"{title:>12}" for title in LAZY_COLUMNS.values()))
+    for setting in settings:
+        for record in lazy.measure_lazy(*setting, every, d_steps, rounds=options.runs):
+            print("  ".join(f"{cell(record[key]):>12}" for key in LAZY_COLUMNS), flush=True)
+            keep(options, record)
+    return 0
+
+
+def nets(options: Options) -> tuple[list[str], list[int], list[str]]:
+    """Networks, batch sizes and precisions to be combined."""
+    from gan_jax.benchmarks.nets import NETS
+    from gan_jax.build import PRECISIONS
+
+    return (
+        [one_of("net", name, NETS) for name in options.net.split(",")],
+        numbers("batch", options.batch),
+        [one_of("precision", name, PRECISIONS) for name in options.precision.split(",")],
+    )
 
 
 def measure_loop(options: Options) -> int:
@@ -125,12 +169,19 @@ def measure_ops(options: Options) -> int:
     return 0
 
 
-def numbers(field: str, text: str) -> list[int]:
-    """Positive whole numbers, separated by commas."""
+def numbers(field: str, text: str, least: int = 1) -> list[int]:
+    """Whole numbers from ``least`` on, separated by commas."""
     values = text.split(",")
-    if not all(value.isdecimal() and int(value) > 0 for value in values):
-        raise ConfigError(f"{field}: {text!r} is not a list of positive whole numbers; accepted: for instance 64,256.")
+    if not all(value.isdecimal() and int(value) >= least for value in values):
+        raise ConfigError(
+            f"{field}: {text!r} is not a list of whole numbers from {least} on; accepted: for instance 4,16."
+        )
     return [int(value) for value in values]
+
+
+def at_least_one(field: str, value: int) -> None:
+    if value < 1:
+        raise ConfigError(f"{field}: {value} is too small; accepted: 1 or more.")
 
 
 def cell(value: Any) -> str:

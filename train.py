@@ -130,7 +130,7 @@ def dry_run(options: Options, population: Population | None) -> int:
 
 
 def train(options: Options, population: Population | None, argv: list[str]) -> int:
-    from gan_jax import processes, training
+    from gan_jax import memory, processes, training
     from gan_jax.logs import duration
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -159,6 +159,8 @@ def train(options: Options, population: Population | None, argv: list[str]) -> i
     print(f"\nTrained for {outcome.step:,} steps in {duration(outcome.seconds)}.")
     if outcome.failed:
         print(f"Failed:       members {', '.join(map(str, outcome.failed))}; members.jsonl says how")
+    of = {"process_peak_mib": "of this process", "device_peak_mib": "of the first device"}
+    print(f"Peak memory:  {', '.join(f'{mib:,.0f} MiB {of[key]}' for key, mib in memory.peaks().items())}")
     print(f"Samples:      {training.picture(workdir, outcome.step, 'best' if population else '')}")
     print(f"Checkpoints:  {workdir / 'checkpoints'}")
     print(f"Evaluate it:  uv run eval.py {shlex.quote(str(workdir))}")

@@ -1,7 +1,7 @@
 """A run folder: everything that a run needs to be looked at, resumed, evaluated and repeated.
 
 config.json      the whole config; of a population the one that its members have in common, and its seeds and sweep
-run.json         provenance of every start: versions, devices, revision, seed, command
+run.json         provenance of every start: versions, devices, revision, seed, command; where it ended, with what peak memory
 metrics.jsonl    a line a log: step, seconds, images_per_second, every metric
 members.jsonl    of a population alone: every member's metrics
 events.out.*     the same for TensorBoard, with the samples
@@ -98,6 +98,12 @@ def begin(workdir: pathlib.Path, config: Config, step: int, population: Populati
         _write(workdir / CONFIG, to_dict(config) | ({"population": sweeps.to_dict(population)} if population else {}))
     except OSError as error:
         raise ConfigError(f"workdir: {workdir} cannot be written ({error.strerror}).") from error
+
+
+def end(workdir: pathlib.Path, **values: Any) -> None:
+    """Notes how the present start ended."""
+    *former, present = _starts(workdir) or [{}]
+    _write(workdir / RUN, {"program": "gan_jax", "starts": [*former, present | values]})
 
 
 def read_config(workdir: str | pathlib.Path) -> Config:

@@ -20,6 +20,8 @@ from gan_jax.types import Batch, GanState, Metrics
 
 RESIDENT_SHARE = 0.25
 """Share of a device's memory that the training set may take; a larger one streams."""
+READ_AHEAD = 16
+"""Batches that wait on the host while a training set streams."""
 
 
 class NotFinite(RuntimeError):
@@ -36,24 +38,40 @@ class Steps(NamedTuple):
     compile: Callable[[GanState], object]
 
 
-def stepper(gan: Gan, config: Config, mesh: Mesh, start: int, placement: parallel.Placement | None = None) -> Steps:
+def stepper(
+    gan: Gan,
+    config: Config,
+    mesh: Mesh,
+    start: int,
+    placement: parallel.Placement | None = None,
+    stream: bool | None = None,
+) -> Steps:
     """Steps on the config's training set from step ``start`` on; resident or streamed, they see the same batches.
 
-    Streaming, a process reads its own examples of each batch only. ``placement`` is that of the state, as for `train_step`.
+    Streaming, a process reads its own examples of each batch only.
+
+    Args:
+      gan, config, mesh: what is trained, on what, where.
+      start: number of the first step.
+      placement: that of the state, as for `train_step`.
+      stream: whether the training set stays on the host; by default, where it takes more than `RESIDENT_SHARE`.
 
     Raises:
       ConfigError: for a data set that cannot be loaded, or a training too long to number its images.
     """
-    if _fits(load(config.dataset, config.split, config.size)):
+    if stream is None:
+        stream = not _fits(load(config.dataset, config.split, config.size))
+    if not stream:
         data = resident(config, parallel.replicated(mesh), parallel.split(mesh))
         return Steps(
             make=lambda state, n: train_steps(gan, state, data, n, placement),
             compile=lambda state: train_steps.lower(gan, state, data, 1, placement).compile(),
         )
-    stream = parallel.prefetch(batches(config, start, parallel.own_rows(mesh, config.batch_size)), mesh)
+    rows = parallel.own_rows(mesh, config.batch_size)
+    arriving = parallel.prefetch(batches(config, start, rows, ahead=READ_AHEAD), mesh)
     batch = abstract_batch(config, gan.shape, parallel.split(mesh))
     return Steps(
-        make=lambda state, n: _streamed(gan, state, stream, n, placement),
+        make=lambda state, n: _streamed(gan, state, arriving, n, placement),
         compile=lambda state: train_step.lower(gan, state, batch, None, placement).compile(),
     )
 
@@ -78,11 +96,11 @@ def population_stepper(gan: Gan, configs: Sequence[Config], mesh: Mesh) -> Steps
 
 
 def _streamed(
-    gan: Gan, state: GanState, stream: Iterator[Batch], n: int, placement: parallel.Placement | None
+    gan: Gan, state: GanState, arriving: Iterator[Batch], n: int, placement: parallel.Placement | None
 ) -> tuple[GanState, Metrics]:
-    state, sums = train_step(gan, state, next(stream), None, placement)
+    state, sums = train_step(gan, state, next(arriving), None, placement)
     for _ in range(n - 1):
-        state, metrics = train_step(gan, state, next(stream), None, placement)
+        state, metrics = train_step(gan, state, next(arriving), None, placement)
         sums = _add(sums, metrics)
     return state, jax.tree.map(lambda total: total / n, sums)
 

@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gan_jax import checkpoint, logs, parallel, pictures, processes, run_folder
+from gan_jax import checkpoint, logs, memory, parallel, pictures, processes, run_folder
 from gan_jax.build import abstract_batch, build
 from gan_jax.config import Config
 from gan_jax.data import load, some
@@ -156,7 +156,10 @@ def train(
     if processes.first():
         print("Compiling the training step ...", flush=True)
     _interruptibly(lambda: _compile(trainee, steps, state, *inputs))
-    return _loop(trainee, config, workdir, state, steps, inputs, began)
+    outcome = _loop(trainee, config, workdir, state, steps, inputs, began)
+    if processes.first():
+        run_folder.end(workdir, end_step=outcome.step, **memory.peaks())
+    return outcome
 
 
 def picture(workdir: pathlib.Path, step: int, name: str = "") -> pathlib.Path:

@@ -1,21 +1,29 @@
 """The benchmark: what its records hold, and that its arithmetic is that of a closed form."""
 
 import dataclasses
+import gzip
 import json
 
+import jax.numpy as jnp
 import pytest
 
 import benchmark
-from gan_jax.benchmarks import ops, steps
+from gan_jax.benchmarks import lazy, ops, profile, steps
 from gan_jax.benchmarks.loop import measure_loop
+from gan_jax.benchmarks.nets import NETS
 from gan_jax.config import Network
 from gan_jax.configs import recipe
 
 FIELDS = {
     "framework", "version", "jax", "jaxlib", "flax", "optax", "python", "device", "net", "batch", "precision", "steps_per_call",
     "seeds", "params_g", "params_d", "compile_s", "runs", "ms_median", "ms_min", "ms_iqr", "images_per_s", "tflops",
-    "pct_of_matmul_peak", "peak_mib",
+    "pct_of_matmul_peak", "peak_mib", "process_peak_mib",
 }  # fmt: skip
+
+# Products for an example in mlp28, by hand.
+G, D = 100 * 128 + 128 * 128 + 128 * 784, 784 * 128 + 128 * 128 + 128
+UPDATE_D = G + 2 * (3 * D - 784 * 128)  # images need no gradient
+UPDATE_G = 3 * G - 100 * 128 + 2 * D  # nor do latents, nor D's weights
 
 
 @pytest.fixture(autouse=True)
@@ -30,14 +38,12 @@ def test_records_of_steps(tmp_path, capsys):
     assert benchmark.main([*arguments, "--json", str(tmp_path / "out.jsonl"), "--profile", str(tmp_path / "p")]) == 0
     records = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
     assert [(r["steps_per_call"], r["seeds"]) for r in records] == [(1, 1), (1, 2), (3, 1), (3, 2)]
-    g, d = 100 * 128 + 128 * 128 + 128 * 784, 784 * 128 + 128 * 128 + 128
-    update_d = g + 2 * (3 * d - 784 * 128)  # images need no gradient
-    update_g = 3 * g - 100 * 128 + 2 * d  # nor do latents, nor D's weights
     for record in records:
-        assert set(record) == FIELDS
-        assert record["params_g"] == g + 128 + 128 + 784 and record["params_d"] == d + 128 + 128 + 1
+        assert set(record) == FIELDS | {"ms_by_kind"}
+        assert record["params_g"] == G + 128 + 128 + 784 and record["params_d"] == D + 128 + 128 + 1
         operations = record["tflops"] * 1e12 * record["ms_median"] / 1e3
-        assert operations == pytest.approx(2 * 64 * (update_d + update_g), rel=0.05)
+        assert operations == pytest.approx(2 * 64 * (UPDATE_D + UPDATE_G), rel=0.05)
+        assert {"dense layer", "activations, sums", "optimizers, losses, data"} <= set(record["ms_by_kind"])
         assert record["images_per_s"] == pytest.approx(64 / record["ms_median"] * 1e3, rel=0.01)
         assert record["pct_of_matmul_peak"] == pytest.approx(record["tflops"] * 1e12 / 1e11 * 100, abs=0.1)
         assert record["ms_min"] <= record["ms_median"]
@@ -47,15 +53,51 @@ def test_records_of_steps(tmp_path, capsys):
     assert "images/s" in capsys.readouterr().out
 
 
+def test_time_is_divided_among_what_is_under_way(tmp_path):
+    """conv from 0 to 30 us, Adam from 10 to 20, a sum from 40 to 50; of two steps, by hand."""
+    hlo = """
+  %fusion.1 = (f32[8,4]{1,0}, s32[]) fusion(%a, %b), metadata={op_name="jit(f)/jvp(Generator)/Conv_0/conv/conv_general_dilated"}
+  ROOT %adam = f32[] add(%c, %d), metadata={op_name="jit(f)/add"}
+  %sum.2 = f32[] reduce(%c, %d), metadata={op_name="jit(f)/transpose(jvp(Discriminator))/reduce_sum"}
+  %while.3 = f32[] while(%c), metadata={op_name="jit(f)/while"}
+"""
+    times = {"fusion.1": (0, 30), "adam": (10, 20), "sum.2": (40, 50), "while.3": (0, 60)}
+    events = [{"ph": "X", "ts": a, "dur": b - a, "args": {"hlo_op": name}} for name, (a, b) in times.items()]
+    file = tmp_path / "plugins" / "profile" / "now" / "vm.trace.json.gz"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(gzip.compress(json.dumps({"traceEvents": [*events, {"ph": "M"}]}).encode()))
+    expected = {"convolution": 0.0125, "activations, sums": 0.005, "optimizers, losses, data": 0.0025}
+    assert profile.milliseconds(tmp_path, hlo, steps=2) == expected
+
+
+def test_lazy_penalties_beside_their_parts(tmp_path, capsys):
+    arguments = ["--lazy", "--net", "mlp28", "--every", "0,2", "--d-steps", "1,2", "--batch", "4", "--runs", "2"]
+    assert benchmark.main([*arguments, "--json", str(tmp_path / "out.jsonl")]) == 0
+    records = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert [(r["r1_every"], r["d_steps"]) for r in records] == [(0, 1), (0, 2), (2, 1), (2, 2)]
+    for r in records:
+        assert r["ratio_min"] <= r["ratio"] <= r["ratio_max"] and r["ms_median"] > 0
+    assert "predicted" in capsys.readouterr().out
+    assert lazy.predicted(step=10, d=6, d_r1=14, every=4, d_steps=5) == 4 + 5 * 6 + 5 / 4 * 8
+    assert lazy.predicted(step=10, d=6, d_r1=14, every=0, d_steps=1) == 10
+
+
+def test_half_a_step_is_an_update_of_d():
+    program = steps.compiled_steps(NETS["mlp28"](jnp.float32), 64)
+    update = lazy.d_update(NETS["mlp28"](jnp.float32), program.minibatch).lower(program.state).compile()
+    assert update.cost_analysis()["flops"] == pytest.approx(2 * 64 * UPDATE_D, rel=0.05)
+
+
 def test_the_loop_beside_its_steps():
     config = dataclasses.replace(
         recipe("digits_dcgan"), generator=Network("mlp", width=8), discriminator=Network("mlp", width=8), penalties=(),
         batch_size=8, log_every=5, sample_every=20, checkpoint_every=20,
     )  # fmt: skip
-    record = measure_loop(config, seconds=0.05)
+    record = measure_loop(config, seconds=0.05, rounds=1)
     assert record["loop_images_per_s"] > 0 and record["bare_images_per_s"] > 0
     share = 100 * record["loop_images_per_s"] / record["bare_images_per_s"]
     assert record["pct_of_bare"] == pytest.approx(share, abs=0.06)
+    assert record["pct_of_bare_min"] == record["pct_of_bare"] == record["pct_of_bare_max"]
 
 
 def test_records_of_operations(tmp_path, capsys, monkeypatch):
@@ -78,6 +120,8 @@ def test_records_of_operations(tmp_path, capsys, monkeypatch):
         ("--batch 64,0", "batch: '64,0'"),
         ("--steps-per-call x", "steps_per_call: 'x'"),
         ("--runs 0", "runs: 0"),
+        ("--lazy --every 4,-1", "every: '4,-1'"),
+        ("--lazy --d-steps 0", "d_steps: '0'"),
         ("--loop --recipe mnist", "recipe: unknown 'mnist'"),
     ],
 )

@@ -13,7 +13,7 @@ from jax.test_util import check_grads
 
 from gan_jax.benchmarks import ops
 from gan_jax.config import ConfigError
-from gan_jax.nn import conv_ops
+from gan_jax.nn import conv_ops, winograd
 from gan_jax.nn.conv import Conv, ConvPool, ConvTranspose, UpConv, conv, conv_transpose
 
 KEY = jax.random.key(0)
@@ -163,6 +163,8 @@ CASES = {  # spatial, kernel, strides, padding, ci, co
     "inputs left over": ((9, 10), (3, 3), (3, 4), ((0, 0), (0, 0)), 10, 9),
     "padding beyond the kernel": ((4, 4), (2, 3), (1, 2), ((3, 2), (4, 0)), 9, 9),
     "negative padding": ((9, 9), (3, 3), (2, 1), ((-1, 0), (-2, -1)), 9, 11),
+    "three taps": ((7, 6), (3, 3), (1, 1), ((1, 1), (0, 2)), 9, 10),
+    "three taps, little padding": ((6, 8), (3, 3), (1, 1), ((0, 0), (-1, 1)), 10, 9),
     "one dimension": ((9,), (4,), (2,), ((1, 1),), 9, 10),
 }
 
@@ -172,11 +174,14 @@ def stock_conv(x, w, strides, padding, groups=1):
     return lax.conv_general_dilated(x, w, strides, padding, dimension_numbers=order, feature_group_count=groups)
 
 
-@pytest.fixture(params=CASES)
-def case(request):
-    """``(x, w, strides, padding)`` in float64."""
+@pytest.fixture(params=[*CASES, "three taps, minimal", "three taps, little padding, minimal"])
+def case(request, monkeypatch):
+    """``(x, w, strides, padding)`` in float64; where "minimal", in a size from which minimal filtering is used."""
+    if request.param.endswith(", minimal"):
+        monkeypatch.setattr(conv_ops, "MANY", 9)
+        monkeypatch.setattr(conv_ops, "PLACES", 1)
     with jax.enable_x64(True):
-        spatial, kernel, strides, padding, ci, co = CASES[request.param]
+        spatial, kernel, strides, padding, ci, co = CASES[request.param.removesuffix(", minimal")]
         yield normal((2, *spatial, ci), 1, np.float64), normal((*kernel, ci, co), 2, np.float64), strides, padding
 
 
@@ -207,6 +212,24 @@ def test_every_role_as_on_accelerators(case):
         return y, f(arrays["w"], y, role="x", window=window), f(arrays["x"], y, role="w", window=window)
 
     close(*jax.jit(lambda: (every(conv_ops._on_cpu), every(conv_ops._stock)))(), 1e-12)
+
+
+@pytest.mark.parametrize("padding", [((1, 1), (1, 1)), ((0, 1), (1, 0)), ((3, 0), (-1, 2)), ((0, 0), (0, 0))])
+@pytest.mark.parametrize("sides", [(8, 8), (7, 6)])
+def test_minimal_filtering(padding, sides):
+    """In float32, at the rounding of float32."""
+    x, w, g = normal((3, *sides, 9), 1), normal((3, 3, 9, 10), 2), normal((3, 12, 12, 10), 3)
+    y, cotangent = jax.vjp(lambda w: stock_conv(x, w, (1, 1), padding), w)
+    g = g[:, : y.shape[1], : y.shape[2]]
+    close(winograd.convolve(x, w, padding), y, 2e-6)
+    close(winograd.weights(x, g, padding), *cotangent(g), 2e-6)
+
+
+def test_large_convolutions_are_computed_in_fewer_multiplications():
+    x, w = jax.ShapeDtypeStruct((16, 16, 16, 128), jnp.float32), jax.ShapeDtypeStruct((3, 3, 128, 128), jnp.float32)
+    loss = lambda f: jax.grad(lambda x, w: jnp.sum(jnp.sin(f(x, w, (1, 1), ((1, 1), (1, 1))))), (0, 1))
+    ours, stock = (jax.jit(loss(f)).lower(x, w).compile().cost_analysis()["flops"] for f in (conv, stock_conv))
+    assert ours < 0.55 * stock
 
 
 @pytest.mark.parametrize("name", ["dcgan", "to few channels"])

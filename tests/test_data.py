@@ -13,7 +13,7 @@ import tensorflow_datasets as tfds
 from PIL import Image
 
 from gan_jax.config import Config, ConfigError
-from gan_jax.data import batches, cache, describe, load, preparing
+from gan_jax.data import batches, batching, cache, describe, load, preparing
 from gan_jax.data.embedded.digits import Digits
 
 TFDS_DATA_DIR = os.environ.get("TFDS_DATA_DIR")  # of the user, who may have MNIST
@@ -87,14 +87,38 @@ def test_every_example_once_an_epoch(numbered_set):
     assert (epochs[0] != epochs[1]).any() and (epochs[1] != epochs[2]).any()
 
 
+@pytest.mark.parametrize("ahead", [0, 5])
 @pytest.mark.parametrize("start", [1, 7, 1000])
-def test_start_skips(numbered_set, start):
-    config = Config(dataset="numbered", batch_size=7, d_steps=3)
-    from_there = itertools.islice(batches(config, start), 3)
+def test_start_skips(numbered_set, start, ahead):
+    config = Config(dataset="numbered", batch_size=7, d_steps=3, flip=True)
+    from_there = itertools.islice(batches(config, start, ahead=ahead), 3)
     passed_by = itertools.islice(batches(config), start, start + 3)
     for a, b in zip(from_there, passed_by, strict=True):
         np.testing.assert_array_equal(a.x, b.x)
         np.testing.assert_array_equal(a.y, b.y)
+
+
+def test_threads_read_ahead_in_the_same_order(numbered_set, monkeypatch):
+    monkeypatch.setattr(batching, "_TOGETHER", 50)  # many blocks, so that threads meet at their borders
+    config, rows = Config(dataset="numbered", batch_size=8, d_steps=2), np.array([1, 2, 6])
+    ahead, plain = batches(config, 2, rows, ahead=7), batches(config, 2)
+    for a, b in itertools.islice(zip(ahead, plain, strict=True), 200):
+        np.testing.assert_array_equal(a.x, b.x[:, rows])
+        np.testing.assert_array_equal(a.y, b.y[:, rows])
+
+
+def test_what_reading_raises_comes_with_its_batch(numbered_set, monkeypatch):
+    def torn(position, *_):
+        if position[0] >= 100:
+            raise OSError("the disk is gone")
+        return position
+
+    monkeypatch.setattr(batching, "_TOGETHER", 50)
+    monkeypatch.setattr(batching, "shuffled", torn)
+    ahead = batches(Config(dataset="numbered", batch_size=50), ahead=7)
+    assert [next(ahead).y.shape for _ in range(2)] == [(1, 50)] * 2
+    with pytest.raises(OSError, match="the disk is gone"):
+        next(ahead)
 
 
 def test_batch_is_a_function_of_seed_and_number(numbered_set):
@@ -125,8 +149,9 @@ def test_more_steps_than_are_shuffled_at_once(numbered_set):
     ],
 )
 def test_batches_refuse_at_once(changes, start, words):
-    with pytest.raises(ConfigError, match=words):
-        batches(dataclasses.replace(Config(), **changes), start)
+    for ahead in (0, 2):
+        with pytest.raises(ConfigError, match=words):
+            batches(dataclasses.replace(Config(), **changes), start, ahead=ahead)
 
 
 # Data sets

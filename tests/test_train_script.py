@@ -105,7 +105,7 @@ def test_interrupted_before_the_first_step(tmp_path):
 def test_closing_message_names_what_comes_next(tmp_path, finished, capsys):
     assert train.main([*TINY, "--workdir", str(finished)]) == 0
     out = capsys.readouterr().out
-    assert "Trained for 300 steps in 0:" in out and "in 0:00" not in out
+    assert "Trained for 300 steps in 0:" in out and "in 0:00" not in out and "MiB of this process" in out
     assert str(finished / "samples" / "step_000300.png") in out and (finished / "samples" / "step_000300.png").exists()
     assert str(finished / "checkpoints") in out and f"uv run eval.py {finished}" in out
 

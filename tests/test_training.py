@@ -144,6 +144,7 @@ def test_run_folder(finished):
         start["jax"] == jax.__version__ and start["seed"] == TINY.seed and start["devices"] == 4 and start["step"] == 0
     )
     assert {"python", "jaxlib", "flax", "optax", "device", "git_revision", "git_dirty", "time", "command"} <= set(start)
+    assert start["end_step"] == 14 and 50 < start["process_peak_mib"] < 50_000
     assert not list(workdir.rglob("*tmp*"))
 
 
@@ -188,7 +189,8 @@ def test_stopped_and_resumed_is_as_if_never_stopped(tmp_path, monkeypatch, finis
     assert (tmp_path / "run" / "samples" / "step_000014.png").read_bytes() == (
         finished[0] / "samples" / "step_000014.png"
     ).read_bytes()
-    assert [s["step"] for s in json.loads((tmp_path / "run" / "run.json").read_text())["starts"]] == [0, stopped.step]
+    starts = json.loads((tmp_path / "run" / "run.json").read_text())["starts"]
+    assert [(s["step"], s["end_step"]) for s in starts] == [(0, stopped.step), (stopped.step, 14)]
 
 
 def test_the_same_key_press_counts_once_and_a_second_one_kills(monkeypatch):

@@ -16,14 +16,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gan_jax import population
+from gan_jax import memory, population
 from gan_jax.benchmarks.nets import NETS
+from gan_jax.benchmarks.profile import milliseconds
 from gan_jax.build import PRECISIONS
 from gan_jax.data import Resident, batch_at
 from gan_jax.data.order import words
 from gan_jax.gan import Gan, init_state
 from gan_jax.train_step import train_step, train_steps
-from gan_jax.types import GanState
+from gan_jax.types import Batch, GanState
 
 RUN_SECONDS = 0.2
 """A run lasts at least so long; shorter steps are repeated."""
@@ -54,23 +55,22 @@ def measure(
       steps_per_call: steps in one compiled call.
       seeds: GANs trained at once by `train_population`, on as many devices as divide them.
       runs: timed runs, each of at least `RUN_SECONDS`.
-      profile: a folder for a trace of one more run.
+      profile: a folder for a trace of three more calls.
 
     Returns:
       What a line of JSON holds: versions and device; the arguments; ``params_g``, ``params_d``; ``compile_s``; ``ms_median``,
       ``ms_min``, ``ms_iqr`` (interquartile range) of a step of one GAN; ``images_per_s``, real images over all GANs;
       ``tflops``, 1e12 operations a second; ``pct_of_matmul_peak``, percent of what a large matrix product in this precision
-      reaches right before; ``peak_mib`` of the compiled call with its arguments; and, where the device tells it,
-      ``device_peak_mib`` of the whole process so far.
+      reaches right before; ``peak_mib`` of the compiled call with its arguments; and what the whole process took
+      at most so far, as `gan_jax.memory.peaks`. With a profile, ``ms_by_kind``: milliseconds of a step by kind of operation.
     """
     gan = NETS[net](PRECISIONS[precision])
-    program = _program(gan, batch, steps_per_call, seeds)
+    program = compiled_steps(gan, batch, steps_per_call, seeds)
     players = program.state.generator, program.state.discriminator
     params = [sum(a.size for a in jax.tree.leaves(p.params)) // seeds for p in players]
     peak = matmul_peak(precision)
     state, seconds = _timed(program.call, program.state, runs)
-    if profile is not None:
-        _trace(program.call, state, profile)
+    kinds = {} if profile is None else _profile(program, state, steps_per_call, profile)
     each = [s / steps_per_call / seeds for s in seconds]
     flops = program.flops / statistics.median(each)
     quartiles = statistics.quantiles(each, n=4) if runs > 1 else [each[0]] * 3
@@ -92,7 +92,8 @@ def measure(
         "tflops": round(flops / 1e12, 5),
         "pct_of_matmul_peak": round(100 * flops / peak, 1),
         "peak_mib": round(program.memory / _MIB, 1),
-        **_device_memory(),
+        **memory.peaks(),
+        **kinds,
     }
 
 
@@ -119,20 +120,23 @@ def matmul_peak(precision: str) -> float:
     return 2 * n**3 / min(_seconds(lambda: product(a, a)) for _ in range(5))
 
 
-class _Program(NamedTuple):
-    """A compiled ``call``, a first state for it, the seconds it took to compile, the operations of one step of one GAN, and memory."""
+class Program(NamedTuple):
+    """A compiled ``call``, a first state for it, and a batch; seconds to compile, operations of a step of one GAN, bytes held."""
 
     call: Call
     state: GanState
+    minibatch: Batch
+    compiled: jax.stages.Compiled
     compile_s: float
     flops: float
     memory: float
 
 
-def _program(gan: Gan, batch: int, steps_per_call: int, seeds: int) -> _Program:
+def compiled_steps(gan: Gan, batch: int, steps_per_call: int = 1, seeds: int = 1, d_steps: int = 1) -> Program:
+    """Compiles a step, or a loop of them, on random images; the arguments are those of `measure`."""
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (_EXAMPLES, *gan.shape), dtype=np.uint8)
-    data = Resident(*jax.device_put((images, np.zeros(_EXAMPLES, np.int32), words(0))), 1, batch, flip=False)
+    data = Resident(*jax.device_put((images, np.zeros(_EXAMPLES, np.int32), words(0))), d_steps, batch, flip=False)
     minibatch = jax.jit(batch_at)(data, jnp.int32(0))
     state = init_state(gan, jax.random.key(0), minibatch)
     single = train_step.lower(gan, state, minibatch)
@@ -149,12 +153,19 @@ def _program(gan: Gan, batch: int, steps_per_call: int, seeds: int) -> _Program:
         began = time.perf_counter()
         compiled = population.compile_population(gan, state, operands[0], mesh)
     compile_s = time.perf_counter() - began
-    # A loop's body counts once. What a GPU's libraries do is not counted at all: there, the step as it was before compilation.
+    # A loop's body counts once, also that over several GANs. What a GPU's libraries do is not counted at all: there, the step as it
+    # was before compilation.
     opaque = any(library in compiled.as_text() for library in ("__cudnn", "__cublas"))
     counted = single if opaque else compiled if seeds == 1 else single.compile()
-    memory = _memory(compiled) * (1 if seeds == 1 else mesh.size)
-    return _Program(
-        lambda state: compiled(state, *operands), state, compile_s, counted.cost_analysis()["flops"], memory
+    held = _memory(compiled) * (1 if seeds == 1 else mesh.size)
+    return Program(
+        lambda state: compiled(state, *operands),
+        state,
+        minibatch,
+        compiled,
+        compile_s,
+        counted.cost_analysis()["flops"],
+        held,
     )
 
 
@@ -174,12 +185,15 @@ def _timed(call: Call, state: GanState, runs: int) -> tuple[GanState, list[float
     return state, seconds
 
 
-def _trace(call: Call, state: GanState, folder: pathlib.Path) -> None:
-    """Three calls as a trace for TensorBoard, and ``perfetto_trace.json.gz`` for Perfetto."""
+def _profile(
+    program: Program, state: GanState, steps_per_call: int, folder: pathlib.Path
+) -> dict[str, dict[str, float]]:
+    """Three calls as a trace for TensorBoard, ``perfetto_trace.json.gz`` for Perfetto, and what they spend their time on."""
     with jax.profiler.trace(folder, create_perfetto_trace=True):
         for i in range(3):
             with jax.profiler.StepTraceAnnotation("step", step_num=i):
-                state, _ = jax.block_until_ready(call(state))
+                state, _ = jax.block_until_ready(program.call(state))
+    return {"ms_by_kind": milliseconds(folder, program.compiled.as_text(), 3 * steps_per_call)}
 
 
 def _memory(compiled: jax.stages.Compiled) -> float:
@@ -187,12 +201,6 @@ def _memory(compiled: jax.stages.Compiled) -> float:
     m = compiled.memory_analysis()
     total = m.argument_size_in_bytes + m.output_size_in_bytes + m.temp_size_in_bytes
     return total - m.alias_size_in_bytes
-
-
-def _device_memory() -> dict[str, float]:
-    statistics = jax.devices()[0].memory_stats() or {}
-    peak = statistics.get("peak_bytes_in_use")
-    return {} if peak is None else {"device_peak_mib": round(peak / _MIB, 1)}
 
 
 def _seconds(work: Callable[[], Any]) -> float:

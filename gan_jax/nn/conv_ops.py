@@ -10,12 +10,14 @@ primitive with three roles is closed under differentiation.
 
 XLA has a fast kernel for each role on GPU and TPU, and there the primitive is the stock operation. On the CPU it
 has one for convolutions alone, in the order `NHWC, HWIO -> NHWC`, into which XLA turns the others in the outermost
-computation at best, and in no loop or branch: there each role is written as such convolutions, or as products.
+computation at best, and in no loop or branch: there each role is written as such convolutions, or as products;
+large ones of 3x3 in fewer multiplications, see `gan_jax.nn.winograd`.
 """
 
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple
@@ -26,10 +28,15 @@ from jax import lax
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 
+from gan_jax.nn import winograd
+
 Array = jax.Array
 Pads = tuple[tuple[int, int], ...]
 
 ROLES = "xwy"
+_SCOPES = {"y": "conv", "x": "conv_transpose", "w": "conv_weights"}  # their names in a profile
+MANY = 128  # channels, and
+PLACES = 4096  # outputs over all examples, from which minimal filtering beats a 3x3 convolution on the CPU
 FEW = 8  # channels, up to which a product with every tap and a sum of shifted parts beats a convolution on the CPU
 
 
@@ -157,7 +164,8 @@ def _stock(a, b, *, role, window):
         linear = (lambda x: forward(x, a)) if role == "x" else (lambda w: forward(a, w))
         return jax.linear_transpose(linear, result)(b)[0]
 
-    return one(a[0], b[0])[None] if len(a) == 1 else jax.vmap(one)(a, b)
+    with jax.named_scope(_SCOPES[role]):
+        return one(a[0], b[0])[None] if len(a) == 1 else jax.vmap(one)(a, b)
 
 
 def _on_cpu(a, b, *, role, window):
@@ -170,7 +178,8 @@ def _on_cpu(a, b, *, role, window):
         return _on_cpu(a, b, role=role, window=flat).squeeze(axes[role])
     wide = jnp.promote_types(a.dtype, jnp.float32)
     one = lambda a, b: _CPU[role](a.astype(wide), b.astype(wide), window).astype(a.dtype)
-    return one(a[0], b[0])[None] if len(a) == 1 else lax.map(lambda ab: one(*ab), (a, b))
+    with jax.named_scope(_SCOPES[role]):
+        return one(a[0], b[0])[None] if len(a) == 1 else lax.map(lambda ab: one(*ab), (a, b))
 
 
 _contract_p.def_impl(jax.jit(_contract_p.bind, static_argnames=("role", "window")))
@@ -191,12 +200,14 @@ def _convolution(x: Array, w: Array, window: Window) -> Array:
         return jnp.einsum("nhwi,io->nhwo", x, w[0, 0])
     if window.unit_stride and w.shape[-1] <= FEW:
         return _by_columns(_mirror(w), x, window.mirrored())
+    if _minimal(window, *w.shape[-2:], len(x)):
+        return winograd.convolve(x, w, window.padding)
     return lax.conv_general_dilated(x, w, window.strides, window.padding, dimension_numbers=_ORDER)
 
 
 def _input_cotangent(w: Array, y: Array, window: Window) -> Array:
-    if window.pointwise:
-        return jnp.einsum("nhwo,io->nhwi", y, w[0, 0])
+    if window.unit_stride:
+        return _convolution(y, _mirror(w), window.mirrored())
     return (_by_columns if w.shape[-2] <= FEW else _by_phases)(w, y, window)
 
 
@@ -204,6 +215,8 @@ def _weight_cotangent(x: Array, y: Array, window: Window) -> Array:
     """Contracts examples and places: channels of x take the place of examples, and examples that of channels."""
     if window.pointwise:
         return jnp.einsum("nhwi,nhwo->io", x, y)[None, None]
+    if _minimal(window, x.shape[-1], y.shape[-1], len(x)):
+        return winograd.weights(x, y, window.padding)
     if window.unit_stride and y.shape[-1] < x.shape[-1]:  # fewer rows, longer columns
         return _mirror(_weight_cotangent(y, x, window.mirrored()))
     pads = [
@@ -212,6 +225,12 @@ def _weight_cotangent(x: Array, y: Array, window: Window) -> Array:
     x, y = x.transpose(3, 1, 2, 0), y.transpose(1, 2, 0, 3)
     w = lax.conv_general_dilated(x, y, (1, 1), pads, rhs_dilation=window.strides, dimension_numbers=_ORDER)
     return w.transpose(1, 2, 0, 3)
+
+
+def _minimal(window: Window, ci: int, co: int, examples: int) -> bool:
+    """Whether a convolution is large enough for minimal filtering to save more multiplications than it adds memory traffic."""
+    square = window.unit_stride and window.taps == (3, 3)
+    return square and min(ci, co) >= MANY and examples * math.prod(window.outputs) >= PLACES
 
 
 _CPU = {"y": _convolution, "x": _input_cotangent, "w": _weight_cotangent}

@@ -1,0 +1,118 @@
+"""What lazy penalties and several updates of D cost inside the compiled loop, beside what their parts cost outside."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import math
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+
+from gan_jax.benchmarks import steps
+from gan_jax.benchmarks.nets import NETS
+from gan_jax.build import PRECISIONS
+from gan_jax.gan import Gan
+from gan_jax.regularizers import REGULARIZERS
+from gan_jax.train_step import train_step
+from gan_jax.types import Batch, GanState, Player, Term
+
+
+def measure_lazy(
+    net: str, batch: int, precision: str, every: Sequence[int], d_steps: Sequence[int], rounds: int = 5
+) -> list[dict[str, Any]]:
+    """A step of the compiled loop for all combinations, beside the sum of its parts.
+
+    The parts are compiled each by itself, in no loop and no branch: an update of D, without (``D``) and with R1 (``D + R1``), and one
+    of G (``G``: a step less an update of D). A step of ``d`` updates of D, of which every ``e``-th has R1, should take
+    ``d D + d / e (D + R1 - D) + G``. All are timed in turn, round after round, so that a machine that slows down
+    slows all of them down.
+
+    Args:
+      net, batch, precision: as for `gan_jax.benchmarks.steps.measure`.
+      every: how many updates of D share one R1; 0 for none at all.
+      d_steps: updates of D for one of G.
+      rounds: timed rounds, of which medians are taken.
+
+    Returns:
+      For each combination what a line of JSON holds: versions and device; the arguments; ``ms_median`` of a step and ``ms_predicted``;
+      ``ratio``, the median over the rounds of measured to predicted, with ``ratio_min`` and ``ratio_max``; and the parts ``ms_d``,
+      ``ms_d_r1``, ``ms_g``.
+    """
+    plain = NETS[net](PRECISIONS[precision])
+    with_r1 = lambda every: dataclasses.replace(plain, d_terms=(Term("r1", REGULARIZERS["r1"](), 1.0, every),))
+    n = math.lcm(*(e for e in every if e), 1)  # steps a call, so that each has its share of penalties
+    parts = [_step(plain, batch, n), _d_update(plain, batch, n), _d_update(with_r1(1), batch, n)]
+    combinations = list(itertools.product(every, d_steps))
+    loops = [_loop(with_r1(e) if e else plain, batch, n, d) for e, d in combinations]
+    for work in (*parts, *loops):
+        work()
+    seconds = [[work() for work in (*parts, *loops)] for _ in range(rounds)]
+    records = []
+    for i, (e, d) in enumerate(combinations):
+        pairs = [(row[len(parts) + i], predicted(*row[: len(parts)], e, d)) for row in seconds]
+        ratios = [measured / predicted for measured, predicted in pairs]
+        median = lambda values: round(statistics.median(values) * 1e3, 4)
+        records.append(
+            {
+                **steps.environment(),
+                "net": net,
+                "batch": batch,
+                "precision": precision,
+                "d_steps": d,
+                "r1_every": e,
+                "rounds": rounds,
+                "ms_median": median(measured for measured, _ in pairs),
+                "ms_predicted": median(predicted for _, predicted in pairs),
+                "ratio": round(statistics.median(ratios), 3),
+                "ratio_min": round(min(ratios), 3),
+                "ratio_max": round(max(ratios), 3),
+                "ms_d": median(row[1] for row in seconds),
+                "ms_d_r1": median(row[2] for row in seconds),
+                "ms_g": median(row[0] - row[1] for row in seconds),
+            }
+        )
+    return records
+
+
+def d_update(gan: Gan, batch: Batch) -> Callable[[GanState], Player]:
+    """D's half of a step, compiled: what does not reach D's new state, the compiler drops."""
+    return jax.jit(lambda state: train_step(gan, state, batch)[0].discriminator)
+
+
+def predicted(step: float, d: float, d_r1: float, every: int, d_steps: int) -> float:
+    """Seconds of a step, from those of one without penalty and of D's updates without and with R1."""
+    return step - d + d_steps * (d + (d_r1 - d) / every if every else d)
+
+
+def _step(gan: Gan, batch: int, n: int) -> Callable[[], float]:
+    program = steps.compiled_steps(gan, batch)
+    return _clock(program.call, program.state, n, n)
+
+
+def _d_update(gan: Gan, batch: int, n: int) -> Callable[[], float]:
+    program = steps.compiled_steps(gan, batch)
+    update = d_update(gan, program.minibatch)
+    return _clock(lambda state: (state, update(state)), program.state, n, n)
+
+
+def _loop(gan: Gan, batch: int, n: int, d_steps: int) -> Callable[[], float]:
+    program = steps.compiled_steps(gan, batch, n, d_steps=d_steps)
+    return _clock(program.call, program.state, 1, n)
+
+
+def _clock(call: steps.Call, state: GanState, calls: int, of: int) -> Callable[[], float]:
+    """A function that makes so many calls and returns the seconds of one ``of``-th."""
+
+    def once() -> float:
+        nonlocal state
+        began = time.perf_counter()
+        for _ in range(calls):
+            state, rest = call(state)
+        jax.block_until_ready((state, rest))
+        return (time.perf_counter() - began) / of
+
+    return once
