@@ -19,10 +19,10 @@ from gan_jax.losses import LOSSES
 from gan_jax.metrics.mixtures import nearest_modes
 from gan_jax.regularizers import G_REGULARIZERS, REGULARIZERS
 from gan_jax.train_step import generate, train_step, train_steps
-from gan_jax.types import Loss
+from gan_jax.types import Loss, Term
 
 SIZES = {"mlp": {"width": 2, "depth": 1}, "dcgan": {"width": 2, "base": 2}, "sngan": {"width": 2, "base": 2}}
-lazily = lambda names: tuple(Penalty(name, 1.0, 1 + i % 2) for i, name in enumerate(names))
+lazily = lambda known: tuple(Term(name, make(), 1.0, 1 + i % 2) for i, (name, make) in enumerate(known.items()))
 
 
 def every_loss(player):
@@ -41,8 +41,13 @@ def test_every_loss_and_penalty_traces_with_every_network_and_conditioning(netwo
         latents=2,
         batch_size=4,
     )
-    penalized = dataclasses.replace(config, penalties=lazily(REGULARIZERS), g_penalties=lazily(G_REGULARIZERS))
-    gan = dataclasses.replace(build(penalized), loss=Loss(every_loss("d"), every_loss("g")))
+    gan = build(config)
+    gan = dataclasses.replace(
+        gan,
+        loss=Loss(every_loss("d"), every_loss("g")),
+        d_terms=gan.d_terms + lazily(REGULARIZERS),
+        g_terms=gan.g_terms + lazily(G_REGULARIZERS),
+    )
     batch = abstract_batch(config, gan.shape)
     state = jax.eval_shape(functools.partial(init_state, gan), jax.random.key(0), batch)
     after, metrics = jax.eval_shape(functools.partial(train_step, gan), state, batch)
