@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import sys
+from typing import Any
 
 import numpy as np
 import tensorboardX
@@ -20,11 +21,10 @@ class Record:
 
     def __init__(self, path: pathlib.Path, step: int):
         self.path = path
-        unfinished = path.with_name(path.name + ".tmp")
-        unfinished.write_text("".join(json.dumps(line) + "\n" for line in _lines(path, step)))
-        os.replace(unfinished, path)
+        again = path.exists()
+        rewrite(path, step)
         self._lines = path.open("a", buffering=1)
-        self._events = tensorboardX.SummaryWriter(str(path.parent), purge_step=step + 1 if step else None)
+        self._events = tensorboardX.SummaryWriter(str(path.parent), purge_step=step + 1 if again else None)
 
     def write(self, step: int, seconds: float, images_per_second: float, metrics: dict[str, float]) -> None:
         """Adds a line: the step, wall seconds since the run began, training speed, and the metrics."""
@@ -49,26 +49,36 @@ class Silence:
     def write(self, *_) -> None:
         pass
 
-    picture = advance = report = close = write
+    picture = advance = report = warn = close = write
 
 
 def seconds(path: pathlib.Path, step: int) -> float:
-    """Wall seconds that a run had taken at the last line of metrics up to a step; 0 where there is none."""
-    lines = _lines(path, step)
-    return lines[-1]["seconds"] if lines else 0.0
+    """Wall seconds that a run had taken at the last line up to a step; 0 where there is none."""
+    told = lines(path, step)
+    return told[-1]["seconds"] if told else 0.0
 
 
-def _lines(path: pathlib.Path, step: int) -> list[dict]:
-    """The lines up to a step; a torn last line, cut off by a kill, is dropped too."""
-    lines = []
+def lines(path: pathlib.Path, step: int) -> list[dict[str, Any]]:
+    """The lines of metrics up to a step, and all events of the run, which have the key ``event``.
+
+    A torn last line, cut off by a kill, is left out.
+    """
+    whole = []
     for text in path.read_text().splitlines() if path.exists() else []:
         try:
             line = json.loads(text)
         except ValueError:
             continue
-        if line["step"] <= step:
-            lines.append(line)
-    return lines
+        if line["step"] <= step or "event" in line:
+            whole.append(line)
+    return whole
+
+
+def rewrite(path: pathlib.Path, step: int, *more: dict[str, Any]) -> None:
+    """Keeps `lines` alone, and adds some, so that the file is the old or the new one at any moment."""
+    unfinished = path.with_name(path.name + ".tmp")
+    unfinished.write_text("".join(json.dumps(line, allow_nan=False) + "\n" for line in [*lines(path, step), *more]))
+    os.replace(unfinished, path)
 
 
 class Progress:
@@ -93,6 +103,10 @@ class Progress:
         left = duration((self._steps - step) / steps_per_second)
         told = "  ".join(f"{name} {value}" for name, value in losses.items())
         print(f"step {step:,} of {self._steps:,}  {images_per_second:,.0f} images/s  {told}  {left} left", flush=True)
+
+    def warn(self, text: str) -> None:
+        """Shows a line that stays."""
+        tqdm.tqdm.write(text, file=sys.stderr)
 
     def close(self) -> None:
         if self._bar is not None:

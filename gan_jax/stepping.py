@@ -12,7 +12,7 @@ from jax.sharding import Mesh
 from gan_jax import parallel
 from gan_jax.build import abstract_batch
 from gan_jax.config import Config
-from gan_jax.data import Dataset, batches, load, resident
+from gan_jax.data import Dataset, batch_at, batches, load, resident
 from gan_jax.gan import Gan
 from gan_jax.train_step import train_step, train_steps
 from gan_jax.types import Batch, GanState, Metrics
@@ -24,11 +24,12 @@ RESIDENT_SHARE = 0.25
 class Steps(NamedTuple):
     """``make(state, n)``: the state after ``n`` more steps and the means of their metrics, still on the device.
 
-    ``compile(state)`` does beforehand what the first call would wait for.
+    ``compile(state)`` does beforehand what the first call would wait for. ``batch(state)``: the one that the next step takes.
     """
 
     make: Callable[[GanState, int], tuple[GanState, Metrics]]
     compile: Callable[[GanState], object]
+    batch: Callable[[GanState], Batch]
 
 
 def stepper(gan: Gan, config: Config, mesh: Mesh, start: int, placement: parallel.Placement | None = None) -> Steps:
@@ -44,12 +45,15 @@ def stepper(gan: Gan, config: Config, mesh: Mesh, start: int, placement: paralle
         return Steps(
             make=lambda state, n: train_steps(gan, state, data, n, placement),
             compile=lambda state: train_steps.lower(gan, state, data, 1, placement).compile(),
+            batch=lambda state: _batch_at(data, state.step),
         )
-    stream = parallel.prefetch(batches(config, start, parallel.own_rows(mesh, config.batch_size)), mesh)
+    rows = parallel.own_rows(mesh, config.batch_size)
+    stream = parallel.prefetch(batches(config, start, rows), mesh)
     batch = abstract_batch(config, gan.shape, parallel.split(mesh))
     return Steps(
         make=lambda state, n: _streamed(gan, state, stream, n, placement),
         compile=lambda state: train_step.lower(gan, state, batch, None, placement).compile(),
+        batch=lambda state: parallel.put(next(batches(config, int(state.step), rows)), parallel.split(mesh)),
     )
 
 
@@ -67,6 +71,9 @@ def _fits(dataset: Dataset) -> bool:
     """Whether the images take no more than their share; where a device does not tell its memory (a CPU), they always fit."""
     limit = (jax.local_devices()[0].memory_stats() or {}).get("bytes_limit")
     return limit is None or dataset.images.nbytes <= RESIDENT_SHARE * limit
+
+
+_batch_at = jax.jit(batch_at)
 
 
 @jax.jit

@@ -7,6 +7,7 @@ import functools
 import math
 import pathlib
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,10 +17,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gan_jax import checkpoint, logs, parallel, pictures, processes, run_folder
+from gan_jax import checkpoint, diagnosing, logs, parallel, pictures, processes, rollback, run_folder
 from gan_jax.build import abstract_batch, build
-from gan_jax.config import Config
+from gan_jax.config import Config, one_of
 from gan_jax.gan import Gan, init_state
+from gan_jax.rollback import Diverged
 from gan_jax.stepping import Steps, stepper
 from gan_jax.train_step import generate
 from gan_jax.types import Array, GanState
@@ -34,7 +36,7 @@ ROWS = 20
 """Most classes in a picture."""
 
 
-class NotFinite(RuntimeError):
+class NotFinite(Diverged):
     """A metric or a weight that became infinite or no number."""
 
 
@@ -54,7 +56,14 @@ class Chunk(NamedTuple):
     seconds: float
 
 
-def train(config: Config, workdir: str | pathlib.Path, *, overwrite: bool = False, fsdp: bool = False) -> Outcome:
+def train(
+    config: Config,
+    workdir: str | pathlib.Path,
+    *,
+    overwrite: bool = False,
+    fsdp: bool = False,
+    on_divergence: str = "stop",
+) -> Outcome:
     """Trains a GAN, or goes on training it, in a run folder. All devices share each batch.
 
     Ctrl-C or SIGTERM saves and returns; before the first step, with nothing to save, it raises KeyboardInterrupt.
@@ -67,37 +76,68 @@ def train(config: Config, workdir: str | pathlib.Path, *, overwrite: bool = Fals
         never been interrupted.
       overwrite: delete the run that it holds, whatever its config.
       fsdp: divide weights among the devices, see `parallel.Placement`; a run may be resumed without, and on other devices.
+      on_divergence: of `rollback.LIMITS`. With "stop" a number that is not finite raises, and what else `monitor` finds is told in a
+        line; with "rollback" either returns to the last good checkpoint, for other random numbers, and raises only after some returns.
 
     Raises:
       ConfigError: for anything wrong in config, folder, data or devices; nothing was written then.
-      NotFinite: if training diverged; the last checkpoint is from before.
+      Diverged: if training diverged, `NotFinite` where a number says so; the last checkpoint is from before.
       PeerLost: if another process ended early; nothing but exiting is left to do, by `os._exit`.
     """
     # Everything that may be refused comes first.
     began = time.perf_counter()
     workdir = pathlib.Path(workdir)
+    limit = rollback.LIMITS[one_of("on_divergence", on_divergence, rollback.LIMITS)]
     gan = build(config)
     mesh = parallel.mesh(config.batch_size, config.micro_batches)
     placement, everywhere = parallel.Placement(mesh, fsdp), parallel.replicated(mesh)
     shardings = placement.of(run_folder.abstract_state(config))
     processes.check_same(config)
     resume = processes.together(lambda: run_folder.check(workdir, config, overwrite))
-    state = run_folder.restore(workdir, config, shardings) if resume else None
+    state = _restored(workdir, config, shardings) if resume else None
     step = 0 if state is None else int(state.step)
     if step >= config.steps:
         return Outcome(state, step, logs.seconds(workdir / run_folder.METRICS, step))
     steps = processes.together(lambda: stepper(gan, config, mesh, step, placement))
+    diagnosis = processes.together(lambda: diagnosing.diagnosis(gan, config, mesh, steps))
 
     # Then the folder is written, and the networks are made and compiled.
     processes.together(lambda: processes.first() and run_folder.begin(workdir, config, step))
+    init = jax.jit(functools.partial(init_state, gan, batch=abstract_batch(config, gan.shape)), out_shardings=shardings)
     if state is None:
-        init = functools.partial(init_state, gan, batch=abstract_batch(config, gan.shape))
-        state = jax.jit(init, out_shardings=shardings)(jax.random.key(config.seed))
+        state = init(jax.random.key(config.seed))
     inputs = parallel.put(jax.device_get(fixed_inputs(gan, config.seed)), everywhere)
     if processes.first():
         print("Compiling the training step ...", flush=True)
-    _interruptibly(lambda: _compile(gan, steps, state, *inputs))
-    return _loop(gan, config, workdir, state, steps, inputs, began)
+    _interruptibly(lambda: _compile(gan, steps, diagnosis, state, *inputs))
+    while True:
+        watch = diagnosing.Watch(config, diagnosis, logs.lines(workdir / run_folder.METRICS, step), limit > 0)
+        try:
+            return _loop(gan, config, workdir, state, steps, inputs, began, watch)
+        except Diverged as diverged:
+            returns = _go_back(workdir, diverged, step, began, limit)
+        began, first = time.perf_counter(), jax.random.fold_in(jax.random.key(config.seed), returns)
+        state = _restored(workdir, config, shardings) or init(first)
+        step = int(state.step)
+        steps = stepper(gan, config, mesh, step, placement)
+
+
+def _go_back(workdir: pathlib.Path, diverged: Diverged, start: int, began: float, limit: int) -> int:
+    """Sets the run folder back to where all was well; the number of times that this was done, or, past the limit, raises."""
+    metrics = workdir / run_folder.METRICS
+    returns = len(rollback.events(metrics)) + 1
+    if returns > limit:
+        raise diverged
+    to = rollback.go_back(workdir, diverged, logs.seconds(metrics, start) + time.perf_counter() - began)
+    if processes.first():
+        print(f"{diverged}; going back to step {to:,}, for other random numbers.", file=sys.stderr, flush=True)
+    return returns
+
+
+def _restored(workdir: pathlib.Path, config: Config, shardings: GanState) -> GanState | None:
+    """The newest state that can be restored, if there is one, with the key that it has since the last rollback."""
+    state = run_folder.restore(workdir, config, shardings)
+    return state and rollback.with_key(state, rollback.events(workdir / run_folder.METRICS))
 
 
 def picture(workdir: pathlib.Path, step: int) -> pathlib.Path:
@@ -126,6 +166,7 @@ def _loop(
     steps: Steps,
     inputs: tuple[Array, Array],
     began: float,
+    watch: diagnosing.Watch,
 ) -> Outcome:
     """Steps, and what is due after some of them: a log, a picture, a checkpoint. The last step has all three."""
     step = int(state.step)
@@ -142,7 +183,8 @@ def _loop(
         speed = 0.0  # steps a second; unknown yet
 
         def log():
-            _log(config, record, progress, step, before + time.perf_counter() - began, window)
+            means = watch.look(state, step, _means(window), progress.warn)
+            _log(config, record, progress, step, before + time.perf_counter() - began, window, means)
             window.clear()
 
         def save() -> int:
@@ -199,27 +241,33 @@ def _log(
     step: int,
     seconds: float,
     window: list[Chunk],
+    metrics: dict[str, float],
 ) -> None:
-    """Writes and shows the means over the steps since the last log."""
-    made = sum(chunk.steps for chunk in window)
-    speed = made / sum(chunk.seconds for chunk in window)
+    """Writes and shows a line, and the speed since the last one."""
+    speed = sum(chunk.steps for chunk in window) / sum(chunk.seconds for chunk in window)
     images = speed * config.d_steps * config.batch_size
-    means = {name: sum(chunk.steps * chunk.metrics[name] for chunk in window) / made for name in window[0].metrics}
-    record.write(step, seconds, images, means)
-    progress.report(step, images, speed, means)
+    record.write(step, seconds, images, metrics)
+    progress.report(step, images, speed, metrics)
+
+
+def _means(window: list[Chunk]) -> dict[str, float]:
+    """Of the metrics, over all steps of the chunks."""
+    made = sum(chunk.steps for chunk in window)
+    return {name: sum(chunk.steps * chunk.metrics[name] for chunk in window) / made for name in window[0].metrics}
 
 
 def _check_metrics(chunk: Chunk, step: int) -> None:
     for name, value in chunk.metrics.items():
         if not math.isfinite(value):
-            raise NotFinite(f"{name} became {value} between steps {step + 1} and {step + chunk.steps}")
+            last = step + chunk.steps
+            raise NotFinite(f"{name} became {value} between steps {step + 1} and {last}", last)
 
 
 def _check_state(state: GanState, step: int) -> None:
     paths = [jax.tree_util.keystr(path, simple=True, separator=".") for path, _ in jax.tree.leaves_with_path(state)]
     for path, finite in zip(paths, jax.device_get(_finite(state)), strict=True):
         if not finite:
-            raise NotFinite(f"{path} became infinite or no number by step {step}")
+            raise NotFinite(f"{path} became infinite or no number by step {step}", step)
 
 
 @jax.jit
@@ -229,9 +277,18 @@ def _finite(state: GanState) -> list[Array]:
     return [jnp.all(jnp.isfinite(a)) if jnp.issubdtype(a.dtype, jnp.inexact) else jnp.array(True) for a in leaves]
 
 
-def _compile(gan: Gan, steps: Steps, state: GanState, latents: Array, labels: Array) -> None:
+def _compile(
+    gan: Gan,
+    steps: Steps,
+    diagnosis: diagnosing.Diagnosis | None,
+    state: GanState,
+    latents: Array,
+    labels: Array,
+) -> None:
     """Compiles all that the loop calls, so that later nothing delays a stop."""
     steps.compile(state)
+    if diagnosis:
+        jax.block_until_ready(diagnosis(state))
     generate.lower(gan, state, latents, labels).compile()
     _finite.lower(state).compile()
 

@@ -73,7 +73,7 @@ def test_two_processes_are_one_and_the_loss_of_one_is_told_and_made_good(tmp_pat
     assert int(a.step) == int(b.step) == 160
     for x, y in zip(arrays(a), arrays(b), strict=True):
         np.testing.assert_allclose(x, y, rtol=2e-3, atol=2e-3)
-    assert [line["step"] for line in logs._lines(workdir / "metrics.jsonl", 160)] == list(range(20, 161, 20))
+    assert [line["step"] for line in logs.lines(workdir / "metrics.jsonl", 160)] == list(range(20, 161, 20))
     assert len(list((workdir / "samples").iterdir())) == 1
 
 
