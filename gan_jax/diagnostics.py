@@ -142,14 +142,14 @@ def _gradients(update: Update, point: Point, terms) -> Metrics:
     metrics = {}
     for name, player in (("g", "generator"), ("d", "discriminator")):
         a, b = getattr(before, player), getattr(after, player)
-        metrics[f"{name}_grad_norm"] = optax.global_norm(a)
+        metrics[f"{name}_grad_norm"] = optax.tree.norm(a)
         metrics[f"{name}_grad_cosine"] = _cosine(a, b)
     return metrics
 
 
 def _cosine(a: PyTree, b: PyTree) -> Array:
     """Of the angle between two trees as vectors; 0 where one vanishes."""
-    a, b = (jax.tree.map(lambda g: g / jnp.maximum(optax.global_norm(t), 1e-30), t) for t in (a, b))
+    a, b = (jax.tree.map(lambda g: g / jnp.maximum(optax.tree.norm(t), 1e-30), t) for t in (a, b))
     return optax.tree.vdot(a, b)
 
 
@@ -180,4 +180,4 @@ def _sigmas(gan: Gan, point: Point, real: Batch) -> Metrics:
 
 
 def _distance(weights: PyTree, average: PyTree) -> Array:
-    return optax.global_norm(jax.tree.map(jnp.subtract, weights, average)) / optax.global_norm(weights)
+    return optax.tree.norm(jax.tree.map(jnp.subtract, weights, average)) / optax.tree.norm(weights)

@@ -2,7 +2,7 @@
 
 config.json      the whole config
 run.json         provenance of every start: versions, devices, revision, seed, command
-metrics.jsonl    a line a log: step, seconds, images_per_second, every metric
+metrics.jsonl    a line a log: step, seconds, images_per_second, every metric; a line an event, which has the key "event"
 events.out.*     the same for TensorBoard, with the samples
 samples/         step_XXXXXX.png
 checkpoints/     one folder a step

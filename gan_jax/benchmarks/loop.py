@@ -14,7 +14,7 @@ from typing import Any
 
 import jax
 
-from gan_jax import parallel, run_folder, training
+from gan_jax import diagnosing, parallel, run_folder, training
 from gan_jax.benchmarks.steps import environment
 from gan_jax.build import abstract_batch, build
 from gan_jax.config import Config
@@ -31,15 +31,18 @@ def measure_loop(config: Config, seconds: float = 5.0) -> dict[str, Any]:
 
     Returns:
       What a line of JSON holds: ``loop_images_per_s``, ``bare_images_per_s`` (the mean of before and after, with ``bare_spread``,
-      their difference relative to it) and ``pct_of_bare``.
+      their difference relative to it) and ``pct_of_bare``; ``diagnosis_ms``, ``diagnosis_steps``, the bare steps that take as long, and
+      ``pct_diagnosis``, the share of them in the steps between two diagnoses.
 
     Raises:
       ConfigError: as `gan_jax.training.train`.
     """
     before = _bare(config, seconds)
     loop = _loop(config)
+    diagnosis = _diagnosis(config)
     after = _bare(config, seconds)
     bare = (before + after) / 2
+    step = config.batch_size * config.d_steps / bare
     return {
         **environment(),
         "dataset": config.dataset,
@@ -49,6 +52,9 @@ def measure_loop(config: Config, seconds: float = 5.0) -> dict[str, Any]:
         "bare_images_per_s": round(bare, 1),
         "bare_spread": round(abs(after - before) / bare, 4),
         "pct_of_bare": round(100 * loop / bare, 1),
+        "diagnosis_ms": round(1e3 * diagnosis, 3),
+        "diagnosis_steps": round(diagnosis / step, 2),
+        "pct_diagnosis": round(100 * diagnosis / step / max(config.diagnose_every, config.log_every), 2),
     }
 
 
@@ -63,6 +69,23 @@ def _loop(config: Config) -> float:
         lines = [json.loads(line) for line in (workdir / run_folder.METRICS).read_text().splitlines()]
     steps, seconds = (lines[-1][key] - lines[0][key] for key in ("step", "seconds"))
     return steps * config.d_steps * config.batch_size / seconds
+
+
+def _diagnosis(config: Config) -> float:
+    """Seconds of a diagnosis with all that belongs to it, the median of twenty; also where the config wants none."""
+    config = dataclasses.replace(config, diagnose_every=1)
+    gan, mesh = build(config), parallel.mesh(config.batch_size)
+    diagnose = diagnosing.diagnosis(gan, config, mesh, stepper(gan, config, mesh, 0))
+    state = init_state(gan, jax.random.key(config.seed), abstract_batch(config, gan.shape))
+    state = jax.device_put(state, parallel.replicated(mesh))
+
+    def run() -> float:
+        began = time.perf_counter()
+        jax.device_get(diagnose(state))
+        return time.perf_counter() - began
+
+    run()
+    return statistics.median(run() for _ in range(20))
 
 
 def _bare(config: Config, seconds: float) -> float:
