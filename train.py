@@ -33,6 +33,8 @@ class Options:
     """Print the config, the networks' parameter counts and the devices, and write nothing."""
     fsdp: Annotated[bool, tyro.conf.FlagCreatePairsOff]
     """Divide weights, optimizer states and moving average among the devices, for networks that outgrow one."""
+    on_divergence: str
+    """stop: what is not finite ends the run, other signs of trouble are told; rollback: either goes back to the last good checkpoint."""
     distributed: Annotated[bool, tyro.conf.FlagCreatePairsOff]
     """Join the processes that SLURM, Open MPI or a TPU pod started."""
     coordinator: str | None
@@ -77,6 +79,7 @@ def parse(argv: list[str]) -> Options:
             overwrite=False,
             dry_run=False,
             fsdp=False,
+            on_divergence="stop",
             distributed=False,
             coordinator=None,
             num_processes=None,
@@ -138,12 +141,17 @@ def train(options: Options, population: Population | None, argv: list[str]) -> i
     workdir, steps = options.workdir, options.config.steps
     try:
         outcome = training.train(
-            options.config, workdir, population=population, overwrite=options.overwrite, fsdp=options.fsdp
+            options.config,
+            workdir,
+            population=population,
+            overwrite=options.overwrite,
+            fsdp=options.fsdp,
+            on_divergence=options.on_divergence,
         )
     except processes.PeerLost as error:
         print(f"train.py: {error}; to go on from the last checkpoint, start all again.", file=sys.stderr, flush=True)
         os._exit(3)  # threads of orbax and jax would wait for the lost process
-    except training.NotFinite as error:
+    except training.Diverged as error:
         print(f"train.py: {error}; the last good checkpoint is kept in {workdir}.", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

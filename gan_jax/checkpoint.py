@@ -31,12 +31,12 @@ def steps(folder: pathlib.Path) -> list[int]:
     return sorted(int(path.name) for path in folder.iterdir() if path.name.isdigit() and path.is_dir())
 
 
-def set_aside(folder: pathlib.Path, newest: int) -> None:
-    """Renames checkpoints of later steps than ``newest``, which could not be restored, and removes unfinished ones."""
+def set_aside(folder: pathlib.Path, newest: int, name: str = "damaged") -> None:
+    """Renames checkpoints of later steps than ``newest``, which shall not be restored, to ``NAME_STEP``, and removes unfinished ones."""
     for step in steps(folder):
         if step > newest:
-            shutil.rmtree(folder / f"damaged_{step}", ignore_errors=True)
-            (folder / str(step)).rename(folder / f"damaged_{step}")
+            shutil.rmtree(folder / f"{name}_{step}", ignore_errors=True)
+            (folder / str(step)).rename(folder / f"{name}_{step}")
     for unfinished in folder.glob("*.orbax-checkpoint-tmp*"):
         shutil.rmtree(unfinished, ignore_errors=True)
 

@@ -263,6 +263,10 @@ class Config:
     """Determines initial weights, order of the data, latents: everything random."""
     log_every: int = 100
     """Steps between two lines of metrics."""
+    diagnose_every: int = 200
+    """Steps between two diagnoses (gradients, D's accuracies, diversity, ...): the first line after each has them. 0: never."""
+    diagnose_modes: int = 0
+    """Samples in which a recognizer then counts the classes. 0: none."""
     sample_every: int = 1_000
     """Steps between two pictures of samples."""
     checkpoint_every: int = 1_000

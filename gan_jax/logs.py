@@ -22,8 +22,9 @@ class Record:
 
     def __init__(self, path: pathlib.Path, step: int):
         self.path = path
+        again = path.exists()
         self._lines = Lines(path, step)
-        self._events = tensorboardX.SummaryWriter(str(path.parent), purge_step=step + 1 if step else None)
+        self._events = tensorboardX.SummaryWriter(str(path.parent), purge_step=step + 1 if again else None)
 
     def write(self, step: int, seconds: float, images_per_second: float, metrics: dict[str, float]) -> None:
         """Adds a line: the step, wall seconds since the run began, training speed, and the metrics."""
@@ -46,9 +47,7 @@ class Lines:
     """A file of a JSON object a line, each with its ``step``; those beyond the step that a run is resumed from are dropped."""
 
     def __init__(self, path: pathlib.Path, step: int):
-        unfinished = path.with_name(path.name + ".tmp")
-        unfinished.write_text("".join(json.dumps(line) + "\n" for line in lines(path, step)))
-        os.replace(unfinished, path)
+        rewrite(path, step)
         self._file = path.open("a", buffering=1)
 
     def write(self, line: dict[str, Any]) -> None:
@@ -64,26 +63,36 @@ class Silence:
     def write(self, *_) -> None:
         pass
 
-    picture = advance = report = close = write
+    picture = advance = report = warn = close = write
 
 
 def seconds(path: pathlib.Path, step: int) -> float:
-    """Wall seconds that a run had taken at the last line of metrics up to a step; 0 where there is none."""
-    logged = lines(path, step)
-    return logged[-1]["seconds"] if logged else 0.0
+    """Wall seconds that a run had taken at the last line up to a step; 0 where there is none."""
+    told = lines(path, step)
+    return told[-1]["seconds"] if told else 0.0
 
 
 def lines(path: pathlib.Path, step: float = math.inf) -> list[dict[str, Any]]:
-    """The lines up to a step; a torn last line, cut off by a kill, is dropped too."""
+    """The lines up to a step, and all events of the run, which have the key ``event``.
+
+    A torn last line, cut off by a kill, is left out.
+    """
     kept = []
     for text in path.read_text().splitlines() if path.exists() else []:
         try:
             line = json.loads(text)
         except ValueError:
             continue
-        if line["step"] <= step:
+        if line["step"] <= step or "event" in line:
             kept.append(line)
     return kept
+
+
+def rewrite(path: pathlib.Path, step: float, *more: dict[str, Any]) -> None:
+    """Keeps `lines` alone, and adds some, so that the file is the old or the new one at any moment."""
+    unfinished = path.with_name(path.name + ".tmp")
+    unfinished.write_text("".join(json.dumps(line, allow_nan=False) + "\n" for line in [*lines(path, step), *more]))
+    os.replace(unfinished, path)
 
 
 class Progress:
@@ -108,6 +117,10 @@ class Progress:
         left = duration((self._steps - step) / steps_per_second)
         told = "  ".join(f"{name} {value}" for name, value in losses.items())
         print(f"step {step:,} of {self._steps:,}  {images_per_second:,.0f} images/s  {told}  {left} left", flush=True)
+
+    def warn(self, text: str) -> None:
+        """Shows a line that stays."""
+        tqdm.tqdm.write(text, file=sys.stderr)
 
     def close(self) -> None:
         if self._bar is not None:

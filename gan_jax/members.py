@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gan_jax import logs, parallel
+from gan_jax import diagnosing, logs, parallel
 from gan_jax.config import Config, ConfigError
 from gan_jax.data import load, some
 from gan_jax.population import (
@@ -21,8 +21,9 @@ from gan_jax.population import (
     members_mesh,
     shardings,
 )
+from gan_jax.rollback import NotFinite
 from gan_jax.run_folder import MEMBERS, abstract_state
-from gan_jax.stepping import NotFinite, Steps, population_stepper
+from gan_jax.stepping import Steps, population_stepper
 from gan_jax.sweeps import Population
 from gan_jax.train_step import to_float
 from gan_jax.types import Array, GanState
@@ -69,6 +70,9 @@ class Members:
 
     def steps(self, start: int) -> Steps:
         return population_stepper(self.gan, self._configs, self._mesh)
+
+    def diagnosis(self, steps: Steps) -> diagnosing.Diagnosis | None:
+        return diagnosing.diagnosis_of_members(self.gan, self._configs[0], self._mesh, steps)
 
     def compile(self, state: GanState, latents: Array, labels: Array) -> None:
         generate_members.lower(self.gan, state, latents, labels).compile()
@@ -130,7 +134,8 @@ class Members:
 
     def _check_left(self) -> None:
         if len(self._failed) == self.size:
-            raise NotFinite(f"all {self.size} members failed, the last one by step {max(self._failed.values())}")
+            last = max(self._failed.values())
+            raise NotFinite(f"all {self.size} members failed, the last one by step {last}", last)
 
     def _listed(self, values: np.ndarray) -> list[float | None]:
         return [None if i in self._failed or not np.isfinite(v) else float(v) for i, v in enumerate(values)]

@@ -111,6 +111,30 @@ def both_gradients(update: Update, point: Point, terms) -> tuple[Gradients, Comp
     return _accumulated(update, point, terms, gradients)
 
 
+def scores(update: Update, point: Point, held_out: Batch | None) -> tuple[Array, Array, Array, Array | None]:
+    """Fakes ``[b, ...]`` and the scores ``[b]`` of real and fake examples, as both objectives see them.
+
+    Last come the scores of a held-out minibatch in the place of the real one, beside the same fakes; None without one.
+    """
+    parts = update.gan.micro_batches
+    z = latents(update.gan, jax.random.fold_in(update.key, 0), len(update.real.y), update.axis_name)
+    start = point.generator.stats, point.discriminator.stats, {}
+
+    def judge(z, real, held_out, key):
+        part = _Part(z, real, key, *start)
+        fake, _ = _fakes(update, point.generator.params, part)
+        see = lambda batch: _criticize(update, point.discriminator.params, part.d_stats, batch, fake, key)[0]
+        real_critique, fake_critique = see(real)
+        return fake.x, real_critique.score, fake_critique.score, held_out and see(held_out)[0].score
+
+    if parts == 1:
+        return judge(z, update.real, held_out, update.key)
+    keys = jax.vmap(lambda i: jax.random.fold_in(update.key, i))(jnp.arange(parts))
+    divided = jax.tree.map(lambda a: _divide(a, parts), (z, update.real, held_out))
+    judged = jax.lax.map(lambda inputs: judge(*inputs), (*divided, keys))
+    return jax.tree.map(lambda a: jnp.moveaxis(a, 0, 1).reshape(-1, *a.shape[2:]), judged)
+
+
 def _d_objective(update: Update, g_params, params, part: _Part, fake: Batch, seen=None):
     """D's loss with its penalties, D's new statistics, its terms and metrics; ``seen``: what `_criticize` gave, if it was called."""
     gan = update.gan

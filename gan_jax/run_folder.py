@@ -2,7 +2,7 @@
 
 config.json      the whole config; of a population the one that its members have in common, and its seeds and sweep
 run.json         provenance of every start: versions, devices, revision, seed, command; where it ended, with what peak memory
-metrics.jsonl    a line a log: step, seconds, images_per_second, every metric
+metrics.jsonl    a line a log: step, seconds, images_per_second, every metric; a line an event, which has the key "event"
 members.jsonl    of a population alone: every member's metrics
 events.out.*     the same for TensorBoard, with the samples
 samples/         step_XXXXXX.png; of a population step_XXXXXX_{best,median,worst}.png

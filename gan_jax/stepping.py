@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -12,11 +13,11 @@ from jax.sharding import Mesh
 from gan_jax import parallel
 from gan_jax.build import abstract_batch
 from gan_jax.config import Config, ConfigError
-from gan_jax.data import Dataset, batches, load, resident
+from gan_jax.data import Dataset, Resident, batch_at, batches, load, resident
 from gan_jax.gan import Gan
 from gan_jax.population import compile_population, train_population, with_seeds
 from gan_jax.train_step import train_step, train_steps
-from gan_jax.types import Batch, GanState, Metrics
+from gan_jax.types import Array, Batch, GanState, Metrics
 
 RESIDENT_SHARE = 0.25
 """Share of a device's memory that the training set may take; a larger one streams."""
@@ -24,18 +25,16 @@ READ_AHEAD = 16
 """Batches that wait on the host while a training set streams."""
 
 
-class NotFinite(RuntimeError):
-    """A metric or a weight that became infinite or no number."""
-
-
 class Steps(NamedTuple):
     """``make(state, n)``: the state after ``n`` more steps and the means of their metrics, still on the device.
 
-    ``compile(state)`` does beforehand what the first call would wait for.
+    ``compile(state)`` does beforehand what the first call would wait for. ``batch(state)``: the one that the next step takes;
+    of a population each member's, along a first axis.
     """
 
     make: Callable[[GanState, int], tuple[GanState, Metrics]]
     compile: Callable[[GanState], object]
+    batch: Callable[[GanState], Batch]
 
 
 def stepper(
@@ -66,6 +65,7 @@ def stepper(
         return Steps(
             make=lambda state, n: train_steps(gan, state, data, n, placement),
             compile=lambda state: train_steps.lower(gan, state, data, 1, placement).compile(),
+            batch=lambda state: _batch_at(data, state.step),
         )
     rows = parallel.own_rows(mesh, config.batch_size)
     arriving = parallel.prefetch(batches(config, start, rows, ahead=READ_AHEAD), mesh)
@@ -73,6 +73,7 @@ def stepper(
     return Steps(
         make=lambda state, n: _streamed(gan, state, arriving, n, placement),
         compile=lambda state: train_step.lower(gan, state, batch, None, placement).compile(),
+        batch=lambda state: parallel.put(next(batches(config, int(state.step), rows)), parallel.split(mesh)),
     )
 
 
@@ -92,6 +93,7 @@ def population_stepper(gan: Gan, configs: Sequence[Config], mesh: Mesh) -> Steps
     return Steps(
         make=lambda states, n: train_population(gan, states, data, n, mesh),
         compile=lambda states: compile_population(gan, states, data, mesh),
+        batch=lambda states: _batch_of_each(data, states.step),
     )
 
 
@@ -109,6 +111,14 @@ def _fits(dataset: Dataset) -> bool:
     """Whether the images take no more than their share; where a device does not tell its memory (a CPU), they always fit."""
     limit = (jax.local_devices()[0].memory_stats() or {}).get("bytes_limit")
     return limit is None or dataset.examples.nbytes <= RESIDENT_SHARE * limit
+
+
+_batch_at = jax.jit(batch_at)
+
+
+@jax.jit
+def _batch_of_each(data: Resident, step: Array) -> Batch:
+    return jax.lax.map(lambda seed: batch_at(dataclasses.replace(data, seed=seed), step), data.seed)
 
 
 @jax.jit

@@ -151,19 +151,24 @@ def _update_g(update: Update, point: Point, terms) -> tuple[Point, PyTree, Metri
 def _update_both(update: Update, point: Point, terms) -> tuple[Point, PyTree, Metrics]:
     """One update of both players on the same minibatch, by the GAN's dynamics."""
 
-    def move(origin: Point, last: Point, gradients: Gradients) -> Point:
-        gradients = mean_over_devices(gradients, update.axis_name)  # what dynamics differentiate anew is a device's own
-        return Point(
-            _moved_g(update, origin.generator, last.generator, gradients.generator),
-            _moved_d(update, origin.discriminator, last.discriminator, gradients.discriminator),
-        )
-
     point, computed = update.gan.dynamics.step(
-        lambda point: both_gradients(update, point, terms), move, point, **update.values["dynamics"]
+        lambda point: both_gradients(update, point, terms),
+        functools.partial(moved, update),
+        point,
+        **update.values["dynamics"],
     )
     generator, discriminator = point
     point = Point(generator.replace(stats=computed.g_stats), discriminator.replace(stats=computed.d_stats))
     return point, computed.terms, computed.metrics
+
+
+def moved(update: Update, origin: Point, last: Point, gradients: Gradients) -> Point:
+    """The weights of ``origin`` after a step of both optimizers from their states at ``last``; statistics stay."""
+    gradients = mean_over_devices(gradients, update.axis_name)  # what dynamics differentiate anew is a device's own
+    return Point(
+        _moved_g(update, origin.generator, last.generator, gradients.generator),
+        _moved_d(update, origin.discriminator, last.discriminator, gradients.discriminator),
+    )
 
 
 def _moved_g(update: Update, origin: Player, last: Player, gradients) -> Player:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import functools
-import math
 import pathlib
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,15 +15,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gan_jax import checkpoint, logs, memory, parallel, pictures, processes, run_folder
-from gan_jax.build import abstract_batch, build
-from gan_jax.config import Config
+from gan_jax import checkpoint, diagnosing, logs, memory, parallel, pictures, processes, rollback, run_folder
+from gan_jax.config import Config, ConfigError, one_of
 from gan_jax.data import load, some
-from gan_jax.gan import Gan, init_state
+from gan_jax.gan import Gan
 from gan_jax.members import Members
-from gan_jax.stepping import NotFinite, Steps, stepper
+from gan_jax.rollback import Diverged
+from gan_jax.single import Single
+from gan_jax.stepping import Steps
 from gan_jax.sweeps import Population
-from gan_jax.train_step import generate
 from gan_jax.types import Array, GanState
 
 ONE_KEY_PRESS = 0.5
@@ -59,55 +58,6 @@ class Chunk(NamedTuple):
     seconds: float
 
 
-class Single:
-    """One GAN in the loop, all devices sharing each batch; `gan_jax.members.Members` is its counterpart for many."""
-
-    size, failed = 1, ()
-
-    def __init__(self, config: Config, fsdp: bool = False):
-        self._config, self.gan = config, build(config)
-        self._mesh = parallel.mesh(config.batch_size, config.micro_batches)
-        self._placement, self.everywhere = parallel.Placement(self._mesh, fsdp), parallel.replicated(self._mesh)
-        self.shardings = self._placement.of(run_folder.abstract_state(config))
-
-    def init(self) -> GanState:
-        init = functools.partial(init_state, self.gan, batch=abstract_batch(self._config, self.gan.shape))
-        return jax.jit(init, out_shardings=self.shardings)(jax.random.key(self._config.seed))
-
-    def steps(self, start: int) -> Steps:
-        return stepper(self.gan, self._config, self._mesh, start, self._placement)
-
-    def compile(self, state: GanState, latents: Array, labels: Array) -> None:
-        """What else the loop calls, beside the steps."""
-        generate.lower(self.gan, state, latents, labels).compile()
-        _finite.lower(state).compile()
-
-    def recording(self, workdir: pathlib.Path, step: int) -> contextlib.AbstractContextManager:
-        """Around the loop, for what a population writes of its own."""
-        return contextlib.nullcontext()
-
-    def check(self, metrics: dict[str, np.ndarray], first: int, last: int) -> None:
-        """Raises NotFinite for means over the steps from ``first`` to ``last`` that are not."""
-        for name, value in metrics.items():
-            if not math.isfinite(value):
-                raise NotFinite(f"{name} became {value} between steps {first} and {last}")
-
-    def check_state(self, state: GanState, step: int) -> None:
-        """Raises NotFinite for a state that is not to be saved."""
-        paths = [jax.tree_util.keystr(path, simple=True, separator=".") for path, _ in jax.tree.leaves_with_path(state)]
-        for path, finite in zip(paths, jax.device_get(_finite(state)), strict=True):
-            if not finite:
-                raise NotFinite(f"{path} became infinite or no number by step {step}")
-
-    def told(self, step: int, metrics: dict[str, np.ndarray]) -> dict[str, float]:
-        """What a log says of the metrics' means."""
-        return {name: float(value) for name, value in metrics.items()}
-
-    def images(self, state: GanState, latents: Array, labels: Array) -> dict[str, Array]:
-        """Samples to be shown, by a name for each picture, empty for the only one."""
-        return {"": jax.device_put(generate(self.gan, state, latents, labels), latents.sharding)}
-
-
 def train(
     config: Config,
     workdir: str | pathlib.Path,
@@ -115,6 +65,7 @@ def train(
     population: Population | None = None,
     overwrite: bool = False,
     fsdp: bool = False,
+    on_divergence: str = "stop",
 ) -> Outcome:
     """Trains a GAN or a population, or goes on training it, in a run folder. All devices share each batch, or the members.
 
@@ -129,24 +80,32 @@ def train(
       population: the GANs to train at once, which differ from the config as it says; None: that of the config.
       overwrite: delete the run that it holds, whatever its config.
       fsdp: divide weights among the devices, see `parallel.Placement`; a run may be resumed without, and on other devices.
+      on_divergence: of `rollback.LIMITS`. With "stop" a number that is not finite raises, and what else `monitor` finds is told in a
+        line; with "rollback" either returns to the last good checkpoint, for other random numbers, and raises only after some returns.
 
     Raises:
       ConfigError: for anything wrong in config, folder, data or devices; nothing was written then.
-      NotFinite: if training diverged (that of all members); the last checkpoint is from before.
+      Diverged: if training diverged (that of all members), `NotFinite` where a number says so; the last checkpoint is from before.
       PeerLost: if another process ended early; nothing but exiting is left to do, by `os._exit`.
     """
     # Everything that may be refused comes first.
     began = time.perf_counter()
     workdir = pathlib.Path(workdir)
+    limit = rollback.LIMITS[one_of("on_divergence", on_divergence, rollback.LIMITS)]
+    if limit and population is not None:
+        raise ConfigError(
+            f"on_divergence: of a population, members that fail are left behind by the others; accepted: stop, not {on_divergence!r}."
+        )
     trainee = Single(config, fsdp) if population is None else Members(config, population, fsdp)
     processes.check_same(config)
     resume = processes.together(lambda: run_folder.check(workdir, config, overwrite, population))
-    state = run_folder.restore(workdir, config, trainee.shardings, population=population) if resume else None
+    state = _restored(workdir, config, trainee.shardings, population) if resume else None
     step = 0 if state is None else int(state.step)
     if step >= config.steps:
         with trainee.recording(workdir, step):
             return Outcome(state, step, logs.seconds(workdir / run_folder.METRICS, step), trainee.failed)
     steps = processes.together(lambda: trainee.steps(step))
+    diagnosis = processes.together(lambda: trainee.diagnosis(steps))
 
     # Then the folder is written, and the networks are made and compiled.
     processes.together(lambda: processes.first() and run_folder.begin(workdir, config, step, population))
@@ -155,11 +114,41 @@ def train(
     inputs = parallel.put(jax.device_get(fixed_inputs(trainee.gan, config.seed)), trainee.everywhere)
     if processes.first():
         print("Compiling the training step ...", flush=True)
-    _interruptibly(lambda: _compile(trainee, steps, state, *inputs))
-    outcome = _loop(trainee, config, workdir, state, steps, inputs, began)
+    _interruptibly(lambda: _compile(trainee, steps, diagnosis, state, *inputs))
+    while True:
+        watch = diagnosing.Watch(config, diagnosis, logs.lines(workdir / run_folder.METRICS, step), limit > 0)
+        try:
+            outcome = _loop(trainee, config, workdir, state, steps, inputs, began, watch)
+            break
+        except Diverged as diverged:
+            returns = _go_back(workdir, diverged, step, began, limit)
+        began = time.perf_counter()
+        state = _restored(workdir, config, trainee.shardings) or trainee.init(returns)
+        step = int(state.step)
+        steps = trainee.steps(step)
     if processes.first():
         run_folder.end(workdir, end_step=outcome.step, **memory.peaks())
     return outcome
+
+
+def _go_back(workdir: pathlib.Path, diverged: Diverged, start: int, began: float, limit: int) -> int:
+    """Sets the run folder back to where all was well; the number of times that this was done, or, past the limit, raises."""
+    metrics = workdir / run_folder.METRICS
+    returns = len(rollback.events(metrics)) + 1
+    if returns > limit:
+        raise diverged
+    to = rollback.go_back(workdir, diverged, logs.seconds(metrics, start) + time.perf_counter() - began)
+    if processes.first():
+        print(f"{diverged}; going back to step {to:,}, for other random numbers.", file=sys.stderr, flush=True)
+    return returns
+
+
+def _restored(
+    workdir: pathlib.Path, config: Config, shardings: GanState, population: Population | None = None
+) -> GanState | None:
+    """The newest state that can be restored, if there is one, with the key that it has since the last rollback."""
+    state = run_folder.restore(workdir, config, shardings, population=population)
+    return state and rollback.with_key(state, rollback.events(workdir / run_folder.METRICS))
 
 
 def picture(workdir: pathlib.Path, step: int, name: str = "") -> pathlib.Path:
@@ -198,6 +187,7 @@ def _loop(
     steps: Steps,
     inputs: tuple[Array, Array],
     began: float,
+    watch: diagnosing.Watch,
 ) -> Outcome:
     """Steps, and what is due after some of them: a log, a picture, a checkpoint. The last step has all three."""
     step, paint = int(state.step), painter(config, trainee.gan.shape)
@@ -215,7 +205,9 @@ def _loop(
         speed = 0.0  # steps a second; unknown yet
 
         def log():
-            _log(trainee, config, record, progress, step, before + time.perf_counter() - began, window)
+            told = trainee.told(step, _means(window) | watch.diagnosed(state, step))
+            watch.heed(step, told, progress.warn)
+            _log(trainee, config, record, progress, step, before + time.perf_counter() - began, window, told)
             window.clear()
 
         def save() -> int:
@@ -273,27 +265,33 @@ def _log(
     step: int,
     seconds: float,
     window: list[Chunk],
+    metrics: dict[str, float],
 ) -> None:
-    """Writes and shows the means over the steps since the last log."""
-    made = sum(chunk.steps for chunk in window)
-    speed = made / sum(chunk.seconds for chunk in window)
+    """Writes and shows a line, and the speed since the last one."""
+    speed = sum(chunk.steps for chunk in window) / sum(chunk.seconds for chunk in window)
     images = speed * config.d_steps * config.batch_size * trainee.size
-    means = {name: sum(chunk.steps * chunk.metrics[name] for chunk in window) / made for name in window[0].metrics}
-    told = trainee.told(step, means)
-    record.write(step, seconds, images, told)
-    progress.report(step, images, speed, told)
+    record.write(step, seconds, images, metrics)
+    progress.report(step, images, speed, metrics)
 
 
-@jax.jit
-def _finite(state: GanState) -> list[Array]:
-    """Whether each leaf is finite; keys and whole numbers are."""
-    leaves = jax.tree.leaves(state)
-    return [jnp.all(jnp.isfinite(a)) if jnp.issubdtype(a.dtype, jnp.inexact) else jnp.array(True) for a in leaves]
+def _means(window: list[Chunk]) -> dict[str, np.ndarray]:
+    """Of the metrics, over all steps of the chunks."""
+    made = sum(chunk.steps for chunk in window)
+    return {name: sum(chunk.steps * chunk.metrics[name] for chunk in window) / made for name in window[0].metrics}
 
 
-def _compile(trainee: Single | Members, steps: Steps, state: GanState, latents: Array, labels: Array) -> None:
+def _compile(
+    trainee: Single | Members,
+    steps: Steps,
+    diagnosis: diagnosing.Diagnosis | None,
+    state: GanState,
+    latents: Array,
+    labels: Array,
+) -> None:
     """Compiles all that the loop calls, so that later nothing delays a stop."""
     steps.compile(state)
+    if diagnosis:
+        jax.block_until_ready(diagnosis(state))
     trainee.compile(state, latents, labels)
 
 

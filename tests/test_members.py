@@ -14,7 +14,18 @@ import scipy.stats
 import eval as eval_script
 import gan_jax
 import train as train_script
-from gan_jax import Config, ConfigError, Network, Optimizer, Penalty, checkpoint, population, run_folder, training
+from gan_jax import (
+    Config,
+    ConfigError,
+    Network,
+    Optimizer,
+    Penalty,
+    checkpoint,
+    population,
+    rollback,
+    run_folder,
+    training,
+)
 from gan_jax import evaluate_members as judging
 from gan_jax.config import Schedule
 from gan_jax.evaluate import Evaluation
@@ -147,7 +158,7 @@ def test_a_member_that_diverges_is_marked_and_ends_no_other(diverged, tmp_path):
 
 
 def test_a_run_whose_members_all_fail_ends(tmp_path):
-    with pytest.raises(training.NotFinite, match=r"^all 2 members failed, the last one by step \d+$"):
+    with pytest.raises(rollback.NotFinite, match=r"^all 2 members failed, the last one by step \d+$"):
         training.train(TINY, tmp_path / "run", population=Population(2, (("d_optimizer.lr", (1e38,)),)))
 
 

@@ -24,6 +24,7 @@ from gan_jax import (
     checkpoint,
     logs,
     parallel,
+    rollback,
     run_folder,
     stepping,
     training,
@@ -310,7 +311,7 @@ def test_load(tmp_path, finished):
 
 def test_divergence_stops_the_run_and_keeps_what_was_good(tmp_path):
     with pytest.raises(
-        training.NotFinite,
+        rollback.NotFinite,
         match=r"^(d/\w+|g/\w+|[\w.]+) became (nan|-?inf|infinite or no number) (between steps \d+ and \d+|by step \d+)$",
     ):
         training.train(DIVERGES, tmp_path / "run")
@@ -326,7 +327,7 @@ def test_a_state_with_one_bad_number_is_never_saved(tmp_path, finished):
     state, single = finished[1].state, training.Single(TINY)
     single.check_state(state, 14)
     bad = state.replace(ema=jax.tree.map(lambda a: a.at[(0,) * a.ndim].set(np.nan), state.ema))
-    with pytest.raises(training.NotFinite, match=r"^ema\.params\.\S+ became infinite or no number by step 14$"):
+    with pytest.raises(rollback.NotFinite, match=r"^ema\.params\.\S+ became infinite or no number by step 14$"):
         single.check_state(bad, 14)
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import jax
 
-from gan_jax import parallel, run_folder, training
+from gan_jax import diagnosing, parallel, run_folder, training
 from gan_jax.benchmarks.steps import environment
 from gan_jax.build import abstract_batch, build
 from gan_jax.config import Config
@@ -38,7 +38,8 @@ def measure_loop(config: Config, seconds: float = 3.0, rounds: int = 3) -> dict[
     Returns:
       What a line of JSON holds: medians over the rounds of ``loop_images_per_s``, ``bare_images_per_s`` and ``pct_of_bare``, the least
       and largest round's ``pct_of_bare_min`` and ``pct_of_bare_max``; ``streamed_pct_of_bare``, the speed of bare steps on a set that
-      streams from the host.
+      streams from the host; ``diagnosis_ms``, ``diagnosis_steps``, the bare steps that take as long, and ``pct_diagnosis``, the share of
+      them in the steps between two diagnoses.
 
     Raises:
       ConfigError: as `gan_jax.training.train`.
@@ -51,6 +52,7 @@ def measure_loop(config: Config, seconds: float = 3.0, rounds: int = 3) -> dict[
         streams.append(streamed() / bare[-1])
     around = [(before + after) / 2 for before, after in itertools.pairwise(bare)]
     shares = [100 * loop / steps for loop, steps in zip(loops, around, strict=True)]
+    diagnosis, step = _diagnosis(config), config.batch_size * config.d_steps / statistics.median(bare)
     return {
         **environment(),
         "dataset": config.dataset,
@@ -63,6 +65,9 @@ def measure_loop(config: Config, seconds: float = 3.0, rounds: int = 3) -> dict[
         "pct_of_bare_min": round(min(shares), 1),
         "pct_of_bare_max": round(max(shares), 1),
         "streamed_pct_of_bare": round(100 * statistics.median(streams), 1),
+        "diagnosis_ms": round(1e3 * diagnosis, 3),
+        "diagnosis_steps": round(diagnosis / step, 2),
+        "pct_diagnosis": round(100 * diagnosis / step / max(config.diagnose_every, config.log_every), 2),
     }
 
 
@@ -77,6 +82,23 @@ def _loop(config: Config) -> float:
         lines = [json.loads(line) for line in (workdir / run_folder.METRICS).read_text().splitlines()]
     steps, seconds = (lines[-1][key] - lines[0][key] for key in ("step", "seconds"))
     return steps * config.d_steps * config.batch_size / seconds
+
+
+def _diagnosis(config: Config) -> float:
+    """Seconds of a diagnosis with all that belongs to it, the median of twenty; also where the config wants none."""
+    config = dataclasses.replace(config, diagnose_every=1)
+    gan, mesh = build(config), parallel.mesh(config.batch_size)
+    diagnose = diagnosing.diagnosis(gan, config, mesh, stepper(gan, config, mesh, 0))
+    state = init_state(gan, jax.random.key(config.seed), abstract_batch(config, gan.shape))
+    state = jax.device_put(state, parallel.replicated(mesh))
+
+    def run() -> float:
+        began = time.perf_counter()
+        jax.device_get(diagnose(state))
+        return time.perf_counter() - began
+
+    run()
+    return statistics.median(run() for _ in range(20))
 
 
 def _bare(config: Config, seconds: float, stream: bool) -> Callable[[], float]:

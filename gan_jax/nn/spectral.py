@@ -12,6 +12,9 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 
 Array = jax.Array
 
+SIGMAS = "sigmas"
+"""The collection to which the largest singular values go where it is asked for."""
+
 
 def spectral_norm(wanted: bool) -> Callable[[nn.Module], nn.Module]:
     """`SpectralNorm` if wanted, else what leaves a layer as it is."""
@@ -27,6 +30,7 @@ class SpectralNorm(nn.Module):
     ``sigma`` is estimated by one round of the power method a call (algorithm 1). It starts from where the last call ended
     that could change the statistics "spectral", as calls in training can: for each kernel a vector ``u`` of unit length,
     float32 ``[c_out]``. As in section 2.3, derivatives of any order see ``sigma(W) = v^T W u`` with constant ``u`` and ``v``.
+    A call that may change the collection `SIGMAS` leaves every ``sigma`` there, ``()`` float32, under the path of its parameter.
 
     Attributes:
       layer: the module.
@@ -41,7 +45,11 @@ class SpectralNorm(nn.Module):
             self.variable("spectral", "u", self._random_directions)
             return outputs
         u = self.variable("spectral", "u")
-        weights, after = _normalized(self.layer.variables["params"], u.value)
+        weights, after, sigmas = _normalized(self.layer.variables["params"], u.value)
+        for path, sigma in sigmas.items():
+            self.sow(
+                SIGMAS, "/".join((*self.layer.path, *path)), sigma, reduce_fn=lambda _, last: last, init_fn=lambda: None
+            )
         if self.is_mutable_collection("spectral"):
             u.value = after
         call = nn.map_variables(lambda layer: layer(*args, **kwargs), "params", lambda _: {"params": weights})
@@ -58,14 +66,14 @@ class SpectralNorm(nn.Module):
         )
 
 
-def _normalized(params: dict, u: dict) -> tuple[dict, dict]:
-    """Parameters with normalized kernels, and the directions after one more round of the power method."""
-    params, u, after = flatten_dict(params), flatten_dict(u), {}
+def _normalized(params: dict, u: dict) -> tuple[dict, dict, dict]:
+    """Parameters with normalized kernels, the directions after one more round of the power method, and ``sigma`` by path."""
+    params, u, after, sigmas = flatten_dict(params), flatten_dict(u), {}, {}
     for path, direction in u.items():
         w = params[path].reshape(-1, params[path].shape[-1])
-        after[path], sigma = _power_method(w, direction)
-        params[path] = params[path] / sigma
-    return unflatten_dict(params), unflatten_dict(after)
+        after[path], sigmas[path] = _power_method(w, direction)
+        params[path] = params[path] / sigmas[path]
+    return unflatten_dict(params), unflatten_dict(after), sigmas
 
 
 def _power_method(w: Array, u: Array) -> tuple[Array, Array]:

@@ -1,0 +1,122 @@
+"""When a run is diagnosed, and on which examples: what `gan_jax.diagnostics` needs of a config."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import re
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh
+
+from gan_jax import monitor, parallel
+from gan_jax.config import Config, ConfigError
+from gan_jax.data import Resident, batch_at, describe, load, resident
+from gan_jax.diagnostics import diagnose, recognized_classes
+from gan_jax.gan import Gan
+from gan_jax.rollback import Diverged
+from gan_jax.stepping import Steps, stepper
+from gan_jax.types import Batch, GanState, Metrics
+
+Diagnosis = Callable[[GanState], Metrics]
+HELD_OUT = ("test", "validation")
+"""Names of splits that D may be tested on, the first that there is."""
+
+
+def due(config: Config, step: int) -> bool:
+    """Whether the line of metrics of a step has a diagnosis: it is the first one at or after a multiple of ``diagnose_every``."""
+    if not config.diagnose_every or (step % config.log_every and step != config.steps):
+        return False
+    last_line = (step - 1) // config.log_every * config.log_every
+    return step // config.diagnose_every > last_line // config.diagnose_every
+
+
+def diagnosis(gan: Gan, config: Config, mesh: Mesh, steps: Steps) -> Diagnosis | None:
+    """What diagnoses a state of the run, on the batch of its next step; None where none is ever due.
+
+    Raises:
+      ConfigError: where ``diagnose_modes`` wants a recognizer of a data set without labels.
+    """
+    if not 0 < config.diagnose_every <= config.steps:
+        return None
+    split = held_out_split(gan, config)
+    held_out = (
+        stepper(gan, dataclasses.replace(config, split=split, d_steps=1), mesh, 0).batch if split else lambda _: None
+    )
+    modes = _modes(gan, config, mesh) if config.diagnose_modes else lambda _: {}
+    return lambda state: diagnose(gan, state, steps.batch(state), held_out(state)) | modes(state)
+
+
+def diagnosis_of_members(gan: Gan, config: Config, mesh: Mesh, steps: Steps) -> Diagnosis | None:
+    """As `diagnosis`, of every member of a population: each number is ``[K]``. All see the same held-out examples.
+
+    Raises:
+      ConfigError: where classes shall be recognized, which is done for single GANs alone.
+    """
+    if config.diagnose_modes:
+        raise ConfigError(f"diagnose_modes: {config.diagnose_modes} is not 0; accepted for a population: 0.")
+    if not 0 < config.diagnose_every <= config.steps:
+        return None
+    split = held_out_split(gan, config)
+    other = dataclasses.replace(config, split=split or config.split, d_steps=1)
+    held_out = resident(other, parallel.replicated(mesh)) if split else None
+    return lambda states: _diagnose_members(gan, states, steps.batch(states), held_out)
+
+
+@functools.partial(jax.jit, static_argnames="gan")
+def _diagnose_members(gan: Gan, states: GanState, batches: Batch, held_out: Resident | None) -> Metrics:
+    unseen = held_out and batch_at(held_out, states.step)
+    one = lambda inputs: diagnose(gan, inputs[0].replace(step=states.step), inputs[1], unseen)
+    return jax.lax.map(one, (states.replace(step=None), batches))
+
+
+class Watch:
+    """Knows the diagnosis of each line of metrics that shall have one, and heeds what `monitor` finds in the lines.
+
+    ``lines``: those so far. ``strict``: all that is found is divergence; else only what is fatal, and the rest is told.
+    """
+
+    def __init__(self, config: Config, diagnosis: Diagnosis | None, lines: list[dict[str, Any]], strict: bool):
+        self._config, self._diagnosis, self._lines, self._strict = config, diagnosis, list(lines), strict
+
+    def diagnosed(self, state: GanState, step: int) -> dict[str, np.ndarray]:
+        """The diagnosis that the line of a step shall have."""
+        if not self._diagnosis or not due(self._config, step):
+            return {}
+        return {name: np.asarray(value, np.float64) for name, value in jax.device_get(self._diagnosis(state)).items()}
+
+    def heed(self, step: int, metrics: dict[str, float], warn: Callable[[str], None]) -> None:
+        """Looks at the line of a step.
+
+        Raises:
+          Diverged: for what was found.
+        """
+        self._lines.append({"step": step, **metrics})
+        for finding in monitor.findings(self._lines):
+            if finding.fatal or self._strict:
+                raise Diverged(finding.text, step, finding.good)
+            warn(f"Warning: {finding.text}.")
+
+
+def held_out_split(gan: Gan, config: Config) -> str | None:
+    """A split of which D sees nothing, labelled if the GAN needs labels."""
+    splits, used = describe(config.dataset).splits, re.findall(r"\w+", config.split)
+    name = next((name for name in HELD_OUT if name in splits and name not in used), None)
+    if name and gan.num_classes and load(config.dataset, name, config.size).labels.min() < 0:
+        return None
+    return name
+
+
+def _modes(gan: Gan, config: Config, mesh: Mesh) -> Diagnosis:
+    from gan_jax.recognizers import recognizer  # trains one, where there is none yet
+
+    network = recognizer(config.dataset, config.size)
+    n = config.diagnose_modes
+    latents = jax.random.normal(jax.random.key(config.seed), (n, gan.latents))
+    labels = jnp.arange(n, dtype=jnp.int32) % max(gan.num_classes, 1)
+    inputs = parallel.put(jax.device_get((network.variables, latents, labels)), parallel.replicated(mesh))
+    return lambda state: recognized_classes(gan, network.network, state, *inputs)
