@@ -26,7 +26,7 @@ import train
 from gan_jax import ConfigError, pictures, recipe, run_folder
 from gan_jax.data import Description, load
 from gan_jax.evaluate import Evaluation, arc, evaluate, save, table
-from gan_jax.recognizers import RecognizerConfig, library, recognizer, training
+from gan_jax.recognizers import RecognizerConfig, fitting, library, recognizer
 from gan_jax.types import GanState, Player
 
 evaluation_module = importlib.import_module(
@@ -286,7 +286,7 @@ def test_wrong_inputs(run, tmp_path, monkeypatch, capsys, arguments, words):
     (tmp_path / "run").symlink_to(run)
     (tmp_path / "new").mkdir()
     (tmp_path / "new" / run_folder.CONFIG).write_text((run / run_folder.CONFIG).read_text())
-    monkeypatch.setattr(training, "train", None)
+    monkeypatch.setattr(fitting, "fit", None)
     before = sorted(run.rglob("*"))
     with pytest.raises(SystemExit) as refusal:
         eval_script.main(arguments)

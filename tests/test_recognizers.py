@@ -186,7 +186,8 @@ def test_interrupted_fit_goes_on(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         fit(config, images, labels, 10, told=interrupt, checkpoints=tmp_path / "checkpoints")
     resumed = fit(config, images, labels, 10, told=interrupt, checkpoints=tmp_path / "checkpoints")
-    assert sum(made[5:]) < 9  # it did not begin anew
+    assert sum(made[5:]) == 9 - resumed.about["resumed_from"] < 9  # it did not begin anew
+    assert whole.about["resumed_from"] == 0
     jax.tree.map(np.testing.assert_array_equal, whole.variables, resumed.variables)
     assert not (tmp_path / "checkpoints").exists()
 

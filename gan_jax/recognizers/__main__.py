@@ -43,10 +43,15 @@ def main(argv: list[str] | None = None) -> int:
             print("\nStopped; the same command goes on from the last checkpoint.", file=sys.stderr)
             return 130
     about = found.about
+    since = (
+        f" since step {about['resumed_from']:,}, where an interrupted training was resumed"
+        if about["resumed_from"]
+        else ""
+    )
     print(
         f"{about['test_accuracy']:.2%} of {about['test_images']:,} images of {about['test_dataset']}, {about['test_split']}, "
         f"are recognized, after {about['steps']:,} steps on {about['train_images']:,} images of {about['dataset']}, "
-        f"{about['train_split']}, in {about['training_seconds']:.0f} s."
+        f"{about['train_split']}, in {about['training_seconds']:.0f} s{since}."
     )
     print(f"kept in: {kept(found.key)}")
     return 0

@@ -45,11 +45,15 @@ def fit(
       told: called with the number of steps made since the last call and the means of their metrics.
       checkpoints: a folder for checkpoints, from which an interrupted training goes on, and that is removed in the end.
 
+    Returns:
+      The recognizer; its ``about`` tells ``resumed_from``, the step that this call began at.
+
     Raises:
       ConfigError: for an unknown architecture or a number out of range.
     """
     made = classifier(config, num_classes)
     state, step = _begin(made, config, images.shape[1:], checkpoints)
+    about = {"resumed_from": step}
     data = from_arrays(images, labels, config.seed, batch_size=config.batch_size)
     n, saved = min(2, config.steps), time.monotonic()
     while step < config.steps:
@@ -68,7 +72,7 @@ def fit(
     variables = state.average if config.average else {"params": state.network.params, **state.network.stats}
     if checkpoints is not None:
         shutil.rmtree(checkpoints, ignore_errors=True)
-    return Recognizer(made.network, jax.device_get(variables), "", {})
+    return Recognizer(made.network, jax.device_get(variables), "", about)
 
 
 def accuracy(recognizer: Recognizer, images: np.ndarray, labels: np.ndarray) -> float:

@@ -144,6 +144,7 @@ def _trained(data: dict[str, Dataset], config: RecognizerConfig, key: str) -> di
         "test_split": test_split,
         "test_images": len(test_data.labels),
         "test_accuracy": fitting.accuracy(new, test_data.examples, test_data.labels),
+        **new.about,
         "training_seconds": round(time.perf_counter() - start, 1),
         "key": key,
     }
