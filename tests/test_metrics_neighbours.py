@@ -58,6 +58,16 @@ def test_counts_within_balls_agree_with_brute_force(block):
     np.testing.assert_array_equal(metrics.count_within(a, a, 2.5, block=block, leave_one_out=True), within)
 
 
+def test_borders_are_decided_in_float64():
+    a, b = clouds(12, n=30, m=40)
+    every = pairwise(a, b)
+    for radii_through_images in (every[0], every.min(axis=0) * (1 + 1e-12), every.min(axis=0) * (1 - 1e-12)):
+        counts = (every <= radii_through_images).sum(axis=1)
+        np.testing.assert_array_equal(metrics.count_within(a, b, radii_through_images, block=16), counts)
+    twins = np.repeat(a[:3], 4, axis=0)
+    np.testing.assert_array_equal(metrics.count_within(twins, twins, 0.0, leave_one_out=True), 3)
+
+
 def test_precision_recall_density_coverage_agree_with_brute_force():
     a, b = clouds(2)
     every = pairwise(a, b)

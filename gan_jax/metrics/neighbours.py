@@ -18,8 +18,8 @@ from gan_jax.types import Array
 BLOCK = 4096
 SPARE = 4
 """Candidates kept beyond the ``k`` nearest, as float32 may swap neighbours that are almost equally near."""
-EQUAL = 4e-6
-"""Squared distances below this share of the squared norms are rounding of float32."""
+ROUNDING = 4e-6
+"""Squared distances in float32 are right to this share of the squared norms."""
 
 
 def nearest_neighbours(
@@ -66,17 +66,23 @@ def count_within(
     """Of how many balls around ``references`` ``[m, f]`` each of ``queries`` ``[n, f]`` is inside, ``[n]`` int64.
 
     Args:
-      radii: of the balls, ``[m]`` or one for all; the border belongs to the ball. Decided in float32; what is equal up
-        to its rounding is inside a ball of radius 0.
+      radii: of the balls, ``[m]`` or one for all; the border belongs to the ball. Decided in float32, and in float64 for
+        queries that lie so near a border that float32 cannot tell.
       leave_one_out: the queries are the references themselves, and none counts its own ball.
     """
-    radii = np.broadcast_to(np.asarray(radii, np.float32), (len(references),))
-    counts: dict[int, Array] = {}
+    radii = np.broadcast_to(np.asarray(radii, np.float64), (len(references),))
+    found: dict[int, Array] = {}
     for i, q, j, r in _blocks(queries, references, block):
-        squared = jnp.asarray(_filled(radii[j : j + block], len(r[0])) ** 2)
+        squared = jnp.asarray(_filled(radii[j : j + block] ** 2, len(r[0])).astype(np.float32))
         here = _within(q, r, squared, i if leave_one_out else -1, j)
-        counts[i] = counts[i] + here if i in counts else here
-    return np.concatenate([jax.device_get(part) for part in counts.values()])[: len(queries)].astype(np.int64)
+        found[i] = found[i] + here if i in found else here
+    counts, unclear = np.concatenate([jax.device_get(part) for part in found.values()], axis=1)[:, : len(queries)]
+    counts = counts.astype(np.int64)
+    for query in np.flatnonzero(unclear):
+        apart = references.reshape(len(references), -1) - queries[query].reshape(1, -1).astype(np.float64)
+        counts[query] = (np.sqrt(np.einsum("mf,mf->m", apart, apart)) <= radii).sum()
+        counts[query] -= leave_one_out  # its distance to itself is 0
+    return counts
 
 
 # A block: its rows in float32, filled up to one size, their squared norms, and which of them are real.
@@ -126,8 +132,10 @@ def _nearer(nearest: Array, index: Array, q: _Rows, r: _Rows, i: Array, j: Array
 
 @jax.jit
 def _within(q: _Rows, r: _Rows, squared_radii: Array, i: Array, j: Array) -> Array:
-    rounding = EQUAL * (q[1][:, None] + r[1][None])
-    return (_squares(q, r, i, j) <= jnp.maximum(squared_radii[None], rounding)).sum(axis=1, dtype=jnp.int32)
+    """Of how many balls each query is inside, and near how many borders, ``[2, b]``."""
+    squares = _squares(q, r, i, j)
+    unclear = jnp.abs(squares - squared_radii[None]) <= ROUNDING * (q[1][:, None] + r[1][None])
+    return jnp.stack([jnp.sum(x, axis=1, dtype=jnp.int32) for x in (squares <= squared_radii[None], unclear)])
 
 
 def _distances(queries: np.ndarray, references: np.ndarray, candidates: np.ndarray) -> np.ndarray:
