@@ -147,8 +147,8 @@ def test_diversity_is_the_ratio_of_mean_distances():
 def test_largest_singular_values_are_those_of_numpy():
     gan = build(
         Config(
-            generator=Network("sngan", width=4),
-            discriminator=Network("sngan", width=8),
+            generator=Network("sngan", width=4, base=4),
+            discriminator=Network("sngan", width=8, base=4),
             conditioning="projection",
             batch_size=8,
         )

@@ -84,8 +84,16 @@ def test_interrupted_after_a_rollback_and_resumed_is_as_if_never_interrupted(tmp
             training.train(CONFIG, tmp_path / "run", on_divergence="rollback")
     outcome = training.train(CONFIG, tmp_path / "run", on_divergence="rollback")
     assert_same(outcome.state, rolled_back[1].state)
-    strip = lambda line: {k: v for k, v in line.items() if k not in ("seconds", "images_per_second")}
-    assert [strip(line) for line in lines(tmp_path / "run")] == [strip(line) for line in lines(rolled_back[0])]
+    for ours, theirs in zip(lines(tmp_path / "run"), lines(rolled_back[0]), strict=True):
+        for line in (
+            ours,
+            theirs,
+        ):  # these depend on the clock, and means over steps in their last bit on how many a call made
+            for name in ("seconds", "images_per_second"):
+                line.pop(name, None)
+        means = {name: value for name, value in theirs.items() if name.startswith(("d/", "g/"))}
+        assert {name: ours.pop(name) for name in means} == pytest.approx(means, rel=1e-5)
+        assert ours == {name: value for name, value in theirs.items() if name not in means}
 
 
 def test_a_checkpoint_that_leads_to_divergence_twice_gives_way_to_the_one_before(tmp_path, monkeypatch):
