@@ -111,7 +111,7 @@ def test_accuracies_scores_and_ranking_by_construction():
     found = diagnosed(gan, state, Batch(x, y), Batch(held_out, y))
     assert found["d_accuracy_real"] == 0.75 and found["d_accuracy_held_out"] == 0.5
     assert found["d_score_real"] == pytest.approx(0.5) and found["d_score_real_std"] == pytest.approx(0.75**0.5)
-    assert found["d_score_held_out"] == pytest.approx(0) and found["d_score_held_out_std"] == pytest.approx(1)
+    assert found["d_score_held_out"] == pytest.approx(0, abs=1e-6) and found["d_score_held_out_std"] == pytest.approx(1)
     # The scores of all fakes lie strictly between -1 and 1, so that exactly the pairs with a real score of 1 are in order.
     assert found["d_ranking"] == 0.75
     assert 0 <= found["d_accuracy_fake"] <= 1 and abs(found["d_score_fake"]) < 1
