@@ -117,7 +117,7 @@ def mnist() -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]:
 
     try:
         network = recognizer("mnist")
-        test, train = (load("mnist", split).images for split in ("test", "train"))
+        test, train = (load("mnist", split).examples for split in ("test", "train"))
     except ConfigError as error:
         print(f"MNIST is left out: {error}", file=sys.stderr)
         return {}
