@@ -227,9 +227,10 @@ class Config:
     """Objective: minimax, nonsaturating (Goodfellow et al. 2014), hinge (Lim & Ye 2017), least_squares (Mao et al. 2017), wasserstein
     (Arjovsky et al. 2017), relativistic, relativistic_average (Jolicoeur-Martineau 2018) or dual_contrastive (Yu et al. 2021)."""
     penalties: tuple[Annotated[Penalty, _PENALTY_TEXT], ...] = ()
-    """Regularizers of D, for instance r1:1:4 (R1 at every fourth update) or gp:10:target=0: r1, r2 (Mescheder et al. 2018), gp, gp_one_sided
-    (Gulrajani et al. 2017), zero_centred (Thanh-Tung et al. 2019), max_gp (Zhou et al. 2019), dragan (Kodali et al. 2017), lecam (Tseng et al.
-    2021), cr (Zhang et al. 2020), bcr, zcr (Zhao et al. 2021), orthogonal (Brock et al. 2017), drift (Karras et al. 2018)."""
+    """Regularizers of D, for instance r1:1:4 (R1 at every fourth update) or gp:10:target=0: r1, r2 (Mescheder et al. 2018), gp,
+    gp_one_sided (Gulrajani et al. 2017), zero_centred (Thanh-Tung et al. 2019), max_gp (Zhou et al. 2019), dragan (Kodali et al. 2017),
+    lecam (Tseng et al. 2021), cr (Zhang et al. 2020), bcr, zcr (Zhao et al. 2021), orthogonal (Brock et al. 2017), drift (Karras et al.
+    2018)."""
     g_penalties: tuple[Annotated[Penalty, _PENALTY_TEXT], ...] = ()
     """Regularizers of G: feature_matching (Salimans et al. 2016), zcr (Zhao et al. 2021), orthogonal."""
     augmentations: tuple[Annotated[Augmentation, _AUGMENTATION_TEXT], ...] = ()
