@@ -230,7 +230,7 @@ WRONG = [
     ("--generator.name dcgn", nothing, "did you mean 'dcgan'"),
     ("--loss minmax", nothing, "did you mean 'minimax'"),
     ("--conditioning projektion", nothing, "did you mean 'projection'"),
-    ("--penalties r2:1", nothing, "penalties.0: unknown 'r2'"),
+    ("--penalties r7:1", nothing, "penalties.0: unknown 'r7'"),
     ("--penalties r1", nothing, "--penalties"),
     ("--dataset digit", nothing, "digits"),
     ("--split tran", nothing, "tran"),
