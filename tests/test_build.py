@@ -11,15 +11,25 @@ import numpy as np
 import pytest
 
 from gan_jax.build import PRECISIONS, abstract_batch, build
-from gan_jax.config import Config, ConfigError, Network, Optimizer, Penalty, differences, from_dict, to_dict
+from gan_jax.config import (
+    Augmentation,
+    Config,
+    ConfigError,
+    Dynamics,
+    Network,
+    Optimizer,
+    Penalty,
+    differences,
+    from_dict,
+    to_dict,
+)
 from gan_jax.configs import RECIPES, recipe
 from gan_jax.data import describe
+from gan_jax.dynamics import DYNAMICS
 from gan_jax.gan import init_state
-from gan_jax.losses import LOSSES
 from gan_jax.models import MODELS, dcgan, mlp, sngan
 from gan_jax.nn.conditioning import CONDITIONINGS, UnconditionalHead
 from gan_jax.nn.norms import NORMS
-from gan_jax.regularizers import G_REGULARIZERS, REGULARIZERS
 from gan_jax.train_step import train_step
 
 
@@ -84,16 +94,20 @@ def test_labels_change_samples_and_scores_or_class_logits(conditioning):
     assert critique.score.shape == (2,) and critique.features.shape[0] == 2
 
 
-def together(names, size=5):
-    """Penalties, several in one GAN, each in a branch of its own: fewer steps to trace, and the same pairs seen."""
-    penalties = [Penalty(name, 1.0, 4) for name in names]
-    return [tuple(penalties[i : i + size]) for i in range(0, len(penalties), size)]
-
-
 AXES = {
-    "loss": LOSSES,
-    "penalties": [(), *together(REGULARIZERS)],
-    "g_penalties": [(), *together(G_REGULARIZERS)],
+    "loss": ["nonsaturating", "relativistic_average"],
+    "penalties": [
+        (),
+        (Penalty("r1", 1.0, 4), Penalty("lecam", 1.0)),
+        (Penalty("zcr", 1.0), Penalty("orthogonal", 1.0)),
+    ],
+    "g_penalties": [(), (Penalty("feature_matching", 1.0, 2),)],
+    "augmentations": [(), (Augmentation("instance_noise", 0.1),)],
+    "dynamics": [Dynamics(name) for name in DYNAMICS],
+    "d_optimizer": [Optimizer(name) for name in ("adam", "sgd", "rmsprop", "optimistic_adam_v2", "lion")],
+    "lookahead": (0, 2),
+    "clip": (None, 0.1),
+    "top_k": (None, 0.5),
     "generator": MODELS,
     "discriminator": MODELS,
     "conditioning": CONDITIONINGS,
@@ -122,7 +136,10 @@ def covering_pairs(axes):
 
 
 def test_every_pair_of_names_traces():
-    """The whole matrix has thousands of cells; `build` traces one whole step of enough of them to see any two names together."""
+    """The whole matrix has millions of cells; `build` traces one whole step of enough of them to see any two choices together.
+
+    Each loss with each penalty, network and conditioning: tests/test_matrix.py.
+    """
     for row in covering_pairs(list(AXES.values())):
         choice = dict(zip(AXES, row, strict=True))
         options = {"width": 2, "base": 2, "norm": choice.pop("norm"), "spectral": choice.pop("spectral")}
