@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from gan_jax.build import build
-from gan_jax.config import Config, Network, Optimizer
+from gan_jax.config import Config, Network, Optimizer, Schedule
 from gan_jax.data import resident
 from gan_jax.data.truths import TRUTHS
 from gan_jax.gan import Gan, init_state
@@ -51,14 +51,16 @@ DIRAC = Config(
 )
 """Its networks are replaced by a point and a slope."""
 MIXTURE = Config(
-    generator=Network("mlp", width=64, depth=3),
-    discriminator=Network("mlp", width=64, depth=3),
+    generator=Network("mlp", width=48, depth=3),
+    discriminator=Network("mlp", width=48, depth=3),
     latents=2,
-    batch_size=128,
-    g_optimizer=Optimizer(lr=1e-3, b1=0.0, b2=0.99),
-    d_optimizer=Optimizer(lr=1e-3, b1=0.0, b2=0.99),
-    ema=20_000.0,
+    batch_size=64,
+    g_optimizer=Optimizer(b1=0.0, b2=0.99),
+    d_optimizer=Optimizer(b1=0.0, b2=0.99),
+    ema=10_000.0,
 )
+RATES = (3e-3, 1e-4)
+"""Learning rates of both players on the mixtures, at the start and, along a cosine, at the end."""
 
 
 class Result(NamedTuple):
@@ -110,7 +112,8 @@ def mixture(method: Method, problem: str, seeds: int, steps: int) -> Result:
     base = dataclasses.replace(
         MIXTURE, dataset=problem, steps=steps, discriminator=dataclasses.replace(MIXTURE.discriminator, **network)
     )
-    config = method.config(base, own)
+    rate = Schedule(*RATES, steps, "cosine")
+    config = method.config(base, {"optimizer.lr": rate} | own)
     configs = [dataclasses.replace(config, seed=seed) for seed in range(seeds)]
     gans, mesh, truth = build_members(configs), members_mesh(seeds), TRUTHS[problem]
     states = init_population(gans, jax.vmap(jax.random.key)(jnp.arange(seeds)))
