@@ -40,7 +40,7 @@ def train_step(
     Args:
       gan: static; equal values share one compilation.
       state: donated: the caller goes on with the one returned.
-      batch: ``x [d_steps, b, h, w, c]`` uint8, or float32 in [-1, 1]; ``y [d_steps, b]`` int32.
+      batch: ``x [d_steps, b, *shape]``, images uint8 or float32 in [-1, 1], vectors float32; ``y [d_steps, b]`` int32.
       axis_name: name of the ``pmap`` axis over whose devices the batch is split, if any. Gradients and metrics are then
         averaged, batch norm is synchronized, and latents are those of the whole batch, so the result is that of one device.
       placement: where the new state shall lie; by default the compiler's choice, which for a replicated state is replicated.
@@ -240,7 +240,7 @@ def sample(gan: Gan, state: GanState, key: Array, labels: Array | None = None, *
       n: number of images, instead of labels; a conditional GAN then takes its classes in turn.
 
     Returns:
-      ``[n, h, w, c]`` float32 in [-1, 1].
+      ``[n, *shape]`` float32, images in [-1, 1].
 
     Raises:
       ConfigError: for labels given to an unconditional GAN, labels outside its classes, or neither labels nor ``n``.
