@@ -9,7 +9,7 @@
 """
 
 from gan_jax.build import build
-from gan_jax.config import Config, ConfigError, Network, Optimizer, Penalty
+from gan_jax.config import Augmentation, Config, ConfigError, Network, Optimizer, Penalty, Schedule
 from gan_jax.configs import recipe
 from gan_jax.data import batches, describe, resident
 from gan_jax.evaluate import Evaluation, evaluate
@@ -18,13 +18,13 @@ from gan_jax.population import build_members, init_population, member, train_pop
 from gan_jax.run_folder import load
 from gan_jax.sweeps import Population
 from gan_jax.train_step import generate, sample, train_step, train_steps
-from gan_jax.types import Batch, Critique, DContext, GanState, GContext, Loss, Regularizer, Term
+from gan_jax.types import Augment, Batch, Critique, DContext, GanState, GContext, Loss, Regularizer, Term, Tunable
 
 __version__ = "0.1.0"
 
 __all__ = [
-    "Batch", "Config", "ConfigError", "Critique", "DContext", "Evaluation", "GContext", "Gan", "GanState", "Loss", "Network", "Optimizer",
-    "Penalty", "Population", "Regularizer", "Term", "batches", "build", "build_members", "describe", "evaluate", "generate",
-    "init_population", "init_state", "load", "member", "recipe", "resident", "sample", "train_population", "train_step", "train_steps",
-    "with_seeds",
+    "Augment", "Augmentation", "Batch", "Config", "ConfigError", "Critique", "DContext", "Evaluation", "GContext", "Gan", "GanState",
+    "Loss", "Network", "Optimizer", "Penalty", "Population", "Regularizer", "Schedule", "Term", "Tunable", "batches", "build",
+    "build_members", "describe", "evaluate", "generate", "init_population", "init_state", "load", "member", "recipe", "resident", "sample",
+    "train_population", "train_step", "train_steps", "with_seeds",
 ]  # fmt: skip

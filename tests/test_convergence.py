@@ -69,6 +69,7 @@ def test_end_to_end(tmp_path, capsys):
     assert {file.name for file in folder.iterdir()} == {"success.csv", "success.md", "dirac.png", "ring8.png"}
     text = (folder / "success.md").read_text()
     assert "| R1 (Mescheder et al. 2018) | 3 / 3 |" in text and "| minimax (Goodfellow et al. 2014) | 0 / 3 |" in text
+    assert re.search(r"\| R1 \| 0\.969\d+ \| 0\.969\d+ \|", text)
     with pytest.raises(SystemExit):
         convergence.main(arguments)
     assert "is not empty; accepted: a new name, or --overwrite" in capsys.readouterr().err

@@ -25,6 +25,8 @@ from gan_jax.studies.methods import METHODS, STEPS
 
 DIRAC, MIXTURES = "dirac", ("grid25", "ring8")
 DEFAULT = "dirac,grid25"
+LOCAL = ("r1", "r1_r2", "consensus", "extragradient")
+"""Methods whose local rate of convergence is compared with the Jacobian's: without random numbers, and with one rule for every step."""
 COLUMNS = {
     "problem": "problem", "title": "method", "source": "source", "theory": "theory", "successes": "successes", "seeds": "seeds",
     "rate": "success", "low": "low", "high": "high", "score": "score", "quality": "high quality", "seconds": "seconds",
@@ -87,7 +89,7 @@ def run(options: Options, problems: list[str], methods: list[str]) -> int:
             seen[problem][METHODS[name].title] = result
             tqdm.write(_line(rows[-1]))
     options.workdir.mkdir(parents=True, exist_ok=True)
-    _write(options.workdir, rows)
+    _write(options.workdir, rows, [name for name in LOCAL if name in methods and DIRAC in problems])
     for problem, results in seen.items():
         draw = figures.ways if problem == DIRAC else figures.samples
         draw(options.workdir / f"{problem}.png", problem, results)
@@ -112,12 +114,12 @@ def _line(row: dict[str, Any]) -> str:
     return f"{row['problem']:8} {row['title']:32} {row['successes']:3} of {row['seeds']}   {row['score']:.4g}"
 
 
-def _write(folder: pathlib.Path, rows: list[dict[str, Any]]) -> None:
+def _write(folder: pathlib.Path, rows: list[dict[str, Any]], local: list[str]) -> None:
     with (folder / "success.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, rows[0])
         writer.writeheader()
         writer.writerows(rows)
-    (folder / "success.md").write_text("\n".join(table(rows)) + "\n")
+    (folder / "success.md").write_text("\n".join(table(rows) + (rates(local) if local else [])) + "\n")
 
 
 def table(rows: list[dict[str, Any]]) -> list[str]:
@@ -137,6 +139,18 @@ def table(rows: list[dict[str, Any]]) -> list[str]:
                 f"{row['low']:.0%} - {row['high']:.0%} | {' | '.join(told)} |"
             )
     return lines[1:]
+
+
+def rates(names: list[str]) -> list[str]:
+    """Markdown: the factor by which a step shrinks the distance to the equilibrium, from the Jacobian and as measured."""
+    from gan_jax.studies.games import local_rate
+
+    lines = ["", "**dirac, near the equilibrium: distance after a step / before it**", ""]
+    lines += ["| method | Jacobian | measured | their rates' ratio |", "| --- | ---: | ---: | ---: |"]
+    for name in names:
+        theory, measured = local_rate(METHODS[name])
+        lines.append(f"| {METHODS[name].title} | {theory:.5f} | {measured:.5f} | {(1 - measured) / (1 - theory):.4f} |")
+    return lines
 
 
 if __name__ == "__main__":
