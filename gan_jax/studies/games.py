@@ -120,7 +120,8 @@ def mixture(method: Method, problem: str, seeds: int, steps: int) -> Result:
     states = jax.device_put(states, shardings(states, mesh))
     everywhere = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
     data = jax.device_put(with_seeds(resident(config), range(seeds)), everywhere)
-    states, _ = train_population(gans[0], states, data, steps, mesh)
+    # Waits, as a device that is done must not stand in the next program's collectives while others still train: XLA gives up after 40 s.
+    states, _ = jax.block_until_ready(train_population(gans[0], states, data, steps, mesh))
     latents = jax.random.normal(jax.random.key(seeds), (SAMPLES, config.latents))
     samples = generate_members(gans[0], states, latents, jnp.zeros(SAMPLES, jnp.int32))
     scores = jax.device_get(jax.vmap(functools.partial(mixture_scores, truth=truth))(samples))
