@@ -18,7 +18,7 @@ VANISHED = 1e-3
 """Share of the largest norm of G's gradient so far below which it counts as vanished: Adam, whose steps do not depend on the scale of
 gradients, follows a fall of ten or a hundred; a fall of a thousand within a run is what a saturated sigmoid does."""
 COLLAPSED = 0.1
-"""Diversity, relative to that of real examples, below which samples count as one: healthy generators keep above one half."""
+"""Diversity, relative to that of real examples, below which samples count as one; a choice, not yet tried on many runs."""
 
 Line = Mapping[str, float]
 
