@@ -30,9 +30,9 @@ from gan_jax.recognizers import (
     train_and_test,
     training,
 )
-from gan_jax.recognizers.__main__ import main
+from gan_jax.recognizers.__main__ import main, parse
 from gan_jax.recognizers.augment import mirrored, noisy, shifted, warped
-from gan_jax.recognizers.recipes import classifier
+from gan_jax.recognizers.recipes import classifier, recipe
 from gan_jax.types import Batch
 
 TINY = RecognizerConfig(features=8, steps=3, batch_size=16)
@@ -424,3 +424,9 @@ def test_tested_on_another_set(cache):
     """Learning from all of one set's training split and tested on another's test split; sets that differ in shape are refused."""
     about = recognizer("digits", None, TINY, test_on="digits").about
     assert (about["train_images"], about["test_images"], about["test_dataset"]) == (1442, 355, "digits")
+
+
+def test_a_generated_set_takes_the_recipe_of_the_set_that_it_is_tested_on():
+    assert parse(["fakes/fashion", "--test-on", "fashion_mnist"])[1].config == recipe("fashion_mnist")
+    assert parse(["mnist", "--test-on", "fashion_mnist"])[1].config == recipe("mnist")
+    assert parse(["fakes/fashion", "--test-on", "fashion_mnist", "--steps", "7"])[1].config.steps == 7

@@ -1,7 +1,7 @@
 """Train a recognizer of a labelled data set, tell how well it does on the test images, and keep it in the user's cache folder.
 
-Without options the data set's own recipe is taken, if it has one, otherwise that of the judge of eval.py. A recognizer that is kept
-already is not trained again; an interrupted training goes on from its last checkpoint.
+Without options the data set's own recipe is taken, if it has one, otherwise that of the set that it is tested on, or of the judge of
+eval.py. A recognizer that is kept already is not trained again; an interrupted training goes on from its last checkpoint.
 """
 
 from __future__ import annotations
@@ -58,15 +58,20 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def parse(argv: list[str]) -> tuple[str, Options]:
+    """The data set and its options; without its own, those of the recipe of the set that it is tested on."""
     dataset, rest = (argv[0], argv[1:]) if argv and not argv[0].startswith("-") else (DEFAULT, argv)
-    options = tyro.cli(
-        Options,
-        prog=f"{PROGRAM} [DATASET]",
-        description=f"{__doc__}\n\nData sets with a recipe of their own: {', '.join(RECIPES)}.",
-        args=rest,
-        default=Options(size=None, test_on=None, config=recipe(dataset)),
-    )
-    return dataset, options
+
+    def options(recipe_of: str) -> Options:
+        return tyro.cli(
+            Options,
+            prog=f"{PROGRAM} [DATASET]",
+            description=f"{__doc__}\n\nData sets with a recipe of their own: {', '.join(RECIPES)}.",
+            args=rest,
+            default=Options(size=None, test_on=None, config=recipe(recipe_of)),
+        )
+
+    chosen = options(dataset)
+    return dataset, options(chosen.test_on) if chosen.test_on and dataset not in RECIPES else chosen
 
 
 if __name__ == "__main__":
