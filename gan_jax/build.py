@@ -61,7 +61,8 @@ def build(config: Config) -> Gan:
         raise ConfigError(
             f"conditioning: {config.conditioning!r} needs labels, and {config.dataset!r} has none; accepted: none."
         )
-    num_classes = description.num_classes if conditioning.labels else 0
+    _check_labels(config, description.num_classes)
+    num_classes = description.num_classes if conditioning.g_labels else 0
     generator, discriminator = (
         MODELS[one_of(f"{field}.name", getattr(config, field).name, MODELS)] for field in ("generator", "discriminator")
     )
@@ -74,7 +75,7 @@ def build(config: Config) -> Gan:
             "discriminator",
             config.discriminator,
             discriminator.discriminator,
-            head=conditioning.head(num_classes),
+            head=conditioning.head(description.num_classes),
             dtype=dtype,
         ),
         loss=LOSSES[one_of("loss", config.loss, LOSSES)],
@@ -83,7 +84,8 @@ def build(config: Config) -> Gan:
         shape=shape,
         latents=config.latents,
         num_classes=num_classes,
-        d_terms=_terms("penalties", config.penalties, REGULARIZERS) + conditioning.d_terms,
+        d_terms=_terms("penalties", config.penalties, REGULARIZERS)
+        + conditioning.d_terms(config.labelled_batch / config.batch_size if config.labels else 1.0),
         g_terms=_terms("g_penalties", config.g_penalties, G_REGULARIZERS) + conditioning.g_terms,
         joint=config.joint,
         ema=config.ema,
@@ -94,6 +96,8 @@ def build(config: Config) -> Gan:
         top_k=config.top_k,
         lookahead=config.lookahead,
         lookahead_rate=config.lookahead_rate,
+        d_ema=config.d_ema,
+        g_loss_weight=config.g_loss_weight,
     )
     _trace(gan, config)
     return gan
@@ -124,6 +128,8 @@ def _network(field: str, network: Network, module: type[nn.Module], **given: Any
             raise ConfigError(f"{field}.{name}: {network.name} has no such field; accepted: {', '.join(accepted)}.")
         if type(value) is int:
             _at_least(f"{field}.{name}", value, 1)
+        if type(value) is float:
+            _scalar(f"{field}.{name}", value, "[0, 1)" if name == "dropout" else "[0, inf)")
     if "norm" in options:
         options["norm"] = NORMS[one_of(f"{field}.norm", options["norm"], NORMS)]
     return module(**options, **given)
@@ -190,7 +196,10 @@ def _check_numbers(config: Config) -> None:
         _at_least(field, getattr(config, field), 1)
     if not 0 <= config.seed < 2**32:
         raise ConfigError(f"seed: {config.seed} is not a number of 32 bits; accepted: 0 to {2**32 - 1}.")
-    _scalar("ema", config.ema, "[0, inf)")
+    for field in ("ema", "d_ema"):
+        _scalar(field, getattr(config, field), "[0, inf)")
+    if config.g_loss_weight is not None:
+        _scalar("g_loss_weight", config.g_loss_weight, "[0, inf)")
     if config.clip is not None:
         _scalar("clip", config.clip, "(0, inf)")
     if config.top_k is not None:
@@ -198,6 +207,29 @@ def _check_numbers(config: Config) -> None:
     for field in ("lookahead", "diagnose_every", "diagnose_modes"):
         _at_least(field, getattr(config, field), 0)
     _scalar("lookahead_rate", config.lookahead_rate, "[0, 1]")
+
+
+def _check_labels(config: Config, num_classes: int) -> None:
+    """Refuses few labels where all are needed or none is looked at, and numbers of them that cannot be had."""
+    if not config.labels and not config.labelled_batch and not config.label_seed:
+        return
+    known = [name for name, conditioning in CONDITIONINGS.items() if conditioning.few]
+    if config.conditioning not in known:
+        raise ConfigError(
+            f"labels: conditioning {config.conditioning!r} does not learn from a part of the labels; "
+            f"accepted: 0, or the conditioning {' or '.join(known)}."
+        )
+    if config.labels < 1 or config.labels % num_classes:
+        raise ConfigError(
+            f"labels: {config.labels} are not as many of each of {num_classes} classes; accepted: multiples of {num_classes}."
+        )
+    if not 1 <= config.labelled_batch < config.batch_size:
+        raise ConfigError(
+            f"labelled_batch: {config.labelled_batch} of the {config.batch_size} examples of a batch; "
+            f"accepted: 1 to {config.batch_size - 1}, where labels is not 0."
+        )
+    if not 0 <= config.label_seed < 2**32:
+        raise ConfigError(f"label_seed: {config.label_seed} is not a number of 32 bits; accepted: 0 to {2**32 - 1}.")
 
 
 def _at_least(field: str, value: int, least: int) -> None:

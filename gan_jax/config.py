@@ -108,6 +108,10 @@ class Network:
     """Spectral normalization of all weights (D; by default of sngan alone; Miyato et al. 2018)."""
     minibatch_std: int | None = None
     """Examples in a group of minibatch standard deviation (D; without by default; Karras et al. 2018, section 3, whose code has 4)."""
+    dropout: float | None = None
+    """Share of the units of each hidden layer that is dropped in training (D of dcgan and mlp; Srivastava et al. 2014)."""
+    noise: float | None = None
+    """Standard deviation of Gaussian noise that is added to them (D of dcgan and mlp; Salimans et al. 2016 have 0.5)."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -215,8 +219,15 @@ class Config:
     """Side that smaller images are padded to with black (28 -> 32); None leaves them as they are."""
     flip: bool = False
     """Show each image mirrored in half of the epochs."""
+    labels: int = 0
+    """Examples in all, as many of each class, whose labels are known (conditioning semi_supervised); 0: all are."""
+    label_seed: int = 0
+    """Determines which examples these are."""
+    labelled_batch: int = 0
+    """How many of the real examples of an update are from those; the others come from the whole set, without a label."""
     conditioning: str = "none"
-    """How labels enter: none, concat (Mirza & Osindero 2014), projection (Miyato & Koyama 2018), acgan (Odena et al. 2017)."""
+    """How labels enter: none, concat (Mirza & Osindero 2014), projection (Miyato & Koyama 2018), acgan (Odena et al. 2017), or through
+    a D that learns to classify from few of them, semi_supervised (Salimans et al. 2016, section 5)."""
     latents: int = 100
     """Length of the latent vector, drawn from N(0, 1)."""
     generator: Network = Network()
@@ -230,9 +241,11 @@ class Config:
     """Regularizers of D, for instance r1:1:4 (R1 at every fourth update) or gp:10:target=0: r1, r2 (Mescheder et al. 2018), gp,
     gp_one_sided (Gulrajani et al. 2017), zero_centred (Thanh-Tung et al. 2019), max_gp (Zhou et al. 2019), dragan (Kodali et al. 2017),
     lecam (Tseng et al. 2021), cr (Zhang et al. 2020), bcr, zcr (Zhao et al. 2021), orthogonal (Brock et al. 2017), drift (Karras et al.
-    2018)."""
+    2018), entropy (of the classes that D sees; Dai et al. 2017)."""
     g_penalties: tuple[Annotated[Penalty, _PENALTY_TEXT], ...] = ()
-    """Regularizers of G: feature_matching (Salimans et al. 2016), zcr (Zhao et al. 2021), orthogonal."""
+    """Regularizers of G: feature_matching (Salimans et al. 2016), pull_away (Zhao et al. 2017), zcr (Zhao et al. 2021), orthogonal."""
+    g_loss_weight: OptionalScalar = None
+    """Weight of the loss in G's objective, beside its regularizers: 0 leaves these alone; None is 1."""
     augmentations: tuple[Annotated[Augmentation, _AUGMENTATION_TEXT], ...] = ()
     """Random changes of all that D sees, for instance instance_noise:linear/0.1/0/10000."""
     clip: OptionalScalar = None
@@ -261,6 +274,8 @@ class Config:
     """Part of the way that is kept."""
     ema: Scalar = 10_000.0
     """Half-life of G's moving average, in real images seen; 0 keeps none."""
+    d_ema: Scalar = 0.0
+    """As ema, of D: the one that is judged as a classifier; 0 keeps none."""
     steps: int = 5_000
     """Updates of G."""
     seed: int = 0

@@ -44,9 +44,7 @@ def diagnosis(gan: Gan, config: Config, mesh: Mesh, steps: Steps) -> Diagnosis |
     if not 0 < config.diagnose_every <= config.steps:
         return None
     split = held_out_split(gan, config)
-    held_out = (
-        stepper(gan, dataclasses.replace(config, split=split, d_steps=1), mesh, 0).batch if split else lambda _: None
-    )
+    held_out = stepper(gan, _held_out(config, split), mesh, 0).batch if split else lambda _: None
     modes = _modes(gan, config, mesh) if config.diagnose_modes else lambda _: {}
     return lambda state: diagnose(gan, state, steps.batch(state), held_out(state)) | modes(state)
 
@@ -62,7 +60,7 @@ def diagnosis_of_members(gan: Gan, config: Config, mesh: Mesh, steps: Steps) -> 
     if not 0 < config.diagnose_every <= config.steps:
         return None
     split = held_out_split(gan, config)
-    other = dataclasses.replace(config, split=split or config.split, d_steps=1)
+    other = _held_out(config, split or config.split)
     held_out = resident(other, parallel.replicated(mesh)) if split else None
     return lambda states: _diagnose_members(gan, states, steps.batch(states), held_out)
 
@@ -100,6 +98,11 @@ class Watch:
             if finding.fatal or self._strict:
                 raise Diverged(finding.text, step, finding.good)
             warn(f"Warning: {finding.text}.")
+
+
+def _held_out(config: Config, split: str) -> Config:
+    """The config of minibatches that are held out: all in the order of the whole split."""
+    return dataclasses.replace(config, split=split, d_steps=1, labels=0, labelled_batch=0)
 
 
 def held_out_split(gan: Gan, config: Config) -> str | None:

@@ -47,6 +47,8 @@ class Gan:
       d_terms, g_terms: weighted regularizers of either player.
       joint: real and fake go through D as one batch, so that normalization over the batch sees both.
       ema: half-life of the generator's moving average, in images; 0 keeps none. Scalar.
+      d_ema: the same of the discriminator's.
+      g_loss_weight: of the loss in G's objective, beside its regularizers; None is 1. Scalar.
       micro_batches: parts that a minibatch is differentiated in, one after the other; their gradients are averaged.
       dynamics: how both players move at once; None: D, then G.
       augments: random changes of all that D sees.
@@ -75,13 +77,16 @@ class Gan:
     top_k: Scalar | None = scalar(None)
     lookahead: int = 0
     lookahead_rate: Scalar = scalar(0.5)
+    d_ema: Scalar = scalar(0.0)
+    g_loss_weight: Scalar | None = scalar(None)
 
     @property
     def scalars(self) -> PyTree:
         """All scalars by name, those of the parts in dicts of their own; what is not set is not there."""
         numbers = lambda optimizer: dict(optimizer.numbers) if isinstance(optimizer, Tunable) else {}
         weights = lambda terms: {term.name: term.weight for term in terms}
-        own = {"ema": self.ema, "clip": self.clip, "top_k": self.top_k}
+        own = {"ema": self.ema, "clip": self.clip, "top_k": self.top_k, "g_loss_weight": self.g_loss_weight}
+        own["d_ema"] = None if self.d_ema == 0 else self.d_ema
         return {
             "g_optimizer": numbers(self.g_optimizer),
             "d_optimizer": numbers(self.d_optimizer),
@@ -141,6 +146,7 @@ def first_state(gan: Gan, key: jax.Array, numbers: PyTree, ema: bool) -> GanStat
         generator=generator,
         discriminator=discriminator,
         ema={"params": generator.params, **generator.stats} if ema else None,
+        d_ema={"params": discriminator.params, **discriminator.stats} if "d_ema" in numbers else None,
         terms={
             "d": {t.name: _term_state(t) for t in gan.d_terms},
             "g": {t.name: _term_state(t) for t in gan.g_terms},

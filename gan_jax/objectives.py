@@ -165,8 +165,9 @@ def _g_objective(update: Update, params, d_params, part: _Part, fake: Batch, cri
     if "top_k" in update.values:
         losses = losses * _top(critiques[1].score, update.values["top_k"])
     loss = jnp.mean(losses)
+    weighted = update.values["g_loss_weight"] * loss if "g_loss_weight" in update.values else loss
     penalty, terms = _penalize(gan.g_terms, update.values["g_terms"], part.terms["g"], context, update.g_count)
-    return loss + penalty, terms, {"g/loss": loss} | _term_values("g", terms)
+    return weighted + penalty, terms, {"g/loss": loss} | _term_values("g", terms)
 
 
 def _top(scores: Array, share: Array) -> Array:

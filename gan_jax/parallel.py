@@ -60,11 +60,13 @@ class Placement:
         share = lambda tree: jax.tree.map(self._share, tree)
         if not self.fsdp:
             return whole(state)
+        average = lambda ema: ema and whole(ema) | {"params": share(ema["params"])}
         player = lambda p: Player(share(p.params), whole(p.stats), share(p.opt_state))
         return whole(state).replace(
             generator=player(state.generator),
             discriminator=player(state.discriminator),
-            ema=state.ema and whole(state.ema) | {"params": share(state.ema["params"])},
+            ema=average(state.ema),
+            d_ema=average(state.d_ema),
             slow=share(state.slow),
         )
 

@@ -116,12 +116,14 @@ def _train_step(
 
     if gan.lookahead:
         slow, generator, discriminator = _look_ahead(gan, now, state, generator, discriminator)
+    images = batch.x.shape[1] * devices(axis_name)
     state = GanState(
         step=state.step + 1,
         key=state.key,
         generator=generator,
         discriminator=discriminator,
-        ema=_moving_average(now, state, generator, batch.x.shape[1] * devices(axis_name)),
+        ema=state.ema and _moving_average(now["ema"], state.ema, state.step, generator, images),
+        d_ema=state.d_ema and _moving_average(now["d_ema"], state.d_ema, state.step, discriminator, images),
         terms=terms,
         scalars=state.scalars,
         slow=slow if gan.lookahead else None,
@@ -202,15 +204,13 @@ def _look_ahead(gan: Gan, now, state: GanState, generator: Player, discriminator
     return slow, generator.replace(params=fast.generator), discriminator.replace(params=fast.discriminator)
 
 
-def _moving_average(now, state: GanState, generator: Player, images: int) -> PyTree:
+def _moving_average(half_life: Array, average: PyTree, step: Array, player: Player, images: int) -> PyTree:
     """The average after ``images`` more images: ``0.5^(images / half-life)`` of the old one, the rest of the new weights."""
-    if state.ema is None:
-        return None
-    seen = (state.step + 1) * jnp.float32(images)
-    half_life = jnp.maximum(jnp.minimum(now["ema"], EMA_WARM_UP * seen), 1e-9)  # one that starts at 0 keeps nothing
+    seen = (step + 1) * jnp.float32(images)
+    half_life = jnp.maximum(jnp.minimum(half_life, EMA_WARM_UP * seen), 1e-9)  # one that starts at 0 keeps nothing
     keep = 0.5 ** (images / half_life)
     return jax.tree.map(
-        lambda old, new: keep * old + (1 - keep) * new, state.ema, {"params": generator.params, **generator.stats}
+        lambda old, new: keep * old + (1 - keep) * new, average, {"params": player.params, **player.stats}
     )
 
 

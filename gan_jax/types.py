@@ -196,6 +196,7 @@ class GanState:
     ``ema``: the generator's moving average, ``{"params": ..., **statistics}``; None where none is kept.
     ``terms``: the states of the regularizers, ``{"d": {name: ...}, "g": {name: ...}}``.
     ``scalars``: every number of the step that is data, as `gan_jax.scalars.encode` makes it.
+    ``d_ema``: the discriminator's moving average, likewise.
     ``slow``: the weights of both players where the last lookahead ended, `Gradients`-shaped; None without lookahead.
     """
 
@@ -207,6 +208,7 @@ class GanState:
     terms: dict[str, dict[str, TermState]]
     scalars: PyTree
     slow: PyTree = None
+    d_ema: PyTree = None
 
 
 Metrics = dict[str, Array]

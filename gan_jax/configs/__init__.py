@@ -8,6 +8,7 @@ from gan_jax.configs import (
     grid25_mlp,
     mnist_dcgan,
     mnist_mlp,
+    mnist_ssl100,
     ring8_mlp,
     stacked_dcgan,
 )
@@ -16,6 +17,7 @@ _MODULES = (
     digits_dcgan,
     mnist_mlp,
     mnist_dcgan,
+    mnist_ssl100,
     fashion_dcgan,
     cifar10_sngan,
     ring8_mlp,

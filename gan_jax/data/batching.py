@@ -11,6 +11,7 @@ import numpy as np
 
 from gan_jax.config import Config, ConfigError
 from gan_jax.data.dataset import check_flip, load
+from gan_jax.data.labelled import labelled
 from gan_jax.data.order import mirrored, shuffled
 from gan_jax.types import Batch
 
@@ -22,7 +23,8 @@ def batches(config: Config, start: int = 0, rows: np.ndarray | None = None, ahea
     """Batches ``start``, ``start + 1``, ... of the training set, without end.
 
     Batch ``i`` depends on ``config.seed`` and ``i`` alone. Every epoch holds each example exactly once; a batch may end
-    one epoch and begin the next.
+    one epoch and begin the next. Of few labelled examples, ``config.labelled_batch`` stand first in every minibatch, in an order of
+    their own with epochs of their own, and those that follow, in that of the whole set, have the label -1.
 
     Args:
       config: the experiment.
@@ -56,25 +58,35 @@ def _reader(config: Config, rows: np.ndarray | None = None) -> Callable[[int], B
     dataset = load(config.dataset, config.split, config.size)
     check_flip(dataset.examples.shape[1:], config.flip)
     examples, labels = np.asarray(dataset.examples), dataset.labels
-    lead, n = (config.d_steps, config.batch_size), len(labels)
-    size = config.d_steps * config.batch_size
-    block = max(1, _TOGETHER // size)
+    few = labelled(dataset, config)
+    block = max(1, _TOGETHER // (config.d_steps * config.batch_size))
     rows = slice(None) if rows is None else rows
 
-    @functools.lru_cache(maxsize=2)
-    def order(number: int) -> tuple[np.ndarray, np.ndarray]:
-        """Examples and mirroring of a block of batches, ``[block, d_steps, len(rows)]``."""
-        epoch, offset = divmod(number * block * size, n)  # Python integers: no overflow however long the run
-        position = offset + np.arange(block * size)
+    def drawn(number: int, count: int, n: int) -> tuple[np.ndarray, np.ndarray]:
+        """Places in ``range(n)`` and mirroring of ``count`` examples of each minibatch of a block, ``[block, d_steps, count]``."""
+        size = block * config.d_steps * count
+        epoch, offset = divmod(number * size, n)  # Python integers: no overflow however long the run
+        position = offset + np.arange(size)
         place, epochs = position % n, epoch + position // n
         choice = shuffled(place, n, config.seed, epochs), mirrored(place, config.seed, epochs)
-        return tuple(a.reshape(block, *lead)[..., rows] for a in choice)
+        return tuple(a.reshape(block, config.d_steps, count) for a in choice)
+
+    @functools.lru_cache(maxsize=2)
+    def order(number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Examples, mirroring and labels of a block of batches, ``[block, d_steps, len(rows)]``."""
+        index, mirror = drawn(number, config.batch_size - config.labelled_batch, len(labels))
+        y = labels[index]
+        if few is not None:
+            place, few_mirror = drawn(number, config.labelled_batch, len(few))
+            parts = (few[place], index), (few_mirror, mirror), (labels[few[place]], np.full_like(y, -1))
+            index, mirror, y = (np.concatenate(part, axis=2) for part in parts)
+        return tuple(a[..., rows] for a in (index, mirror, y))
 
     def read(number: int) -> Batch:
-        index, mirror = (a[number % block] for a in order(number // block))
+        index, mirror, y = (a[number % block] for a in order(number // block))
         x = examples[index]
         if config.flip:
             x[mirror] = x[mirror][..., ::-1, :]
-        return Batch(x, labels[index])
+        return Batch(x, y)
 
     return read

@@ -10,6 +10,7 @@ from jax.sharding import Sharding
 
 from gan_jax.config import Config, ConfigError
 from gan_jax.data.dataset import check_flip, load
+from gan_jax.data.labelled import labelled
 from gan_jax.data.order import mirrored, shuffled, words
 from gan_jax.types import Array, Batch
 
@@ -18,7 +19,8 @@ from gan_jax.types import Array, Batch
 class Resident:
     """``examples`` ``[n, h, w, c]`` uint8 or ``[n, d]`` float32, ``labels`` ``[n]`` int32, ``seed`` ``[2]`` uint32; the rest is static.
 
-    ``split``: the sharding of a gathered batch ``[d_steps, b, ...]``, where several devices share it.
+    ``split``: the sharding of a gathered batch ``[d_steps, b, ...]``, where several devices share it. ``few``: ``[m]`` int32, which
+    examples are known to be labelled, of which each minibatch begins with ``labelled_batch``; None: all.
     """
 
     examples: Array
@@ -28,6 +30,8 @@ class Resident:
     batch_size: int = flax.struct.field(pytree_node=False)
     flip: bool = flax.struct.field(pytree_node=False)
     split: Sharding | None = flax.struct.field(pytree_node=False, default=None)
+    few: Array | None = None
+    labelled_batch: int = flax.struct.field(pytree_node=False, default=0)
 
 
 def resident(config: Config, placement: Sharding | None = None, split: Sharding | None = None) -> Resident:
@@ -41,12 +45,15 @@ def resident(config: Config, placement: Sharding | None = None, split: Sharding 
         raise ConfigError(f"steps: {config.steps} steps see {seen} examples; accepted: at most 2^32 in all.")
     dataset = load(config.dataset, config.split, config.size)
     check_flip(dataset.examples.shape[1:], config.flip)
-    arrays = dataset.examples, dataset.labels, words(config.seed)
+    few = labelled(dataset, config)
+    arrays = dataset.examples, dataset.labels, words(config.seed), few
     if placement is None:
         arrays = jax.device_put(arrays)
     else:  # of several processes, each has the whole set
-        arrays = (jax.make_array_from_process_local_data(placement, a, a.shape) for a in arrays)
-    return Resident(*arrays, d_steps=config.d_steps, batch_size=config.batch_size, flip=config.flip, split=split)
+        arrays = jax.tree.map(lambda a: jax.make_array_from_process_local_data(placement, a, a.shape), arrays)
+    *arrays, few = arrays
+    sizes = {name: getattr(config, name) for name in ("d_steps", "batch_size", "flip", "labelled_batch")}
+    return Resident(*arrays, **sizes, split=split, few=few)
 
 
 def from_arrays(images, labels, seed: int, *, batch_size: int, d_steps: int = 1, flip: bool = False) -> Resident:
@@ -63,14 +70,23 @@ def from_arrays(images, labels, seed: int, *, batch_size: int, d_steps: int = 1,
 
 def batch_at(data: Resident, step: Array) -> Batch:
     """Batch number ``step`` ``()`` int32, equal to what `batches` yields bit for bit: ``x`` uint8 or float32, ``y`` int32."""
-    n, lead = len(data.labels), (data.d_steps, data.batch_size)
-    size = data.d_steps * data.batch_size
-    number = step.astype(jnp.uint32) * jnp.uint32(size) + jnp.arange(size, dtype=jnp.uint32).reshape(lead)
-    epoch, position = number // jnp.uint32(n), number % jnp.uint32(n)
-    index = shuffled(position, n, data.seed, epoch, jnp)
-    x, y = data.examples[index], data.labels[index]
+    index, mirror = _drawn(data, step, data.batch_size - data.labelled_batch, len(data.labels))
+    y = data.labels[index]
+    if data.few is not None:
+        place, few_mirror = _drawn(data, step, data.labelled_batch, len(data.few))
+        few = data.few[place].astype(jnp.uint32)
+        parts = (few, index), (few_mirror, mirror), (data.labels[few], jnp.full_like(y, -1))
+        index, mirror, y = (jnp.concatenate(part, axis=1) for part in parts)
+    x = data.examples[index]
     if data.flip:
-        mirror = mirrored(position, data.seed, epoch, jnp)
         x = jnp.where(mirror[..., None, None, None], x[..., ::-1, :], x)
     batch = Batch(x, y)
     return batch if data.split is None else jax.lax.with_sharding_constraint(batch, data.split)
+
+
+def _drawn(data: Resident, step: Array, count: int, n: int) -> tuple[Array, Array]:
+    """Places in ``range(n)`` and mirroring of ``count`` examples of each minibatch of a step, ``[d_steps, count]``."""
+    size = data.d_steps * count
+    number = step.astype(jnp.uint32) * jnp.uint32(size) + jnp.arange(size, dtype=jnp.uint32).reshape(-1, count)
+    epoch, position = number // jnp.uint32(n), number % jnp.uint32(n)
+    return shuffled(position, n, data.seed, epoch, jnp), mirrored(position, data.seed, epoch, jnp)

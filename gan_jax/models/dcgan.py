@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from gan_jax.models.sides import halvings
 from gan_jax.nn.conditioning import with_labels
 from gan_jax.nn.conv import Conv, ConvTranspose
+from gan_jax.nn.disturbance import Disturbance
 from gan_jax.nn.minibatch_std import minibatch_std
 from gan_jax.nn.norms import BatchNorm
 from gan_jax.nn.spectral import spectral_norm
@@ -58,7 +59,8 @@ class Discriminator(nn.Module):
     """Convolutions, each halving the side, with leaky ReLU 0.2; normalized but for the first; the head sees all that is left.
 
     ``norm`` is of activations; ``spectral`` normalizes all weights. ``minibatch_std``: the smallest feature map ends with the
-    minibatch standard deviation of groups of so many examples; 0 is without.
+    minibatch standard deviation of groups of so many examples; 0 is without. ``dropout``: share of the units, ``noise``: standard
+    deviation of Gaussian noise added to them, of every layer in training.
     """
 
     head: nn.Module
@@ -67,6 +69,8 @@ class Discriminator(nn.Module):
     norm: Callable[..., nn.Module] = BatchNorm
     spectral: bool = False
     minibatch_std: int = 0
+    dropout: float = 0.0
+    noise: float = 0.0
     axis_name: str | None = None
     dtype: Any = jnp.float32
 
@@ -77,7 +81,7 @@ class Discriminator(nn.Module):
             x = normalized(Conv(self.width * 2**i, use_bias=i == 0, dtype=self.dtype, **_resample))(x)
             if i:
                 x = self.norm(axis_name=self.axis_name, dtype=self.dtype)(x, train=train)
-            x = nn.leaky_relu(x, 0.2)
+            x = Disturbance(self.dropout, self.noise)(nn.leaky_relu(x, 0.2), train=train)
         if self.minibatch_std:
             x = minibatch_std(x, self.minibatch_std)
         return normalized(self.head)(x.reshape(x.shape[0], -1).astype(jnp.float32), y)

@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from gan_jax.nn.conditioning import with_labels
+from gan_jax.nn.disturbance import Disturbance
 from gan_jax.nn.minibatch_std import minibatch_std
 from gan_jax.nn.spectral import spectral_norm
 from gan_jax.types import Critique
@@ -41,6 +42,7 @@ class Discriminator(nn.Module):
     """``depth`` hidden ReLU layers of ``width`` units under the head; ``spectral`` normalizes all weights.
 
     ``minibatch_std``: what the head sees ends with the minibatch standard deviation of groups of so many examples; 0 is without.
+    ``dropout``, ``noise``: as of `dcgan.Discriminator`.
     """
 
     head: nn.Module
@@ -48,6 +50,8 @@ class Discriminator(nn.Module):
     depth: int = 2
     spectral: bool = False
     minibatch_std: int = 0
+    dropout: float = 0.0
+    noise: float = 0.0
     dtype: Any = jnp.float32
 
     @nn.compact
@@ -56,6 +60,7 @@ class Discriminator(nn.Module):
         h = x.reshape(x.shape[0], -1)
         for _ in range(self.depth):
             h = nn.relu(normalized(nn.Dense(self.width, dtype=self.dtype))(h))
+            h = Disturbance(self.dropout, self.noise)(h, train=train)
         if self.minibatch_std:
             h = minibatch_std(h, self.minibatch_std)
         return normalized(self.head)(h.astype(jnp.float32), y)

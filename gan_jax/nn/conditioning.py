@@ -12,7 +12,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from gan_jax.regularizers import d_classes, g_classes
+from gan_jax.regularizers import d_classes, g_classes, labelled_classes
 from gan_jax.types import Critique, Term
 
 
@@ -63,27 +63,54 @@ class ClassifierHead(nn.Module):
         return Critique(_scores(features), nn.Dense(self.num_classes)(features), features)
 
 
+class SemiSupervisedHead(nn.Module):
+    """Class logits alone; the score is their log-sum-exp (Salimans et al. 2016, section 5).
+
+    With a logit of 0 for "generated" beside those of the classes, D is a softmax over ``num_classes + 1`` outcomes, and this score the
+    log-odds of "one of the classes": its sigmoid is the probability of "real".
+    """
+
+    num_classes: int
+
+    @nn.compact
+    def __call__(self, features: jax.Array, y: jax.Array) -> Critique:
+        class_logits = nn.Dense(self.num_classes)(features)
+        return Critique(jax.nn.logsumexp(class_logits, axis=-1), class_logits, features)
+
+
 def _scores(features: jax.Array) -> jax.Array:
     return nn.Dense(1)(features)[:, 0]
 
 
 @dataclasses.dataclass(frozen=True)
 class Conditioning:
-    """A way of conditioning: ``head(num_classes)`` makes D's head; the terms join the objectives; G sees labels or not."""
+    """A way of conditioning: ``head(num_classes)`` makes D's head; the terms join the objectives.
+
+    ``labels``: it needs a labelled set; ``g_labels``: G sees labels, too; ``few``: some examples may come without one. What D's terms are
+    is a function of the share of the real examples that have one, in (0, 1].
+    """
 
     head: Callable[[int], nn.Module]
     labels: bool = True
-    d_terms: tuple[Term, ...] = ()
+    g_labels: bool = True
+    few: bool = False
+    d_terms: Callable[[float], tuple[Term, ...]] = lambda share: ()
     g_terms: tuple[Term, ...] = ()
 
 
 CONDITIONINGS = {
-    "none": Conditioning(lambda num_classes: UnconditionalHead(), labels=False),
+    "none": Conditioning(lambda num_classes: UnconditionalHead(), labels=False, g_labels=False),
     "concat": Conditioning(ConcatHead),
     "projection": Conditioning(ProjectionHead),
     "acgan": Conditioning(
         ClassifierHead,
-        d_terms=(Term("classes", d_classes(), weight=1.0),),
+        d_terms=lambda share: (Term("classes", d_classes(), weight=1.0),),
         g_terms=(Term("classes", g_classes(), weight=1.0),),
+    ),
+    "semi_supervised": Conditioning(
+        SemiSupervisedHead,
+        g_labels=False,
+        few=True,
+        d_terms=lambda share: (Term("classes", labelled_classes(share=share), weight=1.0),),
     ),
 }

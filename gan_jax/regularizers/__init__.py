@@ -8,9 +8,9 @@ out of range. Where a penalty is one number for a minibatch, each example has it
 
 from collections.abc import Callable
 
-from gan_jax.regularizers.classes import d_classes, g_classes
+from gan_jax.regularizers.classes import d_classes, entropy, g_classes, labelled_classes
 from gan_jax.regularizers.consistency import bcr, cr, g_zcr, zcr
-from gan_jax.regularizers.features import feature_matching
+from gan_jax.regularizers.features import feature_matching, pull_away
 from gan_jax.regularizers.gradients import dragan, gp, gp_one_sided, max_gp, r1, r2, zero_centred
 from gan_jax.regularizers.scores import drift, lecam
 from gan_jax.regularizers.weights import orthogonal
@@ -24,14 +24,17 @@ __all__ = [
     "d_classes",
     "dragan",
     "drift",
+    "entropy",
     "feature_matching",
     "g_classes",
     "g_zcr",
     "gp",
     "gp_one_sided",
+    "labelled_classes",
     "lecam",
     "max_gp",
     "orthogonal",
+    "pull_away",
     "r1",
     "r2",
     "zcr",
@@ -52,9 +55,11 @@ REGULARIZERS: dict[str, Callable[..., Regularizer]] = {
     "bcr": bcr,
     "zcr": zcr,
     "orthogonal": orthogonal,
+    "entropy": entropy,
 }
 G_REGULARIZERS: dict[str, Callable[..., Regularizer]] = {
     "feature_matching": feature_matching,
+    "pull_away": pull_away,
     "zcr": g_zcr,
     "orthogonal": orthogonal,
 }

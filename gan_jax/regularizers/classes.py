@@ -1,11 +1,13 @@
-"""Classification as a second task of both players (AC-GAN)."""
+"""Classification as a second task of both players (AC-GAN), or of D alone, from few labels (semi-supervised GANs)."""
 
 from __future__ import annotations
 
+import jax.numpy as jnp
 import optax
+from jax.nn import logsumexp, softmax
 
 from gan_jax.config import ConfigError
-from gan_jax.regularizers.making import memoryless
+from gan_jax.regularizers.making import memoryless, within
 from gan_jax.types import DContext, GContext
 
 
@@ -21,7 +23,35 @@ def g_classes(context: GContext):
     return _class_loss(context.fake_critique, context.fake)
 
 
+@memoryless
+def labelled_classes(context: DContext, *, share: float = 1.0):
+    """Cross entropy of D's class logits on the real examples that have a label, y >= 0: L_supervised of Salimans et al. 2016, section 5.
+
+    Args:
+      share: of the examples of a minibatch that have a label, in (0, 1]. By it all are divided, so that the mean over a minibatch, also
+        one of several parts or on several devices, is that over its labelled examples.
+    """
+    within("classes.share", share, 1e-9, 1)
+    y, logits = context.real.y, _class_logits("classes", context.real_critique)
+    loss = optax.softmax_cross_entropy_with_integer_labels(logits, jnp.maximum(y, 0))
+    return jnp.where(y >= 0, loss, 0) / share
+
+
+@memoryless
+def entropy(context: DContext):
+    """Entropy, in nats, of the class that D sees in each real example: the conditional entropy of Dai et al. 2017, section 4.
+
+    It keeps the borders between classes out of where the data are dense. The examples' labels are not looked at.
+    """
+    logits = _class_logits("entropy", context.real_critique)
+    return logsumexp(logits, axis=-1) - jnp.sum(softmax(logits) * logits, axis=-1)
+
+
 def _class_loss(critique, batch):
+    return optax.softmax_cross_entropy_with_integer_labels(_class_logits("classes", critique), batch.y)
+
+
+def _class_logits(name: str, critique):
     if critique.class_logits is None:
-        raise ConfigError("classes: this discriminator has no class logits; accepted: one with a head that classifies.")
-    return optax.softmax_cross_entropy_with_integer_labels(critique.class_logits, batch.y)
+        raise ConfigError(f"{name}: this discriminator has no class logits; accepted: one with a head that classifies.")
+    return critique.class_logits

@@ -23,3 +23,21 @@ def feature_matching(context: GContext):
         )
     distance = jnp.sum(jnp.square(jax.lax.stop_gradient(real).mean(0) - fake.mean(0)))
     return jnp.broadcast_to(distance, fake.shape[:1])
+
+
+@memoryless
+def pull_away(context: GContext):
+    """Mean squared cosine of the features of two generated examples, the same for each (Zhao et al. 2017, equation 5, "EBGAN").
+
+    Dai et al. 2017, section 4, take it in the place of the generator's entropy, so that samples do not leave gaps between the classes open.
+    """
+    features = context.fake_critique.features
+    if features is None:
+        raise ConfigError("pull_away: this discriminator gives no features; accepted: one whose critique has them.")
+    n = len(features)
+    if n < 2:
+        raise ConfigError(f"pull_away: a minibatch of {n} has no pairs; accepted: 2 examples or more.")
+    directions = features / jnp.sqrt(jnp.sum(jnp.square(features), axis=1, keepdims=True) + 1e-12)
+    cosines = directions @ directions.T
+    mean = (jnp.sum(jnp.square(cosines)) - jnp.sum(jnp.square(jnp.diagonal(cosines)))) / (n * (n - 1))
+    return jnp.broadcast_to(mean, (n,))

@@ -1,0 +1,27 @@
+"""A semi-supervised GAN on MNIST that learns to classify from 100 labels: a convolutional D, feature matching alone teaches G.
+
+uv run train.py mnist_ssl100
+"""
+
+from gan_jax.config import Augmentation, Config, Network, Optimizer, Penalty, Schedule
+
+STEPS = 20_000
+_rate = Optimizer(lr=Schedule(1e-3, 1e-5, STEPS, "cosine"), b1=0.5, b2=0.99)
+
+config = Config(
+    dataset="mnist",
+    labels=100,
+    labelled_batch=20,
+    conditioning="semi_supervised",
+    latents=100,
+    generator=Network("dcgan", width=32),
+    discriminator=Network("dcgan", width=32, norm="none"),
+    g_loss_weight=0.0,
+    g_penalties=(Penalty("feature_matching", 1.0),),
+    augmentations=(Augmentation("translation", 0.07),),
+    batch_size=100,
+    g_optimizer=_rate,
+    d_optimizer=_rate,
+    d_ema=50_000.0,
+    steps=STEPS,
+)
