@@ -75,7 +75,7 @@ def test_dcgan_refuses_sides_it_cannot_make():
         count(dcgan.Generator((25, 32, 1)), jnp.zeros((2, 16)), LABELS)
 
 
-@pytest.mark.parametrize("conditioning", [name for name, c in CONDITIONINGS.items() if c.labels])
+@pytest.mark.parametrize("conditioning", [name for name, c in CONDITIONINGS.items() if c.g_labels])
 def test_labels_change_samples_and_scores_or_class_logits(conditioning):
     gan = build(
         dataclasses.replace(recipe("digits_dcgan"), conditioning=conditioning, generator=Network("mlp", width=8))
@@ -212,6 +212,20 @@ def test_wrong_json_is_refused_by_path(values, words):
         ({"seed": -1}, "seed: -1"),
         ({"seed": 2**32}, "seed: 4294967296 is not a number of 32 bits; accepted: 0 to 4294967295"),
         ({"ema": -1.0}, "ema: -1.0"),
+        ({"d_ema": -1.0}, "d_ema: -1.0"),
+        ({"g_loss_weight": -1.0}, "g_loss_weight: -1.0"),
+        ({"discriminator": Network(dropout=1.0)}, r"discriminator.dropout: 1.0 is not in \[0, 1\)"),
+        ({"discriminator": Network(noise=-0.5)}, "discriminator.noise: -0.5"),
+        ({"generator": Network(dropout=0.5)}, "generator.dropout: dcgan has no such field"),
+        (
+            {"labels": 100},
+            "labels: conditioning 'projection' does not learn from a part of the labels.*semi_supervised",
+        ),
+        ({"labelled_batch": 8}, "labels: conditioning 'projection' does not learn"),
+        ({"conditioning": "semi_supervised", "labels": 15, "labelled_batch": 4}, "labels: 15 .* multiples of 10"),
+        ({"conditioning": "semi_supervised", "labels": 20}, "labelled_batch: 0 of the .* accepted: 1 to"),
+        ({"conditioning": "semi_supervised", "labels": 20, "labelled_batch": 64}, "labelled_batch: 64 of the 64"),
+        ({"conditioning": "semi_supervised", "label_seed": 1}, "labels: 0 .* multiples of 10"),
         ({"g_optimizer": Optimizer(lr=0.0)}, "g_optimizer.lr: 0.0"),
         ({"d_optimizer": Optimizer(b1=1.0)}, "d_optimizer.b1: 1.0"),
         ({"size": 4}, "size: 4 is smaller than the images, which are 8x8"),

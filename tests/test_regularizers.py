@@ -1,5 +1,6 @@
 """Penalties against finite differences in float64, closed forms, and the laws of what is random in them."""
 
+import dataclasses
 import inspect
 
 import jax
@@ -12,7 +13,7 @@ import scipy.stats
 
 from gan_jax.augment import random_flip, random_shift
 from gan_jax.config import ConfigError
-from gan_jax.regularizers import G_REGULARIZERS, REGULARIZERS, d_classes, g_classes
+from gan_jax.regularizers import G_REGULARIZERS, REGULARIZERS, d_classes, g_classes, labelled_classes
 from gan_jax.types import Batch, Critique, DContext, GContext
 
 ALL = [("d", name) for name in REGULARIZERS] + [("g", name) for name in G_REGULARIZERS]
@@ -102,6 +103,7 @@ def test_numbers_out_of_range_are_refused_when_traced(player, name, number, valu
 
 SEEN = {
     "r1": "real", "drift": "real", "cr": "real", "dragan": "real", "r2": "fake", "zcr": "fake", "orthogonal": "",
+    "entropy": "real",
 }  # fmt: skip
 
 
@@ -293,12 +295,60 @@ def test_feature_matching_compares_means_of_features_and_moves_generated_ones_al
     np.testing.assert_allclose(slopes[1], np.tile(2 * (fake.mean(0) - real.mean(0)) / 4, (4, 1)), rtol=1e-5)
 
 
+def test_pull_away_is_the_mean_squared_cosine_of_pairs():
+    fake = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
+    value, _ = G_REGULARIZERS["pull_away"]().apply((), _with_features(fake, fake))
+    cosine = lambda a, b: a @ b / np.linalg.norm(a) / np.linalg.norm(b)
+    pairs = [cosine(fake[i], fake[j]) ** 2 for i in range(5) for j in range(5) if i != j]
+    np.testing.assert_allclose(value, np.full(5, np.mean(pairs)), rtol=1e-5)
+    for features, expected in ((np.eye(3), 0.0), (np.ones((3, 2)), 1.0)):
+        features = features.astype(np.float32)
+        np.testing.assert_allclose(
+            G_REGULARIZERS["pull_away"]().apply((), _with_features(features, features))[0], expected, atol=1e-6
+        )
+    with pytest.raises(ConfigError, match="pull_away: a minibatch of 1 has no pairs"):
+        G_REGULARIZERS["pull_away"]().apply((), _with_features(fake[:1], fake[:1]))
+    vanishing = lambda f: G_REGULARIZERS["pull_away"]().apply((), _with_features(f, f))[0].mean()
+    assert np.isfinite(jax.grad(vanishing)(np.zeros((3, 2), np.float32))).all()
+
+
+def test_entropy_is_that_of_the_softmax():
+    logits = np.array([[0.0, 0.0, 0.0], [1.0, -2.0, 0.5], [80.0, 0.0, -80.0]], np.float32)
+    real, batch = Critique(jnp.zeros(3), jnp.asarray(logits)), Batch(jnp.zeros((3, 1)), jnp.full(3, -1))
+    value, _ = REGULARIZERS["entropy"]().apply((), DContext(None, None, None, None, batch, batch, real, real, None))
+    expected = scipy.stats.entropy(scipy.special.softmax(logits.astype(np.float64), axis=1), axis=1)
+    np.testing.assert_allclose(value, expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(value[0], np.log(3), rtol=1e-6)
+
+
+def test_few_labels_are_averaged_over_those_there_are():
+    """Whatever stands in the place of a missing label, its example has no part in the loss."""
+    logits = np.random.default_rng(0).normal(size=(6, 4)).astype(np.float32)
+    y = np.array([3, -1, 0, -1, -1, 2])
+    batch, real = Batch(jnp.zeros((6, 1)), jnp.asarray(y)), Critique(jnp.zeros(6), jnp.asarray(logits))
+    context = DContext(None, None, None, None, batch, batch, real, real, None)
+    value, _ = labelled_classes(share=0.5).apply((), context)
+    log_p = scipy.special.log_softmax(logits.astype(np.float64), axis=1)
+    np.testing.assert_allclose(value.mean(), -np.mean([log_p[i, y[i]] for i in (0, 2, 5)]), rtol=1e-5)
+    assert (np.asarray(value)[y < 0] == 0).all()
+    slopes = jax.grad(
+        lambda logits: labelled_classes(share=0.5).apply(
+            (), dataclasses.replace(context, real_critique=Critique(jnp.zeros(6), logits))
+        )[0].mean()
+    )(jnp.asarray(logits))  # fmt: skip
+    assert (slopes[y < 0] == 0).all() and (slopes[y >= 0] != 0).all()
+    with pytest.raises(ConfigError, match=r"classes\.share: 0.0 is out of range"):
+        labelled_classes(share=0.0).apply((), context)
+
+
 def test_what_the_critique_lacks_is_refused():
     batch = Batch(jnp.zeros((2, 1)), jnp.zeros(2, jnp.int32))
     bare = GContext(None, None, None, None, batch, batch, Critique(jnp.zeros(2)), Critique(jnp.zeros(2)), None)
     with pytest.raises(ConfigError, match="gives no features"):
         G_REGULARIZERS["feature_matching"]().apply((), bare)
-    for classes in (d_classes, g_classes):
+    with pytest.raises(ConfigError, match="pull_away: this discriminator gives no features"):
+        G_REGULARIZERS["pull_away"]().apply((), bare)
+    for classes in (d_classes, g_classes, labelled_classes, REGULARIZERS["entropy"]):
         with pytest.raises(ConfigError, match="no class logits"):
             classes().apply((), bare)
 

@@ -1,0 +1,245 @@
+"""The semi-supervised GAN: its head and losses in closed form, the order of few labels, D's average, and D as a recognizer."""
+
+import dataclasses
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+import scipy.special
+from gans import SHAPE, arrays, random_batch, small_mlp
+from jax.sharding import NamedSharding, PartitionSpec
+
+import gan_jax
+from gan_jax import classifying, parallel
+from gan_jax.build import abstract_batch, build
+from gan_jax.config import Config, ConfigError, Network
+from gan_jax.data import Dataset, batch_at, describe, load
+from gan_jax.data.labelled import labelled
+from gan_jax.gan import init_state
+from gan_jax.losses import LOSSES
+from gan_jax.models import mlp
+from gan_jax.nn.conditioning import SemiSupervisedHead
+from gan_jax.regularizers import feature_matching, labelled_classes
+from gan_jax.train_step import train_step
+from gan_jax.types import Term
+
+CONFIG = Config(conditioning="semi_supervised", labels=30, labelled_batch=6, batch_size=16, d_steps=2)
+
+
+def semi(share=0.5, **changes):
+    """A small GAN, of plain gradient descent, with the term of the classes."""
+    fields = dict(
+        discriminator=mlp.Discriminator(SemiSupervisedHead(10), width=16),
+        d_terms=(Term("classes", labelled_classes(share=share), 1.0),),
+    )
+    return small_mlp(**(fields | changes))
+
+
+def half_labelled(seed=0, d_steps=1, b=16):
+    """The first half of each minibatch has labels."""
+    batch = random_batch(seed, d_steps, b)
+    batch.y[:, b // 2 :] = -1
+    return batch
+
+
+def run(gan, batches, place=lambda tree, spec: tree):
+    state = place(init_state(gan, jax.random.key(0), batches[0]), PartitionSpec())
+    for batch in batches:
+        state, metrics = train_step(gan, state, place(batch, PartitionSpec(None, "batch")))
+    return state, metrics
+
+
+@pytest.mark.parametrize("loss", ["minimax", "nonsaturating"])
+def test_the_losses_are_those_of_a_softmax_over_the_classes_and_generated(loss):
+    """Salimans et al. 2016, section 5: K logits and a constant 0 for "generated" are K + 1 outcomes."""
+    head = SemiSupervisedHead(4)
+    features = np.random.default_rng(0).normal(size=(2, 6, 5)).astype(np.float32)
+    params = head.init(jax.random.key(0), features[0], jnp.zeros(6, jnp.int32))
+    real, fake = (head.apply(params, x, jnp.full(6, -1)) for x in features)
+    log_p = lambda critique: scipy.special.log_softmax(
+        np.concatenate([np.asarray(critique.class_logits, np.float64), np.zeros((6, 1))], axis=1), axis=1
+    )
+    expected = -np.log1p(-np.exp(log_p(real)[:, 4])) - log_p(fake)[:, 4]
+    np.testing.assert_allclose(LOSSES[loss].d(real.score, fake.score), expected, rtol=1e-5)
+    # Of a class, given that the example is real: the softmax over the K classes.
+    given_real = log_p(real)[:, :4] - np.log1p(-np.exp(log_p(real)[:, 4:]))
+    np.testing.assert_allclose(jax.nn.log_softmax(real.class_logits), given_real, rtol=1e-4, atol=1e-6)
+
+
+def test_the_label_is_nothing_the_head_looks_at():
+    head, features = SemiSupervisedHead(4), jnp.ones((2, 5))
+    params = head.init(jax.random.key(0), features, jnp.zeros(2, jnp.int32))
+    one, other = (head.apply(params, features, jnp.full(2, y)) for y in (-1, 3))
+    np.testing.assert_array_equal(one.score, other.score)
+    assert one.score.shape == (2,) and one.class_logits.shape == (2, 4)
+
+
+@pytest.mark.parametrize("parts", [1, 2, 4])
+def test_labels_count_the_same_in_parts_and_on_several_devices(parts):
+    """Labelled examples stand first: some parts of a pmap have none, and the average is still that over all of them."""
+    batches = [half_labelled(i) for i in range(2)]
+    expected, metrics = run(semi(), batches)
+    gan = semi(micro_batches=parts)
+    mesh = parallel.mesh(16, parts)
+    sharded = run(gan, batches, lambda tree, spec: jax.device_put(tree, NamedSharding(mesh, spec)))
+    for a, e in zip(arrays(sharded), arrays((expected, metrics)), strict=True):
+        np.testing.assert_allclose(a, e, rtol=1e-4, atol=1e-5)
+    step = jax.pmap(functools.partial(train_step, gan, axis_name="batch"), axis_name="batch")
+    states = jax.tree.map(lambda a: jnp.stack([a] * 4), init_state(gan, jax.random.key(0), batches[0]))
+    for batch in batches:
+        states, metrics_there = step(states, jax.tree.map(lambda a: np.stack(np.split(a, 4, axis=1)), batch))
+    np.testing.assert_allclose(metrics_there["d/classes"], np.full(4, metrics["d/classes"]), rtol=1e-4)
+    for a, e in zip(arrays(states.discriminator.params), arrays(expected.discriminator.params), strict=True):
+        np.testing.assert_allclose(a[0], e, rtol=1e-4, atol=1e-5)
+
+
+def test_labels_are_as_many_of_each_class_and_a_function_of_their_seed():
+    dataset = load("digits", "train")
+    choose = lambda **changes: labelled(dataset, dataclasses.replace(CONFIG, **changes))
+    few = choose()
+    assert len(np.unique(few)) == 30 and few.dtype == np.int32
+    np.testing.assert_array_equal(np.bincount(dataset.labels[few]), np.full(10, 3))
+    np.testing.assert_array_equal(few, choose(seed=5, batch_size=8))
+    assert set(few) != set(choose(label_seed=1))
+    assert set(few) < set(choose(labels=50))
+    assert choose(labels=0) is None
+    with pytest.raises(ConfigError, match="labels: 5000 take 500 of each class, and 'train' has 1"):
+        choose(labels=5000)
+
+
+@pytest.mark.parametrize("flip", [False, True])
+def test_labelled_and_other_examples_are_the_same_on_host_and_device(flip):
+    """Over more than two epochs of either kind."""
+    config = dataclasses.replace(CONFIG, flip=flip, seed=2**31 + 1)
+    data, gather = gan_jax.resident(config), jax.jit(batch_at)
+    rows = np.array([1, 7, 15])
+    streams = gan_jax.batches(config), gan_jax.batches(config, rows=rows)
+    for i, expected, part in zip(range(150), *streams, strict=False):
+        actual = gather(data, jnp.int32(i))
+        np.testing.assert_array_equal(actual.x, expected.x)
+        np.testing.assert_array_equal(actual.y, expected.y)
+        np.testing.assert_array_equal(part.x, expected.x[:, rows])
+        np.testing.assert_array_equal(part.y, expected.y[:, rows])
+    late = next(gan_jax.batches(config, start=149))
+    np.testing.assert_array_equal(late.x, expected.x)
+
+
+def test_every_epoch_has_each_labelled_example_once_and_the_others_go_through_the_whole_set():
+    dataset = load("digits", "train")
+    few, n = dataset.examples[labelled(dataset, CONFIG)], len(dataset.labels)
+    seen, others = [], []
+    for _, batch in zip(range(200), gan_jax.batches(CONFIG), strict=False):
+        assert batch.x.dtype == np.uint8 and batch.y.dtype == np.int32
+        assert (batch.y[:, :6] >= 0).all() and (batch.y[:, 6:] == -1).all()
+        seen += [
+            (x.tobytes(), int(y)) for x, y in zip(batch.x[:, :6].reshape(-1, 64), batch.y[:, :6].ravel(), strict=True)
+        ]
+        others += [x.tobytes() for x in batch.x[:, 6:].reshape(-1, 64)]
+    expected = sorted(
+        (x.tobytes(), int(y)) for x, y in zip(few, dataset.labels[labelled(dataset, CONFIG)], strict=True)
+    )
+    for epoch in range(3):
+        assert sorted(seen[30 * epoch : 30 * (epoch + 1)]) == expected
+    assert seen[:30] != seen[30:60]
+    assert sorted(others[:n]) == sorted(x.tobytes() for x in dataset.examples)
+    plain = [x.tobytes() for b in [next(gan_jax.batches(Config(batch_size=20)))] for x in b.x.reshape(-1, 64)]
+    assert others[:20] == plain  # the order is that of a set all of whose labels are known
+
+
+def test_the_average_of_d_is_that_of_its_weights():
+    gan = semi(d_ema=100.0, ema=0.0)
+    batches = [half_labelled(i) for i in range(4)]
+    state = init_state(gan, jax.random.key(0), batches[0])
+    assert state.ema is None
+    average = jax.tree.map(np.asarray, state.discriminator.params)
+    for i, batch in enumerate(batches):
+        state, _ = train_step(gan, state, batch)
+        keep = 0.5 ** (16 / min(100.0, 0.05 * 16 * (i + 1)))
+        average = jax.tree.map(
+            lambda a, w, k=keep: k * a + (1 - k) * np.asarray(w), average, state.discriminator.params
+        )
+    for a, e in zip(arrays(state.d_ema["params"]), arrays(average), strict=True):
+        np.testing.assert_allclose(a, e, rtol=1e-5, atol=1e-6)
+    late = state.replace(step=jnp.int32(10**6), d_ema=jax.tree.map(jnp.zeros_like, state.d_ema))
+    late, _ = train_step(gan, late, batches[0])
+    jax.tree.map(
+        lambda e, w: np.testing.assert_allclose(e, (1 - 0.5**0.16) * w, rtol=1e-4),
+        late.d_ema["params"],
+        late.discriminator.params,
+    )
+    plain, _ = run(semi(), batches)
+    assert plain.d_ema is None and "d_ema" not in plain.scalars
+
+
+def test_without_its_loss_g_follows_its_regularizers_alone():
+    batch = [half_labelled()]
+    moved = lambda **changes: jax.tree.map(
+        lambda a, b: np.asarray(a - b), *(run(semi(d_optimizer=optax.sgd(0.0), **c), batch)[0].generator.params
+        for c in (changes, {"g_optimizer": optax.sgd(0.0)}))
+    )  # fmt: skip
+    terms = (Term("feature_matching", feature_matching(), 0.7),)
+    assert all((a == 0).all() for a in jax.tree.leaves(moved(g_loss_weight=0.0)))
+    whole, half = moved(), moved(g_loss_weight=0.5)
+    both, regularized = moved(g_terms=terms), moved(g_terms=terms, g_loss_weight=0.0)
+    for w, h, b, r in zip(*map(jax.tree.leaves, (whole, half, both, regularized)), strict=True):
+        np.testing.assert_allclose(h, 0.5 * w, rtol=1e-3, atol=1e-7)
+        np.testing.assert_allclose(r, b - w, rtol=1e-3, atol=1e-6)
+    assert any((r != 0).any() for r in jax.tree.leaves(regularized))
+
+
+def test_g_sees_no_labels_and_d_all_classes():
+    gan = build(dataclasses.replace(CONFIG, generator=Network("mlp", width=4), discriminator=Network("mlp", width=4)))
+    assert gan.num_classes == gan.generator.num_classes == 0
+    state = init_state(gan, jax.random.key(0), abstract_batch(CONFIG, gan.shape))
+    assert classifying.classifies(gan, state)
+    assert classifying.class_logits(gan, state, load("digits", "test").examples[:7]).shape == (7, 10)
+    assert gan_jax.sample(gan, state, jax.random.key(0), n=3).shape == (3, 8, 8, 1)
+
+
+@pytest.mark.parametrize("network", ["mlp", "dcgan"])
+@pytest.mark.parametrize("disturbance", [{"dropout": 0.5}, {"noise": 0.5}])
+def test_disturbances_are_of_training_alone_and_of_each_example(network, disturbance):
+    changes = dict(width=8, **({"norm": "none", "base": 2} if network == "dcgan" else {}))
+    config = dataclasses.replace(CONFIG, discriminator=Network(network, **changes, **disturbance))
+    gan, plain = build(config), build(dataclasses.replace(config, discriminator=Network(network, **changes)))
+    x, y = jnp.ones((4, 8, 8, 1)), jnp.zeros(4, jnp.int32)
+    variables = plain.discriminator.init(jax.random.key(0), x, y, train=False)
+    judge = lambda gan, **options: gan.discriminator.apply(variables, x, y, **options).score
+    train = lambda key: judge(gan, train=True, rngs={"noise": jax.random.key(key)})
+    np.testing.assert_array_equal(judge(gan, train=False), judge(plain, train=True))
+    assert len(np.unique(train(0))) == 4
+    np.testing.assert_array_equal(train(0), train(0))
+    assert not np.array_equal(train(0), train(1))
+
+
+def _with_class_bias(gan, winner, **fields):
+    """A state whose D sees the class ``winner`` in everything."""
+    state = init_state(gan, jax.random.key(0), random_batch())
+    params = jax.tree.map(jnp.zeros_like, state.discriminator.params)
+    params["head"]["Dense_0"]["bias"] = jax.nn.one_hot(winner, 10)
+    return state.replace(discriminator=state.discriminator.replace(params=params), **fields)
+
+
+def test_the_error_is_the_share_of_wrong_classes_among_labelled_examples():
+    gan, about = semi(), describe("digits")
+    x = np.zeros((5, *SHAPE), np.uint8)
+    error = lambda y, state: classifying.error(gan, state, Dataset(x, np.array(y, np.int32), about))
+    state = _with_class_bias(gan, 3)
+    assert error([3, 3, 1, 2, 3], state).value == pytest.approx(0.4)
+    some = error([3, -1, 1, -1, -1], state)
+    assert some.value == pytest.approx(0.5) and 0 < some.low < 0.5 < some.high < 1
+    average = {"params": _with_class_bias(gan, 1).discriminator.params}
+    assert error([1, 1, 1, 1, 3], state.replace(d_ema=average)).value == pytest.approx(0.2)
+    with pytest.raises(ConfigError, match="'digits' has no labels to test D by"):
+        error([-1] * 5, state)
+
+
+def test_a_d_that_does_not_classify_is_refused():
+    gan = small_mlp()
+    state = init_state(gan, jax.random.key(0), random_batch())
+    assert not classifying.classifies(gan, state)
+    with pytest.raises(ConfigError, match="class_logits: this discriminator has none"):
+        classifying.class_logits(gan, state, np.zeros((1, *SHAPE), np.uint8))
