@@ -20,12 +20,10 @@ BLOCK = 500
 """Images judged at once."""
 
 
-def classifies(gan: Gan, state: GanState) -> bool:
+def classifies(gan: Gan) -> bool:
     """Whether D's head gives class logits."""
-    images, labels = jnp.zeros((2, *gan.shape)), jnp.zeros(2, jnp.int32)
-    critique = jax.eval_shape(
-        lambda state: gan.discriminator.apply(_weights(state), images, labels, train=False), state
-    )
+    inputs = jax.random.key(0), jnp.zeros((2, *gan.shape)), jnp.zeros(2, jnp.int32)
+    critique, _ = jax.eval_shape(lambda *a: gan.discriminator.init_with_output(*a, train=False), *inputs)
     return critique.class_logits is not None
 
 
@@ -37,7 +35,7 @@ def class_logits(gan: Gan, state: GanState, examples: np.ndarray) -> np.ndarray:
     Raises:
       ConfigError: for a D that does not classify.
     """
-    if not classifies(gan, state):
+    if not classifies(gan):
         raise ConfigError("class_logits: this discriminator has none; accepted: one with a head that classifies.")
     return stream(functools.partial(_class_logits, gan, _weights(state)), examples, block=min(BLOCK, len(examples)))
 
@@ -58,6 +56,15 @@ def error(gan: Gan, state: GanState, dataset: Dataset) -> Estimate:
     examples = dataset.examples if len(known) == len(dataset.labels) else dataset.examples[known]
     wrong = class_logits(gan, state, examples).argmax(axis=1) != dataset.labels[known]
     return share(float(wrong.mean()), len(known))
+
+
+@functools.partial(jax.jit, static_argnames="gan")
+def wrong(gan: Gan, state: GanState, examples: Array, labels: Array) -> Array:
+    """As `error`, compiled: the share ``()`` float32 of ``[n, *gan.shape]`` examples, all with labels ``[n]``, that D gets wrong."""
+    n, block = len(examples), min(BLOCK, len(examples))
+    index = jnp.minimum(jnp.arange(-(-n // block) * block), n - 1).reshape(-1, block)
+    seen = jax.lax.map(lambda i: _class_logits(gan, _weights(state), examples[i]).argmax(axis=1), index)
+    return jnp.mean(seen.reshape(-1)[:n] != labels)
 
 
 def _weights(state: GanState):

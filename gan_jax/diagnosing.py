@@ -14,9 +14,10 @@ import numpy as np
 from jax.sharding import Mesh
 
 from gan_jax import monitor, parallel
+from gan_jax.classifying import classifies, wrong
 from gan_jax.config import Config, ConfigError
-from gan_jax.data import Resident, batch_at, describe, load, resident
-from gan_jax.diagnostics import diagnose, recognized_classes
+from gan_jax.data import Resident, batch_at, describe, load, resident, some
+from gan_jax.diagnostics import PREFIX, diagnose, recognized_classes
 from gan_jax.gan import Gan
 from gan_jax.rollback import Diverged
 from gan_jax.stepping import Steps, stepper
@@ -25,6 +26,8 @@ from gan_jax.types import Batch, GanState, Metrics
 Diagnosis = Callable[[GanState], Metrics]
 HELD_OUT = ("test", "validation")
 """Names of splits that D may be tested on, the first that there is."""
+TESTED = 2_000
+"""Held-out examples by which a diagnosis tests a D that classifies."""
 
 
 def due(config: Config, step: int) -> bool:
@@ -46,7 +49,8 @@ def diagnosis(gan: Gan, config: Config, mesh: Mesh, steps: Steps) -> Diagnosis |
     split = held_out_split(gan, config)
     held_out = stepper(gan, _held_out(config, split), mesh, 0).batch if split else lambda _: None
     modes = _modes(gan, config, mesh) if config.diagnose_modes else lambda _: {}
-    return lambda state: diagnose(gan, state, steps.batch(state), held_out(state)) | modes(state)
+    error = _test_error(gan, config, mesh, split)
+    return lambda state: diagnose(gan, state, steps.batch(state), held_out(state)) | modes(state) | error(state)
 
 
 def diagnosis_of_members(gan: Gan, config: Config, mesh: Mesh, steps: Steps) -> Diagnosis | None:
@@ -112,6 +116,18 @@ def held_out_split(gan: Gan, config: Config) -> str | None:
     if name and gan.num_classes and load(config.dataset, name, config.size).labels.min() < 0:
         return None
     return name
+
+
+def _test_error(gan: Gan, config: Config, mesh: Mesh, split: str | None) -> Diagnosis:
+    """Of a D that classifies, how often it is wrong of held-out examples; ``diagnostics/test_error``, ``()`` float32 in [0, 1]."""
+    if split is None or not classifies(gan):
+        return lambda state: {}
+    data = load(config.dataset, split, config.size)
+    chosen = some(np.flatnonzero(data.labels >= 0), TESTED)
+    if not len(chosen):
+        return lambda state: {}
+    inputs = parallel.put((data.examples[chosen], data.labels[chosen]), parallel.replicated(mesh))
+    return lambda state: {f"{PREFIX}test_error": wrong(gan, state, *inputs)}
 
 
 def _modes(gan: Gan, config: Config, mesh: Mesh) -> Diagnosis:

@@ -14,9 +14,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gan_jax import pictures, run_folder
+from gan_jax import classifying, pictures, run_folder
 from gan_jax.config import Config, ConfigError
 from gan_jax.data import describe, load, some
+from gan_jax.diagnosing import held_out_split
 from gan_jax.feature_networks import choose
 from gan_jax.gan import Gan
 from gan_jax.metrics import BASIC, METRICS, SCORES, Estimate, Inputs, Sample, left_out, measure, nearest_neighbours
@@ -94,7 +95,7 @@ def evaluate(
     asked = [name for name in BASIC if choice.modes or "modes" not in METRICS[name].needs]
     return Evaluation(
         step=int(state.step),
-        scores=_named(measure(inputs), about.class_names),
+        scores=_named(measure(inputs) | _test_error(gan, state, config), about.class_names),
         real=_named(measure(Inputs(held_out, seen)), about.class_names),
         left_out=left_out(inputs, asked),
         provenance={
@@ -163,6 +164,15 @@ def table(evaluation: Evaluation) -> str:
     left_out = dict.fromkeys((SCORES[name].title, why) for name, why in evaluation.left_out.items())
     lines += [f"left out:    {title}, as {why}." for title, why in left_out]
     return "\n".join(lines)
+
+
+def _test_error(gan: Gan, state: GanState, config: Config) -> dict[str, Estimate]:
+    """Of a D that classifies, on a labelled split of which it has seen nothing."""
+    split = held_out_split(gan, config)
+    if split is None or not classifying.classifies(gan):
+        return {}
+    data = load(config.dataset, split, config.size)
+    return {"test_error": classifying.error(gan, state, data)} if data.labels.max() >= 0 else {}
 
 
 def _check(num_samples: int, seed: int, features: int) -> None:

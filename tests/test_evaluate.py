@@ -17,7 +17,7 @@ import pytest
 import scipy.linalg
 import scipy.spatial.distance
 import scipy.stats
-from gans import small_mlp
+from gans import random_batch, small_mlp
 from PIL import Image
 
 import eval as eval_script
@@ -26,6 +26,8 @@ import train
 from gan_jax import ConfigError, pictures, recipe, run_folder
 from gan_jax.data import Description, load
 from gan_jax.evaluate import Evaluation, arc, evaluate, save, table
+from gan_jax.models import mlp
+from gan_jax.nn.conditioning import SemiSupervisedHead
 from gan_jax.recognizers import RecognizerConfig, fitting, library, recognizer
 from gan_jax.types import GanState, Player
 
@@ -67,6 +69,20 @@ def judged(generator, num_classes=10, config=DIGITS, **options):
     player = Player({}, {}, ())
     state = GanState(jnp.int32(7), jax.random.key(0), player, player, None, {}, {})
     return evaluate(gan, state, config, recognizer_config=QUICK, **options)
+
+
+def test_a_d_that_classifies_is_tested_on_images_it_has_not_seen():
+    """One that sees a 3 in everything."""
+    gan = small_mlp(discriminator=mlp.Discriminator(SemiSupervisedHead(10), width=4))
+    state = gan_jax.init_state(gan, jax.random.key(0), random_batch())
+    params = jax.tree.map(jnp.zeros_like, state.discriminator.params)
+    params["head"]["Dense_0"]["bias"] = jax.nn.one_hot(3, 10)
+    state = state.replace(discriminator=state.discriminator.replace(params=params))
+    found = evaluate(gan, state, DIGITS, recognizer_config=QUICK, num_samples=100)
+    assert found.scores["test_error"] == pytest.approx(np.mean(load("digits", "test").labels != 3))
+    assert "wrongly classified by D" in table(found)
+    seen = dataclasses.replace(DIGITS, split="train+test")
+    assert "test_error" not in evaluate(gan, state, seen, recognizer_config=QUICK, num_samples=100).scores
 
 
 @pytest.fixture(scope="module")

@@ -194,7 +194,7 @@ def test_g_sees_no_labels_and_d_all_classes():
     gan = build(dataclasses.replace(CONFIG, generator=Network("mlp", width=4), discriminator=Network("mlp", width=4)))
     assert gan.num_classes == gan.generator.num_classes == 0
     state = init_state(gan, jax.random.key(0), abstract_batch(CONFIG, gan.shape))
-    assert classifying.classifies(gan, state)
+    assert classifying.classifies(gan)
     assert classifying.class_logits(gan, state, load("digits", "test").examples[:7]).shape == (7, 10)
     assert gan_jax.sample(gan, state, jax.random.key(0), n=3).shape == (3, 8, 8, 1)
 
@@ -229,6 +229,7 @@ def test_the_error_is_the_share_of_wrong_classes_among_labelled_examples():
     error = lambda y, state: classifying.error(gan, state, Dataset(x, np.array(y, np.int32), about))
     state = _with_class_bias(gan, 3)
     assert error([3, 3, 1, 2, 3], state).value == pytest.approx(0.4)
+    assert float(classifying.wrong(gan, state, x, jnp.array([3, 3, 1, 2, 3]))) == pytest.approx(0.4)
     some = error([3, -1, 1, -1, -1], state)
     assert some.value == pytest.approx(0.5) and 0 < some.low < 0.5 < some.high < 1
     average = {"params": _with_class_bias(gan, 1).discriminator.params}
@@ -240,6 +241,6 @@ def test_the_error_is_the_share_of_wrong_classes_among_labelled_examples():
 def test_a_d_that_does_not_classify_is_refused():
     gan = small_mlp()
     state = init_state(gan, jax.random.key(0), random_batch())
-    assert not classifying.classifies(gan, state)
+    assert not classifying.classifies(gan)
     with pytest.raises(ConfigError, match="class_logits: this discriminator has none"):
         classifying.class_logits(gan, state, np.zeros((1, *SHAPE), np.uint8))

@@ -210,7 +210,10 @@ METRICS: dict[str, Metric] = {
     ),
 }
 
-SCORES: dict[str, Score] = {name: score for metric in METRICS.values() for name, score in metric.scores.items()}
+SCORES: dict[str, Score] = {
+    **{name: score for metric in METRICS.values() for name, score in metric.scores.items()},
+    "test_error": Score("wrongly classified by D", share=True),  # of real images, by `gan_jax.classifying`
+}
 """How each score is shown, by its name."""
 
 BASIC = ("fid", "labels", "shares", "modes")
