@@ -10,12 +10,13 @@ _rate = Optimizer(lr=Schedule(1e-3, 1e-5, STEPS, "cosine"), b1=0.5, b2=0.99)
 
 config = Config(
     dataset="mnist",
+    size=32,
     labels=100,
     labelled_batch=20,
     conditioning="semi_supervised",
     latents=100,
     generator=Network("dcgan", width=32),
-    discriminator=Network("dcgan", width=32, norm="none"),
+    discriminator=Network("dcgan", width=32, dropout=0.3),
     g_loss_weight=0.0,
     g_penalties=(Penalty("feature_matching", 1.0),),
     augmentations=(Augmentation("translation", 0.07),),
@@ -24,4 +25,5 @@ config = Config(
     d_optimizer=_rate,
     d_ema=50_000.0,
     steps=STEPS,
+    diagnose_every=1_000,
 )
