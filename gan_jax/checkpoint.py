@@ -6,6 +6,7 @@ later; the seal, a list of every file's length and SHA-256, does.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import pathlib
@@ -14,9 +15,10 @@ import shutil
 import orbax.checkpoint as ocp
 
 from gan_jax import processes
-from gan_jax.types import PyTree
+from gan_jax.types import GanState, PyTree
 
 SEAL = "seal.json"
+_LATER = ("d_ema",)  # fields of a state that files from before them do not have
 _CHANGED_BY_COMMIT = ("_CHECKPOINT_METADATA", "commit_success.txt")
 
 
@@ -56,7 +58,7 @@ class Writer:
         """Copies the state and returns; the caller may donate it at once."""
         self._manager.wait_until_finished()
         self._step = step
-        self._manager.save(step, args=ocp.args.Composite(state=ocp.args.StandardSave(state)))
+        self._manager.save(step, args=ocp.args.Composite(state=ocp.args.StandardSave(_stored(state))))
 
     def __enter__(self) -> Writer:
         return self
@@ -81,11 +83,21 @@ def restore(folder: pathlib.Path, step: int, like: PyTree) -> PyTree:
     _check_seal(path)
     try:
         with ocp.Checkpointer(ocp.CompositeCheckpointHandler()) as checkpointer:
-            return checkpointer.restore(path, args=ocp.args.Composite(state=ocp.args.StandardRestore(like)))["state"]
+            args = ocp.args.Composite(state=ocp.args.StandardRestore(_stored(like)))
+            restored = checkpointer.restore(path, args=args)["state"]
+            return type(like)(**restored) if isinstance(like, GanState) else restored
     except (
         Exception
     ) as error:  # orbax raises what its parts raise: KeyError, JSONDecodeError, ValueError, plain Exception
         raise Damaged(str(error).strip("\"'").partition("\n")[0].partition(". ")[0]) from error
+
+
+def _stored(state: PyTree) -> PyTree:
+    """A state as it lies in files: what came later is left out where it is None, as in files from before."""
+    if not isinstance(state, GanState):
+        return state
+    fields = {f.name: getattr(state, f.name) for f in dataclasses.fields(state)}
+    return {name: value for name, value in fields.items() if value is not None or name not in _LATER}
 
 
 def _digest(file: pathlib.Path) -> str:

@@ -7,13 +7,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import orbax.checkpoint as ocp
 import pytest
 import scipy.special
 from gans import SHAPE, arrays, random_batch, small_mlp
 from jax.sharding import NamedSharding, PartitionSpec
 
 import gan_jax
-from gan_jax import classifying, parallel
+from gan_jax import checkpoint, classifying, parallel
 from gan_jax.build import abstract_batch, build
 from gan_jax.config import Config, ConfigError, Network
 from gan_jax.data import Dataset, batch_at, describe, load
@@ -172,6 +173,22 @@ def test_the_average_of_d_is_that_of_its_weights():
     )
     plain, _ = run(semi(), batches)
     assert plain.d_ema is None and "d_ema" not in plain.scalars
+
+
+def test_a_checkpoint_holds_the_average_of_d_and_one_from_before_it_is_still_restored(tmp_path):
+    for step, gan in enumerate((semi(d_ema=100.0), semi())):
+        state = init_state(gan, jax.random.key(0), half_labelled())
+        with checkpoint.Writer(tmp_path, keep=3) as writer:
+            writer.save(step, state)
+        like = jax.tree.map(
+            lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype, sharding=a.sharding), jax.device_put(state)
+        )
+        restored = checkpoint.restore(tmp_path, step, like)
+        assert jax.tree.structure(restored) == jax.tree.structure(state)
+        for a, b in zip(arrays(restored), arrays(state), strict=True):
+            np.testing.assert_array_equal(a, b)
+    written = ocp.StandardCheckpointer().metadata(tmp_path.absolute() / "1" / "state").item_metadata
+    assert "d_ema" not in written and "slow" in written
 
 
 def test_without_its_loss_g_follows_its_regularizers_alone():
