@@ -84,6 +84,7 @@ def main(argv: list[str] | None = None) -> int:
     """Exit code 0: measured; 2: wrong input."""
     with command_line.one_sentence_errors("benchmark.py"):
         options = tyro.cli(Options, description=__doc__, args=argv)
+        command_line.fast_cpu()
         if options.ops:
             return measure_ops(options)
         if options.lazy:

@@ -58,6 +58,7 @@ def main(argv: list[str] | None = None) -> int:
     with command_line.one_sentence_errors("eval.py"):
         options = tyro.cli(Options, prog="eval.py", description=__doc__, args=argv)
         step = checkpoint_step(options.checkpoint)
+        command_line.fast_cpu()
         command_line.keep_compilations()
         return run(options, step)
 

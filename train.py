@@ -60,6 +60,7 @@ def main(argv: list[str] | None = None) -> int:
     with command_line.one_sentence_errors("train.py"):
         options = parse(argv)
         population = population_of(options)
+        command_line.fast_cpu()
         command_line.keep_compilations()
         connect(options)
         return dry_run(options, population) if options.dry_run else train(options, population, argv)

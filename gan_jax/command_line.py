@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.metadata
 import os
 import sys
 import warnings
 from collections.abc import Iterator
 
 from gan_jax.config import ConfigError
+
+_LIBRARY = "xla_cpu_experimental_ynn_fusion_type"
+_LIBRARY_KNOWN = (
+    (0, 10),
+    (0, 12),
+)  # versions of jaxlib from and to which XLA has this flag; an unknown one ends the process
 
 
 @contextlib.contextmanager
@@ -34,6 +41,18 @@ def keep_compilations() -> None:
 
     jax.config.update("jax_compilation_cache_dir", str(cache_folder() / "jax"))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+
+
+def fast_cpu() -> None:
+    """XLA's CPU backend computes convolutions, products and sums by a library, YNNPACK; here the library gets sums alone.
+
+    XLA's own convolutions and products are faster for the networks of `benchmark.py` (docs/performance.md). Must come before jax
+    first computes; what ``XLA_FLAGS`` says of it already is left as it is. Of no effect on other backends.
+    """
+    flags = os.environ.get("XLA_FLAGS", "")
+    version = tuple(int(part) for part in importlib.metadata.version("jaxlib").split(".")[:2])
+    if _LIBRARY not in flags and _LIBRARY_KNOWN[0] <= version <= _LIBRARY_KNOWN[1]:
+        os.environ["XLA_FLAGS"] = f"{flags} --{_LIBRARY}=LIBRARY_FUSION_TYPE_REDUCE".strip()
 
 
 def divide_cpu(most: int) -> None:

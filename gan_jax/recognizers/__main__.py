@@ -36,6 +36,7 @@ def main(argv: list[str] | None = None) -> int:
     command_line.plain_warnings()
     with command_line.one_sentence_errors(PROGRAM):
         dataset, options = parse(argv)
+        command_line.fast_cpu()
         command_line.keep_compilations()
         try:
             found = recognizer(dataset, options.size, options.config, options.test_on)

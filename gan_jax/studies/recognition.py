@@ -128,6 +128,7 @@ def main(argv: list[str] | None = None) -> int:
     command_line.plain_warnings()
     with command_line.one_sentence_errors(PROGRAM):
         options = tyro.cli(Options, prog=PROGRAM, description=__doc__, args=argv)
+        command_line.fast_cpu()
         command_line.keep_compilations()
         study = Study(options)
         try:
