@@ -3,8 +3,8 @@
 uv run train.py stacked_dcgan
 uv run eval.py runs/stacked_dcgan --num-samples 25600
 
-One core of an AMD EPYC is as fast as two here: 16,000 steps take about a quarter of an hour, and 20 minutes beside other work. 25,600 samples:
-1,000 of 1,000 modes, KL 0.098 (real test images: 0.025). With `--loss nonsaturating --penalties`, for 20,000 steps with rates as long: 1,000 modes, KL 0.171.
+On two cores of an AMD EPYC, of which it keeps one busy, 16,000 steps take about a quarter of an hour. 25,600 samples: 1,000 of 1,000 modes,
+KL 0.098 (real test images: 0.025). With `--loss nonsaturating --penalties`, for 20,000 steps with rates as long: 1,000 modes, KL 0.171.
 """
 
 from gan_jax.config import Config, Network, Optimizer, Penalty, Schedule
