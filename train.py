@@ -156,13 +156,13 @@ def train(options: Options, population: Population | None, argv: list[str]) -> i
         print(f"train.py: {error}; the last good checkpoint is kept in {workdir}.", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        ignore_signals()
+        command_line.ignore_signals()
         print(f"\nStopped before the first step; nothing was lost. To start again: {again}", flush=True)
         os._exit(0)  # the compiler may be at work in a thread, which nothing can stop
     if not processes.first():
         return 0
     if outcome.step < steps:
-        ignore_signals()
+        command_line.ignore_signals()
         print(f"\nStopped and saved at step {outcome.step:,} of {steps:,}. To go on: {again}")
         return 0
     print(f"\nTrained for {outcome.step:,} steps in {duration(outcome.seconds)}.")
@@ -174,12 +174,6 @@ def train(options: Options, population: Population | None, argv: list[str]) -> i
     print(f"Checkpoints:  {workdir / 'checkpoints'}")
     print(f"Evaluate it:  uv run eval.py {shlex.quote(str(workdir))}")
     return 0
-
-
-def ignore_signals() -> None:
-    """All is saved; the same Ctrl-C may come once more, passed on by a parent such as uv."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
 
 
 if __name__ == "__main__":

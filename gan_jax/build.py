@@ -204,7 +204,7 @@ def _check_numbers(config: Config) -> None:
         _scalar("clip", config.clip, "(0, inf)")
     if config.top_k is not None:
         _scalar("top_k", config.top_k, "(0, 1]")
-    for field in ("lookahead", "diagnose_every", "diagnose_modes"):
+    for field in ("lookahead", "diagnose_every", "diagnose_modes", "eval_every"):
         _at_least(field, getattr(config, field), 0)
     _scalar("lookahead_rate", config.lookahead_rate, "[0, 1]")
 

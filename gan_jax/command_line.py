@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib.metadata
 import os
+import signal
 import sys
 import warnings
 from collections.abc import Iterator
@@ -26,6 +27,25 @@ def one_sentence_errors(program: str) -> Iterator[None]:
     except ConfigError as error:
         print(f"{program}: {error}", file=sys.stderr)
         raise SystemExit(2) from None
+
+
+@contextlib.contextmanager
+def closed_pipe_ends() -> Iterator[None]:
+    """Where nobody reads stdout any more, as behind ``| head``, the program ends with the exit code that a shell gives for it."""
+    try:
+        try:
+            yield
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the flush at exit would complain
+        raise SystemExit(128 + signal.SIGPIPE) from None
+
+
+def ignore_signals() -> None:
+    """All is saved; the same Ctrl-C may come once more, passed on by a parent such as uv."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def plain_warnings() -> None:

@@ -286,6 +286,8 @@ class Config:
     """Steps between two diagnoses (gradients, D's accuracies, diversity, ...): the first line after each has them. 0: never."""
     diagnose_modes: int = 0
     """Samples in which a recognizer then counts the classes. 0: none."""
+    eval_every: int = 0
+    """Steps between two evaluations, as eval.py does them by default; the last step has one too. 0: never."""
     sample_every: int = 1_000
     """Steps between two pictures of samples."""
     checkpoint_every: int = 1_000

@@ -3,35 +3,73 @@
 from __future__ import annotations
 
 import dataclasses
-import json
+import functools
 import math
-import os
-import tempfile
-from pathlib import Path
-from typing import Any
+import re
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
-from gan_jax import classifying, pictures, run_folder
+from gan_jax import classifying, evaluation_pictures, run_folder
 from gan_jax.config import Config, ConfigError
-from gan_jax.data import describe, load, some
+from gan_jax.data import describe, load
 from gan_jax.diagnosing import held_out_split
-from gan_jax.feature_networks import choose
+from gan_jax.evaluation_pictures import generated
+from gan_jax.feature_networks import DEFAULT, choose
 from gan_jax.gan import Gan
-from gan_jax.metrics import BASIC, METRICS, SCORES, Estimate, Inputs, Sample, left_out, measure, nearest_neighbours
-from gan_jax.metrics.streaming import stream
+from gan_jax.metrics import BASIC, METRICS, Estimate, Inputs, Protocol, Sample, left_out, measure, parse
 from gan_jax.recognizers import SMALL_CNN, FeatureNetwork, RecognizerConfig, real_sample, train_and_test
-from gan_jax.train_step import generate
-from gan_jax.types import Array, GanState
+from gan_jax.sampling import Filters, latents
+from gan_jax.types import GanState
 
-BLOCK = 500
-"""Images generated at once."""
+NUM_SAMPLES = 2_000
+"""Samples drawn where nothing else says how many."""
 MIN_TEST_IMAGES = 1_000
 """A smaller test split is no reference for the Frechet distance, whose bias goes with 1/n; the training split is."""
-ROWS, COLUMNS, NEIGHBOURS = 10, 10, 6
-"""Of the pictures: rows and columns of a grid, training images beside a sample."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """What is measured, of which samples, through what. Scores of equal settings can be compared.
+
+    ``num_samples``: None for the largest number of the protocols, or `NUM_SAMPLES` without any. ``seed``: determines the latents, and
+    chance where a metric needs it. ``metrics``: protocols such as ``fid10k,kid10k``. ``features``: one of `FEATURES`. ``truncation``:
+    latents are drawn within [-truncation, truncation].
+    """
+
+    num_samples: int | None = None
+    seed: int = 0
+    metrics: str | None = None
+    features: str = DEFAULT
+    truncation: float | None = None
+
+    @property
+    def protocols(self) -> tuple[Protocol, ...]:
+        """Raises `ConfigError` as `gan_jax.metrics.parse`."""
+        return () if self.metrics is None else parse(self.metrics)
+
+    @property
+    def count(self) -> int:
+        """How many samples are drawn."""
+        asked = max((protocol.count for protocol in self.protocols), default=NUM_SAMPLES)
+        return asked if self.num_samples is None else self.num_samples
+
+    @property
+    def suffix(self) -> str:
+        """What the names of the files have in addition where the settings are not the default: each such setting, in this order."""
+        parts = [
+            "-".join(protocol.name for protocol in self.protocols),
+            f"n{self.count}" if not self.protocols and self.count != NUM_SAMPLES else "",
+            self.features if self.features != DEFAULT else "",
+            f"psi{self.truncation}" if self.truncation is not None else "",
+            f"seed{self.seed}" if self.seed else "",
+        ]
+        return "".join(f"_{part}" for part in parts if part)
+
+
+DEFAULT_SETTINGS = Settings()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,7 +78,8 @@ class Evaluation:
 
     ``scores``: of the samples by metric, each a number or one per class name. ``real``: the same of the real test images
     against the training images, the yardstick. ``left_out``: why, by metric, a score is missing. ``pictures``:
-    ``[H, W, c]`` uint8 by name.
+    ``[H, W, c]`` uint8 by name. ``intervals``, ``real_intervals``: the 95 % interval ``[low, high]`` of each score, None where an end is
+    not known or infinite. ``protocols``: by protocol and score ``[value, low, high]``, or one such list per class name.
     """
 
     step: int
@@ -49,6 +88,9 @@ class Evaluation:
     left_out: dict[str, str]
     provenance: dict[str, Any]
     pictures: dict[str, np.ndarray]
+    intervals: dict[str, Any] = dataclasses.field(default_factory=dict)
+    real_intervals: dict[str, Any] = dataclasses.field(default_factory=dict)
+    protocols: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
 
 
 def evaluate(
@@ -56,8 +98,11 @@ def evaluate(
     state: GanState,
     config: Config,
     *,
-    num_samples: int = 2_000,
+    num_samples: int | None = None,
     seed: int = 0,
+    metrics: str | None = None,
+    features: str = DEFAULT,
+    truncation: float | None = None,
     recognizer_config: RecognizerConfig = SMALL_CNN,
 ) -> Evaluation:
     """Draws samples from the generator's moving average and compares them with real images.
@@ -67,103 +112,176 @@ def evaluate(
     Args:
       gan, state: as of `gan_jax.load`.
       config: the GAN's own; says which data it learned from.
-      num_samples: samples to draw; a conditional GAN draws its classes in equal shares.
-      seed: determines the latents.
+      num_samples, seed, metrics, features, truncation: `Settings`; a conditional GAN draws its classes in equal shares.
       recognizer_config: how the recognizer is made.
 
     Raises:
-      ConfigError: for too few samples or a seed that is none, before anything is trained; or for the data set.
+      ConfigError: as `Judge`.
     """
-    choice = choose(config.dataset, describe(config.dataset), config.size, recognizer_config)
-    _check(num_samples, seed, choice.count)
-    load(config.dataset, "train", config.size)  # prepares the set where that is still to be done
-    network, about = choice.make(), describe(config.dataset)
-    seen_split, held_out_split = train_and_test(about.splits)
-    seen, held_out = (real_sample(network, config.dataset, s, config.size) for s in (seen_split, held_out_split))
-    if choice.modes is not None:
-        seen, held_out = (real._replace(modes=choice.modes(real.features)) for real in (seen, held_out))
-    enough = len(held_out.features) >= MIN_TEST_IMAGES
-    reference, reference_split = (held_out, held_out_split) if enough else (seen, seen_split)
-
-    latents_key, path_key = jax.random.split(jax.random.key(seed))
-    labels = np.arange(num_samples, dtype=np.int32) % max(gan.num_classes, 1)
-    images = _images(gan, state, jax.random.normal(latents_key, (num_samples, gan.latents)), labels)
-    sample = Sample(*network.features(images), labels if gan.num_classes else None)
-    if choice.modes is not None:
-        sample = sample._replace(modes=choice.modes(sample.features))
-    inputs = Inputs(sample, reference)
-    asked = [name for name in BASIC if choice.modes or "modes" not in METRICS[name].needs]
-    return Evaluation(
-        step=int(state.step),
-        scores=_named(measure(inputs) | _test_error(gan, state, config), about.class_names),
-        real=_named(measure(Inputs(held_out, seen)), about.class_names),
-        left_out=left_out(inputs, asked),
-        provenance={
-            "dataset": about.name,
-            "version": about.version,
-            "size": config.size,
-            "samples": {"images": num_samples, "reference": _part(reference_split, reference)},
-            "real": _part(held_out_split, held_out) | {"reference": _part(seen_split, seen)},
-            "neighbours_from": config.split,
-            "feature_network": {"features": sample.features.shape[1], **network.about},
-            "seed": seed,
-            "weights": "last" if state.ema is None else "moving average",
-            **run_folder.provenance(),
-        },
-        pictures=_pictures(gan, state, config, network, images, sample, path_key),
-    )
+    settings = Settings(num_samples, seed, metrics, features, truncation)
+    return Judge(gan, config, settings, recognizer_config).evaluate(gan, state)
 
 
-def save(evaluation: Evaluation, folder: Path) -> list[Path]:
-    """Writes ``step_XXXXXX.json`` and a PNG a picture: each whole or not at all, the JSON last.
+class _Real(NamedTuple):
+    """``reference``: what samples are compared with. ``training``, ``held_out``: as in `Inputs`, where a protocol needs them.
 
-    Returns:
-      The files, the JSON first.
+    ``yardstick``: scores of the real test images. ``splits``: which real images are what, for the provenance.
+    """
+
+    network: FeatureNetwork
+    reference: Sample
+    training: Sample | None
+    held_out: Sample | None
+    yardstick: dict[str, Estimate]
+    splits: dict[str, Any]
+
+
+class Judge:
+    """Evaluates states of GANs that learned the same data, all with the same settings; what they share is made once.
+
+    Args:
+      gan: one of them; the others have its shape and its classes.
+      config, settings, recognizer_config: as for `evaluate`.
 
     Raises:
-      ConfigError: if the folder cannot be written.
+      ConfigError: for settings that cannot be met, such as too few samples for a score, before anything is trained or drawn; or for
+        the data set.
     """
-    stem = f"step_{evaluation.step:06}"
-    files = {name: f"{stem}_{name}.png" for name in evaluation.pictures}
-    values = {f.name: getattr(evaluation, f.name) for f in dataclasses.fields(evaluation)} | {"pictures": files}
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder, prefix=".") as unfinished:
-            for name, pixels in evaluation.pictures.items():
-                pictures.save(Path(unfinished, files[name]), pixels)
-            Path(unfinished, f"{stem}.json").write_text(json.dumps(values, indent=2, allow_nan=False) + "\n")
-            for file in (*files.values(), f"{stem}.json"):
-                os.replace(Path(unfinished, file), folder / file)
-    except OSError as error:
-        raise ConfigError(f"workdir: {folder} cannot be written ({error.strerror}).") from error
-    return [folder / f"{stem}.json", *(folder / file for file in files.values())]
 
+    def __init__(
+        self,
+        gan: Gan,
+        config: Config,
+        settings: Settings = DEFAULT_SETTINGS,
+        recognizer_config: RecognizerConfig = SMALL_CNN,
+    ):
+        self._config, self.settings, self._about = config, settings, describe(config.dataset)
+        self._protocols = settings.protocols
+        self._choice = choose(config.dataset, self._about, config.size, recognizer_config, settings.features)
+        _check(settings, self._choice.count, gan.num_classes)
+        load(config.dataset, "train", config.size)  # prepares the set where that is still to be done
+        self._about = describe(config.dataset)
+        self._seen_split, self._held_out_split = train_and_test(self._about.splits)
+        if self._protocols:
+            planned = self._planned(gan)
+            for protocol in self._protocols:
+                protocol.check_inputs(planned)
 
-def table(evaluation: Evaluation) -> str:
-    """The scores of samples and of real images side by side, with what was compared with what, to be read in a terminal."""
-    scores, real, about = evaluation.scores, evaluation.real, evaluation.provenance
-    lines = [f"{'':28}{'samples':>12}{'real images':>14}"]
-    by_class = [name for name, score in scores.items() if isinstance(score, dict)]
-    for name in (name for name in scores if name not in by_class):
-        lines.append(f"{SCORES[name].title:28}{_shown(name, scores[name]):>12}{_shown(name, real.get(name)):>14}")
-    for name in by_class:
-        lines += ["", f"{SCORES[name].title}, by class"]
-        for label in list(scores[name])[: 2 * ROWS]:
-            cells = (_shown(name, part.get(name, {}).get(label)) for part in (scores, real))
-            lines.append("  {:26}{:>12}{:>14}".format(label, *cells))
-        if len(scores[name]) > 2 * ROWS:
-            lines.append(f"  ... {len(scores[name])} classes in all")
-    samples, yardstick, network = about["samples"], about["real"], about["feature_network"]
-    right = f", right on {network['test_accuracy']:.2%} of {_told(yardstick)}" if "test_accuracy" in network else ""
-    lines += [
-        "",
-        f"samples:     {samples['images']:,} of step {evaluation.step:,}, against {_told(samples['reference'])}.",
-        f"real images: {_told(yardstick)}, against {_told(yardstick['reference'])}: the yardstick.",
-        f"features:    {network['features']} of {network['network']}{right}.",
-    ]
-    left_out = dict.fromkeys((SCORES[name].title, why) for name, why in evaluation.left_out.items())
-    lines += [f"left out:    {title}, as {why}." for title, why in left_out]
-    return "\n".join(lines)
+    def prepare(self) -> None:
+        """Makes what all evaluations share: the feature network, and what it sees in real images.
+
+        Raises:
+          ConfigError: for weights that cannot be read, or a cache that cannot be written.
+        """
+        _ = self._real
+
+    @functools.cached_property
+    def _real(self) -> _Real:
+        network, choice = self._choice.make(), self._choice
+        seen, held_out = (self._sample(network, split) for split in (self._seen_split, self._held_out_split))
+        reference, reference_split = (
+            (held_out, self._held_out_split) if self._test_is_reference else (seen, self._seen_split)
+        )
+        needs = {need for protocol in self._protocols for need in protocol.definition.needs}
+        return _Real(
+            network,
+            reference,
+            self._sample(network, self._config.split) if "training" in needs else None,
+            held_out if self._never_seen else None,
+            measure(Inputs(held_out, seen, own_classes=choice.own_classes)),
+            {
+                "reference": _part(reference_split, reference),
+                "real": _part(self._held_out_split, held_out) | {"reference": _part(self._seen_split, seen)},
+            },
+        )
+
+    @property
+    def key(self) -> dict[str, Any]:
+        """The settings and the feature network, for JSON: evaluations with an equal one can be compared."""
+        return dataclasses.asdict(self.settings) | {
+            "num_samples": self.settings.count,
+            "metrics": [protocol.name for protocol in self._protocols],
+            "network": self._real.network.key,
+        }
+
+    def evaluate(self, gan: Gan, state: GanState) -> Evaluation:
+        """As the function of this name."""
+        settings, choice, real, names = self.settings, self._choice, self._real, self._about.class_names
+        n = settings.count
+        latents_key, path_key = jax.random.split(jax.random.key(settings.seed))
+        labels = _labels(gan, n)
+        images = generated(gan, state, latents(latents_key, n, gan.latents, settings.truncation), labels)
+        sample = self._with_modes(Sample(*real.network.features(images), labels if gan.num_classes else None))
+        inputs = Inputs(sample, real.reference, real.training, real.held_out, settings.seed, choice.own_classes)
+        asked = [name for name in BASIC if choice.modes or "modes" not in METRICS[name].needs]
+        scores = measure(inputs) | _test_error(gan, state, self._config)
+        protocols = {protocol.name: protocol.measure(inputs) for protocol in self._protocols}
+        return Evaluation(
+            step=int(state.step),
+            scores=_values(scores, names),
+            real=_values(real.yardstick, names),
+            left_out=left_out(inputs, asked),
+            provenance={
+                "dataset": self._about.name,
+                "version": self._about.version,
+                "size": self._config.size,
+                "samples": {"images": n, "reference": real.splits["reference"]},
+                "real": real.splits["real"],
+                "neighbours_from": self._config.split,
+                "feature_network": {"features": sample.features.shape[1], **real.network.about},
+                "seed": settings.seed,
+                "truncation": settings.truncation,
+                "settings": self.key,
+                "weights": "last" if state.ema is None else "moving average",
+                **run_folder.provenance(),
+            },
+            pictures=evaluation_pictures.draw(
+                gan, state, self._config, real.network, images, sample, path_key, settings.truncation
+            ),
+            intervals=_intervals(scores, names),
+            real_intervals=_intervals(real.yardstick, names),
+            protocols={name: _estimates(own, names) for name, own in protocols.items()},
+        )
+
+    @property
+    def _test_is_reference(self) -> bool:
+        return self._size(self._held_out_split) >= MIN_TEST_IMAGES
+
+    @property
+    def _never_seen(self) -> bool:
+        """Whether the GAN has not learned from the test images."""
+        learned = self._config.split
+        return learned == self._seen_split or not set(_names(self._held_out_split)) & set(_names(learned))
+
+    def _size(self, split: str) -> int:
+        return len(load(self._config.dataset, split, self._config.size).labels)
+
+    def _sample(self, network: FeatureNetwork, split: str) -> Sample:
+        return self._with_modes(real_sample(network, self._config.dataset, split, self._config.size))
+
+    def _with_modes(self, sample: Sample) -> Sample:
+        modes = self._choice.modes
+        return sample if modes is None else sample._replace(modes=modes(sample.features))
+
+    def _planned(self, gan: Gan) -> Inputs:
+        """Inputs of the kinds and numbers that there will be, all features zero: what can be measured is known before they are made."""
+        choice = self._choice
+
+        def blank(n: int, labels: np.ndarray | None) -> Sample:
+            zeros = lambda k: np.broadcast_to(np.float32(0), (n, k))
+            return self._with_modes(
+                Sample(zeros(choice.count), zeros(choice.logits) if choice.logits else None, labels)
+            )
+
+        def real(split: str) -> Sample:
+            labels = load(self._config.dataset, split, self._config.size).labels
+            return blank(len(labels), labels if labels.min() >= 0 else None)
+
+        images = blank(self.settings.count, _labels(gan, self.settings.count) if gan.num_classes else None)
+        held_out = real(self._held_out_split)
+        reference = held_out if self._test_is_reference else real(self._seen_split)
+        seen = held_out if self._never_seen else None
+        return Inputs(images, reference, real(self._config.split), seen, self.settings.seed, choice.own_classes)
 
 
 def _test_error(gan: Gan, state: GanState, config: Config) -> dict[str, Estimate]:
@@ -175,97 +293,57 @@ def _test_error(gan: Gan, state: GanState, config: Config) -> dict[str, Estimate
     return {"test_error": classifying.error(gan, state, data)} if data.labels.max() >= 0 else {}
 
 
-def _check(num_samples: int, seed: int, features: int) -> None:
+def _check(settings: Settings, features: int, num_classes: int) -> None:
+    seed, count = settings.seed, settings.count
     if not 0 <= seed < 2**32:
         raise ConfigError(f"seed: {seed} is none; accepted: 0 to {2**32 - 1}.")
+    Filters(settings.truncation).check(num_classes)
+    if settings.protocols:
+        if settings.num_samples is not None:
+            raise ConfigError(
+                f"num_samples: {settings.num_samples} beside metrics, whose names say it; accepted: one of both."
+            )
+        for protocol in settings.protocols:
+            protocol.check(features, num_classes)
+        return
     needed, title = max((METRICS[name].min_images(features), METRICS[name].title) for name in BASIC)
-    if num_samples < needed:
+    if count < needed:
         raise ConfigError(
-            f"num_samples: {num_samples} samples are too few for the {title} of {features} features; "
-            f"accepted: {needed} or more."
+            f"num_samples: {count} samples are too few for the {title} of {features} features; accepted: {needed} or more."
         )
 
 
-def _pictures(
-    gan: Gan, state: GanState, config: Config, network: FeatureNetwork, images: np.ndarray, sample: Sample, key: Array
-) -> dict[str, np.ndarray]:
-    """Of images what `save` names; of vectors the samples alone, over training points."""
-    if len(gan.shape) == 1:
-        real = some(load(config.dataset, config.split, config.size).examples, len(images))
-        return {"samples": pictures.points(images, real)}
-    return {
-        "samples": _sample_grid(images, gan.num_classes),
-        "interpolation": _interpolation(gan, state, key),
-        "neighbours": _neighbour_grid(network, images, sample.features, config, gan.num_classes or ROWS),
-    }
+def _labels(gan: Gan, n: int) -> np.ndarray:
+    return np.arange(n, dtype=np.int32) % max(gan.num_classes, 1)
 
 
-def _images(gan: Gan, state: GanState, latents: Array, labels: np.ndarray) -> np.ndarray:
-    """Generated images ``[n, h, w, c]`` as uint8: what a file would hold, and what the real images are; vectors as they are."""
-    stored = pictures.to_uint8 if len(gan.shape) == 3 else np.asarray
-    make = lambda z, y: stored(generate(gan, state, z, y))
-    return stream(make, np.asarray(latents), labels, block=min(BLOCK, len(labels)))
-
-
-def _sample_grid(images: np.ndarray, num_classes: int) -> np.ndarray:
-    """A row a class, or the first samples of an unconditional GAN."""
-    if not num_classes:
-        return pictures.grid(images[: ROWS * COLUMNS], COLUMNS)
-    rows, columns = min(num_classes, 2 * ROWS, len(images)), max(1, min(COLUMNS, len(images) // num_classes))
-    chosen = np.arange(rows)[:, None] + num_classes * np.arange(columns)
-    return pictures.grid(images[chosen.ravel()], columns)
-
-
-def _interpolation(gan: Gan, state: GanState, key: Array) -> np.ndarray:
-    """A row a class: from one latent vector to another along an arc."""
-    rows = min(gan.num_classes, ROWS) or ROWS
-    path = arc(*jax.random.normal(key, (2, rows, gan.latents)), COLUMNS)
-    labels = np.repeat(np.arange(rows, dtype=np.int32), COLUMNS) % max(gan.num_classes, 1)
-    return pictures.grid(_images(gan, state, path.reshape(rows * COLUMNS, -1), labels), COLUMNS)
-
-
-def arc(a: Array, b: Array, steps: int) -> Array:
-    """From latents ``a`` to ``b``, both ``[n, f]``, in ``[n, steps, f]``: ``cos(t) a + sin(t) b``, t from 0 to pi/2.
-
-    For independent draws from N(0, 1) every point of the arc is one too, which no point inside a straight line is.
-    """
-    t = jnp.linspace(0, math.pi / 2, steps)[None, :, None]
-    return jnp.cos(t) * a[:, None] + jnp.sin(t) * b[:, None]
-
-
-def _neighbour_grid(
-    network: FeatureNetwork, images: np.ndarray, features: np.ndarray, config: Config, rows: int
-) -> np.ndarray:
-    """A row a sample: itself, its nearest training images by features, and those by pixels."""
-    rows = min(rows, ROWS, len(images))
-    real = load(config.dataset, config.split, config.size).examples
-    real_features = real_sample(network, config.dataset, config.split, config.size).features
-    count = min(NEIGHBOURS, len(real))
-    by_features, _ = nearest_neighbours(features[:rows], real_features, count)
-    by_pixels, _ = nearest_neighbours(images[:rows], real, count)
-    blank = np.full_like(images[:rows, None], pictures.GAP_GREY)
-    tiles = np.concatenate([images[:rows, None], blank, real[by_features], blank, real[by_pixels]], axis=1)
-    return pictures.grid(tiles.reshape(-1, *images.shape[1:]), tiles.shape[1])
-
-
-def _named(scores: dict[str, Estimate], class_names: tuple[str, ...]) -> dict[str, Any]:
-    """Scores as JSON holds them: those of ``[k]`` by class name, None for NaN and infinity."""
-    number = lambda value: float(value) if math.isfinite(value) else None
-    return {
-        name: dict(zip(class_names, map(number, value), strict=True)) if np.ndim(value) else number(value)
-        for name, (value, _, _) in scores.items()
-    }
+def _names(split: str) -> list[str]:
+    return re.findall(r"[A-Za-z_]\w*", split)
 
 
 def _part(split: str, sample: Sample) -> dict[str, Any]:
     return {"split": split, "images": len(sample.features)}
 
 
-def _told(part: dict[str, Any]) -> str:
-    return f"{part['images']:,} images of {part['split']}"
+# As JSON holds numbers: those of [k] by class name, None for NaN and infinity.
 
 
-def _shown(name: str, value: float | None) -> str:
-    if value is None:
-        return "-"
-    return f"{100 * value:.1f} %" if SCORES[name].share else f"{value:.4g}"
+def _values(scores: dict[str, Estimate], class_names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: _shaped(class_names, lambda value: value, (score.value,)) for name, score in scores.items()}
+
+
+def _intervals(scores: dict[str, Estimate], class_names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: _shaped(class_names, lambda *ends: list(ends), score[1:]) for name, score in scores.items()}
+
+
+def _estimates(scores: dict[str, Estimate], class_names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: _shaped(class_names, lambda *numbers: list(numbers), score) for name, score in scores.items()}
+
+
+def _shaped(class_names: tuple[str, ...], made, columns: Iterable[float | np.ndarray]) -> Any:
+    number = lambda value: float(value) if math.isfinite(value) else None
+    columns = list(columns)
+    if not any(np.ndim(column) for column in columns):
+        return made(*map(number, columns))
+    rows = zip(*(np.broadcast_to(column, len(class_names)) for column in columns), strict=True)
+    return {label: made(*map(number, row)) for label, row in zip(class_names, rows, strict=True)}

@@ -5,20 +5,19 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import scipy.stats
 
-from gan_jax import logs, run_folder
+from gan_jax import evaluation_files, logs, run_folder
 from gan_jax.build import build
-from gan_jax.config import ConfigError
-from gan_jax.evaluate import Evaluation, evaluate
-from gan_jax.evaluate import save as save_one
+from gan_jax.config import Config, ConfigError
+from gan_jax.evaluate import Evaluation, Judge, Settings
 from gan_jax.sweeps import Population
+from gan_jax.types import GanState
 
 LEVEL = 0.95
 """Of all intervals."""
@@ -34,8 +33,9 @@ CRITERION = (
 class Verdict:
     """Members with the same numbers, which differ in their seeds.
 
-    ``failed``: why, by the number of the member. ``share``: of the failed, with the ends of its Wilson interval. ``scores``: by metric
-    the mean over the others with the ends of Student's t-interval, and how many they are; None where there are too few.
+    ``failed``: why, by the number of the member. ``share``: of the failed, with the ends of its Wilson interval. ``scores``: by metric (a
+    protocol's as ``fid10k.frechet_distance``) the mean over the others with the ends of Student's t-interval, and how many they are; None
+    where there are too few.
     """
 
     name: str
@@ -65,11 +65,27 @@ def evaluate_members(
     if population is None:
         raise ConfigError(f"workdir: {workdir} holds a single GAN; accepted: a run of train.py --seeds or --sweep.")
     configs, state = run_folder.load_members(workdir, checkpoint)
-    failed = {line["member"]: line["failed"] for line in logs.lines(workdir / run_folder.MEMBERS, int(state(0).step))
-              if "member" in line}  # fmt: skip
-    evaluations = {
-        i: evaluate(build(config), state(i), config, **options) for i, config in enumerate(configs) if i not in failed
+    judge = Judge(build(configs[0]), configs[0], Settings(**options))
+    return judge_members(judge, population, configs, state, failures(workdir, int(state(0).step)), far)
+
+
+def failures(workdir: Path, step: int) -> dict[int, str]:
+    """How members failed while training up to a step, by their numbers."""
+    return {
+        line["member"]: line["failed"] for line in logs.lines(workdir / run_folder.MEMBERS, step) if "member" in line
     }
+
+
+def judge_members(
+    judge: Judge,
+    population: Population,
+    configs: Sequence[Config],
+    state: Callable[[int], GanState],
+    failed: dict[int, str],
+    far: float = FAR,
+) -> tuple[dict[int, Evaluation], list[Verdict]]:
+    """`evaluate_members` of states given by number, leaving out those that failed while training."""
+    evaluations = {i: judge.evaluate(build(own), state(i)) for i, own in enumerate(configs) if i not in failed}
     return evaluations, verdicts(population, evaluations, failed, far)
 
 
@@ -82,36 +98,68 @@ def verdicts(
     for i, name in enumerate(population.names()):
         members = tuple(range(i * population.seeds, (i + 1) * population.seeds))
         own = {m: failed[m] for m in members if m in failed}
-        kept = [evaluations[m].scores for m in members if m not in failed]
+        kept = [evaluation_files.scalars(vars(evaluations[m])) for m in members if m not in failed]
         result.append(Verdict(name, members, own, wilson(len(own), len(members)), _summary(kept)))
     return result
 
 
-def save(evaluations: dict[int, Evaluation], given: list[Verdict], folder: Path, far: float = FAR) -> list[Path]:
-    """Writes ``step_XXXXXX.json`` with the verdicts, and each member's evaluation into a folder ``member_XX``.
+def save(
+    evaluations: dict[int, Evaluation], given: list[Verdict], folder: Path, suffix: str = "", far: float = FAR
+) -> list[Path]:
+    """Writes ``step_XXXXXX.json`` with the verdicts, ``scores.csv`` with a row a step and setting, and each member's files into a folder
+    ``member_XX``.
+
+    Args:
+      suffix: of the `Settings`.
 
     Raises:
       ConfigError: if the folder cannot be written.
     """
-    step = next(iter(evaluations.values())).step
-    files = [save_one(evaluation, folder / f"member_{i:02}")[0] for i, evaluation in evaluations.items()]
-    path = folder / f"step_{step:06}.json"
+    first = next(iter(evaluations.values()))
+    files = [evaluation_files.save(own, folder / f"member_{i:02}", suffix)[0] for i, own in evaluations.items()]
+    path = folder / f"step_{first.step:06}{suffix}.json"
     values = {
-        "step": step,
+        "step": first.step,
         "level": LEVEL,
         "criterion": CRITERION.format(far=far),
         "settings": [dataclasses.asdict(verdict) for verdict in given],
         "members": {i: file.relative_to(folder).as_posix() for i, file in zip(evaluations, files, strict=True)},
-        "provenance": run_folder.provenance(),
+        "provenance": {"settings": first.provenance.get("settings"), **run_folder.provenance()},
     }
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_name(path.name + ".tmp")
-        unfinished.write_text(json.dumps(values, indent=2, allow_nan=False) + "\n")
-        os.replace(unfinished, path)
-    except OSError as error:
-        raise ConfigError(f"workdir: {folder} cannot be written ({error.strerror}).") from error
-    return [path, *files]
+    evaluation_files.write(path, json.dumps(values, indent=2, allow_nan=False) + "\n")
+    rows = [
+        {"step": step, "setting": verdict.name} | _cells(verdict)
+        for step, own in evaluation_files.read(folder, suffix).items()
+        for verdict in loaded(own)
+    ]
+    return [path, *files, evaluation_files.write_csv(folder, suffix, rows)]
+
+
+def loaded(values: dict[str, Any]) -> list[Verdict]:
+    """The verdicts that `save` wrote."""
+    number = lambda verdict: {int(member): why for member, why in verdict["failed"].items()}
+    lists = lambda verdict: {name: tuple(verdict[name]) for name in ("members", "share")}
+    return [Verdict(**verdict | lists(verdict) | {"failed": number(verdict)}) for verdict in values["settings"]]
+
+
+def scalars(given: list[Verdict]) -> dict[str, float]:
+    """The means by name, behind that of the setting where there are several, and the share of those that failed."""
+    found = {}
+    for verdict in given:
+        prefix = f"{verdict.name}/" if verdict.name else ""
+        found |= {f"{prefix}{name}": score["mean"] for name, score in verdict.scores.items()}
+        found[f"{prefix}failed"] = verdict.share[0]
+    return found
+
+
+def line(step: int, given: list[Verdict]) -> str:
+    """The step, each setting's mean Frechet distance with its interval, and who failed."""
+    told = []
+    for verdict in given:
+        score = verdict.scores.get("frechet_distance")
+        mean = "no mean" if score is None else f"mean Frechet distance {_with_interval(score)}"
+        told.append(f"{verdict.name or 'all members'}: {mean}, {len(verdict.failed)} of {len(verdict.members)} failed")
+    return f"step {step:,}: {'; '.join(told)}"
 
 
 def table(given: list[Verdict], far: float = FAR) -> str:
@@ -163,11 +211,23 @@ def _poor(evaluations: dict[int, Evaluation], far: float) -> dict[int, str]:
     return failed
 
 
-def _summary(scores: list[dict[str, Any]]) -> dict[str, dict[str, float | None]]:
+def _summary(scores: list[dict[str, tuple[float | None, ...]]]) -> dict[str, dict[str, float | None]]:
+    """Of members' `scalars`: means over those that have the score."""
     summary = {}
     for name in scores[0] if scores else ():
-        values = [own[name] for own in scores if isinstance(own.get(name), (int, float))]
+        values = [own[name][0] for own in scores if name in own and own[name][0] is not None]
         if values:
             low, high = t_interval(values) or (None, None)
             summary[name] = {"mean": float(np.mean(values)), "low": low, "high": high, "members": len(values)}
     return summary
+
+
+def _cells(verdict: Verdict) -> dict[str, float | None]:
+    keys = {"": "mean", "_low": "low", "_high": "high"}
+    cells = {f"{name}{end}": score[key] for name, score in verdict.scores.items() for end, key in keys.items()}
+    return cells | dict(zip(("failed", "failed_low", "failed_high"), verdict.share, strict=True))
+
+
+def _with_interval(score: dict[str, float | None]) -> str:
+    ends = "" if score["low"] is None else f" ({score['low']:.4g} to {score['high']:.4g})"
+    return f"{score['mean']:.4g}{ends}"

@@ -8,10 +8,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from gan_jax.config import ConfigError, one_of
 from gan_jax.data import TRUTHS, Description, Truth
 from gan_jax.metrics.mixtures import Modes, equal_modes, mode_logits, nearest_modes
 from gan_jax.metrics.streaming import stream
-from gan_jax.recognizers import FeatureNetwork, Pixels, RecognizerConfig, recognizer
+from gan_jax.recognizers import FeatureNetwork, Pixels, RecognizerConfig, inception, load_inception, recognizer
 from gan_jax.recognizers.recognizer import BLOCK
 
 SAMPLES_A_MODE = 10
@@ -78,12 +79,15 @@ class Choice(NamedTuple):
     """The feature network of a data set, before it is made.
 
     ``count``: of its features. ``make()`` may train a recognizer. ``modes(features [n, f])``: to which modes of a known truth the
-    samples belong, None where they are too few to count modes; itself None where no truth is known.
+    samples belong, None where they are too few to count modes; itself None where no truth is known. ``logits``: how many the network
+    gives, 0 for none; ``own_classes``: whether they are those of the data set's classes.
     """
 
     count: int
     make: Callable[[], FeatureNetwork]
     modes: Callable[[np.ndarray], Modes | None] | None = None
+    logits: int = 0
+    own_classes: bool = True
 
 
 def _stacked(size: int | None, config: RecognizerConfig) -> Choice:
@@ -94,14 +98,45 @@ JUDGES: dict[str, Callable[[int | None, RecognizerConfig], Choice]] = {"stacked_
 """Data sets with a judge of their own: ``(size, recognizer_config) -> Choice``."""
 
 
-def choose(dataset: str, about: Description, size: int | None, config: RecognizerConfig) -> Choice:
-    """How to look at a data set ``about`` which TFDS told this, padded to ``size``."""
+def _own(dataset: str, about: Description, size: int | None, config: RecognizerConfig) -> Choice:
+    """The judge that the data set has, the points, a recognizer, or without labels the pixels."""
     if dataset in JUDGES:
         return JUDGES[dataset](size, config)
     if len(about.shape) == 1:
         truth = TRUTHS.get(dataset)
-        points = Choice(about.shape[0], lambda: Points(truth))
-        return points if truth is None else points._replace(modes=lambda features: nearest_modes(features, truth))
+        if truth is None:
+            return Choice(about.shape[0], Points)
+        modes = lambda features: nearest_modes(features, truth)
+        return Choice(about.shape[0], lambda: Points(truth), modes, len(truth.centres) if truth.labelled else 0)
     if about.num_classes:
-        return Choice(config.features, lambda: recognizer(dataset, size, config))
+        return Choice(config.features, lambda: recognizer(dataset, size, config), logits=about.num_classes)
     return Choice(Pixels.count(about.shape), Pixels)
+
+
+def _inception(dataset: str, about: Description, size: int | None, config: RecognizerConfig) -> Choice:
+    if len(about.shape) != 3:
+        raise ConfigError(f"features: inception looks at images, and {dataset} holds vectors; accepted: {DEFAULT}.")
+    if about.shape[-1] not in (1, 3):
+        raise ConfigError(
+            f"features: inception takes 1 or 3 channels, and {dataset} has {about.shape[-1]}; accepted: {DEFAULT}."
+        )
+    return Choice(inception.FEATURES, load_inception, logits=inception.CLASSES, own_classes=False)
+
+
+DEFAULT = "default"
+FEATURES: dict[str, Callable[[str, Description, int | None, RecognizerConfig], Choice]] = {
+    DEFAULT: _own,
+    "inception": _inception,
+}
+"""What images may be looked at through: ``(dataset, description, size, recognizer_config) -> Choice``."""
+
+
+def choose(
+    dataset: str, about: Description, size: int | None, config: RecognizerConfig, features: str = DEFAULT
+) -> Choice:
+    """How to look at a data set ``about`` which TFDS told this, padded to ``size``, through one of `FEATURES`.
+
+    Raises:
+      ConfigError: for an unknown name, or a network that cannot look at such data.
+    """
+    return FEATURES[one_of("features", features, FEATURES)](dataset, about, size, config)

@@ -15,7 +15,7 @@ from typing import Any
 
 import jax
 
-from gan_jax import checkpoint, logs, processes, run_folder
+from gan_jax import checkpoint, evaluation_files, logs, processes, run_folder
 from gan_jax.types import GanState
 
 EVENT = "rollback"
@@ -41,7 +41,7 @@ def events(metrics: pathlib.Path) -> list[dict[str, Any]]:
 
 
 def go_back(workdir: pathlib.Path, diverged: Diverged, seconds: float) -> int:
-    """Sets later checkpoints aside and records the event. All processes call this.
+    """Sets later checkpoints aside, removes later evaluations, and records the event. All processes call this.
 
     Args:
       workdir: the run folder, whose writers are closed.
@@ -57,6 +57,7 @@ def go_back(workdir: pathlib.Path, diverged: Diverged, seconds: float) -> int:
     def write() -> None:
         # In this order: without the event, a resumed run diverges again and comes here again.
         checkpoint.set_aside(checkpoints, newest=to, name="diverged")
+        evaluation_files.forget(workdir / run_folder.EVAL, newest=to)
         line = {
             "step": to,
             "event": EVENT,

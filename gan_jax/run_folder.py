@@ -7,7 +7,7 @@ members.jsonl    of a population alone: every member's metrics
 events.out.*     the same for TensorBoard, with the samples
 samples/         step_XXXXXX.png; of a population step_XXXXXX_{best,median,worst}.png
 checkpoints/     one folder a step
-eval/            written by the evaluation
+eval/            written by the evaluation, in training (eval_every) or by eval.py
 """
 
 from __future__ import annotations

@@ -15,7 +15,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gan_jax import checkpoint, diagnosing, logs, memory, parallel, pictures, processes, rollback, run_folder
+from gan_jax import (
+    checkpoint,
+    diagnosing,
+    evaluate_training,
+    logs,
+    memory,
+    parallel,
+    pictures,
+    processes,
+    rollback,
+    run_folder,
+)
 from gan_jax.config import Config, ConfigError, one_of
 from gan_jax.data import load, some
 from gan_jax.gan import Gan
@@ -106,6 +117,7 @@ def train(
             return Outcome(state, step, logs.seconds(workdir / run_folder.METRICS, step), trainee.failed)
     steps = processes.together(lambda: trainee.steps(step))
     diagnosis = processes.together(lambda: trainee.diagnosis(steps))
+    evaluate = processes.together(lambda: evaluate_training.evaluation(config, population, workdir, trainee.everywhere))
 
     # Then the folder is written, and the networks are made and compiled.
     processes.together(lambda: processes.first() and run_folder.begin(workdir, config, step, population))
@@ -118,7 +130,7 @@ def train(
     while True:
         watch = diagnosing.Watch(config, diagnosis, logs.lines(workdir / run_folder.METRICS, step), limit > 0)
         try:
-            outcome = _loop(trainee, config, workdir, state, steps, inputs, began, watch)
+            outcome = _loop(trainee, config, workdir, state, steps, inputs, began, watch, evaluate)
             break
         except Diverged as diverged:
             returns = _go_back(workdir, diverged, step, began, limit)
@@ -188,8 +200,9 @@ def _loop(
     inputs: tuple[Array, Array],
     began: float,
     watch: diagnosing.Watch,
+    evaluate: Callable[[GanState], dict[str, float]] | None,
 ) -> Outcome:
-    """Steps, and what is due after some of them: a log, a picture, a checkpoint. The last step has all three."""
+    """Steps, and what is due after some of them: a log, an evaluation, a picture, a checkpoint. The last step has all."""
     step, paint = int(state.step), painter(config, trainee.gan.shape)
     with contextlib.ExitStack() as stack:
         stop = stack.enter_context(_stop_signals())
@@ -207,6 +220,9 @@ def _loop(
         def log():
             told = trainee.told(step, _means(window) | watch.diagnosed(state, step))
             watch.heed(step, told, progress.warn)
+            if evaluate and evaluate_training.due(config, step):
+                trainee.check_state(state, step)
+                told |= evaluate(state)
             _log(trainee, config, record, progress, step, before + time.perf_counter() - began, window, told)
             window.clear()
 
@@ -226,7 +242,7 @@ def _loop(
             step, speed = step + chunk.steps, chunk.steps / chunk.seconds
             window.append(chunk)
             progress.advance(chunk.steps)
-            if step % config.log_every == 0:
+            if step % config.log_every == 0 or evaluate_training.due(config, step):
                 log()
             if step % config.sample_every == 0 or step == config.steps:
                 for name, samples in trainee.images(state, *inputs).items():
@@ -253,7 +269,8 @@ def _advance(steps: Steps, state: GanState, n: int) -> tuple[GanState, Chunk]:
 
 def _next_event(config: Config, step: int) -> int:
     """The next step after which something is to be done."""
-    every = (config.log_every, config.sample_every, config.checkpoint_every)
+    every = [config.log_every, config.sample_every, config.checkpoint_every]
+    every += [config.eval_every] if config.eval_every else []
     return min(config.steps, *((step // n + 1) * n for n in every))
 
 

@@ -23,9 +23,11 @@ from PIL import Image
 import eval as eval_script
 import gan_jax
 import train
-from gan_jax import ConfigError, pictures, recipe, run_folder
+from gan_jax import ConfigError, feature_networks, pictures, recipe, run_folder
 from gan_jax.data import Description, load
-from gan_jax.evaluate import Evaluation, arc, evaluate, save, table
+from gan_jax.evaluate import Evaluation, evaluate
+from gan_jax.evaluation_files import save, table
+from gan_jax.evaluation_pictures import arc
 from gan_jax.models import mlp
 from gan_jax.nn.conditioning import SemiSupervisedHead
 from gan_jax.recognizers import RecognizerConfig, fitting, library, recognizer
@@ -184,6 +186,44 @@ def test_unlabelled_data_are_compared_by_pixels(monkeypatch):
     assert "64 of pixels." in table(found)
 
 
+class Looks:
+    """A feature network with Inception's numbers of features and classes: random projections of the pixels."""
+
+    key, about = "looks", {"network": "projections", "key": "looks"}
+
+    def features(self, images):
+        pixels = np.asarray(images, np.float32).reshape(len(images), -1) / 255
+        rng = np.random.default_rng(0)
+        project = lambda k: pixels @ rng.normal(size=(64, k)).astype(np.float32)
+        return project(2048), project(1008)
+
+
+def test_inception_takes_the_place_of_the_recognizer(monkeypatch, tmp_path):
+    monkeypatch.setenv("GAN_JAX_CACHE", str(tmp_path))
+    monkeypatch.setattr(feature_networks, "load_inception", Looks)
+    found = judged(Oracle(), features="inception", metrics="kid200,is500")
+    assert found.scores == {} and "2049 are needed" in found.left_out["frechet_distance"]
+    assert found.left_out["label_agreement"] == "the feature network recognizes other classes"
+    assert found.provenance["samples"]["images"] == 500 and found.provenance["settings"]["network"] == "looks"
+    value, low, high = found.protocols["kid200"]["kernel_distance"]
+    assert low < 0 < high and low < value < high  # of one distribution
+    score, low, high = found.protocols["is500"]["inception_score"]
+    assert 1 < low < score < high < 1008
+    assert "kernel distance, kid200" in table(found) and "2048 of projections." in table(found)
+
+
+def test_truncated_latents_are_within(monkeypatch):
+    """A generator that is right where its latents are within bounds, and draws another class where they are not."""
+
+    class Bounded(Oracle):
+        def __call__(self, latents, y, *, train):
+            beyond = jnp.abs(latents).max(axis=1) > 0.5
+            return super().__call__(latents, y + beyond, train=train)
+
+    assert judged(Bounded(), num_samples=200).scores["label_agreement"] < 0.2  # all four of N(0, 1) seldom are
+    assert judged(Bounded(), num_samples=200, truncation=0.5).scores["label_agreement"] > 0.9
+
+
 # Pictures
 
 
@@ -238,7 +278,7 @@ def test_arc_goes_from_end_to_end_through_normal_vectors():
 def test_files_appear_whole_or_not_at_all(tmp_path, monkeypatch):
     evaluation = Evaluation(7, {"class_shares": {"0": None}}, {}, {}, {}, {"samples": np.zeros((4, 4, 1), np.uint8)})
     files = save(evaluation, tmp_path / "eval")
-    assert [file.name for file in files] == ["step_000007.json", "step_000007_samples.png"]
+    assert [file.name for file in files] == ["step_000007.json", "step_000007_samples.png", "scores.csv"]
     assert sorted(files) == sorted((tmp_path / "eval").iterdir())
     values = json.loads(files[0].read_text())
     assert (values["step"], values["pictures"]) == (7, {"samples": "step_000007_samples.png"})
@@ -260,7 +300,7 @@ def test_another_process_evaluates_the_run_folder_alone(run, tmp_path):
     command = [sys.executable, str(ROOT / "eval.py"), str(workdir), "--num-samples", "200", "--checkpoint", "10"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
-    values = json.loads((workdir / "eval" / "step_000010.json").read_text())
+    values = json.loads((workdir / "eval" / "step_000010_n200.json").read_text())
     assert values["step"] == 10
     for picture in values["pictures"].values():
         with Image.open(workdir / "eval" / picture) as image:
@@ -276,7 +316,7 @@ def test_another_process_evaluates_the_run_folder_alone(run, tmp_path):
 def test_latest_checkpoint_is_the_default(run, tmp_path, capsys):
     workdir = shutil.copytree(run, tmp_path / "run")
     assert eval_script.main([str(workdir), "--num-samples", "65"]) == 0
-    assert (workdir / "eval" / "step_000020.json").exists()
+    assert (workdir / "eval" / "step_000020_n65.json").exists()
     assert "written:" in capsys.readouterr().out
 
 
@@ -287,17 +327,38 @@ def test_latest_checkpoint_is_the_default(run, tmp_path, capsys):
         (["file"], "file is no run folder; it has no readable config.json."),
         (["new"], "new holds no checkpoint yet."),
         (["run", "--checkpoint", "15"], "has none of step 15; accepted: 10, 20."),
-        (["run", "--checkpoint", "lastest"], "'lastest' is none; accepted: latest, or a step such as 1000."),
+        (["run", "--checkpoint", "lastest"], "'lastest' is none; accepted: latest, best, all, or a step such as 1000."),
         (
             ["run", "--num-samples", "64"],
             "64 samples are too few for the Frechet distance of 64 features; accepted: 65",
         ),
         (["run", "--num-samples", "0"], "0 samples are too few"),
         (["run", "--seed", "-1"], "seed: -1 is none; accepted: 0 to 4294967295."),
+        (
+            ["run", "--features", "inception", "--metrics", "fid100"],
+            "fid100 has too few images for the Frechet distance of 2048 features; accepted: 2049 or more.",
+        ),
+        (
+            ["run", "--features", "inception", "--metrics", "fid3k"],
+            "fid3k cannot be computed, as 1442 images are too few, 2049 are needed; accepted: others.",
+        ),
+        (
+            ["run", "--features", "inception", "--metrics", "labels100"],
+            "labels100 cannot be computed, as the feature network recognizes other classes; accepted: others.",
+        ),
+        (["run", "--features", "inception"], "2000 samples are too few for the Frechet distance of 2048 features"),
+        (["run", "--features", "inception", "--metrics", "kid100"], "inception: there is no weights file missing.npz"),
+        (
+            ["run", "--features", "inception", "--metrics", "kid100", "--seed", "1"],
+            "missing.npz holds another network (",
+        ),
     ],
 )
 def test_wrong_inputs(run, tmp_path, monkeypatch, capsys, arguments, words):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GAN_JAX_INCEPTION", "missing.npz")
+    if "another network" in words:
+        np.savez("missing.npz", kernel=np.zeros(3, np.float32))
     (tmp_path / "file").write_text("")
     (tmp_path / "run").symlink_to(run)
     (tmp_path / "new").mkdir()
@@ -325,4 +386,15 @@ def test_help_teaches(capsys):
         eval_script.main(["--help"])
     told = capsys.readouterr().out
     assert end.value.code == 0
-    assert all(word in told for word in ("--checkpoint", "--num-samples", "--seed", "recognizer", "step_XXXXXX.json"))
+    assert all(
+        word in told
+        for word in (
+            "--checkpoint",
+            "--num-samples",
+            "--seed",
+            "--watch",
+            "--metrics",
+            "recognizer",
+            "step_XXXXXX.json",
+        )
+    )

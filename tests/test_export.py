@@ -193,7 +193,7 @@ def test_script_exports(made, tmp_path, monkeypatch, capsys):
     command = ["run", "--num-samples", "20", "--export", str(tmp_path / "x")]
     assert eval_script.main([*command, "--rejection", "20"]) == 0
     assert "20 of " in capsys.readouterr().out
-    for wrong in (command, ["run", "--truncation", "1"]):
+    for wrong in (command, ["run", "--rejection", "20"]):
         with pytest.raises(SystemExit) as exit:
             eval_script.main(wrong)
         assert exit.value.code == 2 and len(capsys.readouterr().err.splitlines()) == 1

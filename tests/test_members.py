@@ -28,7 +28,7 @@ from gan_jax import (
 )
 from gan_jax import evaluate_members as judging
 from gan_jax.config import Schedule
-from gan_jax.evaluate import Evaluation
+from gan_jax.evaluate import Evaluation, Judge
 from gan_jax.members import moment_distance, moments
 from gan_jax.sweeps import Population, from_dict, from_text, to_dict
 
@@ -235,20 +235,19 @@ def test_the_scripts(tmp_path, monkeypatch, capsys):
     assert "step_000020_best.png" in capsys.readouterr().out
     assert train_script.main(tiny) == 0  # finished
     signal.signal(signal.SIGTERM, handler)
+    distances = iter([1.0, 2.0, 3.0, 4.0])
     monkeypatch.setattr(
-        judging,
-        "evaluate",
-        lambda gan, state, config, **_: evaluation(state, config, {"frechet_distance": config.seed + 1.0}),
+        Judge, "evaluate", lambda self, gan, state: evaluation(state, {"frechet_distance": next(distances)})
     )
     assert eval_script.main(["run"]) == 0
     out = capsys.readouterr().out
     assert "g_optimizer.lr=0.001" in out and "0 of 2" in out
     values = json.loads((tmp_path / "run" / "eval" / "step_000020.json").read_text())
     assert values["settings"][1]["members"] == [2, 3] and len(values["members"]) == 4
-    assert values["settings"][1]["scores"]["frechet_distance"]["mean"] == 1.5
+    assert [setting["scores"]["frechet_distance"]["mean"] for setting in values["settings"]] == [1.5, 3.5]
 
 
-def evaluation(state, config, scores, real=None):
+def evaluation(state, scores, real=None):
     step = int(state.step) if state is not None else 1
     return Evaluation(step, scores, real or {}, {}, {"seed": 0}, {})
 
@@ -257,7 +256,7 @@ def test_verdicts():
     """Of five members one diverged, one is far off, one lacks modes; of the others' scores the interval is Student's."""
     scores = [{"frechet_distance": d, "modes_covered": m, "by_class": {"a": 1.0}} for d, m in
               ((1.0, 8), (1.2, 8), (1.4, 7), (9.0, 8))]  # fmt: skip
-    evaluations = {i: evaluation(None, None, s, {"modes_covered": 8}) for i, s in enumerate(scores)}
+    evaluations = {i: evaluation(None, s, {"modes_covered": 8}) for i, s in enumerate(scores)}
     (verdict,) = judging.verdicts(Population(5), evaluations, {4: "g/loss became nan"})
     assert set(verdict.failed) == {2, 3, 4} and verdict.failed[4] == "g/loss became nan"
     assert "9 is above 3 times the median 1.3" in verdict.failed[3] and "7" in verdict.failed[2]

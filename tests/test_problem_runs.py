@@ -13,7 +13,8 @@ from PIL import Image
 import gan_jax
 from gan_jax import Config, ConfigError, Network, pictures, training
 from gan_jax.data import TRUTHS, describe, load
-from gan_jax.evaluate import evaluate, save, table
+from gan_jax.evaluate import evaluate
+from gan_jax.evaluation_files import save, table
 from gan_jax.feature_networks import StackedDigits, choose, stacked_predictions
 from gan_jax.metrics.mixtures import stacked_modes
 from gan_jax.recognizers import RecognizerConfig, recognizer
@@ -63,7 +64,8 @@ def test_run_of_points(tmp_path):
     gan, state = gan_jax.load(tmp_path / "run")
     assert gan_jax.sample(gan, state, jax.random.key(0), n=8).shape == (8, 2)
     evaluation = evaluate(gan, state, TINY, num_samples=100)
-    assert [file.name for file in save(evaluation, tmp_path)] == ["step_000004.json", "step_000004_samples.png"]
+    files = [file.name for file in save(evaluation, tmp_path)]
+    assert files == ["step_000004.json", "step_000004_samples.png", "scores.csv"]
 
 
 def test_pictures_of_points_have_labels_in_turn():

@@ -21,7 +21,7 @@ ROOT = pathlib.Path(train.__file__).parent
 TINY = shlex.split(
     "digits_dcgan --generator.name mlp --generator.width 8 --generator.base None --discriminator.name mlp "
     "--discriminator.width 8 --discriminator.norm None --discriminator.base None --latents 4 --penalties --batch-size 16 "
-    "--steps 160 --log-every 20 --sample-every 160 --checkpoint-every 20"
+    "--steps 160 --log-every 20 --sample-every 160 --checkpoint-every 20 --eval-every 160"
 )
 
 
@@ -75,6 +75,8 @@ def test_two_processes_are_one_and_the_loss_of_one_is_told_and_made_good(tmp_pat
         np.testing.assert_allclose(x, y, rtol=2e-3, atol=2e-3)
     assert [line["step"] for line in logs.lines(workdir / "metrics.jsonl", 160)] == list(range(20, 161, 20))
     assert len(list((workdir / "samples").iterdir())) == 1
+    assert "eval/frechet_distance" in logs.lines(workdir / "metrics.jsonl")[-1]
+    assert len(list((workdir / "eval").glob("*.json"))) == 1
 
 
 def test_a_process_reads_only_its_own_rows():

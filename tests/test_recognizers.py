@@ -339,6 +339,41 @@ def test_damaged_cache_is_made_again(cache, capsys):
     assert library.kept(first.key) in files
 
 
+def test_what_is_known_of_real_images_is_kept_by_content(cache, monkeypatch):
+    """Looked at once, with the Gaussian of numpy's moments; anew for another split, size, network, version or code."""
+    looked = []
+
+    class Looks:
+        def __init__(self, key):
+            self.key, self.about = key, {}
+
+        def features(self, images):
+            looked.append(len(images))
+            return np.asarray(images, np.float32).reshape(len(images), -1)[:, 10:14], None
+
+    seen = real_sample(Looks("a"), "digits", "test")
+    again = real_sample(Looks("a"), "digits", "test")
+    assert looked == [355]
+    for sample in (seen, again):
+        np.testing.assert_allclose(sample.gaussian.mean, sample.features.mean(0, dtype=np.float64))
+        covariance = sample.gaussian.factor.T @ sample.gaussian.factor
+        np.testing.assert_allclose(covariance, np.cov(sample.features.astype(np.float64), rowvar=False), atol=1e-9)
+        np.testing.assert_array_equal(sample.features, load("digits", "test").examples.reshape(355, -1)[:, 10:14])
+    real_sample(Looks("b"), "digits", "test")
+    real_sample(Looks("a"), "digits", "test[:100]")
+    real_sample(Looks("a"), "digits", "test", 16)
+    assert looked == [355, 355, 100, 355]
+    with monkeypatch.context() as patch:
+        newer = lambda *a: dataclasses.replace(
+            load(*a), description=dataclasses.replace(load(*a).description, version="2.0.0")
+        )
+        patch.setattr(library, "load", newer)
+        real_sample(Looks("a"), "digits", "test")
+    monkeypatch.setattr(library, "_reference_code", lambda: ["changed"])
+    real_sample(Looks("a"), "digits", "test")
+    assert looked[4:] == [355, 355] and len(list(cache.rglob("*.npz"))) == 6
+
+
 def test_cache_that_cannot_be_written_is_refused(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setattr(library, "cache_folder", lambda: tmp_path / "file")

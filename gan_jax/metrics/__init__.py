@@ -7,10 +7,12 @@ from gan_jax.metrics.classes import class_count, class_divergence
 from gan_jax.metrics.duplicates import duplicates
 from gan_jax.metrics.estimate import Estimate
 from gan_jax.metrics.frechet import (
+    Gaussian,
     frechet_by_class,
     frechet_distance,
     frechet_distance_of_moments,
     frechet_estimate,
+    gaussian_of,
 )
 from gan_jax.metrics.frechet_infinity import frechet_infinity
 from gan_jax.metrics.inception_score import inception_score
@@ -31,6 +33,7 @@ __all__ = [
     "METRICS",
     "SCORES",
     "Estimate",
+    "Gaussian",
     "Inputs",
     "Metric",
     "Modes",
@@ -50,6 +53,7 @@ __all__ = [
     "frechet_distance_of_moments",
     "frechet_estimate",
     "frechet_infinity",
+    "gaussian_of",
     "high_quality_share",
     "inception_score",
     "kernel_distance",

@@ -33,7 +33,9 @@ def frechet_distance(a: np.ndarray, b: np.ndarray) -> float:
     return _distance(*fitted(a, b))[0]
 
 
-def frechet_estimate(a: np.ndarray, b: np.ndarray) -> Estimate:
+def frechet_estimate(
+    a: np.ndarray, b: np.ndarray, gaussian_a: Gaussian | None = None, gaussian_b: Gaussian | None = None
+) -> Estimate:
     """`frechet_distance` with its 95 % interval over other draws of both sets.
 
     The interval comes from the influence of each image on the distance (delta method): with ``T`` the linear map that carries
@@ -41,10 +43,15 @@ def frechet_estimate(a: np.ndarray, b: np.ndarray) -> Estimate:
     its mean, ``z = x - mu_a``. It holds the spread alone: the bias, which falls as 1/n, is not in it (see
     `frechet_infinity`), nor is it of use for two sets from one distribution, where bias is all there is.
 
+    Args:
+      a, b: as for `frechet_distance`.
+      gaussian_a, gaussian_b: what `gaussian_of` gave for them, where that has been called.
+
     Raises:
       ValueError: as `frechet_distance`.
     """
-    gaussian_a, gaussian_b = fitted(a, b)
+    a, b = _checked_pair(a, b)
+    gaussian_a, gaussian_b = gaussian_a or gaussian_of(a), gaussian_b or gaussian_of(b)
     value, standard_error = distance_and_error(a, b, gaussian_a, gaussian_b)
     return normal(value, standard_error, least=0.0)
 
@@ -98,9 +105,7 @@ def fitted(a: np.ndarray, b: np.ndarray) -> tuple[Gaussian, Gaussian]:
     Raises:
       ValueError: as `frechet_distance`.
     """
-    a, b = _checked(a, "a"), _checked(b, "b")
-    if a.shape[1] != b.shape[1]:
-        raise ValueError(f"features: {a.shape[1]} of a against {b.shape[1]} of b; both need the same number.")
+    a, b = _checked_pair(a, b)
     return gaussian_of(a), gaussian_of(b)
 
 
@@ -162,6 +167,13 @@ def _root(covariance: np.ndarray) -> np.ndarray:
     if eigenvalues[0] < -1e-8 * abs(eigenvalues[-1]):
         raise ValueError(f"covariance: its smallest eigenvalue is {eigenvalues[0]:.3g}; none may be negative.")
     return np.sqrt(np.maximum(eigenvalues, 0))[:, None] * vectors.T
+
+
+def _checked_pair(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    a, b = _checked(a, "a"), _checked(b, "b")
+    if a.shape[1] != b.shape[1]:
+        raise ValueError(f"features: {a.shape[1]} of a against {b.shape[1]} of b; both need the same number.")
+    return a, b
 
 
 def _checked(features: np.ndarray, name: str) -> np.ndarray:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gan_jax.metrics.estimate import Estimate
+from gan_jax.metrics.frechet import Gaussian
 from gan_jax.metrics.mixtures import Modes
 
 
@@ -17,17 +18,19 @@ class Sample(NamedTuple):
 
     ``features``: ``[n, f]`` float32. ``logits``: ``[n, k]`` float32, None where the network does not classify.
     ``labels``: ``[n]`` int32, the classes that the images were made or marked as; None where they have none.
-    ``modes``: to which modes of a known truth they belong; None where none is known.
+    ``modes``: to which modes of a known truth they belong; None where none is known. ``gaussian``: that of the features, where it
+    has been computed.
     """
 
     features: np.ndarray
     logits: np.ndarray | None = None
     labels: np.ndarray | None = None
     modes: Modes | None = None
+    gaussian: Gaussian | None = None
 
     def at(self, index: np.ndarray | slice) -> Sample:
         """The sample of some of the images."""
-        *fields, modes = self
+        *fields, modes, _ = self
         if modes is not None:
             modes = modes._replace(nearest=modes.nearest[index], good=modes.good[index])
         return Sample(*(None if field is None else field[index] for field in fields), modes)
@@ -38,6 +41,7 @@ class Inputs(NamedTuple):
 
     ``images``: those that are judged. ``reference``: real images that they are compared with. ``training``: the real images
     that the GAN learned from; ``held_out``: real images that it never saw; None where unknown. ``seed``: of all random choices.
+    ``own_classes``: whether the logits are of the classes that labels name; Inception's are of other ones.
     """
 
     images: Sample
@@ -45,6 +49,7 @@ class Inputs(NamedTuple):
     training: Sample | None = None
     held_out: Sample | None = None
     seed: int = 0
+    own_classes: bool = True
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,7 +69,7 @@ class Metric:
       function: gives an `Estimate` for each of ``scores``, which are named alike in no other metric.
       title: in a sentence.
       needs: what it has no meaning without: ``logits``, ``labels`` or ``modes`` of the images, ``reference_labels``,
-        ``training``, ``held_out``.
+        ``training``, ``held_out``, ``own_classes`` in the logits.
       min_images: the fewest images from which it can be estimated with ``f`` features. ``min_reference``: the fewest real
         ones on the other side; None for as many.
       per_class: the fewest are needed of every class.
@@ -93,6 +98,7 @@ class Metric:
 NEEDS: dict[str, tuple[Callable[[Inputs], bool], str]] = {
     "labels": (lambda inputs: inputs.images.labels is not None, "the images have no labels"),
     "logits": (lambda inputs: inputs.images.logits is not None, "the feature network recognizes no classes"),
+    "own_classes": (lambda inputs: inputs.own_classes, "the feature network recognizes other classes"),
     "modes": (lambda inputs: inputs.images.modes is not None, "the samples are too few to count modes"),
     "reference_labels": (lambda inputs: inputs.reference.labels is not None, "the real images have no labels"),
     "training": (lambda inputs: inputs.training is not None, "the training images are not given"),

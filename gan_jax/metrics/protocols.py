@@ -43,12 +43,23 @@ class Protocol:
                 f"accepted: {needed} or more."
             )
 
-    def measure(self, inputs: Inputs) -> dict[str, Estimate]:
-        """The metric's scores of the first ``count`` images.
+    def check_inputs(self, inputs: Inputs) -> None:
+        """Refuses inputs of which only kinds and numbers matter.
 
         Raises:
           ConfigError: for fewer images than the count, or any other `obstacle`.
         """
+        self._own(inputs)
+
+    def measure(self, inputs: Inputs) -> dict[str, Estimate]:
+        """The metric's scores of the first ``count`` images.
+
+        Raises:
+          ConfigError: as `check_inputs`.
+        """
+        return self.definition.measure(self._own(inputs))
+
+    def _own(self, inputs: Inputs) -> Inputs:
         made = len(inputs.images.features)
         if made < self.count:
             raise ConfigError(f"metrics: {self.name} takes {self.count} images; accepted with {made}: {made} or fewer.")
@@ -56,7 +67,7 @@ class Protocol:
         why = obstacle(self.definition, inputs)
         if why is not None:
             raise ConfigError(f"metrics: {self.name} cannot be computed, as {why}; accepted: others.")
-        return self.definition.measure(inputs)
+        return inputs
 
 
 def parse(text: str) -> tuple[Protocol, ...]:

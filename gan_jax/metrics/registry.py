@@ -86,7 +86,7 @@ _FULL_RANK = lambda features: features + 1
 
 METRICS: dict[str, Metric] = {
     "fid": _metric(
-        lambda inputs: frechet_estimate(*_features(inputs)),
+        lambda inputs: frechet_estimate(*_features(inputs), inputs.images.gaussian, inputs.reference.gaussian),
         "Frechet distance",
         {"frechet_distance": Score("Frechet distance")},
         min_images=_FULL_RANK,
@@ -105,7 +105,7 @@ METRICS: dict[str, Metric] = {
             "frechet_by_class_mean": Score("Frechet distance, mean class"),
             "frechet_by_class": Score("Frechet distance", by_class=True),
         },
-        needs=("logits", "labels", "reference_labels"),
+        needs=("logits", "own_classes", "labels", "reference_labels"),
         min_images=_FULL_RANK,
         per_class=True,
     ),
@@ -200,13 +200,13 @@ METRICS: dict[str, Metric] = {
             "label_agreement": Score("recognized as their label", share=True),
             "label_agreement_by_class": Score("recognized as their label", share=True, by_class=True),
         },
-        needs=("logits", "labels"),
+        needs=("logits", "own_classes", "labels"),
     ),
     "shares": _metric(
         _shares,
         "shares of classes",
         {"class_shares": Score("share of the images", share=True, by_class=True)},
-        needs=("logits",),
+        needs=("logits", "own_classes"),
     ),
 }
 

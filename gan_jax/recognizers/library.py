@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import hashlib
 import json
 import os
@@ -20,12 +21,20 @@ from tqdm import tqdm
 from gan_jax.config import ConfigError
 from gan_jax.data import Dataset, describe, load
 from gan_jax.data.cache import cache_folder
-from gan_jax.metrics import Sample
+from gan_jax.metrics import Gaussian, Sample, gaussian_of
 from gan_jax.recognizers import fitting
 from gan_jax.recognizers.recipes import SMALL_CNN, RecognizerConfig, classifier
 from gan_jax.recognizers.recognizer import FeatureNetwork, Recognizer
 
 CODE = Path(__file__).parent
+REFERENCE_CODE = (
+    "recognizers/recognizer.py",
+    "feature_networks.py",
+    "metrics/streaming.py",
+    "metrics/moments.py",
+    "metrics/frechet.py",
+)
+"""What turns a network's numbers into those that are kept of real images; the network's own code is in its key."""
 
 
 def recognizer(
@@ -98,19 +107,33 @@ def train_and_test(splits: dict[str, int]) -> tuple[str, str]:
 
 
 def real_sample(network: FeatureNetwork, dataset: str, split: str, size: int | None = None) -> Sample:
-    """What a feature network sees in a split of real images, computed once and cached.
+    """What a feature network sees in a split of real images, with the Gaussian of the features, computed once and cached.
+
+    The file is known by its content: data set, version, split, size, the images and their number, network, and code. One that is
+    damaged is made again, with a sentence on stderr.
 
     Raises:
-      ConfigError: as `gan_jax.data.load`.
+      ConfigError: as `gan_jax.data.load`, or if the cache cannot be written.
     """
     data = load(dataset, split, size)
-    path = _folder(network.key) / f"features-{_digest(split, size, _content(data))}.npz"
+    about = data.description
+    content = [about.name, about.version, split, size, len(data.labels), _content(data), network.key, _reference_code()]
+    path = _folder(network.key) / f"features-{_digest(*content)}.npz"
     arrays = _read(path)
     if arrays is None:
         features, logits = network.features(data.examples)
         arrays = {"features": features} | ({} if logits is None else {"logits": logits})
+        if len(features) > 1 and np.isfinite(features).all():
+            arrays |= gaussian_of(features)._asdict()
         _write(path, arrays)
-    return Sample(arrays["features"], arrays.get("logits"), data.labels if data.labels.min() >= 0 else None)
+    labels = data.labels if data.labels.min() >= 0 else None
+    gaussian = Gaussian(arrays["mean"], arrays["factor"]) if "mean" in arrays else None
+    return Sample(arrays["features"], arrays.get("logits"), labels, gaussian=gaussian)
+
+
+@functools.cache
+def _reference_code() -> list[str]:
+    return [hashlib.sha256((CODE.parent / file).read_bytes()).hexdigest() for file in REFERENCE_CODE]
 
 
 def _trained(data: dict[str, Dataset], config: RecognizerConfig, key: str) -> dict[str, np.ndarray]:
