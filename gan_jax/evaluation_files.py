@@ -24,7 +24,7 @@ from gan_jax.metrics import SCORES, Metric, parse
 
 SHOWN_CLASSES = 20
 """Classes that a table lists; the JSON has all."""
-LINE = ("frechet_distance", "label_agreement", "modes_covered", "high_quality_share")
+LINE = ("frechet_distance", "label_agreement", "test_error", "modes_covered", "high_quality_share")
 """Scores that the one line of an evaluation shows, those of its protocols aside."""
 
 
