@@ -77,16 +77,6 @@ def loaded(values: dict[str, Any]) -> Evaluation:
     return Evaluation(**fields | {"pictures": {}})
 
 
-def forget(folder: Path, newest: int) -> None:
-    """Removes what was written of steps after ``newest``, which a run goes another way to, and the tables, which the next one renews."""
-    for path in folder.rglob("step_*"):
-        step = re.match(r"step_(\d+)", path.name)
-        if step and int(step[1]) > newest:
-            path.unlink(missing_ok=True)
-    for path in folder.rglob("scores*.csv"):
-        path.unlink(missing_ok=True)
-
-
 def scalars(values: dict[str, Any]) -> dict[str, tuple[float | None, float | None, float | None]]:
     """Value, low and high of every score that is one number, of the JSON's values; a protocol's as ``fid10k.frechet_distance``."""
     found = {

@@ -15,7 +15,7 @@ from typing import Any
 
 import jax
 
-from gan_jax import checkpoint, evaluation_files, logs, processes, run_folder
+from gan_jax import checkpoint, logs, processes, run_folder
 from gan_jax.types import GanState
 
 EVENT = "rollback"
@@ -57,7 +57,7 @@ def go_back(workdir: pathlib.Path, diverged: Diverged, seconds: float) -> int:
     def write() -> None:
         # In this order: without the event, a resumed run diverges again and comes here again.
         checkpoint.set_aside(checkpoints, newest=to, name="diverged")
-        evaluation_files.forget(workdir / run_folder.EVAL, newest=to)
+        run_folder.forget_evaluations(workdir, newest=to)
         line = {
             "step": to,
             "event": EVENT,

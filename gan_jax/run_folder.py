@@ -19,6 +19,7 @@ import json
 import os
 import pathlib
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -245,6 +246,16 @@ def provenance() -> dict[str, Any]:
         "processes": jax.process_count(),
         **_revision(),
     }
+
+
+def forget_evaluations(workdir: pathlib.Path, newest: int) -> None:
+    """Removes those of steps after ``newest``, which the run goes another way to, and the tables, which the next evaluation makes anew."""
+    for path in (workdir / EVAL).rglob("step_*"):
+        step = re.match(r"step_(\d+)", path.name)
+        if step and int(step[1]) > newest:
+            path.unlink(missing_ok=True)
+    for path in (workdir / EVAL).rglob("scores*.csv"):
+        path.unlink(missing_ok=True)
 
 
 def _version(package: str) -> str | None:
