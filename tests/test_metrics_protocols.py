@@ -31,6 +31,7 @@ def without(need):
         "reference_labels": INPUTS._replace(reference=reference._replace(labels=None)),
         "training": INPUTS._replace(training=None),
         "held_out": INPUTS._replace(held_out=None),
+        "own_classes": INPUTS._replace(own_classes=False),
     }[need]
 
 
@@ -54,7 +55,8 @@ def test_every_metric_gives_its_scores_with_intervals_that_hold_them(name):
 
 
 def test_scores_have_names_of_their_own():
-    assert len(metrics.SCORES) == sum(len(metric.scores) for metric in metrics.METRICS.values())
+    names = [name for metric in metrics.METRICS.values() for name in metric.scores]
+    assert len(set(names)) == len(names) and set(names) <= set(metrics.SCORES)
     assert set(metrics.BASIC) <= set(metrics.METRICS)
 
 
