@@ -14,14 +14,16 @@ import numpy as np
 
 from gan_jax import classifying, evaluation_pictures, run_folder
 from gan_jax.config import Config, ConfigError
-from gan_jax.data import describe, load
+from gan_jax.data import describe, load, some
 from gan_jax.diagnosing import held_out_split
 from gan_jax.evaluation_pictures import generated
+from gan_jax.extremes import extremes
 from gan_jax.feature_networks import DEFAULT, choose
 from gan_jax.gan import Gan
 from gan_jax.metrics import BASIC, METRICS, Estimate, Inputs, Protocol, Sample, left_out, measure, parse
 from gan_jax.recognizers import SMALL_CNN, FeatureNetwork, RecognizerConfig, real_sample, train_and_test
 from gan_jax.sampling import Filters, latents
+from gan_jax.truncation import SAMPLES, truncation_curve
 from gan_jax.types import GanState
 
 NUM_SAMPLES = 2_000
@@ -79,7 +81,8 @@ class Evaluation:
     ``scores``: of the samples by metric, each a number or one per class name. ``real``: the same of the real test images
     against the training images, the yardstick. ``left_out``: why, by metric, a score is missing. ``pictures``:
     ``[H, W, c]`` uint8 by name. ``intervals``, ``real_intervals``: the 95 % interval ``[low, high]`` of each score, None where an end is
-    not known or infinite. ``protocols``: by protocol and score ``[value, low, high]``, or one such list per class name.
+    not known or infinite. ``protocols``: by protocol and score ``[value, low, high]``, or one such list per class name. ``extremes``: what
+    the samples in the pictures of the worst and the best were ranked by. ``truncation``: as of `gan_jax.truncation.truncation_curve`.
     """
 
     step: int
@@ -91,6 +94,8 @@ class Evaluation:
     intervals: dict[str, Any] = dataclasses.field(default_factory=dict)
     real_intervals: dict[str, Any] = dataclasses.field(default_factory=dict)
     protocols: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
+    extremes: dict[str, list[float]] = dataclasses.field(default_factory=dict)
+    truncation: list[dict[str, Any]] = dataclasses.field(default_factory=list)
 
 
 def evaluate(
@@ -216,6 +221,7 @@ class Judge:
         asked = [name for name in BASIC if choice.modes or "modes" not in METRICS[name].needs]
         scores = measure(inputs) | _test_error(gan, state, self._config)
         protocols = {protocol.name: protocol.measure(inputs) for protocol in self._protocols}
+        ends = extremes(gan, state, images, labels, sample, self._points(n) if images.ndim == 2 else None)
         return Evaluation(
             step=int(state.step),
             scores=_values(scores, names),
@@ -237,10 +243,20 @@ class Judge:
             },
             pictures=evaluation_pictures.draw(
                 gan, state, self._config, real.network, images, sample, path_key, settings.truncation
-            ),
+            )
+            | ends.pictures,
             intervals=_intervals(scores, names),
             real_intervals=_intervals(real.yardstick, names),
             protocols={name: _estimates(own, names) for name, own in protocols.items()},
+            extremes=ends.values,
+            truncation=truncation_curve(
+                lambda z, y: real.network.features(generated(gan, state, z, y))[0],
+                real.reference,
+                size=gan.latents,
+                num_classes=gan.num_classes,
+                samples=min(SAMPLES, n),
+                seed=settings.seed,
+            ),
         )
 
     @property
@@ -252,6 +268,10 @@ class Judge:
         """Whether the GAN has not learned from the test images."""
         learned = self._config.split
         return learned == self._seen_split or not set(_names(self._held_out_split)) & set(_names(learned))
+
+    def _points(self, n: int) -> np.ndarray:
+        """Training points to draw others over."""
+        return some(load(self._config.dataset, self._config.split, self._config.size).examples, n)
 
     def _size(self, split: str) -> int:
         return len(load(self._config.dataset, split, self._config.size).labels)

@@ -68,8 +68,9 @@ class Grey(nn.Module):
 
 def judged(generator, num_classes=10, config=DIGITS, **options):
     gan = small_mlp(generator=generator, num_classes=num_classes)
-    player = Player({}, {}, ())
-    state = GanState(jnp.int32(7), jax.random.key(0), player, player, None, {}, {})
+    params = gan.discriminator.init(jax.random.key(0), np.zeros((2, 8, 8, 1)), np.zeros(2, np.int32), train=False)
+    g, d = Player({}, {}, ()), Player(params["params"], {}, ())
+    state = GanState(jnp.int32(7), jax.random.key(0), g, d, None, {}, {})
     return evaluate(gan, state, config, recognizer_config=QUICK, **options)
 
 
