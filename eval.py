@@ -7,6 +7,8 @@ The samples are judged by a recognizer, a small image classifier that is trained
   step_XXXXXX_samples.png        a row per class
   step_XXXXXX_interpolation.png  per row one class, from one latent vector to another
   step_XXXXXX_neighbours.png     per row a sample, then its nearest training images by features, then by pixels
+  step_XXXXXX_worst_by_*.png     the samples that the discriminator takes least for real, that the recognizer is least sure of; best_by_*
+  report.html                    all of it on one page, with the curves over the steps; it needs no network
   scores.csv                     a row per step that was evaluated
 
 Settings other than the default have files of their own, with a suffix: --num-samples 10000 writes step_XXXXXX_n10000.json and

@@ -14,6 +14,7 @@ from gan_jax import checkpoint, evaluate_members, evaluation_files, run_folder
 from gan_jax.build import build
 from gan_jax.config import Config, ConfigError
 from gan_jax.evaluate import DEFAULT_SETTINGS, Judge, Settings
+from gan_jax.report import write_report
 from gan_jax.sweeps import Population
 from gan_jax.types import GanState
 
@@ -75,7 +76,7 @@ class Evaluator:
                 name: own[0] for name, own in evaluation_files.scalars(vars(evaluation)).items() if own[0] is not None
             }
             texts = evaluation_files.line(evaluation), evaluation_files.table(evaluation)
-            return Report(evaluation.step, scores, *texts, files)
+            return Report(evaluation.step, scores, *texts, [*files, write_report(self.workdir, suffix)])
         step = int(state(0).step)
         failed = evaluate_members.failures(self.workdir, step)
         evaluations, verdicts = evaluate_members.judge_members(
@@ -83,6 +84,7 @@ class Evaluator:
         )
         files = evaluate_members.save(evaluations, verdicts, self.folder, suffix)
         texts = evaluate_members.line(step, verdicts), evaluate_members.table(verdicts)
+        files.append(write_report(self.workdir, suffix))
         return Report(step, evaluate_members.scalars(verdicts), *texts, files)
 
     def table(self, values: dict[str, Any]) -> str:

@@ -1,0 +1,56 @@
+"""The report of a run: one page that needs no network, for a browser, a phone or a printer.
+
+``reading.py`` reads the files of a run folder, ``page.py`` makes the page of what was read: a pure function, which tells what is there and
+leaves out what is not. ``charts.py`` lays out curves as SVG; the markup itself lies in ``templates/``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from pathlib import Path
+
+from gan_jax import run_folder
+from gan_jax.config import ConfigError
+from gan_jax.report.page import page, population_page
+from gan_jax.report.reading import Members, Run, read
+
+__all__ = ["Members", "Run", "page", "population_page", "read", "write_report"]
+
+
+def write_report(workdir: str | Path, suffix: str = "") -> Path:
+    """Writes ``eval/report.html`` of the newest step that was evaluated, of a population also that of each member in its folder.
+
+    Args:
+      suffix: of the `gan_jax.evaluate.Settings` of the evaluations; the page's name has it, too.
+
+    Returns:
+      The page: the run's own.
+
+    Raises:
+      ConfigError: if this is no run folder, nothing was evaluated yet, or the folder cannot be written.
+    """
+    folder, name = Path(workdir) / run_folder.EVAL, f"report{suffix}.html"
+    found = read(workdir, suffix)
+    if isinstance(found, Run):
+        return _write(folder / name, page(found))
+    for number, member in found.members.items():
+        _write(folder / f"member_{number:02}" / name, page(member))
+    return _write(folder / name, population_page(found))
+
+
+def _write(path: Path, text: str) -> Path:
+    """Whole or not at all, also where two processes write at once."""
+    temporary = None
+    try:
+        with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, prefix=".", delete=False) as temporary:
+            temporary.write(text)
+        os.chmod(temporary.name, 0o644)
+        os.replace(temporary.name, path)
+    except OSError as error:
+        if temporary is not None:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary.name)
+        raise ConfigError(f"workdir: {path.parent} cannot be written ({error.strerror}).") from error
+    return path
