@@ -1,0 +1,350 @@
+"""The report: from written files, without a run, and of real runs, as a browser sees it."""
+
+import base64
+import dataclasses
+import html.parser
+import json
+import os
+import re
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+
+import eval as eval_script
+import train
+from gan_jax import ConfigError, pictures, recipe, report, run_folder, sweeps
+from gan_jax.config import to_dict
+from gan_jax.evaluate import Evaluation, save
+from gan_jax.report.charts import Series, chart
+
+EVIL = "<script>alert('\"&')</script>"
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+QUIET = (
+    *("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"),
+    *("--disable-component-update", "--disable-sync", "--enable-logging=stderr", "--virtual-time-budget=2000"),
+)
+VOID = {"meta", "img", "line", "path", "circle", "br"}
+
+
+class Page(html.parser.HTMLParser):
+    """Elements, text and whether every element that is opened is closed."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.elements, self.open, self.text = [], [], ""
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag, attributes):
+        self.elements.append((tag, dict(attributes)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        if tag not in VOID:
+            assert self.open.pop() == tag
+
+    def handle_startendtag(self, tag, attributes):
+        self.elements.append((tag, dict(attributes)))
+
+    def handle_data(self, data):
+        if self.open[-1:] not in (["style"], ["script"]):
+            self.text += data
+
+    def all(self, tag):
+        return [attributes for name, attributes in self.elements if name == tag]
+
+
+def evaluation(step, **changes):
+    fields = {
+        "step": step,
+        "scores": {
+            "frechet_distance": 0.1234 + step,
+            "label_agreement": 0.875,
+            "class_shares": {"zero": 0.25, EVIL: 0.75},
+        },
+        "real": {"frechet_distance": 0.0567, "label_agreement": 0.991, "class_shares": {"zero": 0.5, EVIL: 0.5}},
+        "left_out": {"recall": EVIL},
+        "provenance": {
+            "dataset": "digits",
+            "version": "1.0.0",
+            "seed": 5,
+            "nested": {"note": EVIL},
+            "command": ["eval.py", "a b"],
+        },
+        "pictures": {name: np.full((48, 48, 1), 99, np.uint8) for name in ("samples", "worst_by_discriminator")},
+        "extremes": {"worst_by_discriminator": [-1.25, -0.5]},
+        "truncation": [
+            {"psi": 0.5, "frechet_distance": 0.4321, "precision": 0.8125, "recall": 0.375},
+            {"psi": None, "frechet_distance": None, "precision": 0.75, "recall": 0.5},
+        ],
+    }
+    return Evaluation(**(fields | changes))
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A run folder as training and evaluation write it, with a string that must be escaped wherever there is one."""
+    workdir = tmp_path / "run"
+    workdir.mkdir()
+    config = dataclasses.replace(recipe("digits_dcgan"), dataset=EVIL)
+    (workdir / run_folder.CONFIG).write_text(json.dumps(to_dict(config)))
+    starts = [{"step": 0, "command": ["train.py", EVIL], "device": "cpu", "devices": 1}, {"step": 20, "time": "later"}]
+    (workdir / run_folder.RUN).write_text(json.dumps({"program": "gan_jax", "starts": starts}))
+    lines = [
+        {"step": s, "seconds": s / 2, "images_per_second": 10.0 * s, "d/loss": 1 / s, "d/score_real": 0.5}
+        for s in (10, 20, 30)
+    ]
+    lines.append({"step": 10, "event": "rollback", "from": 15, "reason": EVIL, "seconds": 1.0})
+    (workdir / run_folder.METRICS).write_text("".join(json.dumps(line) + "\n" for line in lines))
+    for step in (20, 30):
+        save(evaluation(step), workdir / run_folder.EVAL)
+    return workdir
+
+
+def written(workdir):
+    path = report.write_report(workdir)
+    assert [p for p in path.parent.iterdir() if p.name.startswith(".")] == []
+    return Page(path.read_text())
+
+
+def check_alone(page):
+    """Nothing is loaded from elsewhere, every picture is inside and says what it shows."""
+    for tag, attributes in page.elements:
+        for name, value in attributes.items():
+            assert not (name in ("src", "href", "srcset", "action", "data") and re.match(r"\w*:?//", value)), (
+                tag,
+                value,
+            )
+    assert page.all("img") and not any(page.all(tag) for tag in ("script", "link", "iframe", "object", "base"))
+    for image in page.all("img"):
+        assert image["src"].startswith("data:image/png;base64,")
+        assert base64.b64decode(image["src"].split(",")[1]).startswith(b"\x89PNG")
+        assert len(image["alt"]) > 10
+    anchors = {attributes.get("id") for _, attributes in page.elements}
+    assert all(a["href"].removeprefix("#") in anchors for a in page.all("a") if a["href"].startswith("#"))
+
+
+def test_page_holds_what_the_files_hold(folder):
+    page = written(folder)
+    check_alone(page)
+    numbers = (
+        "30.12",
+        "0.0567",
+        "87.5 %",
+        "99.1 %",
+        "25.0 %",
+        "0.4321",
+        "81.2 %",
+        "37.5 %",
+        "-1.25 to -0.5",
+        "from step 15",
+    )
+    for told in (
+        *numbers,
+        "uv run eval.py 'a b'",
+        "15 s",
+        "r1, weight 1 every 4 updates",
+        "nested.note",
+        "recognized as their label",
+    ):
+        assert told in page.text, told
+    assert page.text.count(EVIL) >= 8  # the data set, a class, a reason, an event, provenance, commands, config
+    assert "\n<script" not in page.text and page.all("script") == []
+    labels = [svg["aria-label"] for svg in page.all("svg") if "aria-label" in svg]
+    assert any(label.startswith("Frechet distance: samples ends at 30.1") for label in labels)
+    assert any("loss of D ends at 0.0333" in label for label in labels)
+    assert sum(attributes.get("class") == "mark" for attributes in page.all("line")) >= 2
+
+
+def test_the_newest_step_is_shown_and_pictures_are_its_own(folder):
+    save(evaluation(100, pictures={"something_new": np.zeros((8, 8, 3), np.uint8)}), folder / run_folder.EVAL)
+    page = written(folder)
+    assert "at step 100" in page.text and "100.1" in page.text and "something new" in page.text
+    assert len(page.all("img")) == 1
+
+
+def test_intervals_and_protocols_are_shown_where_there_are_some(folder):
+    path = folder / run_folder.EVAL / "step_000030.json"
+    values = json.loads(path.read_text()) | {
+        "intervals": {"frechet_distance": [29.5, 31.5], "label_agreement": [0.85, 0.9]},
+        "real_intervals": {"frechet_distance": [0.01, 0.09]},
+        "protocols": {
+            "fid10k": {"frechet_distance": [1.5, 1.25, 1.75]},
+            "is10k": {"inception_score": [7.5, None, None]},
+        },
+    }
+    path.write_text(json.dumps(values))
+    page = written(folder)
+    for told in ("29.5 to 31.5", "85.0 % to 90.0 %", "(0.01 to 0.09)", "fid10k", "1.25 to 1.75", "7.5"):
+        assert told in page.text, told
+
+
+def test_what_is_missing_is_left_out(folder):
+    """An evaluation of before the report, of a run whose record is gone."""
+    for name in (run_folder.METRICS, run_folder.RUN):
+        (folder / name).unlink()
+    (folder / run_folder.EVAL / "step_000020.json").write_text("{")
+    (folder / run_folder.EVAL / "step_000030_samples.png").unlink()
+    path = folder / run_folder.EVAL / "step_000030.json"
+    values = json.loads(path.read_text())
+    path.write_text(json.dumps({name: values[name] for name in ("step", "scores", "pictures")}))
+    page = written(folder)
+    assert "30.12" in page.text and "One step was evaluated so far" in page.text
+    assert "Could not be read: step_000020.json, step_000030_samples.png." in " ".join(page.text.split())
+    assert not any("truncation" in str(a.get("href")) for a in page.all("a"))
+
+
+def test_page_is_replaced_whole_or_not_at_all(folder, monkeypatch):
+    path = report.write_report(folder)
+    before = path.read_text()
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(ConfigError, match="No space left"):
+        report.write_report(folder)
+    assert path.read_text() == before
+    assert [p for p in path.parent.iterdir() if p.name.startswith(".")] == []
+
+
+def test_refuses_a_run_without_evaluation(folder, tmp_path):
+    shutil.rmtree(folder / run_folder.EVAL)
+    with pytest.raises(ConfigError, match=r"run was not evaluated yet"):
+        report.write_report(folder)
+    with pytest.raises(ConfigError, match="is no run folder"):
+        report.write_report(tmp_path / "nowhere")
+
+
+def test_a_page_a_member_and_one_of_the_population(folder):
+    members = sweeps.Population(2, (("g_optimizer.lr", (0.25, 0.5)),))
+    config = json.loads((folder / run_folder.CONFIG).read_text()) | {"population": sweeps.to_dict(members)}
+    (folder / run_folder.CONFIG).write_text(json.dumps(config))
+    lines = [{"step": 10, "d/loss": [0.5, 0.25, 0.125, 1]}, {"step": 20, "member": 1, "failed": EVIL}]
+    (folder / run_folder.MEMBERS).write_text("".join(json.dumps(line) + "\n" for line in lines))
+    shutil.rmtree(folder / run_folder.EVAL)
+    for number in (0, 1, 3):
+        save(evaluation(20 + number), folder / run_folder.EVAL / f"member_{number:02}")
+    settings = [
+        {"name": f"g_optimizer.lr={lr}", "members": [i, i + 1], "failed": {str(i): EVIL}, "share": [0.5, 0.0945, 0.9055],
+         "scores": {"frechet_distance": {"mean": 3.5, "low": 3.25, "high": None, "members": 1}}} for i, lr in ((0, 0.25), (2, 0.5))
+    ]  # fmt: skip
+    verdicts = {"step": 20, "settings": settings, "criterion": EVIL, "provenance": {"seed": 1}}
+    (folder / run_folder.EVAL / "step_000020.json").write_text(json.dumps(verdicts))
+
+    page = written(folder)
+    check_alone(page)
+    for told in ("g_optimizer.lr=0.25", "3.5", "50.0 %", "9.4 % to 90.5 %", f"Member 2: {EVIL}", "20.12", "23.12"):
+        assert told.replace(" % to", " % to") in page.text, told
+    for number in (0, 1, 3):
+        link = f"member_{number:02}/report.html"
+        assert link in [a["href"] for a in page.all("a")]
+        member = Page((folder / run_folder.EVAL / link).read_text())
+        check_alone(member)
+        assert f"member {number}" in member.text
+        lr = '"lr": 0.25' if number < 2 else '"lr": 0.5'
+        assert lr in member.text and f'"seed": {number % 2}' in member.text
+    assert "failed" in Page((folder / run_folder.EVAL / "member_01" / "report.html").read_text()).text
+
+
+# Curves
+
+
+def numbers(path):
+    return [tuple(map(float, pair.split(","))) for pair in re.split("[ML]", path.rstrip("Z"))[1:]]
+
+
+def test_curves_lie_where_their_axes_say():
+    made = chart("height", [Series("a", [0, 5, 10], [1.0, 3.0, 2.0]), Series("b", [0, 10], [0.0, None])])
+    places, heights = dict((text, x) for x, text in made.x_ticks), dict((text, y) for y, text in made.y_ticks)
+    (left, first), (middle, second), (right, third) = numbers(made.curves[0].path)
+    assert (left, middle, right) == pytest.approx((places["0"], (places["0"] + places["10"]) / 2, places["10"]))
+    assert (first, second, third) == pytest.approx((heights["1"], heights["3"], heights["2"]))
+    assert numbers(made.curves[1].path) == [(left, pytest.approx(heights["0"]))]
+    assert heights["3"] < heights["0"]  # upwards
+
+
+def test_intervals_surround_their_points():
+    made = chart("h", [Series("a", [1, 2], [5.0, 6.0], [4.0, None], [7.0, None])])
+    ((x, low, high),) = made.curves[0].bars
+    assert (x, made.curves[0].dots[0][0]) == (made.curves[0].dots[0][0],) * 2
+    assert high < made.curves[0].dots[0][1] < low
+    assert made.curves[0].band == ""
+
+
+def test_many_points_are_averaged():
+    x = np.arange(10_000)
+    made = chart("h", [Series("a", x.tolist(), (x % 2).tolist())])
+    assert 100 < len(numbers(made.curves[0].path)) < 500 and made.curves[0].dots == []
+    middle = (made.y_ticks[0][0] + made.y_ticks[-1][0]) / 2
+    assert all(y == pytest.approx(middle, abs=5) for _, y in numbers(made.curves[0].path))
+
+
+@pytest.mark.parametrize("y", [[], [None, None], [float("nan"), float("inf")]])
+def test_no_chart_without_numbers(y):
+    assert chart("h", [Series("a", range(len(y)), y)]) is None
+
+
+@pytest.mark.parametrize("y", [[2.0], [3.0, 3.0], [0.0, 0.0], [-5e-9, 1e9]])
+def test_any_numbers_make_a_chart(y):
+    made = chart("h", [Series("a", range(len(y)), y)])
+    assert all(made.top - 1 <= height <= made.bottom + 1 for _, height in numbers(made.curves[0].path))
+
+
+# Real runs
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """Two evaluated steps of a tiny GAN of points, whose judge needs no training."""
+    workdir = tmp_path_factory.mktemp("runs") / "ring"
+    tiny = "ring8_mlp --generator.width 8 --discriminator.width 8 --batch-size 16 --steps 20 --log-every 5 --checkpoint-every 10"
+    assert train.main([*tiny.split(), "--workdir", str(workdir)]) == 0
+    for step in ("10", "20"):
+        assert eval_script.main([str(workdir), "--checkpoint", step, "--num-samples", "200"]) == 0
+    return workdir
+
+
+def test_evaluating_writes_the_report(run):
+    page = Page((run / run_folder.EVAL / report.REPORT).read_text())
+    check_alone(page)
+    values = json.loads((run / run_folder.EVAL / "step_000020.json").read_text())
+    assert f"{values['scores']['frechet_distance']:,.4g}" in page.text
+    assert f"{100 * values['truncation'][0]['precision']:.1f} %" in page.text
+    assert [point["psi"] for point in values["truncation"]] == [0.25, 0.5, 0.75, 1.0, None]
+    assert len(page.all("img")) == len(values["pictures"]) == 3
+    assert "One step" not in page.text
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no headless browser is installed")
+def test_a_browser_shows_the_page(folder, tmp_path):
+    """Every picture is decoded, the page is no wider than a screen or a phone, and nothing is complained about."""
+    pictures.save(folder / run_folder.EVAL / "step_000030_samples.png", np.zeros((900, 1200, 3), np.uint8))
+    path = report.write_report(folder)
+
+    def browse(page, *options):
+        command = [BROWSER, *QUIET, "--window-size=1280,900", f"--user-data-dir={tmp_path / 'user'}", *options]
+        return subprocess.run([*command, page.as_uri()], capture_output=True, text=True, timeout=300)
+
+    shot = browse(path, f"--screenshot={tmp_path / 'page.png'}")
+    assert (tmp_path / "page.png").stat().st_size > 10_000, shot.stderr
+    assert "CONSOLE" not in shot.stderr
+
+    # The page allows no scripts: a copy that looks at itself may, in frames of both widths, as no window is as narrow as a phone.
+    ask = """<script>addEventListener("load", () => parent.postMessage(JSON.stringify({frame: innerWidth,
+        pictures: [...document.images].map(image => image.naturalWidth), wide: document.documentElement.scrollWidth}), "*"))</script>"""
+    text, policies = re.subn(r'<meta http-equiv="Content-Security-Policy"[^>]*>', ask, path.read_text())
+    assert policies == 1
+    (tmp_path / "asking.html").write_text(text)
+    frame = '<iframe src="asking.html" width="{}" height="800"></iframe>'
+    hear = """<script>addEventListener("message", told => document.body.append(told.data + "\\n"))</script>"""
+    (tmp_path / "frames.html").write_text(f"<body>{hear}{frame.format(1280)}{frame.format(390)}</body>")
+    told = re.findall(r"\{.*\}", browse(tmp_path / "frames.html", "--dump-dom").stdout.split("</iframe>")[-1])
+    assert len(told) == 2
+    for found in map(json.loads, told):
+        assert found["pictures"] == [1200, 48]
+        assert found["wide"] <= found["frame"] <= 1280
