@@ -230,7 +230,7 @@ def test_a_page_a_member_and_one_of_the_population(folder):
     for number in (0, 1, 3):
         save(evaluation(20 + number), folder / run_folder.EVAL / f"member_{number:02}")
     settings = [
-        {"name": f"g_optimizer.lr={lr}", "members": [i, i + 1], "failed": {str(i): EVIL}, "share": [0.5, 0.0945, 0.9055],
+        {"name": f"g_optimizer.lr={lr}", "members": [i, i + 1], "failed": {str(i): EVIL}, "share": [0.5, 0.094, 0.906],
          "scores": {"frechet_distance": {"mean": 3.5, "low": 3.25, "high": None, "members": 1}}} for i, lr in ((0, 0.25), (2, 0.5))
     ]  # fmt: skip
     verdicts = {"step": 20, "settings": settings, "criterion": EVIL, "provenance": {"seed": 1}}
@@ -238,8 +238,8 @@ def test_a_page_a_member_and_one_of_the_population(folder):
 
     page = written(folder)
     check_alone(page)
-    for told in ("g_optimizer.lr=0.25", "3.5", "50.0 %", "9.4 % to 90.5 %", f"Member 2: {EVIL}", "20.12", "23.12"):
-        assert told.replace(" % to", " % to") in page.text, told
+    for told in ("g_optimizer.lr=0.25", "3.5", "50.0 %", "9.4 % to 90.6 %", f"Member 2: {EVIL}", "20.12", "23.12"):
+        assert told in page.text, told
     for number in (0, 1, 3):
         link = f"member_{number:02}/report.html"
         assert link in [a["href"] for a in page.all("a")]
@@ -277,11 +277,10 @@ def test_intervals_surround_their_points():
 
 
 def test_many_points_are_averaged():
-    x = np.arange(10_000)
-    made = chart("h", [Series("a", x.tolist(), (x % 2).tolist())])
-    assert 100 < len(numbers(made.curves[0].path)) < 500 and made.curves[0].dots == []
-    middle = (made.y_ticks[0][0] + made.y_ticks[-1][0]) / 2
-    assert all(y == pytest.approx(middle, abs=5) for _, y in numbers(made.curves[0].path))
+    made = chart("h", [Series("a", range(10_000), range(10_000))])
+    x, y = np.array(numbers(made.curves[0].path)).T
+    assert 100 < len(x) < 500 and made.curves[0].dots == []
+    np.testing.assert_allclose(y, np.interp(x, [made.left, made.right], [made.bottom, made.top]), atol=1)
 
 
 @pytest.mark.parametrize("y", [[], [None, None], [float("nan"), float("inf")]])
