@@ -84,6 +84,8 @@ def chart(
         return None
     marks = list(marks)
     x_low, x_high = _ends([x for _, x, *_ in arrays])
+    if 0 < x_low < x_high / 5:
+        x_low = 0.0  # a run is seen from its beginning
     if x_names is not None:
         x_low, x_high = -0.3, len(x_names) - 0.7
     y_low, y_high = _ends([values for _, _, *rest in arrays for values in rest])

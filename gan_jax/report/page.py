@@ -13,9 +13,20 @@ from typing import Any
 
 import jinja2
 
-from gan_jax.metrics import SCORES
-from gan_jax.report.charts import Chart, Series, chart
+from gan_jax.report.curves import events, score_charts, training_charts, truncation
 from gan_jax.report.reading import Members, Run
+from gan_jax.report.scores import (
+    PLAIN,
+    by_class,
+    compared,
+    interval,
+    left_out,
+    numbers,
+    protocols,
+    score_rows,
+    score_title,
+    shown,
+)
 
 PICTURES = {
     "samples": ("Samples", "{classes}"),
@@ -34,32 +45,27 @@ ENDS = {
 }
 """What a picture shows, by its name in the evaluation. One that is not here is shown under its name."""
 
-PLAIN = 20
-"""Classes that are listed openly; longer lists are folded."""
-Cell = tuple[str, str]
-"""A score and its interval, as they are shown."""
-
 
 def page(run: Run) -> str:
     """The report of one GAN as HTML; it refers to nothing outside of itself."""
-    newest, events = run.evaluations[-1], _events(run)
+    newest, marks = run.evaluations[-1], events(run)
     about = newest.get("provenance") or {}
     return _template("page.html").render(
         title=f"{run.config.get('dataset', 'GAN')}: {run.name}",
         step=newest["step"],
         facts=_facts(run.config, run.lines, run.starts, newest),
-        scores=_scores(newest),
-        compared=_compared(about),
-        classes=_by_class(newest),
-        protocols=_protocols(newest),
-        left_out=_left_out(newest),
+        scores=score_rows(newest),
+        compared=compared(about),
+        classes=by_class(newest),
+        protocols=protocols(newest),
+        left_out=left_out(newest),
         missing=run.missing,
-        score_charts=_score_charts(run.evaluations),
-        training_charts=_training_charts(run.lines, [(e["step"], e["what"]) for e in events]),
-        events=events,
+        score_charts=score_charts(run.evaluations),
+        training_charts=training_charts(run.lines, [(e["step"], e["what"]) for e in marks]),
+        events=marks,
         pictures=[_picture(name, run, PICTURES.get(name)) for name in run.pictures if name not in ENDS],
         ends=[_picture(name, run, told) for name, told in ENDS.items() if name in run.pictures],
-        truncation=_truncation(newest),
+        truncation=truncation(newest),
         **_provenance(run.config, run.starts, newest),
     )
 
@@ -71,7 +77,7 @@ def population_page(found: Members) -> str:
         number: {
             "step": run.evaluations[-1]["step"],
             "seed": run.config.get("seed"),
-            "scores": {name: _shown(name, value) for name, value in _numbers(run.evaluations[-1]).items()},
+            "scores": {name: shown(name, value) for name, value in numbers(run.evaluations[-1]).items()},
             "picture": _picture("samples", run, PICTURES["samples"]) if "samples" in run.pictures else None,
         }
         for number, run in found.members.items()
@@ -84,11 +90,11 @@ def population_page(found: Members) -> str:
         level=newest.get("level"),
         criterion=newest.get("criterion"),
         columns=list(dict.fromkeys(name for member in members.values() for name in member["scores"])),
-        score_title=_score_title,
+        score_title=score_title,
         members=members,
         missing=found.missing,
-        training_charts=_training_charts(found.lines, [(e["step"], e["what"]) for e in _events(found)]),
-        events=_events(found),
+        training_charts=training_charts(found.lines, [(e["step"], e["what"]) for e in events(found)]),
+        events=events(found),
         **_provenance(found.config, found.starts, newest),
     )
 
@@ -98,9 +104,9 @@ def _setting(setting: dict) -> dict[str, Any]:
     share, *ends = (f"{100 * value:.1f} %" for value in setting["share"])
     scores = [
         (
-            _score_title(name),
-            _shown(name, score.get("mean")),
-            _interval(name, [score.get("low"), score.get("high")]),
+            score_title(name),
+            shown(name, score.get("mean")),
+            interval(name, [score.get("low"), score.get("high")]),
             score.get("members"),
         )
         for name, score in (setting.get("scores") or {}).items()
@@ -179,197 +185,6 @@ def _device(starts: list) -> str:
         dict.fromkeys(f"{start.get('devices')} x {start['device']}" for start in starts if "device" in start)
     )
     return f" on {', '.join(devices)}" if devices else ""
-
-
-# Scores
-
-
-def _numbers(evaluation: dict) -> dict[str, float | None]:
-    scores = evaluation.get("scores") or {}
-    return {name: value for name, value in scores.items() if not isinstance(value, dict)}
-
-
-def _scores(evaluation: dict) -> list[tuple[str, Cell, Cell]]:
-    """Title, samples, real images."""
-    real = evaluation.get("real") or {}
-    samples_within, real_within = (evaluation.get(name) or {} for name in ("intervals", "real_intervals"))
-    return [
-        (
-            _score_title(name),
-            (_shown(name, value), _interval(name, samples_within.get(name))),
-            (_shown(name, real.get(name)), _interval(name, real_within.get(name))),
-        )
-        for name, value in _numbers(evaluation).items()
-    ]
-
-
-def _protocols(evaluation: dict) -> list[tuple[str, str, Cell]]:
-    """Name of the protocol, title of the score, the score."""
-    rows = []
-    for protocol, scores in (evaluation.get("protocols") or {}).items():
-        for name, found in scores.items() if isinstance(scores, dict) else ():
-            value, *ends = found if isinstance(found, (list, tuple)) else [found]
-            if not isinstance(value, dict):
-                rows.append((protocol, _score_title(name), (_shown(name, value), _interval(name, ends))))
-    return rows
-
-
-def _by_class(evaluation: dict) -> dict[str, Any] | None:
-    """Columns, and rows of ``(class, [(text, percent of the column's largest)])``."""
-    real, columns = evaluation.get("real") or {}, []
-    for name, by_class in (evaluation.get("scores") or {}).items():
-        if isinstance(by_class, dict) and by_class:
-            columns += [(f"{_score_title(name)}: samples", name, by_class)]
-            columns += [("real images", name, real[name])] if isinstance(real.get(name), dict) else []
-    if not columns:
-        return None
-    labels = list(columns[0][2])
-    most = {}
-    for _, name, values in columns:
-        most[name] = max([most.get(name, 0.0), *(value for value in values.values() if value is not None)])
-    cell = lambda name, value: (_shown(name, value), 100 * max(value or 0.0, 0.0) / (most[name] or 1.0))
-    rows = [(label, [cell(name, values.get(label)) for _, name, values in columns]) for label in labels]
-    return {"columns": [title for title, *_ in columns], "rows": rows, "folded": len(rows) > PLAIN}
-
-
-def _left_out(evaluation: dict) -> list[tuple[str, str]]:
-    told = evaluation.get("left_out") or {}
-    return list(dict.fromkeys((_score_title(name), str(why)) for name, why in told.items()))
-
-
-def _compared(about: dict) -> list[str]:
-    """What was compared with what, in sentences."""
-    part = lambda p: f"{p['images']:,} images of {p['split']}"
-    sentences, network = [], about.get("feature_network") or {}
-    try:
-        samples, real = about["samples"], about["real"]
-        sentences.append(f"Samples: {samples['images']:,}, against {part(samples['reference'])}.")
-        sentences.append(f"Real images: {part(real)}, against {part(real['reference'])}. They are the yardstick.")
-        right = f", right on {network['test_accuracy']:.2%} of the test images" if "test_accuracy" in network else ""
-        sentences.append(f"Features: {network['features']} of {network['network']}{right}.")
-    except (KeyError, TypeError):
-        pass  # of an evaluation by other means: the provenance below tells what there is
-    return sentences
-
-
-def _score_title(name: str) -> str:
-    return SCORES[name].title if name in SCORES else name.replace("_", " ")
-
-
-def _shown(name: str, value: Any) -> str:
-    if not isinstance(value, (int, float)):
-        return "-"
-    return f"{100 * value:.1f} %" if name in SCORES and SCORES[name].share else f"{value:,.4g}"
-
-
-def _interval(name: str, ends: Any) -> str:
-    numbers = isinstance(ends, (list, tuple)) and len(ends) == 2 and all(isinstance(end, (int, float)) for end in ends)
-    return f"{_shown(name, ends[0])} to {_shown(name, ends[1])}" if numbers else ""
-
-
-# Curves
-
-
-def _score_charts(evaluations: list[dict]) -> list[Chart]:
-    """A chart a score over the steps; none where one step alone was evaluated."""
-    if len(evaluations) < 2:
-        return []
-    charts = []
-    for name in dict.fromkeys(name for evaluation in evaluations for name in _numbers(evaluation)):
-        series = []
-        for whose, key, within in (("samples", "scores", "intervals"), ("real images", "real", "real_intervals")):
-            values = [(e.get(key) or {}).get(name) for e in evaluations]
-            ends = [(e.get(within) or {}).get(name) or (None, None) for e in evaluations]
-            low, high = ([end[i] for end in ends] for i in (0, 1))
-            series.append(Series(whose, [e["step"] for e in evaluations], values, low, high, dashed=key == "real"))
-        charts.append(chart(_score_title(name), series, share=name in SCORES and SCORES[name].share))
-    return [each for each in charts if each is not None]
-
-
-def _training_charts(lines: list[dict], marks: list[tuple[float, str]]) -> list[Chart]:
-    """Of a population, whose lines have ``failed``, curves are means with a band of one standard deviation."""
-    told = [line for line in lines if "event" not in line]
-    names = list(dict.fromkeys(name for line in told for name in line))
-    spread = {f"{name}_std" for name in names} if "failed" in names else set()
-    parts = [name for name in names if name[:2] in ("d/", "g/") and name not in spread]
-    scores = [name for name in parts if name.startswith("d/score")]
-    accuracies = [name for name in names if name.startswith("diagnostics/d_accuracy") and name not in spread]
-    losses = [name for name in parts if name.endswith("/loss")]
-
-    def series(name: str) -> Series:
-        rows = [line for line in told if name in line]
-        values = [line[name] for line in rows]
-        around = [(v - s, v + s) if s is not None and v is not None else (None, None)
-                  for v, s in zip(values, (line.get(f"{name}_std") if spread else None for line in rows), strict=True)]  # fmt: skip
-        return Series(_curve_name(name), [line["step"] for line in rows], values, *zip(*around, strict=True))
-
-    groups = {
-        "losses": (losses, False),
-        "scores of D": (scores, False),
-        "penalties and other terms": ([name for name in parts if name not in (*losses, *scores)], False),
-        "examples that D is right on": (accuracies, True),
-        "diversity of the samples, relative to the data": ([n for n in names if n == "diagnostics/diversity"], False),
-        "images per second": ([name for name in names if name == "images_per_second"], False),
-        "members failed": ([name for name in names if name == "failed"], False),
-    }
-    made = (chart(title, map(series, chosen), marks, share=share) for title, (chosen, share) in groups.items())
-    return [each for each in made if each is not None]
-
-
-def _curve_name(name: str) -> str:
-    if name in ("images_per_second", "failed", "diagnostics/diversity"):
-        return name.removeprefix("diagnostics/").replace("_", " ")
-    player, _, rest = name.partition("/")
-    plain = rest.removeprefix("d_accuracy_").removeprefix("score_").replace("_", " ")
-    return plain if rest.startswith(("d_accuracy_", "score_")) else f"{plain} of {player.upper()}"
-
-
-def _events(run: Run | Members) -> list[dict[str, Any]]:
-    """Events of the record, and where training was resumed, by step."""
-    told = [
-        {
-            "step": line["step"],
-            "what": str(line["event"]),
-            "why": (f"from step {line['from']:,}: " if isinstance(line.get("from"), int) else "")
-            + str(line.get("reason", "")),
-        }
-        for line in run.lines
-        if "event" in line
-    ]
-    told += [
-        {"step": start["step"], "what": "resumed", "why": str(start.get("time", ""))}
-        for start in run.starts
-        if start.get("step")
-    ]
-    return sorted(told, key=lambda event: event["step"])
-
-
-def _truncation(evaluation: dict) -> dict[str, Any] | None:
-    """Charts, and rows of ``(bound, [score])``."""
-    curve = evaluation.get("truncation") or []
-    if not curve:
-        return None
-    bounds = ["none" if point.get("psi") is None else f"{point['psi']:g}" for point in curve]
-
-    def series(name: str) -> Series:
-        ends = [(point.get("intervals") or {}).get(name) or (None, None) for point in curve]
-        values = [point.get(name) for point in curve]
-        return Series(name.replace("_", " "), range(len(curve)), values, *zip(*ends, strict=True))
-
-    names = ("frechet_distance", "precision", "recall")
-    charts = [
-        chart("precision and recall", [series("precision"), series("recall")], x_names=bounds, share=True),
-        chart("Frechet distance", [series("frechet_distance")], x_names=bounds),
-    ]
-    return {
-        "samples": curve[0].get("samples"),
-        "charts": [each for each in charts if each is not None],
-        "titles": [_score_title(name) for name in names],
-        "rows": [
-            (bound, [_shown(name, point.get(name)) for name in names])
-            for bound, point in zip(bounds, curve, strict=True)
-        ],
-    }
 
 
 # Pictures
