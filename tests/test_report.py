@@ -16,7 +16,8 @@ import eval as eval_script
 import train
 from gan_jax import ConfigError, pictures, recipe, report, run_folder, sweeps
 from gan_jax.config import to_dict
-from gan_jax.evaluate import Evaluation, save
+from gan_jax.evaluate import Evaluation
+from gan_jax.evaluation_files import save
 from gan_jax.report.charts import Series, chart
 
 EVIL = "<script>alert('\"&')</script>"
