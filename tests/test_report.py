@@ -310,9 +310,9 @@ def run(tmp_path_factory):
 
 
 def test_evaluating_writes_the_report(run):
-    page = Page((run / run_folder.EVAL / report.REPORT).read_text())
+    page = Page((run / run_folder.EVAL / "report_n200.html").read_text())
     check_alone(page)
-    values = json.loads((run / run_folder.EVAL / "step_000020.json").read_text())
+    values = json.loads((run / run_folder.EVAL / "step_000020_n200.json").read_text())
     assert f"{values['scores']['frechet_distance']:,.4g}" in page.text
     assert f"{100 * values['truncation'][0]['precision']:.1f} %" in page.text
     assert [point["psi"] for point in values["truncation"]] == [0.25, 0.5, 0.75, 1.0, None]
