@@ -1,10 +1,14 @@
-"""Strict settings for every test: four fake devices, ranks never promoted, caches of their own that outlast a run."""
+"""Strict settings for every test: four fake devices, ranks never promoted, caches of their own that outlast a run.
+
+Programs are compiled with few of LLVM's optimizations: a test compiles much and computes little.
+"""
 
 import os
 import pathlib
 
 os.environ["JAX_PLATFORMS"] = "cpu"
-os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=4"
+FLAGS = "--xla_force_host_platform_device_count=4 --xla_backend_optimization_level=1"
+os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {FLAGS}"
 os.environ["GAN_JAX_CACHE"] = str(pathlib.Path(__file__).parent.parent / ".cache")
 
 import jax

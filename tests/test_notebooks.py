@@ -19,7 +19,7 @@ def test_notebook_runs(path, monkeypatch, tmp_path):
         cell.source, found = re.subn(r"^STEPS = [\d_]+", "STEPS = 3", cell.source, flags=re.MULTILINE)
         toy += found
     assert toy == 1
-    monkeypatch.setenv("XLA_FLAGS", "")
+    monkeypatch.setenv("XLA_FLAGS", "--xla_backend_optimization_level=1")
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
     NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(path.parent)}}).execute()
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
