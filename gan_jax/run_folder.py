@@ -249,13 +249,14 @@ def provenance() -> dict[str, Any]:
 
 
 def forget_evaluations(workdir: pathlib.Path, newest: int) -> None:
-    """Removes those of steps after ``newest``, which the run goes another way to, and the tables, which the next evaluation makes anew."""
+    """Removes those of steps after ``newest``, which the run goes another way to, and tables and reports, which the next makes anew."""
     for path in (workdir / EVAL).rglob("step_*"):
         step = re.match(r"step_(\d+)", path.name)
         if step and int(step[1]) > newest:
             path.unlink(missing_ok=True)
-    for path in (workdir / EVAL).rglob("scores*.csv"):
-        path.unlink(missing_ok=True)
+    for pattern in ("scores*.csv", "report*.html"):
+        for path in (workdir / EVAL).rglob(pattern):
+            path.unlink(missing_ok=True)
 
 
 def _version(package: str) -> str | None:

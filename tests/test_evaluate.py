@@ -305,7 +305,7 @@ def test_another_process_evaluates_the_run_folder_alone(run, tmp_path):
     assert values["step"] == 10
     for picture in values["pictures"].values():
         with Image.open(workdir / "eval" / picture) as image:
-            assert min(image.size) > 100
+            assert min(image.size) > 90  # two rows of 8x8, enlarged
     about = values["provenance"]
     assert (about["dataset"], about["version"], about["seed"]) == ("digits", "1.0.0", 0)
     assert about["jax"] == jax.__version__

@@ -33,7 +33,9 @@ def free_port():
 
 def start(workdir, *arguments):
     """Two processes of two devices each."""
-    environment = os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=2 --xla_backend_optimization_level=1"}
+    environment = os.environ | {
+        "XLA_FLAGS": "--xla_force_host_platform_device_count=2 --xla_backend_optimization_level=1"
+    }
     cluster = ["--coordinator", f"127.0.0.1:{free_port()}", "--num-processes", "2", "--patience", "60"]
     return [
         subprocess.Popen(
