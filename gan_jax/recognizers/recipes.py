@@ -65,7 +65,7 @@ CLASSIC: dict[str, Augmentation] = {
 }
 """Random changes that leave the class of a data set's images what it is."""
 
-# Measured, `uv run python -m gan_jax.recognizers mnist`: 99.46 % of the test images. The others are not measured yet.
+# Measured, `uv run python -m gan_jax.recognizers mnist`: 99.46 % of the test images; fashion_mnist: 92.84 %; cifar10 was not trained yet.
 RECIPES: dict[str, RecognizerConfig] = {
     "mnist": RecognizerConfig(
         steps=4_000, smoothing=0.05, augmentation=Augmentation(shift=1, rotation=10.0, scale=0.1)
