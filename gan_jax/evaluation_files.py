@@ -115,7 +115,7 @@ def write_csv(folder: Path, suffix: str, rows: Iterable[dict[str, Any]]) -> Path
 
 
 def write(path: Path, text: str) -> None:
-    """Writes a file whole or not at all.
+    """Writes a file whole or not at all, also where two processes write at once.
 
     Raises:
       ConfigError: if it cannot be written.
@@ -123,7 +123,7 @@ def write(path: Path, text: str) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=".") as unfinished:
-            Path(unfinished, path.name).write_text(text)
+            Path(unfinished, path.name).write_text(text, encoding="utf-8")
             os.replace(Path(unfinished, path.name), path)
     except OSError as error:
         raise ConfigError(f"workdir: {path.parent} cannot be written ({error.strerror}).") from error

@@ -6,13 +6,10 @@ leaves out what is not. ``charts.py`` lays out curves as SVG; the markup itself 
 
 from __future__ import annotations
 
-import contextlib
-import os
-import tempfile
 from pathlib import Path
 
 from gan_jax import run_folder
-from gan_jax.config import ConfigError
+from gan_jax.evaluation_files import write
 from gan_jax.report.page import page, population_page
 from gan_jax.report.reading import Members, Run, read
 
@@ -34,23 +31,9 @@ def write_report(workdir: str | Path, suffix: str = "") -> Path:
     folder, name = Path(workdir) / run_folder.EVAL, f"report{suffix}.html"
     found = read(workdir, suffix)
     if isinstance(found, Run):
-        return _write(folder / name, page(found))
+        write(folder / name, page(found))
+        return folder / name
     for number, member in found.members.items():
-        _write(folder / f"member_{number:02}" / name, page(member))
-    return _write(folder / name, population_page(found))
-
-
-def _write(path: Path, text: str) -> Path:
-    """Whole or not at all, also where two processes write at once."""
-    temporary = None
-    try:
-        with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, prefix=".", delete=False) as temporary:
-            temporary.write(text)
-        os.chmod(temporary.name, 0o644)
-        os.replace(temporary.name, path)
-    except OSError as error:
-        if temporary is not None:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary.name)
-        raise ConfigError(f"workdir: {path.parent} cannot be written ({error.strerror}).") from error
-    return path
+        write(folder / f"member_{number:02}" / name, page(member))
+    write(folder / name, population_page(found))
+    return folder / name
