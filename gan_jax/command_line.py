@@ -13,10 +13,8 @@ from collections.abc import Iterator
 from gan_jax.config import ConfigError
 
 _LIBRARY = "xla_cpu_experimental_ynn_fusion_type"
-_LIBRARY_KNOWN = (
-    (0, 10),
-    (0, 12),
-)  # versions of jaxlib from and to which XLA has this flag; an unknown one ends the process
+# Versions of jaxlib from and to which XLA is known to have this flag; where it is unknown, XLA ends the process.
+_LIBRARY_KNOWN = (0, 10), (0, 12)
 
 
 @contextlib.contextmanager
