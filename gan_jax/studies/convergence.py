@@ -64,7 +64,6 @@ def main(argv: list[str] | None = None) -> int:
         if not options.overwrite and options.workdir.exists() and any(options.workdir.iterdir()):
             raise ConfigError(f"workdir: {options.workdir} is not empty; accepted: a new name, or --overwrite.")
         command_line.divide_cpu(options.seeds)
-        command_line.fast_cpu()
         command_line.keep_compilations()
         return run(options, problems, methods)
 
