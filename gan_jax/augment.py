@@ -1,6 +1,6 @@
 """Random changes of what D sees: pure functions ``(key, x [b, ...], strength ()) -> x``, differentiable by ``x``.
 
-Each example draws its own change.
+Each example draws its own change. Those that move images refuse by a `ConfigError` what is none, when they are traced.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
+from gan_jax.config import ConfigError
 from gan_jax.types import Array
 
 
@@ -45,9 +46,42 @@ def translation(key: Array, x: Array, strength: Array) -> Array:
     The translation of Zhao et al. 2020, "Differentiable augmentation for data-efficient GAN training", which takes 1/8. A move is a
     product with a matrix, so that every derivative of it is one too.
     """
+    _images("translation", x)
     keys = jax.random.split(key)
     rows, columns = (_moves(k, len(x), side, strength) for k, side in zip(keys, x.shape[1:3], strict=True))
     return jnp.einsum("bij,bjkc,blk->bilc", rows, x + 1, columns) - 1
+
+
+def rotation(key: Array, x: Array, strength: Array) -> Array:
+    """Images ``[b, h, w, c]`` turned about their middle by up to ``strength`` degrees, at most 90, each way; what comes in is -1, black.
+
+    Three shears make a turn (Paeth 1986, "A fast algorithm for general raster rotation"), each linear between two pixels and a product
+    with matrices, as a `translation` is.
+    """
+    _images("rotation", x)
+    angle = jnp.deg2rad(strength) * jax.random.uniform(key, (len(x),), minval=-1.0, maxval=1.0)
+    for axis, slope in ((2, -jnp.tan(angle / 2)), (1, jnp.sin(angle)), (2, -jnp.tan(angle / 2))):
+        x = _sheared(x, slope, axis)
+    return x
+
+
+def _images(name: str, x: Array) -> None:
+    if x.ndim != 4:
+        raise ConfigError(
+            f"augmentations: {name} moves images, and an example is {list(x.shape[1:])}; accepted: [h, w, c]."
+        )
+
+
+def _sheared(x: Array, slope: Array, axis: int) -> Array:
+    """Each line of pixels along ``axis``, 1 or 2, moved by ``slope`` ``[b]`` times its distance from the middle one."""
+    lines = jnp.moveaxis(x + 1, axis, 2)  # [b, line, place, c]
+    n, side = lines.shape[1:3]
+    distance = jnp.arange(n, dtype=jnp.float32) - (n - 1) / 2
+    place = jnp.arange(side, dtype=jnp.float32)
+    moves = slope[:, None, None, None] * distance[None, :, None, None]
+    from_there = jnp.abs((place[:, None] - place[None, :])[None, None] - moves)
+    moved = jnp.einsum("bnij,bnjc->bnic", jnp.maximum(1 - from_there, 0), lines)
+    return jnp.moveaxis(moved, 2, axis) - 1
 
 
 def _moves(key: Array, b: int, side: int, strength: Array) -> Array:
@@ -58,4 +92,4 @@ def _moves(key: Array, b: int, side: int, strength: Array) -> Array:
     return (place[None, :, None] - place[None, None, :] == steps).astype(jnp.float32)
 
 
-AUGMENTS = {"instance_noise": instance_noise, "translation": translation}
+AUGMENTS = {"instance_noise": instance_noise, "translation": translation, "rotation": rotation}

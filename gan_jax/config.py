@@ -247,7 +247,8 @@ class Config:
     g_loss_weight: OptionalScalar = None
     """Weight of the loss in G's objective, beside its regularizers: 0 leaves these alone; None is 1."""
     augmentations: tuple[Annotated[Augmentation, _AUGMENTATION_TEXT], ...] = ()
-    """Random changes of all that D sees, for instance instance_noise:linear/0.1/0/10000."""
+    """Random changes of all that D sees: instance_noise (Sonderby et al. 2017), translation:0.125 (a share of the sides; Zhao et al. 2020),
+    rotation:15 (degrees); for instance instance_noise:linear/0.1/0/10000."""
     clip: OptionalScalar = None
     """Bound on every weight of D after each of its updates (Arjovsky et al. 2017, algorithm 1); None sets none."""
     top_k: OptionalScalar = None

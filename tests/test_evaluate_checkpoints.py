@@ -1,8 +1,6 @@
-"""Evaluations of many checkpoints: all, the best, while training goes on elsewhere, and inside of training."""
+"""Evaluations of many checkpoints: all, the best, and while training goes on elsewhere."""
 
 import csv
-import dataclasses
-import importlib
 import json
 import os
 import pathlib
@@ -17,27 +15,20 @@ import numpy as np
 import pytest
 import scipy.linalg
 import scipy.stats
-from gans import arrays
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import eval as eval_script
 import gan_jax
 from gan_jax import (
     Config,
-    ConfigError,
     Network,
-    checkpoint,
     command_line,
     evaluate_checkpoints,
     evaluation_files,
-    logs,
-    rollback,
     run_folder,
     training,
 )
 from gan_jax.data import load
 from gan_jax.evaluate import Settings
-from gan_jax.sweeps import Population
 
 RING = Config(
     dataset="ring8",
@@ -53,7 +44,6 @@ RING = Config(
     checkpoint_every=4,
     keep=5,
 )
-EVALUATED = dataclasses.replace(RING, eval_every=5)
 FEW = ["--num-samples", "100"]
 
 
@@ -61,13 +51,6 @@ FEW = ["--num-samples", "100"]
 def trained(tmp_path_factory):
     workdir = tmp_path_factory.mktemp("runs") / "ring"
     return workdir, training.train(RING, workdir)
-
-
-@pytest.fixture(scope="module")
-def judged(tmp_path_factory):
-    """A run with evaluations inside."""
-    workdir = tmp_path_factory.mktemp("runs") / "judged"
-    return workdir, training.train(EVALUATED, workdir)
 
 
 @pytest.fixture(autouse=True)
@@ -342,95 +325,6 @@ def test_nobody_reads_any_more(trained, run):
     done = subprocess.run(script, stdout=write, stderr=subprocess.PIPE, text=True, timeout=300)
     os.close(write)
     assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, "")
-
-
-# Training with --eval-every
-
-
-def test_evaluations_in_training_are_those_of_the_script(judged, tmp_path):
-    workdir, _ = judged
-    assert [path.name for path in sorted((workdir / "eval").glob("*.json"))] == [
-        f"step_{step:06}.json" for step in (5, 10, 12)
-    ]
-    copy = shutil.copytree(workdir, tmp_path / "copy")
-    shutil.rmtree(copy / "eval")
-    assert eval_script.main([str(copy), "--checkpoint", "12"]) == 0
-    ours, theirs = values(workdir, 12, ""), values(copy, 12, "")
-    for key in ("scores", "real", "intervals", "real_intervals", "left_out"):
-        assert ours[key] == theirs[key]
-    assert (workdir / "eval" / "step_000012_samples.png").read_bytes() == (
-        copy / "eval" / "step_000012_samples.png"
-    ).read_bytes()
-
-
-def test_scores_join_the_metrics(judged):
-    workdir, _ = judged
-    told = {line["step"]: line for line in logs.lines(workdir / "metrics.jsonl")}
-    assert list(told) == [4, 5, 8, 10, 12]
-    scores = {step: values(workdir, step, "")["scores"] for step in (5, 10, 12)}
-    for step, line in told.items():
-        own = {name[5:]: value for name, value in line.items() if name.startswith("eval/")}
-        flat = {name: value for name, value in scores.get(step, {}).items() if isinstance(value, float)}
-        assert own == flat and "d/loss" in line
-    events = EventAccumulator(str(workdir)).Reload().Scalars("eval/frechet_distance")
-    assert [event.step for event in events] == [5, 10, 12]
-    assert [event.value for event in events] == pytest.approx([own["frechet_distance"] for own in scores.values()])
-
-
-def test_evaluations_change_nothing_and_resume_exactly(judged, trained, tmp_path, monkeypatch):
-    advance, due = training._advance, [True]
-
-    def signalled(steps, state, n):
-        now = int(state.step) >= 5 and bool(due) and due.pop()
-        result = advance(steps, state, 1 if now else n)
-        if now:
-            signal.raise_signal(signal.SIGTERM)
-        return result
-
-    with monkeypatch.context() as patch:
-        patch.setattr(training, "_advance", signalled)
-        assert training.train(EVALUATED, tmp_path / "run").step == 6
-    resumed = training.train(EVALUATED, tmp_path / "run")
-    for a, b, c in zip(arrays(resumed.state), arrays(judged[1].state), arrays(trained[1].state), strict=True):
-        np.testing.assert_array_equal(a, b)
-        np.testing.assert_array_equal(a, c)
-    for step in (5, 10, 12):
-        assert values(tmp_path / "run", step, "")["scores"] == values(judged[0], step, "")["scores"]
-
-
-def test_a_population_is_evaluated_in_training(tmp_path, capsys):
-    config = dataclasses.replace(RING, eval_every=12)
-    training.train(config, tmp_path / "run", population=Population(seeds=2))
-    own = values(tmp_path / "run", 12, "")
-    each = [json.loads((tmp_path / "run" / "eval" / file).read_text())["scores"] for file in own["members"].values()]
-    line = logs.lines(tmp_path / "run" / "metrics.jsonl")[-1]
-    kept = [scores for i, scores in enumerate(each) if str(i) not in own["settings"][0]["failed"]]
-    assert ("eval/frechet_distance" in line) == bool(kept)
-    if kept:
-        assert line["eval/frechet_distance"] == pytest.approx(np.mean([scores["frechet_distance"] for scores in kept]))
-    assert line["eval/failed"] == len(own["settings"][0]["failed"]) / 2
-    with (tmp_path / "run" / "eval" / "scores.csv").open() as file:
-        (row,) = csv.DictReader(file)
-    assert (row["step"], row["setting"]) == ("12", "") and float(row["failed"]) == line["eval/failed"]
-    capsys.readouterr()
-    assert eval_script.main([str(tmp_path / "run"), "--checkpoint", "all"]) == 0
-    assert "step 12: evaluated already" in capsys.readouterr().out
-
-
-def test_what_cannot_be_judged_is_refused_before_training(tmp_path, monkeypatch):
-    monkeypatch.setattr(importlib.import_module("gan_jax.evaluate"), "NUM_SAMPLES", 2)
-    with pytest.raises(ConfigError, match="2 samples are too few"):
-        training.train(EVALUATED, tmp_path / "run")
-    with pytest.raises(ConfigError, match=r"^eval_every: -1 is too small; accepted: 0 or more\.$"):
-        training.train(dataclasses.replace(RING, eval_every=-1), tmp_path / "run")
-    assert not list(tmp_path.iterdir())
-
-
-def test_a_run_that_goes_back_forgets_what_is_no_longer_of_it(judged, tmp_path):
-    run = shutil.copytree(judged[0], tmp_path / "run")
-    to = rollback.go_back(run, rollback.Diverged("loss became nan", 11, good=9), 1.0)
-    assert to == 8 and checkpoint.steps(run / "checkpoints") == [4, 8]
-    assert {path.name[:11] for path in (run / "eval").iterdir()} == {"step_000005"}
 
 
 # Files

@@ -3,14 +3,11 @@
 import json
 import math
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from PIL import Image
 
 from gan_jax import ConfigError
-from gan_jax.augment import translation
 from gan_jax.data import load
 from gan_jax.studies import augmenting, recognition, recognition_report
 from gan_jax.studies.augmenting import ARMS, Images, mixture, size_of_mixture, subset
@@ -51,17 +48,6 @@ def test_interval_is_student_s():
     assert found.mean == 3
     np.testing.assert_allclose(found.half, 2.776445 * math.sqrt(2.5) / math.sqrt(5), rtol=1e-6)
     assert interval([2.0]).mean == 2 and math.isnan(interval([2.0]).half)
-
-
-def test_translation_moves_by_whole_pixels():
-    image = np.random.default_rng(0).uniform(-1, 1, (8, 8, 2)).astype(np.float32)
-    moved = np.asarray(translation(jax.random.key(0), jnp.asarray(np.stack([image] * 300)), jnp.float32(1 / 8)))
-    padded = np.pad(image, ((1, 1), (1, 1), (0, 0)), constant_values=-1)
-    accepted = np.stack([padded[i : i + 8, j : j + 8] for i in range(3) for j in range(3)])
-    distances = np.abs(moved[:, None] - accepted).max((2, 3, 4))
-    assert distances.min(1).max() < 1e-6 and set(distances.argmin(1)) == set(range(9))
-    same = translation(jax.random.key(0), jnp.asarray(image[None]), jnp.float32(0))
-    np.testing.assert_allclose(same[0], image, atol=1e-6)
 
 
 def test_summary_pairs_the_seeds():

@@ -2,7 +2,6 @@
 
 import dataclasses
 import itertools
-import json
 
 import flax.linen as nn
 import jax
@@ -31,7 +30,6 @@ from gan_jax.recognizers import (
     training,
 )
 from gan_jax.recognizers.__main__ import main, parse
-from gan_jax.recognizers.augment import mirrored, noisy, shifted, warped
 from gan_jax.recognizers.recipes import classifier, recipe
 from gan_jax.types import Batch
 
@@ -192,56 +190,6 @@ def test_interrupted_fit_goes_on(tmp_path, monkeypatch):
     assert not (tmp_path / "checkpoints").exists()
 
 
-def test_shifts_are_whole_and_all_occur():
-    rng = np.random.default_rng(0)
-    image = rng.uniform(-1, 1, (4, 5, 2)).astype(np.float32)
-    moved = np.asarray(shifted(jax.random.key(0), jnp.asarray(np.stack([image] * 200)), 1))
-    padded = np.pad(image, ((1, 1), (1, 1), (0, 0)), constant_values=-1)
-    accepted = [padded[i : i + 4, j : j + 5] for i in range(3) for j in range(3)]
-    found = [[np.array_equal(one, other) for other in accepted].index(True) for one in moved]
-    assert set(found) == set(range(9))
-    np.testing.assert_array_equal(shifted(jax.random.key(0), jnp.asarray(image[None]), 0), image[None])
-
-
-def test_mirrors_are_those_of_half_the_images():
-    x = jax.random.normal(jax.random.key(0), (400, 2, 3, 1))
-    seen = np.asarray(mirrored(jax.random.key(1), x, 0.5))
-    flipped = [np.array_equal(one, image[:, ::-1]) for one, image in zip(seen, x, strict=True)]
-    same = [np.array_equal(one, image) for one, image in zip(seen, x, strict=True)]
-    assert np.array_equal(flipped, ~np.array(same)) and 150 < sum(flipped) < 250
-    np.testing.assert_array_equal(mirrored(jax.random.key(1), x, 0.0), x)
-
-
-def test_turns_and_stretches_are_those_of_the_plane():
-    """A ramp along one axis, turned and stretched, is a ramp again: its slope has the length 1 / factor and the direction of the turn."""
-    _, j = np.mgrid[:9, :9] - 4.0
-    ramp = jnp.asarray(np.repeat(j[None, ..., None] / 8, 50, 0), jnp.float32)
-    middle = (slice(None), slice(3, 6), slice(3, 6), 0)
-    turned = np.asarray(warped(jax.random.key(0), ramp, 30.0, 0.0))[middle] * 8
-    di, dj = (np.gradient(turned, axis=axis)[:, 1, 1] for axis in (1, 2))
-    np.testing.assert_allclose(np.hypot(di, dj), 1, atol=1e-4)
-    angles = np.rad2deg(np.arctan2(di, dj))
-    assert -30 <= angles.min() < -20 and 20 < angles.max() <= 30
-    stretched = np.asarray(warped(jax.random.key(0), ramp, 0.0, 0.2))[middle] * 8
-    np.testing.assert_allclose(np.gradient(stretched, axis=1), 0, atol=1e-4)
-    factors = 1 / np.gradient(stretched, axis=2)[:, 1, 1]
-    assert 0.8 <= factors.min() < 0.87 and 1.13 < factors.max() <= 1.2
-    np.testing.assert_array_equal(warped(jax.random.key(0), ramp, 0.0, 0.0), ramp)
-
-
-def test_noise_is_uniform_with_an_amplitude_for_each_image():
-    x = jnp.zeros((300, 16, 16, 1))
-    noise = np.asarray(noisy(jax.random.key(0), x, 0.5))
-    amplitudes = np.abs(noise).max(axis=(1, 2, 3))
-    assert 0 < amplitudes.min() < 0.05 and 0.45 < amplitudes.max() <= 0.5
-    assert abs(amplitudes.mean() - 0.25) < 0.03  # each uniform in [0, 0.5]
-    spread = noise.std(axis=(1, 2, 3)) / amplitudes
-    np.testing.assert_allclose(spread, 1 / np.sqrt(3), rtol=0.2)  # of a uniform variable in [-1, 1]
-    assert abs((noise / amplitudes[:, None, None, None]).mean()) < 0.01
-    np.testing.assert_array_equal(noisy(jax.random.key(0), x + 0.3, 0.0), x + 0.3)
-    assert np.abs(noisy(jax.random.key(0), x + 0.9, 0.5)).max() == 1
-
-
 @pytest.mark.parametrize("name", RECOGNIZERS)
 @pytest.mark.parametrize("shape", [(8, 8, 1), (9, 12, 1), (28, 28, 1), (32, 32, 3), (64, 64, 3)])
 def test_architectures_take_every_size(name, shape):
@@ -290,100 +238,6 @@ def test_pixels_average_to_8x8():
     kernel = 0.75 * np.eye(8) + 0.125 * (np.eye(8, k=1) + np.eye(8, k=-1))
     kernel /= kernel.sum(1, keepdims=True)
     np.testing.assert_allclose(inner, np.einsum("ij,kl,bjlc->bikc", kernel, kernel, smooth), atol=1e-5)
-
-
-# What is kept of them
-
-
-def test_kept_recognizer_is_the_trained_one(cache, monkeypatch, capsys):
-    first = recognizer("digits", None, TINY)
-    assert "Training a recognizer on digits" in capsys.readouterr().err
-    monkeypatch.setattr(fitting, "fit", None)
-    second = recognizer("digits", None, TINY)
-    assert capsys.readouterr().err == ""
-    assert (second.key, second.about) == (first.key, first.about)
-    images = load("digits", "test").examples[:5]
-    np.testing.assert_array_equal(second.features(images)[0], first.features(images)[0])
-
-
-def test_key_changes_with_everything_it_is_made_from(tmp_path, monkeypatch):
-    data = {split: load("digits", split) for split in ("train", "test")}
-    other = dict(data, test=dataclasses.replace(data["test"], labels=(data["test"].labels + 1) % 10))
-    newer = dataclasses.replace(data["train"].description, version="2.0.0")
-    keys = [
-        library._key(data, "digits", None, TINY),
-        library._key(data, "digits", 16, TINY),
-        library._key(other, "digits", None, TINY),
-        library._key(data, "digits", None, dataclasses.replace(TINY, lr=1e-4)),
-        library._key(dict(data, train=dataclasses.replace(data["train"], description=newer)), "digits", None, TINY),
-    ]
-    (tmp_path / "cnn.py").write_text("other code")
-    monkeypatch.setattr(library, "CODE", tmp_path)
-    keys.append(library._key(data, "digits", None, TINY))
-    assert len(set(keys)) == len(keys)
-
-
-def test_damaged_cache_is_made_again(cache, capsys):
-    first = recognizer("digits", None, TINY)
-    expected = real_sample(first, "digits", "test")
-    files = sorted(cache.rglob("*.npz"))
-    assert len(files) == 2
-    for file in files:
-        file.write_bytes(file.read_bytes()[:-100])
-    capsys.readouterr()
-    second = recognizer("digits", None, TINY)
-    np.testing.assert_array_equal(real_sample(second, "digits", "test").features, expected.features)
-    told = capsys.readouterr().err.splitlines()
-    assert [" is damaged " in line for line in told] == [True, False, True]
-    assert sorted(cache.rglob("*")) == sorted([cache / first.key, *files])
-    assert library.kept(first.key) in files
-
-
-def test_what_is_known_of_real_images_is_kept_by_content(cache, monkeypatch):
-    """Looked at once, with the Gaussian of numpy's moments; anew for another split, size, network, version or code."""
-    looked = []
-
-    class Looks:
-        def __init__(self, key):
-            self.key, self.about = key, {}
-
-        def features(self, images):
-            looked.append(len(images))
-            return np.asarray(images, np.float32).reshape(len(images), -1)[:, 10:14], None
-
-    seen = real_sample(Looks("a"), "digits", "test")
-    again = real_sample(Looks("a"), "digits", "test")
-    assert looked == [355]
-    for sample in (seen, again):
-        np.testing.assert_allclose(sample.gaussian.mean, sample.features.mean(0, dtype=np.float64))
-        covariance = sample.gaussian.factor.T @ sample.gaussian.factor
-        np.testing.assert_allclose(covariance, np.cov(sample.features.astype(np.float64), rowvar=False), atol=1e-9)
-        np.testing.assert_array_equal(sample.features, load("digits", "test").examples.reshape(355, -1)[:, 10:14])
-    real_sample(Looks("b"), "digits", "test")
-    real_sample(Looks("a"), "digits", "test[:100]")
-    real_sample(Looks("a"), "digits", "test", 16)
-    assert looked == [355, 355, 100, 355]
-    with monkeypatch.context() as patch:
-        newer = lambda *a: dataclasses.replace(
-            load(*a), description=dataclasses.replace(load(*a).description, version="2.0.0")
-        )
-        patch.setattr(library, "load", newer)
-        real_sample(Looks("a"), "digits", "test")
-    monkeypatch.setattr(library, "_reference_code", lambda: ["changed"])
-    real_sample(Looks("a"), "digits", "test")
-    assert looked[4:] == [355, 355] and len(list(cache.rglob("*.npz"))) == 6
-
-
-def test_cache_that_cannot_be_written_is_refused(tmp_path, monkeypatch):
-    (tmp_path / "file").write_text("")
-    monkeypatch.setattr(library, "cache_folder", lambda: tmp_path / "file")
-    with pytest.raises(ConfigError, match="GAN_JAX_CACHE"):
-        recognizer("digits", None, TINY)
-
-
-def test_provenance_is_json(tiny):
-    assert json.loads(json.dumps(tiny.about)) == tiny.about
-    assert tiny.about | json.loads(json.dumps(dataclasses.asdict(TINY))) == tiny.about
 
 
 def test_wrong_inputs(cache, monkeypatch):

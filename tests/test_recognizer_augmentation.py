@@ -1,0 +1,57 @@
+"""Classic augmentation of what recognizers learn from."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from gan_jax.recognizers.augment import mirrored, noisy, shifted, warped
+
+
+def test_shifts_are_whole_and_all_occur():
+    rng = np.random.default_rng(0)
+    image = rng.uniform(-1, 1, (4, 5, 2)).astype(np.float32)
+    moved = np.asarray(shifted(jax.random.key(0), jnp.asarray(np.stack([image] * 200)), 1))
+    padded = np.pad(image, ((1, 1), (1, 1), (0, 0)), constant_values=-1)
+    accepted = [padded[i : i + 4, j : j + 5] for i in range(3) for j in range(3)]
+    found = [[np.array_equal(one, other) for other in accepted].index(True) for one in moved]
+    assert set(found) == set(range(9))
+    np.testing.assert_array_equal(shifted(jax.random.key(0), jnp.asarray(image[None]), 0), image[None])
+
+
+def test_mirrors_are_those_of_half_the_images():
+    x = jax.random.normal(jax.random.key(0), (400, 2, 3, 1))
+    seen = np.asarray(mirrored(jax.random.key(1), x, 0.5))
+    flipped = [np.array_equal(one, image[:, ::-1]) for one, image in zip(seen, x, strict=True)]
+    same = [np.array_equal(one, image) for one, image in zip(seen, x, strict=True)]
+    assert np.array_equal(flipped, ~np.array(same)) and 150 < sum(flipped) < 250
+    np.testing.assert_array_equal(mirrored(jax.random.key(1), x, 0.0), x)
+
+
+def test_turns_and_stretches_are_those_of_the_plane():
+    """A ramp along one axis, turned and stretched, is a ramp again: its slope has the length 1 / factor and the direction of the turn."""
+    _, j = np.mgrid[:9, :9] - 4.0
+    ramp = jnp.asarray(np.repeat(j[None, ..., None] / 8, 50, 0), jnp.float32)
+    middle = (slice(None), slice(3, 6), slice(3, 6), 0)
+    turned = np.asarray(warped(jax.random.key(0), ramp, 30.0, 0.0))[middle] * 8
+    di, dj = (np.gradient(turned, axis=axis)[:, 1, 1] for axis in (1, 2))
+    np.testing.assert_allclose(np.hypot(di, dj), 1, atol=1e-4)
+    angles = np.rad2deg(np.arctan2(di, dj))
+    assert -30 <= angles.min() < -20 and 20 < angles.max() <= 30
+    stretched = np.asarray(warped(jax.random.key(0), ramp, 0.0, 0.2))[middle] * 8
+    np.testing.assert_allclose(np.gradient(stretched, axis=1), 0, atol=1e-4)
+    factors = 1 / np.gradient(stretched, axis=2)[:, 1, 1]
+    assert 0.8 <= factors.min() < 0.87 and 1.13 < factors.max() <= 1.2
+    np.testing.assert_array_equal(warped(jax.random.key(0), ramp, 0.0, 0.0), ramp)
+
+
+def test_noise_is_uniform_with_an_amplitude_for_each_image():
+    x = jnp.zeros((300, 16, 16, 1))
+    noise = np.asarray(noisy(jax.random.key(0), x, 0.5))
+    amplitudes = np.abs(noise).max(axis=(1, 2, 3))
+    assert 0 < amplitudes.min() < 0.05 and 0.45 < amplitudes.max() <= 0.5
+    assert abs(amplitudes.mean() - 0.25) < 0.03  # each uniform in [0, 0.5]
+    spread = noise.std(axis=(1, 2, 3)) / amplitudes
+    np.testing.assert_allclose(spread, 1 / np.sqrt(3), rtol=0.2)  # of a uniform variable in [-1, 1]
+    assert abs((noise / amplitudes[:, None, None, None]).mean()) < 0.01
+    np.testing.assert_array_equal(noisy(jax.random.key(0), x + 0.3, 0.0), x + 0.3)
+    assert np.abs(noisy(jax.random.key(0), x + 0.9, 0.5)).max() == 1
