@@ -7,6 +7,7 @@ import functools
 import importlib.resources
 import json
 import math
+import re
 import shlex
 from collections.abc import Iterable
 from typing import Any
@@ -227,11 +228,15 @@ def _provenance(config: dict, starts: list, evaluation: dict) -> dict[str, Any]:
         "commands": list(dict.fromkeys(told)),
         "provenance": list(_flat(about)),
         "starts": [list(_flat(start)) for start in starts],
-        "config": json.dumps(config, indent=2, ensure_ascii=False),
-        "evaluation": json.dumps(
-            {k: v for k, v in evaluation.items() if k != "extremes"}, indent=2, ensure_ascii=False
-        ),
+        "config": _readable(config),
+        "evaluation": _readable({k: v for k, v in evaluation.items() if k != "extremes"}),
     }
+
+
+def _readable(values: dict) -> str:
+    """JSON, a list of numbers or words on one line."""
+    text = json.dumps(values, indent=2, ensure_ascii=False)
+    return re.sub(r"\[\n[^][{}]*\]", lambda found: re.sub(r"\n\s*", " ", found[0]), text)
 
 
 def _flat(values: dict[str, Any], before: str = "") -> Iterable[tuple[str, str]]:
