@@ -41,8 +41,7 @@ def test_key_changes_with_everything_it_is_made_from(tmp_path, monkeypatch):
         library._key(data, "digits", None, dataclasses.replace(TINY, lr=1e-4)),
         library._key(dict(data, train=dataclasses.replace(data["train"], description=newer)), "digits", None, TINY),
     ]
-    (tmp_path / "cnn.py").write_text("other code")
-    monkeypatch.setattr(library, "CODE", tmp_path)
+    monkeypatch.setattr(library, "_digests", lambda files: ["changed"])
     keys.append(library._key(data, "digits", None, TINY))
     assert len(set(keys)) == len(keys)
 
@@ -93,7 +92,7 @@ def test_what_is_known_of_real_images_is_kept_by_content(cache, monkeypatch):
         )
         patch.setattr(library, "load", newer)
         real_sample(Looks("a"), "digits", "test")
-    monkeypatch.setattr(library, "_reference_code", lambda: ["changed"])
+    monkeypatch.setattr(library, "_digests", lambda files: ["changed"])
     real_sample(Looks("a"), "digits", "test")
     assert looked[4:] == [355, 355] and len(list(cache.rglob("*.npz"))) == 6
 
@@ -109,3 +108,13 @@ def test_provenance_is_json(cache):
     tiny = recognizer("digits", None, TINY)
     assert json.loads(json.dumps(tiny.about)) == tiny.about
     assert tiny.about | json.loads(json.dumps(dataclasses.asdict(TINY))) == tiny.about
+
+
+def test_the_code_that_decides_weights_and_features_is_all_in_the_keys():
+    """A new file of the folder is either named in the lists or here, among those that change no number."""
+    there = {f"recognizers/{path.name}" for path in (library.PACKAGE / "recognizers").glob("*.py")}
+    about = {"__init__", "__main__", "convert_inception", "inception", "inception_weights", "library"}
+    assert there - {f"recognizers/{name}.py" for name in about} == {
+        file for file in library.TRAINING_CODE + library.REFERENCE_CODE if file.startswith("recognizers/")
+    }
+    assert len(library._digests(library.TRAINING_CODE)) == len(library.TRAINING_CODE)

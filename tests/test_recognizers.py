@@ -309,10 +309,21 @@ def test_command_refuses_in_one_sentence(cache, capsys, command, told):
     assert not cache.exists()
 
 
-def test_tested_on_another_set(cache):
-    """Learning from all of one set's training split and tested on another's test split; sets that differ in shape are refused."""
+def test_tested_on_another_set(cache, monkeypatch):
+    """Learning from all of one set's training split and tested on another's test split; sets of other classes are refused."""
     about = recognizer("digits", None, TINY, test_on="digits").about
     assert (about["train_images"], about["test_images"], about["test_dataset"]) == (1442, 355, "digits")
+    clothes = tuple("abcdefghij")
+    other = lambda *a: dataclasses.replace(
+        load(*a), description=dataclasses.replace(load(*a).description, class_names=clothes if a[1] == "test" else ())
+    )
+    monkeypatch.setattr(library, "load", other)
+    recognizer("digits", None, TINY, test_on="digits")  # classes without names may be any
+    monkeypatch.setattr(library, "load", lambda *a: other(*a) if a[1] == "test" else load(*a))
+    with pytest.raises(
+        ConfigError, match=r"^test_on: the classes of digits are 0, 1, 2, ..., those of digits a, b, c, ...; "
+    ):
+        recognizer("digits", None, TINY, test_on="digits")
 
 
 def test_a_generated_set_takes_the_recipe_of_the_set_that_it_is_tested_on():

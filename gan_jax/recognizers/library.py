@@ -26,7 +26,16 @@ from gan_jax.recognizers import fitting
 from gan_jax.recognizers.recipes import SMALL_CNN, RecognizerConfig, classifier
 from gan_jax.recognizers.recognizer import FeatureNetwork, Recognizer
 
-CODE = Path(__file__).parent
+PACKAGE = Path(__file__).parent.parent
+TRAINING_CODE = (
+    "recognizers/augment.py",
+    "recognizers/cnn.py",
+    "recognizers/fitting.py",
+    "recognizers/recipes.py",
+    "recognizers/resnet.py",
+    "recognizers/training.py",
+)
+"""What decides the weights that a recipe leads to."""
 REFERENCE_CODE = (
     "recognizers/recognizer.py",
     "feature_networks.py",
@@ -89,6 +98,12 @@ def _data(dataset: str, size: int | None, test_on: str | None) -> dict[str, Data
         raise ConfigError(
             f"test_on: the images of {dataset} are {told[0]}, those of {test_on} {told[1]}; must be alike."
         )
+    names = [part.description.class_names for part in data.values()]
+    if all(names) and names[0] != names[1]:
+        told = [", ".join(own[:3]) for own in names]
+        raise ConfigError(
+            f"test_on: the classes of {dataset} are {told[0]}, ..., those of {test_on} {told[1]}, ...; must be the same."
+        )
     return data
 
 
@@ -117,7 +132,8 @@ def real_sample(network: FeatureNetwork, dataset: str, split: str, size: int | N
     """
     data = load(dataset, split, size)
     about = data.description
-    content = [about.name, about.version, split, size, len(data.labels), _content(data), network.key, _reference_code()]
+    code = _digests(REFERENCE_CODE)
+    content = [about.name, about.version, split, size, len(data.labels), _content(data), network.key, code]
     path = _folder(network.key) / f"features-{_digest(*content)}.npz"
     arrays = _read(path)
     if arrays is None:
@@ -132,8 +148,8 @@ def real_sample(network: FeatureNetwork, dataset: str, split: str, size: int | N
 
 
 @functools.cache
-def _reference_code() -> list[str]:
-    return [hashlib.sha256((CODE.parent / file).read_bytes()).hexdigest() for file in REFERENCE_CODE]
+def _digests(files: tuple[str, ...]) -> list[str]:
+    return [hashlib.sha256((PACKAGE / file).read_bytes()).hexdigest() for file in files]
 
 
 def _trained(data: dict[str, Dataset], config: RecognizerConfig, key: str) -> dict[str, np.ndarray]:
@@ -175,10 +191,9 @@ def _trained(data: dict[str, Dataset], config: RecognizerConfig, key: str) -> di
 
 
 def _key(data: dict[str, Dataset], dataset: str, size: int | None, config: RecognizerConfig) -> str:
-    """Names a recognizer by what it is made from: the data, the recipe, and the code of this folder."""
+    """Names a recognizer by what it is made from: the data, the recipe, and the code."""
     content = {split: [part.description.version, _content(part)] for split, part in data.items()}
-    code = [hashlib.sha256(file.read_bytes()).hexdigest() for file in sorted(CODE.glob("*.py"))]
-    return _digest(dataset, size, content, dataclasses.asdict(config), code)
+    return _digest(dataset, size, content, dataclasses.asdict(config), _digests(TRAINING_CODE))
 
 
 def _content(data: Dataset) -> str:
