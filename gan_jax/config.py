@@ -241,7 +241,7 @@ class Config:
     """Regularizers of D, for instance r1:1:4 (R1 at every fourth update) or gp:10:target=0: r1, r2 (Mescheder et al. 2018), gp,
     gp_one_sided (Gulrajani et al. 2017), zero_centred (Thanh-Tung et al. 2019), max_gp (Zhou et al. 2019), dragan (Kodali et al. 2017),
     lecam (Tseng et al. 2021), cr (Zhang et al. 2020), bcr, zcr (Zhao et al. 2021), orthogonal (Brock et al. 2017), drift (Karras et al.
-    2018), entropy (of the classes that D sees; Dai et al. 2017)."""
+    2018), entropy (of the classes that D sees; Dai et al. 2017), class_consistency (Laine & Aila 2017)."""
     g_penalties: tuple[Annotated[Penalty, _PENALTY_TEXT], ...] = ()
     """Regularizers of G: feature_matching (Salimans et al. 2016), pull_away (Zhao et al. 2017), zcr (Zhao et al. 2021), orthogonal."""
     g_loss_weight: OptionalScalar = None

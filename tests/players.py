@@ -13,10 +13,10 @@ LATENTS = 2
 B = 4
 
 
-def critique(params, x, y):
-    """Two layers of tanh; the label changes the score a little. Some features are class logits."""
+def critique(params, x, y, view=0.0):
+    """Two layers of tanh; the label changes the score a little. Some features are class logits, which depend on the view."""
     features = jnp.tanh(jnp.tanh(x.reshape(x.shape[0], -1) @ params["first"] + params["bias"][None]) @ params["second"])
-    return Critique(features @ params["head"] * (1 + 0.1 * y), features[:, :3], features)
+    return Critique(features @ params["head"] * (1 + 0.1 * y), features[:, :3] + view * features[:, 2:], features)
 
 
 def generate(params, z, y, shape):
@@ -44,7 +44,7 @@ def contexts(d_params, g_params, shape, seed=1, key=0):
     make = lambda z, y: generate(g_params, z, y, shape)
     look = lambda x, y: critique(d_params, x, y)
     fake = Batch(make(z, real.y), real.y)
-    seen = z, real, fake, look(*real), look(*fake), jax.random.key(key)
+    seen = z, real, fake, critique(d_params, *real, view=0.3), look(*fake), jax.random.key(key)
     return DContext(look, make, d_params, *seen), GContext(look, make, g_params, *seen)
 
 

@@ -21,7 +21,7 @@ from gan_jax.regularizers import G_REGULARIZERS, REGULARIZERS
 from gan_jax.train_step import generate, train_step, train_steps
 from gan_jax.types import Loss, Term
 
-OF_CLASSES = {"entropy"}  # refused where D does not classify
+OF_CLASSES = {"entropy", "class_consistency"}  # refused where D does not classify
 CLASSIFYING = {"acgan", "semi_supervised"}
 SIZES = {"mlp": {"width": 2, "depth": 1}, "dcgan": {"width": 2, "base": 2}, "sngan": {"width": 2, "base": 2}}
 lazily = lambda known: tuple(Term(name, make(), 1.0, 1 + i % 2) for i, (name, make) in enumerate(known.items()))

@@ -103,7 +103,7 @@ def test_numbers_out_of_range_are_refused_when_traced(player, name, number, valu
 
 SEEN = {
     "r1": "real", "drift": "real", "cr": "real", "dragan": "real", "r2": "fake", "zcr": "fake", "orthogonal": "",
-    "entropy": "real",
+    "entropy": "real", "class_consistency": "",  # its two views are one here
 }  # fmt: skip
 
 
@@ -321,6 +321,16 @@ def test_entropy_is_that_of_the_softmax():
     np.testing.assert_allclose(value[0], np.log(3), rtol=1e-6)
 
 
+def test_class_consistency_is_the_distance_of_two_views():
+    logits = np.random.default_rng(0).normal(size=(2, 5, 3)).astype(np.float32)
+    one, other = (Critique(jnp.zeros(5), jnp.asarray(view)) for view in logits)
+    batch = Batch(jnp.zeros((5, 1)), jnp.full(5, -1))
+    context = DContext(lambda x, y: other, None, None, None, batch, batch, one, one, None)
+    value, _ = REGULARIZERS["class_consistency"]().apply((), context)
+    views = scipy.special.softmax(logits.astype(np.float64), axis=-1)
+    np.testing.assert_allclose(value, ((views[0] - views[1]) ** 2).sum(-1), rtol=1e-5)
+
+
 def test_few_labels_are_averaged_over_those_there_are():
     """Whatever stands in the place of a missing label, its example has no part in the loss."""
     logits = np.random.default_rng(0).normal(size=(6, 4)).astype(np.float32)
@@ -348,7 +358,7 @@ def test_what_the_critique_lacks_is_refused():
         G_REGULARIZERS["feature_matching"]().apply((), bare)
     with pytest.raises(ConfigError, match="pull_away: this discriminator gives no features"):
         G_REGULARIZERS["pull_away"]().apply((), bare)
-    for classes in (d_classes, g_classes, labelled_classes, REGULARIZERS["entropy"]):
+    for classes in (d_classes, g_classes, labelled_classes, REGULARIZERS["entropy"], REGULARIZERS["class_consistency"]):
         with pytest.raises(ConfigError, match="no class logits"):
             classes().apply((), bare)
 

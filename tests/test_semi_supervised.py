@@ -17,6 +17,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 
 import gan_jax
 from gan_jax import checkpoint, classifying, parallel
+from gan_jax.augment import rotation
 from gan_jax.build import abstract_batch, build
 from gan_jax.config import Config, ConfigError, Network, Optimizer, Penalty
 from gan_jax.data import Dataset, batch_at, describe, load, resident
@@ -25,9 +26,9 @@ from gan_jax.gan import init_state
 from gan_jax.losses import LOSSES
 from gan_jax.models import mlp
 from gan_jax.nn.conditioning import SemiSupervisedHead
-from gan_jax.regularizers import feature_matching, labelled_classes
+from gan_jax.regularizers import class_consistency, feature_matching, labelled_classes
 from gan_jax.train_step import train_step, train_steps
-from gan_jax.types import GanState, Term
+from gan_jax.types import Augment, GanState, Term
 
 CONFIG = Config(conditioning="semi_supervised", labels=30, labelled_batch=6, batch_size=16, d_steps=2)
 
@@ -240,6 +241,19 @@ def _with_class_bias(gan, winner, **fields):
     params = jax.tree.map(jnp.zeros_like, state.discriminator.params)
     params["head"]["Dense_0"]["bias"] = jax.nn.one_hot(winner, 10)
     return state.replace(discriminator=state.discriminator.replace(params=params), **fields)
+
+
+@pytest.mark.parametrize("change", [{}, {"augments": (Augment("rotation", rotation, 20.0),)}, {"dropout": 0.5}])
+def test_two_views_of_an_example_differ_by_augmentation_and_disturbance(change):
+    """What `class_consistency` compares; from the same minibatch, and with nothing to tell them apart they are one."""
+    head = SemiSupervisedHead(10)
+    gan = semi(
+        augments=change.get("augments", ()),
+        discriminator=mlp.Discriminator(head, width=16, dropout=change.get("dropout", 0.0)),
+        d_terms=(Term("consistency", class_consistency(), 1.0),),
+    )
+    _, metrics = run(gan, [half_labelled()])
+    assert metrics["d/consistency"] > 1e-7 if change else metrics["d/consistency"] < 1e-12
 
 
 def test_the_error_is_the_share_of_wrong_classes_among_labelled_examples():

@@ -9,8 +9,8 @@ recipe was not trained yet.
 
 from gan_jax.config import Augmentation, Config, Network, Optimizer, Penalty, Schedule
 
-STEPS = 20_000
-_rate = Optimizer(lr=Schedule(1e-3, 1e-5, STEPS, "cosine"), b1=0.5, b2=0.99)
+STEPS = 10_000
+_rate = Optimizer(lr=Schedule(3e-3, 3e-5, STEPS, "cosine"), b1=0.5, b2=0.99)
 
 config = Config(
     dataset="mnist",
@@ -23,7 +23,8 @@ config = Config(
     discriminator=Network("dcgan", width=32, dropout=0.3),
     g_loss_weight=0.0,
     g_penalties=(Penalty("feature_matching", 1.0),),
-    augmentations=(Augmentation("translation", 0.07),),
+    penalties=(Penalty("entropy", 0.2), Penalty("class_consistency", 10.0)),
+    augmentations=(Augmentation("translation", 0.07), Augmentation("rotation", 15.0)),
     batch_size=100,
     g_optimizer=_rate,
     d_optimizer=_rate,

@@ -8,7 +8,7 @@ out of range. Where a penalty is one number for a minibatch, each example has it
 
 from collections.abc import Callable
 
-from gan_jax.regularizers.classes import d_classes, entropy, g_classes, labelled_classes
+from gan_jax.regularizers.classes import class_consistency, d_classes, entropy, g_classes, labelled_classes
 from gan_jax.regularizers.consistency import bcr, cr, g_zcr, zcr
 from gan_jax.regularizers.features import feature_matching, pull_away
 from gan_jax.regularizers.gradients import dragan, gp, gp_one_sided, max_gp, r1, r2, zero_centred
@@ -20,6 +20,7 @@ __all__ = [
     "G_REGULARIZERS",
     "REGULARIZERS",
     "bcr",
+    "class_consistency",
     "cr",
     "d_classes",
     "dragan",
@@ -56,6 +57,7 @@ REGULARIZERS: dict[str, Callable[..., Regularizer]] = {
     "zcr": zcr,
     "orthogonal": orthogonal,
     "entropy": entropy,
+    "class_consistency": class_consistency,
 }
 G_REGULARIZERS: dict[str, Callable[..., Regularizer]] = {
     "feature_matching": feature_matching,

@@ -47,6 +47,19 @@ def entropy(context: DContext):
     return logsumexp(logits, axis=-1) - jnp.sum(softmax(logits) * logits, axis=-1)
 
 
+@memoryless
+def class_consistency(context: DContext):
+    """``|p(y|x') - p(y|x'')|^2``, of the class probabilities that D sees in two views of each real example.
+
+    Views differ by augmentations and by the disturbance of D's hidden layers. The consistency of Laine & Aila 2017 ("Temporal ensembling
+    for semi-supervised learning", the Pi-model), taken to semi-supervised GANs by Wei et al. 2018. Labels are not looked at. Without
+    augmentation and disturbance both views are one, and nothing is penalized.
+    """
+    one = softmax(_class_logits("class_consistency", context.real_critique))
+    other = softmax(context.discriminate(context.real.x, context.real.y).class_logits)
+    return jnp.sum(jnp.square(one - other), axis=-1)
+
+
 def _class_loss(critique, batch):
     return optax.softmax_cross_entropy_with_integer_labels(_class_logits("classes", critique), batch.y)
 
