@@ -39,8 +39,9 @@ from gan_jax.types import Array, GanState
 
 ONE_KEY_PRESS = 0.5
 """Seconds within which two signals are taken for one."""
-CHUNK_SECONDS = 0.5
-"""About how long one call of the compiled loop takes, so that a signal is soon heard."""
+CHUNK_SECONDS = 2.0
+"""About how long one call of the compiled loop takes: a signal is soon heard, and what a call costs on a CPU, where it is given its memory
+anew (docs/performance.md), is shared by several steps."""
 COLUMNS = 10
 """Images a row in a picture of samples; an unconditional GAN's has as many rows."""
 ROWS = 20

@@ -5,6 +5,7 @@ Programs are compiled with few of LLVM's optimizations: a test compiles much and
 
 import os
 import pathlib
+import signal
 
 os.environ["JAX_PLATFORMS"] = "cpu"
 os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=4"
@@ -28,3 +29,12 @@ def _forget_compilations():
     """Compiled programs take memory maps, of which a process has some 65,000: more than the whole suite may keep."""
     yield
     jax.clear_caches()
+
+
+@pytest.fixture
+def signals_as_before(monkeypatch):
+    """For scripts that run in this process: what they do on SIGTERM, and that they end deaf to signals, ends with the test."""
+    former = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr(command_line, "ignore_signals", lambda: None)
+    yield
+    signal.signal(signal.SIGTERM, former)

@@ -15,13 +15,11 @@ import numpy as np
 import pytest
 import scipy.linalg
 import scipy.stats
+from runs import RING
 
 import eval as eval_script
 import gan_jax
 from gan_jax import (
-    Config,
-    Network,
-    command_line,
     evaluate_checkpoints,
     evaluation_files,
     run_folder,
@@ -30,20 +28,7 @@ from gan_jax import (
 from gan_jax.data import load
 from gan_jax.evaluate import Settings
 
-RING = Config(
-    dataset="ring8",
-    conditioning="projection",
-    latents=4,
-    generator=Network("mlp", width=8, depth=1),
-    discriminator=Network("mlp", width=8, depth=1),
-    batch_size=16,
-    steps=12,
-    log_every=4,
-    diagnose_every=0,
-    sample_every=12,
-    checkpoint_every=4,
-    keep=5,
-)
+pytestmark = pytest.mark.usefixtures("signals_as_before")
 FEW = ["--num-samples", "100"]
 
 
@@ -51,14 +36,6 @@ FEW = ["--num-samples", "100"]
 def trained(tmp_path_factory):
     workdir = tmp_path_factory.mktemp("runs") / "ring"
     return workdir, training.train(RING, workdir)
-
-
-@pytest.fixture(autouse=True)
-def _signals(monkeypatch):
-    former = signal.getsignal(signal.SIGTERM)
-    monkeypatch.setattr(command_line, "ignore_signals", lambda: None)
-    yield
-    signal.signal(signal.SIGTERM, former)
 
 
 @pytest.fixture

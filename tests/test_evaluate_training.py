@@ -5,31 +5,18 @@ import dataclasses
 import importlib
 import json
 import shutil
-import signal
 
 import numpy as np
 import pytest
 from gans import arrays
+from runs import RING, stopped_after
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import eval as eval_script
-from gan_jax import Config, ConfigError, Network, checkpoint, command_line, logs, rollback, training
+from gan_jax import ConfigError, checkpoint, logs, rollback, training
 from gan_jax.sweeps import Population
 
-RING = Config(
-    dataset="ring8",
-    conditioning="projection",
-    latents=4,
-    generator=Network("mlp", width=8, depth=1),
-    discriminator=Network("mlp", width=8, depth=1),
-    batch_size=16,
-    steps=12,
-    log_every=4,
-    diagnose_every=0,
-    sample_every=12,
-    checkpoint_every=4,
-    keep=5,
-)
+pytestmark = pytest.mark.usefixtures("signals_as_before")
 EVALUATED = dataclasses.replace(RING, eval_every=5)
 
 
@@ -38,14 +25,6 @@ def judged(tmp_path_factory):
     """A run with evaluations inside."""
     workdir = tmp_path_factory.mktemp("runs") / "judged"
     return workdir, training.train(EVALUATED, workdir)
-
-
-@pytest.fixture(autouse=True)
-def _signals(monkeypatch):
-    former = signal.getsignal(signal.SIGTERM)
-    monkeypatch.setattr(command_line, "ignore_signals", lambda: None)
-    yield
-    signal.signal(signal.SIGTERM, former)
 
 
 def scores_of(workdir, step):
@@ -84,17 +63,8 @@ def test_scores_join_the_metrics(judged):
 
 def test_evaluations_change_nothing_and_resume_exactly(judged, tmp_path, monkeypatch):
     without = training.train(RING, tmp_path / "without")
-    advance, due = training._advance, [True]
-
-    def signalled(steps, state, n):
-        now = int(state.step) >= 5 and bool(due) and due.pop()
-        result = advance(steps, state, 1 if now else n)
-        if now:
-            signal.raise_signal(signal.SIGTERM)
-        return result
-
     with monkeypatch.context() as patch:
-        patch.setattr(training, "_advance", signalled)
+        stopped_after(patch, 5)
         assert training.train(EVALUATED, tmp_path / "run").step == 6
     resumed = training.train(EVALUATED, tmp_path / "run")
     for a, b, c in zip(arrays(resumed.state), arrays(judged[1].state), arrays(without.state), strict=True):

@@ -10,6 +10,7 @@ import jax
 import numpy as np
 import pytest
 import scipy.stats
+from runs import stopped_after
 
 import eval as eval_script
 import gan_jax
@@ -120,17 +121,8 @@ def test_the_distance_of_moments():
 
 @pytest.mark.parametrize("at", [3, 6])
 def test_stopped_and_resumed_is_as_if_never_stopped(tmp_path, monkeypatch, finished, at):
-    advance, due = training._advance, [True]
-
-    def signalled(steps, state, n):
-        now = int(state.step) >= at and bool(due) and due.pop()
-        result = advance(steps, state, 1 if now else n)
-        if now:
-            signal.raise_signal(signal.SIGTERM)
-        return result
-
     with monkeypatch.context() as patch:
-        patch.setattr(training, "_advance", signalled)
+        stopped_after(patch, at)
         stopped = training.train(TINY, tmp_path / "run", population=FOUR)
     assert at < stopped.step < 14
     outcome = training.train(TINY, tmp_path / "run", population=FOUR)

@@ -9,7 +9,7 @@ recipe was not trained yet.
 
 from gan_jax.config import Augmentation, Config, Network, Optimizer, Penalty, Schedule
 
-STEPS = 10_000
+STEPS = 8_000
 _rate = Optimizer(lr=Schedule(3e-3, 3e-5, STEPS, "cosine"), b1=0.5, b2=0.99)
 
 config = Config(
