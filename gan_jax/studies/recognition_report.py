@@ -120,7 +120,7 @@ def draw(summary: Summary, title: str, path: Path) -> bool:
     axes.set_ylabel("test error, %")
     axes.set_title(title)
     axes.grid(alpha=0.3, which="both")
-    axes.legend()
+    figure.legend(loc="outside lower center", ncols=2)
     unfinished = path.with_name(f".{path.name}")
     figure.savefig(unfinished, format="png", dpi=150)
     os.replace(unfinished, path)
