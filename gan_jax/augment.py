@@ -93,3 +93,5 @@ def _moves(key: Array, b: int, side: int, strength: Array) -> Array:
 
 
 AUGMENTS = {"instance_noise": instance_noise, "translation": translation, "rotation": rotation}
+STRENGTHS = {"instance_noise": "[0, inf)", "translation": "[0, 1]", "rotation": "[0, 90]"}
+"""The interval of each one's strength."""

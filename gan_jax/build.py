@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 
 from gan_jax import scalars, types
-from gan_jax.augment import AUGMENTS
+from gan_jax.augment import AUGMENTS, STRENGTHS
 from gan_jax.config import Augmentation, Config, ConfigError, Dynamics, Network, Optimizer, Penalty, one_of
 from gan_jax.data import check_flip, describe, example_dtype, padded_shape
 from gan_jax.dynamics import DYNAMICS
@@ -172,7 +172,7 @@ def _augments(augmentations: tuple[Augmentation, ...]) -> tuple[Augment, ...]:
         raise ConfigError(f"augmentations: {', '.join(names)} names one twice; accepted: each at most once.")
     for i, augmentation in enumerate(augmentations):
         one_of(f"augmentations.{i}", augmentation.name, AUGMENTS)
-        _scalar(f"augmentations.{i}.strength", augmentation.strength, "[0, inf)")
+        _scalar(f"augmentations.{i}.strength", augmentation.strength, STRENGTHS[augmentation.name])
     return tuple(Augment(a.name, AUGMENTS[a.name], a.strength) for a in augmentations)
 
 

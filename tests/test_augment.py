@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gan_jax import ConfigError
-from gan_jax.augment import AUGMENTS, rotation, translation
+from gan_jax import Augmentation, Config, ConfigError, Schedule, build
+from gan_jax.augment import AUGMENTS, STRENGTHS, rotation, translation
 
 
 def test_translation_moves_by_whole_pixels():
@@ -67,3 +67,13 @@ def test_moves_have_the_derivative_of_a_linear_map(name):
 def test_points_are_not_moved(name):
     with pytest.raises(ConfigError, match=rf"^augmentations: {name} moves images, and an example is \[2\]; accepted: "):
         jax.eval_shape(AUGMENTS[name], jax.random.key(0), jnp.zeros((3, 2)), jnp.float32(0.1))
+
+
+@pytest.mark.parametrize(
+    ("name", "strength"),
+    [("translation", 1.5), ("rotation", 91.0), ("rotation", Schedule(0.0, 180.0, 10)), ("instance_noise", -0.1)],
+)
+def test_strengths_out_of_range_are_refused(name, strength):
+    assert AUGMENTS.keys() == STRENGTHS.keys()
+    with pytest.raises(ConfigError, match=r"^augmentations\.0\.strength.* is not in \[0, (1|90|inf)\]?\)?\.$"):
+        build(Config(augmentations=(Augmentation(name, strength),)))
