@@ -116,10 +116,11 @@ def _bare(config: Config, seconds: float, stream: bool) -> Callable[[], float]:
         return (time.perf_counter() - began) / n
 
     run(2)
-    n = max(1, round(training.CHUNK_SECONDS / run(4)))
+    step = run(4)
+    n = max(1, min(round(training.CHUNK_SECONDS / step), config.log_every))
 
     def several() -> float:
-        calls = [run(n) for _ in range(max(1, round(seconds / training.CHUNK_SECONDS)))]
+        calls = [run(n) for _ in range(max(1, round(seconds / (n * step))))]
         return config.d_steps * config.batch_size / statistics.mean(calls)
 
     return several
