@@ -9,7 +9,7 @@ import signal
 
 os.environ["JAX_PLATFORMS"] = "cpu"
 os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=4"
-os.environ["XLA_FLAGS"] += " --xla_backend_optimization_level=1"
+os.environ["XLA_FLAGS"] += " --xla_backend_optimization_level=0"
 os.environ["GAN_JAX_CACHE"] = str(pathlib.Path(__file__).parent.parent / ".cache")
 
 import jax

@@ -291,7 +291,7 @@ def test_few_labels_of_digits_go_far():
     train, test = load("digits", "train"), load("digits", "test")
     flat = lambda images: images.reshape(len(images), -1).astype(np.float64)
     errors = []
-    for seed in (0, 1, 2):
+    for seed in (0, 1):
         chosen = dataclasses.replace(config, seed=seed, label_seed=seed)
         gan, data, known = build(chosen), resident(chosen), labelled(train, chosen)
         state = init_state(gan, jax.random.key(seed), abstract_batch(chosen, gan.shape))
