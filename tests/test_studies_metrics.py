@@ -23,10 +23,11 @@ def test_a_missing_package_is_said_to_be(tmp_path):
 
 
 def test_times_of_some_metrics(capsys, monkeypatch):
-    monkeypatch.setattr(sys, "argv", ["metric_times", "--count", "600", "--features", "4", "--metrics", "is,pr"])
+    monkeypatch.setattr(sys, "argv", ["metric_times", "--count", "600", "--features", "4", "--metrics", "is,pr,modes"])
     assert metric_times.main() == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith("600 x 4 on ") and [line.split()[0] for line in lines[2:]] == ["is", "pr"]
+    assert lines[0].startswith("600 x 4 on ") and [line.split()[0] for line in lines[2:]] == ["is", "pr", "modes"]
+    assert lines[-1].endswith("left out: the samples are too few to count modes")
     monkeypatch.setattr(sys, "argv", ["metric_times", "--metrics", "iss"])
     with pytest.raises(SystemExit) as refusal:
         metric_times.main()
