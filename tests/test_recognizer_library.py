@@ -117,4 +117,3 @@ def test_the_code_that_decides_weights_and_features_is_all_in_the_keys():
     assert there - {f"recognizers/{name}.py" for name in about} == {
         file for file in library.TRAINING_CODE + library.REFERENCE_CODE if file.startswith("recognizers/")
     }
-    assert len(library._digests(library.TRAINING_CODE)) == len(library.TRAINING_CODE)

@@ -4,7 +4,7 @@ uv run train.py mnist_ssl100
 
 One core of an AMD EPYC, 41 to 43 minutes: with three choices of labels (`--label-seed` 0, 1, 2) 1.30, 1.20 and 2.31 % of the 10,000 test
 images are wrongly classified, 1.60 % in the mean. Published: 0.93 % (Salimans et al. 2016), after far longer training. docs/recognition.md
-has what each term does.
+has what was tried.
 """
 
 from gan_jax.config import Augmentation, Config, Network, Optimizer, Penalty, Schedule
