@@ -1,4 +1,6 @@
-"""Measure training steps, the whole training loop, or the convolutions, and tell what was measured on what."""
+"""Measure training steps, the whole training loop, or the convolutions, and tell what was measured
+on what.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,7 @@ from typing import Annotated, Any
 import tyro
 
 from gan_jax import command_line
-from gan_jax.config import ConfigError, one_of
+from gan_jax.errors import ConfigError, one_of
 
 Flag = Annotated[bool, tyro.conf.FlagCreatePairsOff]
 
@@ -65,9 +67,13 @@ class Options:
     json: pathlib.Path | None = None
     """File to which each result is added as a line of JSON."""
     profile: pathlib.Path | None = None
-    """Folder for traces, one folder inside for each combination; what a step's time goes to is printed too."""
+    """Folder for traces, one folder inside for each combination; what a step's time goes to is
+    printed too.
+    """
     lazy: Flag = False
-    """Instead of bare steps: the compiled loop with R1 at some updates of D and several of them a step, beside its parts."""
+    """Instead of bare steps: the compiled loop with R1 at some updates of D and several of them a
+    step, beside its parts.
+    """
     every: str = "0,4,16"
     """Of --lazy: R1 at every so many updates of D; 0 for none."""
     d_steps: str = "1,2,5"
@@ -97,7 +103,9 @@ def measure_steps(options: Options) -> int:
 
     combinations = list(
         itertools.product(
-            *nets(options), numbers("steps_per_call", options.steps_per_call), numbers("seeds", options.seeds)
+            *nets(options),
+            numbers("steps_per_call", options.steps_per_call),
+            numbers("seeds", options.seeds),
         )
     )
     at_least_one("runs", options.runs)
@@ -146,7 +154,7 @@ def nets(options: Options) -> tuple[list[str], list[int], list[str]]:
 
 def measure_loop(options: Options) -> int:
     from gan_jax.benchmarks import loop
-    from gan_jax.configs import recipe
+    from gan_jax.recipes import recipe
 
     record = loop.measure_loop(recipe(options.recipe))
     print("\n".join(f"{key:>18}  {cell(value)}" for key, value in record.items()))
@@ -159,8 +167,14 @@ def measure_ops(options: Options) -> int:
     from gan_jax.benchmarks.steps import environment
     from gan_jax.build import PRECISIONS
 
-    for precision in [one_of("precision", name, PRECISIONS) for name in options.precision.split(",")]:
-        print("  ".join(f"{name} {value}" for name, value in environment().items()), " precision", precision)
+    for precision in [
+        one_of("precision", name, PRECISIONS) for name in options.precision.split(",")
+    ]:
+        print(
+            "  ".join(f"{name} {value}" for name, value in environment().items()),
+            " precision",
+            precision,
+        )
         print(ops.table(()), flush=True)
         for cases, width in [*(((case,), None) for case in ops.CASES), ((), 32)]:
             rows = ops.compare_ops(cases, width=width, dtype=PRECISIONS[precision])

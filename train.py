@@ -15,7 +15,7 @@ import tyro
 
 from gan_jax import command_line, sweeps
 from gan_jax.config import Config, to_dict
-from gan_jax.configs import SUMMARIES, recipe
+from gan_jax.recipes import SUMMARIES, recipe
 from gan_jax.sweeps import Population
 
 DEFAULT = "digits_dcgan"
@@ -32,13 +32,19 @@ class Options:
     dry_run: Annotated[bool, tyro.conf.FlagCreatePairsOff]
     """Print the config, the networks' parameter counts and the devices, and write nothing."""
     fsdp: Annotated[bool, tyro.conf.FlagCreatePairsOff]
-    """Divide weights, optimizer states and moving average among the devices, for networks that outgrow one."""
+    """Divide weights, optimizer states and moving average among the devices, for networks that
+    outgrow one.
+    """
     on_divergence: str
-    """stop: what is not finite ends the run, other signs of trouble are told; rollback: either goes back to the last good checkpoint."""
+    """stop: what is not finite ends the run, other signs of trouble are told; rollback: either goes
+    back to the last good checkpoint.
+    """
     distributed: Annotated[bool, tyro.conf.FlagCreatePairsOff]
     """Join the processes that SLURM, Open MPI or a TPU pod started."""
     coordinator: str | None
-    """HOST:PORT of process 0, to join processes started by hand, each with --num-processes and --process-id."""
+    """HOST:PORT of process 0, to join processes started by hand, each with --num-processes and
+    --process-id.
+    """
     num_processes: int | None
     """Processes of this run."""
     process_id: int | None
@@ -48,13 +54,16 @@ class Options:
     seeds: int
     """GANs trained at once, with this seed and those that follow."""
     sweep: tuple[str, ...]
-    """Numbers of the training step that vary among GANs trained at once, PATH=VALUE,VALUE,... as in g_optimizer.lr=1e-4,2e-4: all
-    combinations, each with all seeds."""
+    """Numbers of the training step that vary among GANs trained at once, PATH=VALUE,VALUE,... as in
+    g_optimizer.lr=1e-4,2e-4: all combinations, each with all seeds.
+    """
     config: Annotated[Config, tyro.conf.arg(name="")]
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Exit code 0: trained, or stopped by a signal and saved; 1: diverged; 2: wrong input, and nothing was written; 3: lost a process."""
+    """Exit code 0: trained, or stopped by a signal and saved; 1: diverged; 2: wrong input, and
+    nothing was written; 3: lost a process.
+    """
     argv = sys.argv[1:] if argv is None else argv
     command_line.plain_warnings()
     with command_line.one_sentence_errors("train.py"):
@@ -94,7 +103,9 @@ def parse(argv: list[str]) -> Options:
 
 
 def population_of(options: Options) -> Population | None:
-    """None for a single GAN. A CPU becomes a device for each of its cores, among which the members are divided."""
+    """None for a single GAN. A CPU becomes a device for each of its cores, among which the members
+    are divided.
+    """
     population = Population(options.seeds, sweeps.from_text(options.sweep))
     members = len(population.members(options.config))
     if population == Population():
@@ -106,7 +117,7 @@ def population_of(options: Options) -> Population | None:
 def connect(options: Options) -> None:
     given = options.coordinator, options.num_processes, options.process_id
     if options.distributed or any(value is not None for value in given):
-        from gan_jax import processes
+        from gan_jax.devices import processes
 
         processes.connect(*given, patience=options.patience)
 
@@ -114,7 +125,8 @@ def connect(options: Options) -> None:
 def dry_run(options: Options, population: Population | None) -> int:
     import jax
 
-    from gan_jax import parallel, run_folder
+    from gan_jax.devices import parallel
+    from gan_jax.runs import folder as run_folder
 
     config, devices = options.config, jax.devices()
     print(json.dumps(to_dict(config), indent=2))
@@ -124,7 +136,10 @@ def dry_run(options: Options, population: Population | None) -> int:
         count = sum(leaf.size for leaf in jax.tree.leaves(getattr(state, player).params))
         print(f"{player}: {count // members:,} parameters")
     if population:
-        print(f"members: {members}, seeds {config.seed} to {config.seed + population.seeds - 1}", *population.names())
+        print(
+            f"members: {members}, seeds {config.seed} to {config.seed + population.seeds - 1}",
+            *population.names(),
+        )
     else:
         parallel.mesh(config.batch_size, config.micro_batches)
     print(f"devices: {len(devices)} {devices[0].device_kind}")
@@ -134,8 +149,9 @@ def dry_run(options: Options, population: Population | None) -> int:
 
 
 def train(options: Options, population: Population | None, argv: list[str]) -> int:
-    from gan_jax import memory, processes, training
-    from gan_jax.logs import duration
+    from gan_jax.devices import memory, processes
+    from gan_jax.runs.logs import duration
+    from gan_jax.training import loop as training
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     again = "uv run train.py " + shlex.join(a for a in argv if a != "--overwrite")
@@ -150,14 +166,21 @@ def train(options: Options, population: Population | None, argv: list[str]) -> i
             on_divergence=options.on_divergence,
         )
     except processes.PeerLost as error:
-        print(f"train.py: {error}; to go on from the last checkpoint, start all again.", file=sys.stderr, flush=True)
+        print(
+            f"train.py: {error}; to go on from the last checkpoint, start all again.",
+            file=sys.stderr,
+            flush=True,
+        )
         os._exit(3)  # threads of orbax and jax would wait for the lost process
     except training.Diverged as error:
         print(f"train.py: {error}; the last good checkpoint is kept in {workdir}.", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         command_line.ignore_signals()
-        print(f"\nStopped before the first step; nothing was lost. To start again: {again}", flush=True)
+        print(
+            f"\nStopped before the first step; nothing was lost. To start again: {again}",
+            flush=True,
+        )
         os._exit(0)  # the compiler may be at work in a thread, which nothing can stop
     if not processes.first():
         return 0
@@ -167,9 +190,13 @@ def train(options: Options, population: Population | None, argv: list[str]) -> i
         return 0
     print(f"\nTrained for {outcome.step:,} steps in {duration(outcome.seconds)}.")
     if outcome.failed:
-        print(f"Failed:       members {', '.join(map(str, outcome.failed))}; members.jsonl says how")
+        print(
+            f"Failed:       members {', '.join(map(str, outcome.failed))}; members.jsonl says how"
+        )
     of = {"process_peak_mib": "of this process", "device_peak_mib": "of the first device"}
-    print(f"Peak memory:  {', '.join(f'{mib:,.0f} MiB {of[key]}' for key, mib in memory.peaks().items())}")
+    print(
+        f"Peak memory:  {', '.join(f'{mib:,.0f} MiB {of[key]}' for key, mib in memory.peaks().items())}"
+    )
     print(f"Samples:      {training.picture(workdir, outcome.step, 'best' if population else '')}")
     print(f"Checkpoints:  {workdir / 'checkpoints'}")
     print(f"Evaluate it:  uv run eval.py {shlex.quote(str(workdir))}")

@@ -9,16 +9,34 @@
 """
 
 from gan_jax.build import build
-from gan_jax.config import Augmentation, Config, ConfigError, Network, Optimizer, Penalty, Schedule
-from gan_jax.configs import recipe
+from gan_jax.config import Augmentation, Config, Network, Optimizer, Penalty, Schedule
 from gan_jax.data import batches, describe, resident
-from gan_jax.evaluate import Evaluation, evaluate
-from gan_jax.gan import Gan, init_state
-from gan_jax.population import build_members, init_population, member, train_population, with_seeds
-from gan_jax.run_folder import load
+from gan_jax.engine.gan import Gan, init_state
+from gan_jax.engine.population import (
+    build_members,
+    init_population,
+    member,
+    train_population,
+    with_seeds,
+)
+from gan_jax.engine.train_step import generate, sample, train_step, train_steps
+from gan_jax.errors import ConfigError
+from gan_jax.evaluation.judge import Evaluation, evaluate
+from gan_jax.recipes import recipe
+from gan_jax.runs.folder import load
 from gan_jax.sweeps import Population
-from gan_jax.train_step import generate, sample, train_step, train_steps
-from gan_jax.types import Augment, Batch, Critique, DContext, GanState, GContext, Loss, Regularizer, Term, Tunable
+from gan_jax.types import (
+    Augment,
+    Batch,
+    Critique,
+    DContext,
+    GanState,
+    GContext,
+    Loss,
+    Regularizer,
+    Term,
+    Tunable,
+)
 
 __version__ = "0.1.0"
 

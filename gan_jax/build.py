@@ -1,4 +1,6 @@
-"""From names to objects: the only place where a string of a `Config` becomes a network, a loss or an optimizer."""
+"""From names to objects: the only place where a string of a `Config` becomes a network, a loss or
+an optimizer.
+"""
 
 from __future__ import annotations
 
@@ -13,19 +15,21 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from gan_jax import scalars, types
-from gan_jax.augment import AUGMENTS, STRENGTHS
-from gan_jax.config import Augmentation, Config, ConfigError, Dynamics, Network, Optimizer, Penalty, one_of
+from gan_jax import types
+from gan_jax.config import Augmentation, Config, Dynamics, Network, Optimizer, Penalty
 from gan_jax.data import check_flip, describe, example_dtype, padded_shape
-from gan_jax.dynamics import DYNAMICS
-from gan_jax.gan import Gan, init_state
-from gan_jax.losses import LOSSES
+from gan_jax.engine import scalars
+from gan_jax.engine.gan import Gan, init_state
+from gan_jax.engine.train_step import train_step
+from gan_jax.errors import ConfigError, one_of
 from gan_jax.models import MODELS
-from gan_jax.nn.conditioning import CONDITIONINGS
 from gan_jax.nn.norms import NORMS
-from gan_jax.optimizers import tunable
-from gan_jax.regularizers import G_REGULARIZERS, REGULARIZERS
-from gan_jax.train_step import train_step
+from gan_jax.parts.augment import AUGMENTS, STRENGTHS
+from gan_jax.parts.conditioning import CONDITIONINGS
+from gan_jax.parts.dynamics import DYNAMICS
+from gan_jax.parts.losses import LOSSES
+from gan_jax.parts.optimizers import tunable
+from gan_jax.parts.regularizers import G_REGULARIZERS, REGULARIZERS
 from gan_jax.types import Augment, Batch, Regularizer, Scalar, Term, Tunable
 
 PRECISIONS = {"fp32": jnp.float32, "bf16": jnp.bfloat16}
@@ -44,9 +48,11 @@ _POSITIVE = (
 
 @functools.cache
 def build(config: Config) -> Gan:
-    """The GAN that a config describes; equal configs give the same object, hence share their compilations.
+    """The GAN that a config describes; equal configs give the same object, hence share their
+    compilations.
 
-    One step is traced abstractly, so that what does not fit together is refused here, before anything is compiled.
+    One step is traced abstractly, so that what does not fit together is refused here, before
+    anything is compiled.
 
     Raises:
       ConfigError: in one sentence, naming the field, its value and what would be accepted.
@@ -64,12 +70,18 @@ def build(config: Config) -> Gan:
     _check_labels(config, description.num_classes)
     num_classes = description.num_classes if conditioning.g_labels else 0
     generator, discriminator = (
-        MODELS[one_of(f"{field}.name", getattr(config, field).name, MODELS)] for field in ("generator", "discriminator")
+        MODELS[one_of(f"{field}.name", getattr(config, field).name, MODELS)]
+        for field in ("generator", "discriminator")
     )
     dtype = PRECISIONS[one_of("precision", config.precision, PRECISIONS)]
     gan = Gan(
         generator=_network(
-            "generator", config.generator, generator.generator, shape=shape, num_classes=num_classes, dtype=dtype
+            "generator",
+            config.generator,
+            generator.generator,
+            shape=shape,
+            num_classes=num_classes,
+            dtype=dtype,
         ),
         discriminator=_network(
             "discriminator",
@@ -103,7 +115,9 @@ def build(config: Config) -> Gan:
     return gan
 
 
-def abstract_batch(config: Config, shape: tuple[int, ...], sharding: jax.sharding.Sharding | None = None) -> Batch:
+def abstract_batch(
+    config: Config, shape: tuple[int, ...], sharding: jax.sharding.Sharding | None = None
+) -> Batch:
     """A training batch's shapes and dtypes, without data."""
     lead = (config.d_steps, config.batch_size)
     return Batch(
@@ -119,13 +133,19 @@ def _trace(gan: Gan, config: Config) -> None:
 
 
 def _network(field: str, network: Network, module: type[nn.Module], **given: Any) -> nn.Module:
-    """The module with those fields of ``network`` that are set; a field it does not have is refused."""
+    """The module with those fields of ``network`` that are set; a field it does not have is
+    refused.
+    """
     known = {f.name for f in dataclasses.fields(module)}
-    options = {k: v for k, v in dataclasses.asdict(network).items() if k != "name" and v is not None}
+    options = {
+        k: v for k, v in dataclasses.asdict(network).items() if k != "name" and v is not None
+    }
     for name, value in options.items():
         if name not in known:
             accepted = sorted(known & {f.name for f in dataclasses.fields(Network)} - {"name"})
-            raise ConfigError(f"{field}.{name}: {network.name} has no such field; accepted: {', '.join(accepted)}.")
+            raise ConfigError(
+                f"{field}.{name}: {network.name} has no such field; accepted: {', '.join(accepted)}."
+            )
         if type(value) is int:
             _at_least(f"{field}.{name}", value, 1)
         if type(value) is float:
@@ -136,12 +156,23 @@ def _network(field: str, network: Network, module: type[nn.Module], **given: Any
 
 
 def _optimizer(field: str, optimizer: Optimizer) -> Tunable:
-    intervals = {"lr": "(0, inf)", "eps": "(0, inf)", "momentum": "(-1, 1)", "weight_decay": "[0, inf)"}
-    numbers = {f.name: getattr(optimizer, f.name) for f in dataclasses.fields(optimizer) if f.name != "name"}
+    intervals = {
+        "lr": "(0, inf)",
+        "eps": "(0, inf)",
+        "momentum": "(-1, 1)",
+        "weight_decay": "[0, inf)",
+    }
+    numbers = {
+        f.name: getattr(optimizer, f.name)
+        for f in dataclasses.fields(optimizer)
+        if f.name != "name"
+    }
     numbers = {name: value for name, value in numbers.items() if value is not None}
     for name, value in numbers.items():
         _scalar(f"{field}.{name}", value, intervals.get(name, "[0, 1)"))
-    return tunable(field, optimizer.name, {"learning_rate" if k == "lr" else k: v for k, v in numbers.items()})
+    return tunable(
+        field, optimizer.name, {"learning_rate" if k == "lr" else k: v for k, v in numbers.items()}
+    )
 
 
 def _terms(
@@ -149,7 +180,9 @@ def _terms(
 ) -> tuple[Term, ...]:
     names = [p.name for p in penalties]
     if len(set(names)) < len(names):
-        raise ConfigError(f"{field}: {', '.join(names)} names one twice; accepted: each at most once.")
+        raise ConfigError(
+            f"{field}: {', '.join(names)} names one twice; accepted: each at most once."
+        )
     return tuple(_term(f"{field}.{i}", penalty, known) for i, penalty in enumerate(penalties))
 
 
@@ -169,7 +202,9 @@ def _term(field: str, penalty: Penalty, known: dict[str, Callable[..., Regulariz
 def _augments(augmentations: tuple[Augmentation, ...]) -> tuple[Augment, ...]:
     names = [a.name for a in augmentations]
     if len(set(names)) < len(names):
-        raise ConfigError(f"augmentations: {', '.join(names)} names one twice; accepted: each at most once.")
+        raise ConfigError(
+            f"augmentations: {', '.join(names)} names one twice; accepted: each at most once."
+        )
     for i, augmentation in enumerate(augmentations):
         one_of(f"augmentations.{i}", augmentation.name, AUGMENTS)
         _scalar(f"augmentations.{i}.strength", augmentation.strength, STRENGTHS[augmentation.name])
@@ -195,7 +230,9 @@ def _check_numbers(config: Config) -> None:
     for field in _POSITIVE:
         _at_least(field, getattr(config, field), 1)
     if not 0 <= config.seed < 2**32:
-        raise ConfigError(f"seed: {config.seed} is not a number of 32 bits; accepted: 0 to {2**32 - 1}.")
+        raise ConfigError(
+            f"seed: {config.seed} is not a number of 32 bits; accepted: 0 to {2**32 - 1}."
+        )
     for field in ("ema", "d_ema"):
         _scalar(field, getattr(config, field), "[0, inf)")
     if config.g_loss_weight is not None:
@@ -210,7 +247,9 @@ def _check_numbers(config: Config) -> None:
 
 
 def _check_labels(config: Config, num_classes: int) -> None:
-    """Refuses few labels where all are needed or none is looked at, and numbers of them that cannot be had."""
+    """Refuses few labels where all are needed or none is looked at, and numbers of them that cannot
+    be had.
+    """
     if not config.labels and not config.labelled_batch and not config.label_seed:
         return
     known = [name for name, conditioning in CONDITIONINGS.items() if conditioning.few]
@@ -229,7 +268,9 @@ def _check_labels(config: Config, num_classes: int) -> None:
             f"accepted: 1 to {config.batch_size - 1}, where labels is not 0."
         )
     if not 0 <= config.label_seed < 2**32:
-        raise ConfigError(f"label_seed: {config.label_seed} is not a number of 32 bits; accepted: 0 to {2**32 - 1}.")
+        raise ConfigError(
+            f"label_seed: {config.label_seed} is not a number of 32 bits; accepted: 0 to {2**32 - 1}."
+        )
 
 
 def _at_least(field: str, value: int, least: int) -> None:

@@ -1,7 +1,8 @@
-"""Checkpoints: written by orbax in the background, sealed with digests, restored bit by bit. The only file that imports orbax.
+"""Checkpoints: written by orbax in the background, sealed with digests, restored bit by bit. The
+only file that imports orbax.
 
-Orbax commits a checkpoint by renaming a folder, so a killed process leaves whole ones only. It does not notice bytes that change
-later; the seal, a list of every file's length and SHA-256, does.
+Orbax commits a checkpoint by renaming a folder, so a killed process leaves whole ones only. It does
+not notice bytes that change later; the seal, a list of every file's length and SHA-256, does.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import shutil
 
 import orbax.checkpoint as ocp
 
-from gan_jax import processes
+from gan_jax.devices import processes
 from gan_jax.types import GanState, PyTree
 
 SEAL = "seal.json"
@@ -30,11 +31,15 @@ def steps(folder: pathlib.Path) -> list[int]:
     """Steps of the checkpoints in a folder, oldest first; empty where there is no such folder."""
     if not folder.is_dir():
         return []
-    return sorted(int(path.name) for path in folder.iterdir() if path.name.isdigit() and path.is_dir())
+    return sorted(
+        int(path.name) for path in folder.iterdir() if path.name.isdigit() and path.is_dir()
+    )
 
 
 def set_aside(folder: pathlib.Path, newest: int, name: str = "damaged") -> None:
-    """Renames checkpoints of later steps than ``newest``, which shall not be restored, to ``NAME_STEP``, and removes unfinished ones."""
+    """Renames checkpoints of later steps than ``newest``, which shall not be restored, to
+    ``NAME_STEP``, and removes unfinished ones.
+    """
     for step in steps(folder):
         if step > newest:
             shutil.rmtree(folder / f"{name}_{step}", ignore_errors=True)
@@ -44,13 +49,17 @@ def set_aside(folder: pathlib.Path, newest: int, name: str = "damaged") -> None:
 
 
 class Writer:
-    """Saves states in the background and keeps the newest ``keep``; a context manager that waits for the last one."""
+    """Saves states in the background and keeps the newest ``keep``; a context manager that waits
+    for the last one.
+    """
 
     def __init__(self, folder: pathlib.Path, keep: int):
         self._folder, self._step = folder.absolute(), 0
         options = ocp.CheckpointManagerOptions(
             max_to_keep=keep,
-            async_options=ocp.AsyncOptions(post_finalization_callback=lambda: _seal(self._folder, self._step)),
+            async_options=ocp.AsyncOptions(
+                post_finalization_callback=lambda: _seal(self._folder, self._step)
+            ),
         )
         self._manager = ocp.CheckpointManager(self._folder, options=options)
 
@@ -58,7 +67,9 @@ class Writer:
         """Copies the state and returns; the caller may donate it at once."""
         self._manager.wait_until_finished()
         self._step = step
-        self._manager.save(step, args=ocp.args.Composite(state=ocp.args.StandardSave(_stored(state))))
+        self._manager.save(
+            step, args=ocp.args.Composite(state=ocp.args.StandardSave(_stored(state)))
+        )
 
     def __enter__(self) -> Writer:
         return self
@@ -77,7 +88,8 @@ def restore(folder: pathlib.Path, step: int, like: PyTree) -> PyTree:
       like: the state's abstract tree; each leaf's sharding says where the array goes.
 
     Raises:
-      Damaged: if a file was changed since it was saved, or orbax cannot make a state of this shape from the files.
+      Damaged: if a file was changed since it was saved, or orbax cannot make a state of this shape
+        from the files.
     """
     path = folder.absolute() / str(step)
     _check_seal(path)
@@ -86,18 +98,20 @@ def restore(folder: pathlib.Path, step: int, like: PyTree) -> PyTree:
             args = ocp.args.Composite(state=ocp.args.StandardRestore(_stored(like)))
             restored = checkpointer.restore(path, args=args)["state"]
             return type(like)(**restored) if isinstance(like, GanState) else restored
-    except (
-        Exception
-    ) as error:  # orbax raises what its parts raise: KeyError, JSONDecodeError, ValueError, plain Exception
+    except Exception as error:  # orbax raises what its parts raise: KeyError, JSONDecodeError, ValueError, plain Exception
         raise Damaged(str(error).strip("\"'").partition("\n")[0].partition(". ")[0]) from error
 
 
 def _stored(state: PyTree) -> PyTree:
-    """A state as it lies in files: what came later is left out where it is None, as in files from before."""
+    """A state as it lies in files: what came later is left out where it is None, as in files from
+    before.
+    """
     if not isinstance(state, GanState):
         return state
     fields = {f.name: getattr(state, f.name) for f in dataclasses.fields(state)}
-    return {name: value for name, value in fields.items() if value is not None or name not in _LATER}
+    return {
+        name: value for name, value in fields.items() if value is not None or name not in _LATER
+    }
 
 
 def _digest(file: pathlib.Path) -> str:
@@ -106,13 +120,20 @@ def _digest(file: pathlib.Path) -> str:
 
 
 def _seal(folder: pathlib.Path, step: int) -> None:
-    """Seals a checkpoint that all have written and that is not yet committed. What orbax changes on committing is left out."""
+    """Seals a checkpoint that all have written and that is not yet committed. What orbax changes on
+    committing is left out.
+    """
     if not processes.first():
         return
     (path,) = folder.glob(f"{step}.orbax-checkpoint-tmp*")
-    files = [file for file in sorted(path.rglob("*")) if file.is_file() and file.name not in _CHANGED_BY_COMMIT]
+    files = [
+        file
+        for file in sorted(path.rglob("*"))
+        if file.is_file() and file.name not in _CHANGED_BY_COMMIT
+    ]
     seal = {
-        file.relative_to(path).as_posix(): {"bytes": file.stat().st_size, "sha256": _digest(file)} for file in files
+        file.relative_to(path).as_posix(): {"bytes": file.stat().st_size, "sha256": _digest(file)}
+        for file in files
     }
     (path / SEAL).write_text(json.dumps(seal, indent=1))
 

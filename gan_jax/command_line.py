@@ -1,4 +1,6 @@
-"""What the scripts share: errors as one sentence, warnings as one line, compilations that outlive the process."""
+"""What the scripts share: errors as one sentence, warnings as one line, compilations that outlive
+the process.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +12,11 @@ import sys
 import warnings
 from collections.abc import Iterator
 
-from gan_jax.config import ConfigError
+from gan_jax.errors import ConfigError
 
 _LIBRARY = "xla_cpu_experimental_ynn_fusion_type"
-# Versions of jaxlib from and to which XLA is known to have this flag; where it is unknown, XLA ends the process.
+# Versions of jaxlib from and to which XLA is known to have this flag; where it is unknown, XLA ends
+# the process.
 _LIBRARY_KNOWN = (0, 10), (0, 12)
 
 
@@ -29,14 +32,18 @@ def one_sentence_errors(program: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def closed_pipe_ends() -> Iterator[None]:
-    """Where nobody reads stdout any more, as behind ``| head``, the program ends with the exit code that a shell gives for it."""
+    """Where nobody reads stdout any more, as behind ``| head``, the program ends with the exit code
+    that a shell gives for it.
+    """
     try:
         try:
             yield
         finally:
             sys.stdout.flush()
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the flush at exit would complain
+        os.dup2(
+            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
+        )  # or the flush at exit would complain
         raise SystemExit(128 + signal.SIGPIPE) from None
 
 
@@ -52,7 +59,9 @@ def plain_warnings() -> None:
 
 
 def keep_compilations() -> None:
-    """Compiled programs are kept in the user's cache folder (``GAN_JAX_CACHE``), so that the next start is a fast one."""
+    """Compiled programs are kept in the user's cache folder (``GAN_JAX_CACHE``), so that the next
+    start is a fast one.
+    """
     import jax
 
     from gan_jax.data.cache import cache_folder
@@ -62,10 +71,12 @@ def keep_compilations() -> None:
 
 
 def fast_cpu() -> None:
-    """XLA's CPU backend computes convolutions, products and sums by a library, YNNPACK; here the library gets sums alone.
+    """XLA's CPU backend computes convolutions, products and sums by a library, YNNPACK; here the
+    library gets sums alone.
 
-    XLA's own convolutions and products are faster for the networks of `benchmark.py` (docs/performance.md). Must come before jax
-    first computes; what ``XLA_FLAGS`` says of it already is left as it is. Of no effect on other backends.
+    XLA's own convolutions and products are faster for the networks of `benchmark.py`
+    (docs/performance.md). Must come before jax first computes; what ``XLA_FLAGS`` says of it
+    already is left as it is. Of no effect on other backends.
     """
     flags = os.environ.get("XLA_FLAGS", "")
     version = tuple(int(part) for part in importlib.metadata.version("jaxlib").split(".")[:2])
@@ -74,10 +85,11 @@ def fast_cpu() -> None:
 
 
 def divide_cpu(most: int) -> None:
-    """Makes the CPU a device for each core, at most so many, where nothing else says how many there are.
+    """Makes the CPU a device for each core, at most so many, where nothing else says how many there
+    are.
 
-    Independent work on each then runs at the same time; a single program leaves cores idle between small operations. Must come before
-    jax is first asked for devices.
+    Independent work on each then runs at the same time; a single program leaves cores idle between
+    small operations. Must come before jax is first asked for devices.
     """
     import jax
 
@@ -85,6 +97,12 @@ def divide_cpu(most: int) -> None:
         "xla_force_host_platform_device_count" not in os.environ.get("XLA_FLAGS", "")
         and jax.config.jax_num_cpu_devices < 1
     ):
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        with contextlib.suppress(RuntimeError):  # jax was asked before: as they are, they serve as well, if not as fast
+        cores = (
+            len(os.sched_getaffinity(0))
+            if hasattr(os, "sched_getaffinity")
+            else os.cpu_count() or 1
+        )
+        with contextlib.suppress(
+            RuntimeError
+        ):  # jax was asked before: as they are, they serve as well, if not as fast
             jax.config.update("jax_num_cpu_devices", max(1, min(cores, most)))

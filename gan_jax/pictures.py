@@ -37,7 +37,9 @@ def grid(images: np.ndarray, columns: int) -> np.ndarray:
     """
     images = to_uint8(images)
     if images.ndim != 4 or images.shape[-1] not in (1, 3) or 0 in images.shape or columns < 1:
-        raise ValueError(f"images of shape {images.shape} in {columns} columns are no grid of [n, h, w, 1 or 3].")
+        raise ValueError(
+            f"images of shape {images.shape} in {columns} columns are no grid of [n, h, w, 1 or 3]."
+        )
     factor = max(1, -(-MIN_SIDE // min(images.shape[1:3])))
     images = images.repeat(factor, axis=1).repeat(factor, axis=2)
     n, h, w, c = images.shape
@@ -49,10 +51,11 @@ def grid(images: np.ndarray, columns: int) -> np.ndarray:
 
 
 def points(samples: np.ndarray, real: np.ndarray) -> np.ndarray:
-    """Samples over real examples: a histogram of numbers, or the first two coordinates of vectors in the plane.
+    """Samples over real examples: a histogram of numbers, or the first two coordinates of vectors
+    in the plane.
 
-    The frame is that of the real points, so that pictures of different steps compare; how many samples lie outside of it, or are not
-    finite, stands above.
+    The frame is that of the real points, so that pictures of different steps compare; how many
+    samples lie outside of it, or are not finite, stands above.
 
     Args:
       samples: ``[n, d]`` floats.
@@ -61,7 +64,9 @@ def points(samples: np.ndarray, real: np.ndarray) -> np.ndarray:
     Returns:
       ``[480, 480, 3]`` uint8.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg  # without pyplot, which would keep every figure
+    from matplotlib.backends.backend_agg import (
+        FigureCanvasAgg,
+    )  # without pyplot, which would keep every figure
     from matplotlib.figure import Figure
 
     samples, real = samples[:, :2], real[:, :2]
@@ -80,7 +85,9 @@ def points(samples: np.ndarray, real: np.ndarray) -> np.ndarray:
         axes.scatter(*samples[inside].T, s=4, color="C0", alpha=0.6, linewidths=0)
         axes.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), aspect="equal")
     axes.set_title(
-        f"{len(samples):,} samples" + (f", {np.sum(~inside):,} outside" if not inside.all() else ""), fontsize=9
+        f"{len(samples):,} samples"
+        + (f", {np.sum(~inside):,} outside" if not inside.all() else ""),
+        fontsize=9,
     )
     canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()

@@ -1,4 +1,5 @@
-"""Strict settings for every test: four fake devices, ranks never promoted, caches of their own that outlast a run.
+"""Strict settings for every test: four fake devices, ranks never promoted, caches of their own that
+outlast a run.
 
 Programs are compiled with few of LLVM's optimizations: a test compiles much and computes little.
 """
@@ -8,7 +9,9 @@ import pathlib
 import signal
 
 os.environ["JAX_PLATFORMS"] = "cpu"
-os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=4"
+os.environ["XLA_FLAGS"] = (
+    os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=4"
+)
 os.environ["XLA_FLAGS"] += " --xla_backend_optimization_level=0"
 os.environ["GAN_JAX_CACHE"] = str(pathlib.Path(__file__).parent.parent / ".cache")
 
@@ -26,14 +29,18 @@ jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
 
 @pytest.fixture(scope="module", autouse=True)
 def _forget_compilations():
-    """Compiled programs take memory maps, of which a process has some 65,000: more than the whole suite may keep."""
+    """Compiled programs take memory maps, of which a process has some 65,000: more than the whole
+    suite may keep.
+    """
     yield
     jax.clear_caches()
 
 
 @pytest.fixture
 def signals_as_before(monkeypatch):
-    """For scripts that run in this process: what they do on SIGTERM, and that they end deaf to signals, ends with the test."""
+    """For scripts that run in this process: what they do on SIGTERM, and that they end deaf to
+    signals, ends with the test.
+    """
     former = signal.getsignal(signal.SIGTERM)
     monkeypatch.setattr(command_line, "ignore_signals", lambda: None)
     yield

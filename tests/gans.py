@@ -4,10 +4,10 @@ import jax
 import numpy as np
 import optax
 
-from gan_jax.gan import Gan
-from gan_jax.losses import nonsaturating
+from gan_jax.engine.gan import Gan
 from gan_jax.models import dcgan, mlp
-from gan_jax.nn.conditioning import ProjectionHead, UnconditionalHead
+from gan_jax.nn.heads import ProjectionHead, UnconditionalHead
+from gan_jax.parts.losses import nonsaturating
 from gan_jax.types import Batch
 
 SHAPE = (8, 8, 1)
@@ -33,7 +33,9 @@ def small_mlp(**changes):
 
 
 def small_dcgan(**changes):
-    """Batch norm in both players, conditional, trained by SGD: Adam would turn rounding of near-zero gradients into full steps."""
+    """Batch norm in both players, conditional, trained by SGD: Adam would turn rounding of
+    near-zero gradients into full steps.
+    """
     fields = dict(
         generator=dcgan.Generator(SHAPE, num_classes=10, width=8, base=2),
         discriminator=dcgan.Discriminator(ProjectionHead(10), width=8, base=2),
@@ -44,5 +46,7 @@ def small_dcgan(**changes):
 
 def arrays(tree):
     """All leaves as numpy arrays, random keys by their data."""
-    data = lambda a: jax.random.key_data(a) if jax.dtypes.issubdtype(a.dtype, jax.dtypes.prng_key) else a
+    data = lambda a: (
+        jax.random.key_data(a) if jax.dtypes.issubdtype(a.dtype, jax.dtypes.prng_key) else a
+    )
     return [np.asarray(data(a)) for a in jax.tree.leaves(tree)]

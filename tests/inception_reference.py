@@ -1,7 +1,9 @@
-"""Weights and images made by a formula, and what PyTorch's FID Inception (torch-fidelity) makes of them.
+"""Weights and images made by a formula, and what PyTorch's FID Inception (torch-fidelity) makes of
+them.
 
-The weights have PyTorch's names and orders. As a script, in an environment with numpy, torch and torch-fidelity (0.4.0;
-``pip install --no-deps torch-fidelity`` spares torchvision), it writes the activations that the tests compare with ::
+The weights have PyTorch's names and orders. As a script, in an environment with numpy, torch and
+torch-fidelity (0.4.0; ``pip install --no-deps torch-fidelity`` spares torchvision), it writes the
+activations that the tests compare with ::
 
   python tests/inception_reference.py tests/inception_reference.json
 """
@@ -18,7 +20,9 @@ EVERY = 16  # features and logits of which one is stored
 
 
 def integers(name: str, shape: tuple[int, ...]) -> np.ndarray:
-    """Uint32 that look random: MurmurHash3's finalizer of the position, xor the checksum of the name."""
+    """Uint32 that look random: MurmurHash3's finalizer of the position, xor the checksum of the
+    name.
+    """
     x = np.arange(np.prod(shape, dtype=int), dtype=np.uint32) ^ np.uint32(zlib.crc32(name.encode()))
     for shift, factor in ((16, 0x85EBCA6B), (13, 0xC2B2AE35)):
         x = (x ^ (x >> np.uint32(shift))) * np.uint32(factor)
@@ -26,7 +30,9 @@ def integers(name: str, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def weights(name: str, shape: tuple[int, ...]) -> np.ndarray:
-    """Float32 by a PyTorch name: kernels that keep the variance of what a ReLU passes, statistics that do something."""
+    """Float32 by a PyTorch name: kernels that keep the variance of what a ReLU passes, statistics
+    that do something.
+    """
     x = integers(name, shape) / 2.0**31 - 1
     match name.split(".")[-2:]:
         case _, "running_var":
@@ -51,11 +57,16 @@ def images() -> np.ndarray:
 def chosen(features: np.ndarray, logits: np.ndarray, unbiased: np.ndarray) -> dict[str, list]:
     """What is stored, to 7 digits."""
     arrays = {"features": features, "logits": logits, "unbiased": unbiased}
-    return {name: [[float(f"{v:.7g}") for v in row] for row in a[:, ::EVERY]] for name, a in arrays.items()}
+    return {
+        name: [[float(f"{v:.7g}") for v in row] for row in a[:, ::EVERY]]
+        for name, a in arrays.items()
+    }
 
 
 def torch_network():
-    """torch-fidelity's network with the weights of the formula; its package needs torchvision, the module does not."""
+    """torch-fidelity's network with the weights of the formula; its package needs torchvision, the
+    module does not.
+    """
     spec = importlib.util.find_spec("torch_fidelity")
     package = sys.modules["torch_fidelity"] = types.ModuleType("torch_fidelity")
     package.__path__ = list(spec.submodule_search_locations)
@@ -70,7 +81,11 @@ def torch_network():
 
     network = Network("formula", ["2048", "logits", "logits_unbiased"])
     counts = {n: t for n, t in network.state_dict().items() if n.endswith("num_batches_tracked")}
-    made = {n: torch.from_numpy(weights(n, tuple(t.shape))) for n, t in network.state_dict().items() if n not in counts}
+    made = {
+        n: torch.from_numpy(weights(n, tuple(t.shape)))
+        for n, t in network.state_dict().items()
+        if n not in counts
+    }
     network.load_state_dict({**made, **counts})
     return network
 

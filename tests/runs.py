@@ -2,7 +2,8 @@
 
 import signal
 
-from gan_jax import Config, Network, training
+from gan_jax import Config, Network
+from gan_jax.training import loop as training
 
 RING = Config(
     dataset="ring8",
@@ -21,7 +22,9 @@ RING = Config(
 
 
 def stopped_after(monkeypatch, step):
-    """Until the end of ``monkeypatch``: SIGTERM arrives in the first update that begins at ``step`` or later, which is made alone."""
+    """Until the end of ``monkeypatch``: SIGTERM arrives in the first update that begins at ``step``
+    or later, which is made alone.
+    """
     advance, due = training._advance, [True]
 
     def signalled(steps, state, n):

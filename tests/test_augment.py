@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 
 from gan_jax import Augmentation, Config, ConfigError, Schedule, build
-from gan_jax.augment import AUGMENTS, STRENGTHS, rotation, translation
+from gan_jax.parts.augment import AUGMENTS, STRENGTHS, rotation, translation
 
 
 def test_translation_moves_by_whole_pixels():
     image = np.random.default_rng(0).uniform(-1, 1, (8, 8, 2)).astype(np.float32)
-    moved = np.asarray(translation(jax.random.key(0), jnp.asarray(np.stack([image] * 300)), jnp.float32(1 / 8)))
+    moved = np.asarray(
+        translation(jax.random.key(0), jnp.asarray(np.stack([image] * 300)), jnp.float32(1 / 8))
+    )
     padded = np.pad(image, ((1, 1), (1, 1), (0, 0)), constant_values=-1)
     accepted = np.stack([padded[i : i + 8, j : j + 8] for i in range(3) for j in range(3)])
     distances = np.abs(moved[:, None] - accepted).max((2, 3, 4))
@@ -21,7 +23,9 @@ def test_translation_moves_by_whole_pixels():
 
 
 def blob(side, angle):
-    """``[n, side, side, 1]``: an oval Gaussian, off the middle, turned about it by angles ``[n]`` in radians, clockwise."""
+    """``[n, side, side, 1]``: an oval Gaussian, off the middle, turned about it by angles ``[n]``
+    in radians, clockwise.
+    """
     place = np.arange(side) - (side - 1) / 2
     cos, sin = np.cos(angle)[:, None, None], np.sin(angle)[:, None, None]
     right, up = place[None, None, :], -place[None, :, None]
@@ -36,16 +40,22 @@ def test_rotation_is_that_of_the_plane():
     images = jnp.asarray(blob(33, np.zeros(n)), jnp.float32)
     turned = np.asarray(rotation(key, images, jnp.float32(30)))
     errors = np.abs(turned - blob(33, angles)).max((1, 2, 3))
-    unturned, backwards = (np.abs(turned - blob(33, a)).max((1, 2, 3)) for a in (0 * angles, -angles))
+    unturned, backwards = (
+        np.abs(turned - blob(33, a)).max((1, 2, 3)) for a in (0 * angles, -angles)
+    )
     far = np.abs(angles) > 0.1
-    assert errors.max() < 3 * 0.08  # each shear is linear between pixels: at most an eighth of |f''| <= 2 * 2 / 2.5^2
+    assert (
+        errors.max() < 3 * 0.08
+    )  # each shear is linear between pixels: at most an eighth of |f''| <= 2 * 2 / 2.5^2
     assert backwards[far].min() > 0.3 and (errors < unturned)[far].all()
 
 
 def test_rotation_by_nothing_and_by_a_right_angle(monkeypatch):
     image = np.random.default_rng(0).uniform(-1, 1, (1, 9, 9, 2)).astype(np.float32)
     np.testing.assert_allclose(rotation(jax.random.key(0), image, jnp.float32(0)), image, atol=1e-6)
-    disc = np.hypot(*np.mgrid[-4:5, -4:5])[None, ..., None] <= 2  # what a shear does not move out of the image
+    disc = (
+        np.hypot(*np.mgrid[-4:5, -4:5])[None, ..., None] <= 2
+    )  # what a shear does not move out of the image
     inner = np.where(disc, image, -1)
     monkeypatch.setattr(jax.random, "uniform", lambda key, shape, **_: jnp.ones(shape))
     quarter = rotation(jax.random.key(0), jnp.asarray(inner), jnp.float32(90))
@@ -55,7 +65,10 @@ def test_rotation_by_nothing_and_by_a_right_angle(monkeypatch):
 @pytest.mark.parametrize("name", ["translation", "rotation"])
 def test_moves_have_the_derivative_of_a_linear_map(name):
     """That of x + 1 is the map's transpose: <T u, v> = <u, T^t v>, at any x."""
-    key, (u, v) = jax.random.key(2), np.random.default_rng(0).normal(size=(2, 3, 8, 8, 1)).astype(np.float32)
+    key, (u, v) = (
+        jax.random.key(2),
+        np.random.default_rng(0).normal(size=(2, 3, 8, 8, 1)).astype(np.float32),
+    )
     change = lambda x: AUGMENTS[name](key, x, jnp.float32(0.2 if name == "translation" else 40.0))
     (back,) = jax.vjp(change, jnp.asarray(u))[1](jnp.asarray(v))
     linear = np.asarray(change(jnp.asarray(u))) - np.asarray(change(jnp.zeros_like(u)))
@@ -65,15 +78,25 @@ def test_moves_have_the_derivative_of_a_linear_map(name):
 
 @pytest.mark.parametrize("name", ["translation", "rotation"])
 def test_points_are_not_moved(name):
-    with pytest.raises(ConfigError, match=rf"^augmentations: {name} moves images, and an example is \[2\]; accepted: "):
+    with pytest.raises(
+        ConfigError,
+        match=rf"^augmentations: {name} moves images, and an example is \[2\]; accepted: ",
+    ):
         jax.eval_shape(AUGMENTS[name], jax.random.key(0), jnp.zeros((3, 2)), jnp.float32(0.1))
 
 
 @pytest.mark.parametrize(
     ("name", "strength"),
-    [("translation", 1.5), ("rotation", 91.0), ("rotation", Schedule(0.0, 180.0, 10)), ("instance_noise", -0.1)],
+    [
+        ("translation", 1.5),
+        ("rotation", 91.0),
+        ("rotation", Schedule(0.0, 180.0, 10)),
+        ("instance_noise", -0.1),
+    ],
 )
 def test_strengths_out_of_range_are_refused(name, strength):
     assert AUGMENTS.keys() == STRENGTHS.keys()
-    with pytest.raises(ConfigError, match=r"^augmentations\.0\.strength.* is not in \[0, (1|90|inf)\]?\)?\.$"):
+    with pytest.raises(
+        ConfigError, match=r"^augmentations\.0\.strength.* is not in \[0, (1|90|inf)\]?\)?\.$"
+    ):
         build(Config(augmentations=(Augmentation(name, strength),)))

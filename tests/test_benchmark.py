@@ -12,7 +12,7 @@ from gan_jax.benchmarks import lazy, ops, profile, steps
 from gan_jax.benchmarks.loop import measure_loop
 from gan_jax.benchmarks.nets import NETS
 from gan_jax.config import Network
-from gan_jax.configs import recipe
+from gan_jax.recipes import recipe
 
 FIELDS = {
     "framework", "version", "jax", "jaxlib", "flax", "optax", "python", "device", "net", "batch", "precision", "steps_per_call",
@@ -33,9 +33,27 @@ def quick(monkeypatch):
 
 
 def test_records_of_steps(tmp_path, capsys):
-    """mlp28's products by hand: a dense layer takes as many for its value, its weights' gradient and its input's gradient."""
-    arguments = ["--net", "mlp28", "--batch", "64", "--steps-per-call", "1,3", "--seeds", "1,2", "--runs", "4"]
-    assert benchmark.main([*arguments, "--json", str(tmp_path / "out.jsonl"), "--profile", str(tmp_path / "p")]) == 0
+    """mlp28's products by hand: a dense layer takes as many for its value, its weights' gradient
+    and its input's gradient.
+    """
+    arguments = [
+        "--net",
+        "mlp28",
+        "--batch",
+        "64",
+        "--steps-per-call",
+        "1,3",
+        "--seeds",
+        "1,2",
+        "--runs",
+        "4",
+    ]
+    assert (
+        benchmark.main(
+            [*arguments, "--json", str(tmp_path / "out.jsonl"), "--profile", str(tmp_path / "p")]
+        )
+        == 0
+    )
     records = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
     assert [(r["steps_per_call"], r["seeds"]) for r in records] == [(1, 1), (1, 2), (3, 1), (3, 2)]
     for record in records:
@@ -43,11 +61,17 @@ def test_records_of_steps(tmp_path, capsys):
         assert record["params_g"] == G + 128 + 128 + 784 and record["params_d"] == D + 128 + 128 + 1
         operations = record["tflops"] * 1e12 * record["ms_median"] / 1e3
         assert operations == pytest.approx(2 * 64 * (UPDATE_D + UPDATE_G), rel=0.05)
-        assert {"dense layer", "activations, sums", "optimizers, losses, data"} <= set(record["ms_by_kind"])
+        assert {"dense layer", "activations, sums", "optimizers, losses, data"} <= set(
+            record["ms_by_kind"]
+        )
         assert record["images_per_s"] == pytest.approx(64 / record["ms_median"] * 1e3, rel=0.01)
-        assert record["pct_of_matmul_peak"] == pytest.approx(record["tflops"] * 1e12 / 1e11 * 100, abs=0.1)
+        assert record["pct_of_matmul_peak"] == pytest.approx(
+            record["tflops"] * 1e12 / 1e11 * 100, abs=0.1
+        )
         assert record["ms_min"] <= record["ms_median"]
-        weights = 3 * 4 * (record["params_g"] + record["params_d"]) / 2**20  # and Adam's two moments
+        weights = (
+            3 * 4 * (record["params_g"] + record["params_d"]) / 2**20
+        )  # and Adam's two moments
         assert weights * record["seeds"] < record["peak_mib"] < 20
     assert len(list((tmp_path / "p").rglob("perfetto_trace.json.gz"))) == 4
     assert "images/s" in capsys.readouterr().out
@@ -62,16 +86,35 @@ def test_time_is_divided_among_what_is_under_way(tmp_path):
   %while.3 = f32[] while(%c), metadata={op_name="jit(f)/while"}
 """
     times = {"fusion.1": (0, 30), "adam": (10, 20), "sum.2": (40, 50), "while.3": (0, 60)}
-    events = [{"ph": "X", "ts": a, "dur": b - a, "args": {"hlo_op": name}} for name, (a, b) in times.items()]
+    events = [
+        {"ph": "X", "ts": a, "dur": b - a, "args": {"hlo_op": name}}
+        for name, (a, b) in times.items()
+    ]
     file = tmp_path / "plugins" / "profile" / "now" / "vm.trace.json.gz"
     file.parent.mkdir(parents=True)
     file.write_bytes(gzip.compress(json.dumps({"traceEvents": [*events, {"ph": "M"}]}).encode()))
-    expected = {"convolution": 0.0125, "activations, sums": 0.005, "optimizers, losses, data": 0.0025}
+    expected = {
+        "convolution": 0.0125,
+        "activations, sums": 0.005,
+        "optimizers, losses, data": 0.0025,
+    }
     assert profile.milliseconds(tmp_path, hlo, steps=2) == expected
 
 
 def test_lazy_penalties_beside_their_parts(tmp_path, capsys):
-    arguments = ["--lazy", "--net", "mlp28", "--every", "0,2", "--d-steps", "1,2", "--batch", "4", "--runs", "2"]
+    arguments = [
+        "--lazy",
+        "--net",
+        "mlp28",
+        "--every",
+        "0,2",
+        "--d-steps",
+        "1,2",
+        "--batch",
+        "4",
+        "--runs",
+        "2",
+    ]
     assert benchmark.main([*arguments, "--json", str(tmp_path / "out.jsonl")]) == 0
     records = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
     assert [(r["r1_every"], r["d_steps"]) for r in records] == [(0, 1), (0, 2), (2, 1), (2, 2)]
@@ -84,7 +127,9 @@ def test_lazy_penalties_beside_their_parts(tmp_path, capsys):
 
 def test_half_a_step_is_an_update_of_d():
     program = steps.compiled_steps(NETS["mlp28"](jnp.float32), 64)
-    update = lazy.d_update(NETS["mlp28"](jnp.float32), program.minibatch).lower(program.state).compile()
+    update = (
+        lazy.d_update(NETS["mlp28"](jnp.float32), program.minibatch).lower(program.state).compile()
+    )
     assert update.cost_analysis()["flops"] == pytest.approx(2 * 64 * UPDATE_D, rel=0.05)
 
 
@@ -107,7 +152,11 @@ def test_records_of_operations(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(ops, "compare_ops", part)
     assert benchmark.main(["--ops", "--json", str(tmp_path / "out.jsonl")]) == 0
     records = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
-    assert [r["name"].split(",")[0] for r in records] == ["conv k3 s1", "transposed conv k4 s2", *["discriminator"] * 2]
+    assert [r["name"].split(",")[0] for r in records] == [
+        "conv k3 s1",
+        "transposed conv k4 s2",
+        *["discriminator"] * 2,
+    ]
     assert all(r["precision"] == "fp32" and r["ours_ms"] > 0 and r["stock_ms"] > 0 for r in records)
     assert capsys.readouterr().out.count("plain") == 4
 

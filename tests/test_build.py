@@ -1,4 +1,6 @@
-"""Names to objects: the networks' sizes, the matrix of combinations traced abstractly, and refusals before compilation."""
+"""Names to objects: the networks' sizes, the matrix of combinations traced abstractly, and refusals
+before compilation.
+"""
 
 import dataclasses
 import functools
@@ -14,7 +16,6 @@ from gan_jax.build import PRECISIONS, abstract_batch, build
 from gan_jax.config import (
     Augmentation,
     Config,
-    ConfigError,
     Dynamics,
     Network,
     Optimizer,
@@ -23,14 +24,15 @@ from gan_jax.config import (
     from_dict,
     to_dict,
 )
-from gan_jax.configs import RECIPES, recipe
 from gan_jax.data import describe
-from gan_jax.dynamics import DYNAMICS
-from gan_jax.gan import init_state
+from gan_jax.engine.gan import init_state
+from gan_jax.engine.train_step import train_step
+from gan_jax.errors import ConfigError
 from gan_jax.models import MODELS, dcgan, mlp, sngan
-from gan_jax.nn.conditioning import CONDITIONINGS, UnconditionalHead
 from gan_jax.nn.norms import NORMS
-from gan_jax.train_step import train_step
+from gan_jax.parts.conditioning import CONDITIONINGS, UnconditionalHead
+from gan_jax.parts.dynamics import DYNAMICS
+from gan_jax.recipes import RECIPES, recipe
 
 
 def count(module, *inputs):
@@ -39,29 +41,41 @@ def count(module, *inputs):
 
 
 def shape_of(module, *inputs):
-    return jax.eval_shape(lambda *a: module.init_with_output(jax.random.key(0), *a, train=False)[0], *inputs).shape
+    return jax.eval_shape(
+        lambda *a: module.init_with_output(jax.random.key(0), *a, train=False)[0], *inputs
+    ).shape
 
 
 LABELS = jnp.zeros(2, jnp.int32)
 
 
 def test_mlp_has_the_layers_of_the_article():
-    """100 -> 128 -> 128 -> 784 and 784 -> 128 -> 128 -> 1, each dense layer with weights and biases."""
+    """100 -> 128 -> 128 -> 784 and 784 -> 128 -> 128 -> 1, each dense layer with weights and
+    biases.
+    """
     layers = lambda *widths: sum((a + 1) * b for a, b in itertools.pairwise(widths))
-    assert count(mlp.Generator((28, 28, 1)), jnp.zeros((2, 100)), LABELS) == layers(100, 128, 128, 784)
+    assert count(mlp.Generator((28, 28, 1)), jnp.zeros((2, 100)), LABELS) == layers(
+        100, 128, 128, 784
+    )
     images = jnp.zeros((2, 28, 28, 1))
     assert count(mlp.Discriminator(UnconditionalHead()), images, LABELS) == layers(784, 128, 128, 1)
 
 
 def test_dcgan32_has_the_reference_parameter_counts():
     assert count(dcgan.Generator((32, 32, 1)), jnp.zeros((2, 128)), LABELS) == 1_181_569
-    assert count(dcgan.Discriminator(UnconditionalHead()), jnp.zeros((2, 32, 32, 1)), LABELS) == 661_313
+    assert (
+        count(dcgan.Discriminator(UnconditionalHead()), jnp.zeros((2, 32, 32, 1)), LABELS)
+        == 661_313
+    )
 
 
 def test_sngan32_has_the_reference_parameter_counts():
     """Miyato et al. 2018, table 4, biases and batch normalization included."""
     assert count(sngan.Generator((32, 32, 3)), jnp.zeros((2, 128)), LABELS) == 4_276_739
-    assert count(sngan.Discriminator(UnconditionalHead()), jnp.zeros((2, 32, 32, 3)), LABELS) == 1_053_825
+    assert (
+        count(sngan.Discriminator(UnconditionalHead()), jnp.zeros((2, 32, 32, 3)), LABELS)
+        == 1_053_825
+    )
 
 
 @pytest.mark.parametrize("shape", [(8, 8, 1), (28, 28, 1), (32, 32, 3), (64, 32, 3), (24, 40, 1)])
@@ -78,7 +92,9 @@ def test_dcgan_refuses_sides_it_cannot_make():
 @pytest.mark.parametrize("conditioning", [name for name, c in CONDITIONINGS.items() if c.g_labels])
 def test_labels_change_samples_and_scores_or_class_logits(conditioning):
     gan = build(
-        dataclasses.replace(recipe("digits_dcgan"), conditioning=conditioning, generator=Network("mlp", width=8))
+        dataclasses.replace(
+            recipe("digits_dcgan"), conditioning=conditioning, generator=Network("mlp", width=8)
+        )
     )
     z = jax.random.normal(jax.random.key(0), (2, gan.latents))
     g = gan.generator.init(jax.random.key(1), z, LABELS, train=False)
@@ -104,7 +120,9 @@ AXES = {
     "g_penalties": [(), (Penalty("feature_matching", 1.0, 2),)],
     "augmentations": [(), (Augmentation("instance_noise", 0.1),)],
     "dynamics": [Dynamics(name) for name in DYNAMICS],
-    "d_optimizer": [Optimizer(name) for name in ("adam", "sgd", "rmsprop", "optimistic_adam_v2", "lion")],
+    "d_optimizer": [
+        Optimizer(name) for name in ("adam", "sgd", "rmsprop", "optimistic_adam_v2", "lion")
+    ],
     "lookahead": (0, 2),
     "clip": (None, 0.1),
     "top_k": (None, 0.5),
@@ -119,11 +137,15 @@ AXES = {
 
 
 def covering_pairs(axes):
-    """Rows of choices among which any two choices on two of the axes occur together; greedy, hence few."""
+    """Rows of choices among which any two choices on two of the axes occur together; greedy, hence
+    few.
+    """
     rng, rows = random.Random(0), []
     places = list(itertools.combinations(range(len(axes)), 2))
     pairs = lambda row: {(i, row[i], j, row[j]) for i, j in places}
-    missing = {(i, a, j, b) for i, j in places for a in range(len(axes[i])) for b in range(len(axes[j]))}
+    missing = {
+        (i, a, j, b) for i, j in places for a in range(len(axes[i])) for b in range(len(axes[j]))
+    }
     while missing:
         best = max(
             (tuple(rng.randrange(len(axis)) for axis in axes) for _ in range(50)),
@@ -136,22 +158,32 @@ def covering_pairs(axes):
 
 
 def test_every_pair_of_names_traces():
-    """The whole matrix has millions of cells; `build` traces one whole step of enough of them to see any two choices together.
+    """The whole matrix has millions of cells; `build` traces one whole step of enough of them to
+    see any two choices together.
 
     Each loss with each penalty, network and conditioning: tests/test_matrix.py.
     """
     for row in covering_pairs(list(AXES.values())):
         choice = dict(zip(AXES, row, strict=True))
-        options = {"width": 2, "base": 2, "norm": choice.pop("norm"), "spectral": choice.pop("spectral")}
+        options = {
+            "width": 2,
+            "base": 2,
+            "norm": choice.pop("norm"),
+            "spectral": choice.pop("spectral"),
+        }
         for player in ("generator", "discriminator"):
             known = {f.name for f in dataclasses.fields(getattr(MODELS[choice[player]], player))}
-            choice[player] = Network(choice[player], **{k: v for k, v in options.items() if k in known})
+            choice[player] = Network(
+                choice[player], **{k: v for k, v in options.items() if k in known}
+            )
         config = Config(**choice, latents=2, batch_size=2)
         gan = build(config)
         batch = abstract_batch(config, gan.shape)
         state = jax.eval_shape(functools.partial(init_state, gan), jax.random.key(0), batch)
         after, metrics = jax.eval_shape(functools.partial(train_step, gan), state, batch)
-        assert jax.tree.map(lambda a: (a.shape, a.dtype), after) == jax.tree.map(lambda a: (a.shape, a.dtype), state)
+        assert jax.tree.map(lambda a: (a.shape, a.dtype), after) == jax.tree.map(
+            lambda a: (a.shape, a.dtype), state
+        )
         floats = [a for a in jax.tree.leaves(after) if jnp.issubdtype(a.dtype, jnp.floating)]
         assert all(a.dtype == jnp.float32 for a in floats)
         assert all(m.shape == () and m.dtype == jnp.float32 for m in metrics.values())
@@ -165,7 +197,10 @@ def test_equal_configs_build_the_same_gan():
 def test_recipes_survive_json(name):
     config = recipe(name)
     assert from_dict(to_dict(config)) == config and hash(from_dict(to_dict(config))) == hash(config)
-    assert differences(config, dataclasses.replace(config, generator=Network("mlp", width=7), seed=5)) != []
+    assert (
+        differences(config, dataclasses.replace(config, generator=Network("mlp", width=7), seed=5))
+        != []
+    )
 
 
 def test_differences_name_paths():
@@ -196,13 +231,25 @@ def test_wrong_json_is_refused_by_path(values, words):
         ({"loss": "nonsaturatin"}, "loss.*did you mean 'nonsaturating'"),
         ({"conditioning": "project"}, "conditioning.*did you mean 'projection'"),
         ({"precision": "bf32"}, "precision.*accepted: bf16, fp32"),
-        ({"generator": Network("dcgan", spectral=True)}, "generator.spectral: dcgan has no such field"),
+        (
+            {"generator": Network("dcgan", spectral=True)},
+            "generator.spectral: dcgan has no such field",
+        ),
         ({"discriminator": Network("sngan")}, "8x8 cannot be halved to sides of at least 8"),
         ({"dataset": "digit"}, "dataset.*did you mean 'digits'"),
         ({"generator": Network("dcgann")}, "generator.name.*did you mean 'dcgan'"),
-        ({"generator": Network("dcgan", width=0)}, "generator.width: 0 is too small; accepted: 1 or more"),
-        ({"generator": Network("mlp", norm="batch")}, "generator.norm: mlp has no such field; accepted: depth, width"),
-        ({"discriminator": Network("dcgan", norm="bach")}, "discriminator.norm.*did you mean 'batch'"),
+        (
+            {"generator": Network("dcgan", width=0)},
+            "generator.width: 0 is too small; accepted: 1 or more",
+        ),
+        (
+            {"generator": Network("mlp", norm="batch")},
+            "generator.norm: mlp has no such field; accepted: depth, width",
+        ),
+        (
+            {"discriminator": Network("dcgan", norm="bach")},
+            "discriminator.norm.*did you mean 'batch'",
+        ),
         ({"generator": Network("dcgan", base=5)}, "8x8 cannot be halved to sides of at least 5"),
         ({"penalties": (Penalty("r2d2", 1.0),)}, "penalties.0.*did you mean 'r2'"),
         ({"penalties": (Penalty("r1", -1.0),)}, "penalties.0.weight: -1.0"),
@@ -222,9 +269,18 @@ def test_wrong_json_is_refused_by_path(values, words):
             "labels: conditioning 'projection' does not learn from a part of the labels.*semi_supervised",
         ),
         ({"labelled_batch": 8}, "labels: conditioning 'projection' does not learn"),
-        ({"conditioning": "semi_supervised", "labels": 15, "labelled_batch": 4}, "labels: 15 .* multiples of 10"),
-        ({"conditioning": "semi_supervised", "labels": 20}, "labelled_batch: 0 of the .* accepted: 1 to"),
-        ({"conditioning": "semi_supervised", "labels": 20, "labelled_batch": 64}, "labelled_batch: 64 of the 64"),
+        (
+            {"conditioning": "semi_supervised", "labels": 15, "labelled_batch": 4},
+            "labels: 15 .* multiples of 10",
+        ),
+        (
+            {"conditioning": "semi_supervised", "labels": 20},
+            "labelled_batch: 0 of the .* accepted: 1 to",
+        ),
+        (
+            {"conditioning": "semi_supervised", "labels": 20, "labelled_batch": 64},
+            "labelled_batch: 64 of the 64",
+        ),
         ({"conditioning": "semi_supervised", "label_seed": 1}, "labels: 0 .* multiples of 10"),
         ({"g_optimizer": Optimizer(lr=0.0)}, "g_optimizer.lr: 0.0"),
         ({"d_optimizer": Optimizer(b1=1.0)}, "d_optimizer.b1: 1.0"),
@@ -241,6 +297,8 @@ def test_labels_asked_of_an_unlabelled_set_are_refused(monkeypatch):
     unlabelled = dataclasses.replace(describe("digits"), num_classes=0, class_names=())
     monkeypatch.setitem(build.__wrapped__.__globals__, "describe", lambda name: unlabelled)
     config = dataclasses.replace(recipe("digits_dcgan"), latents=31)
-    with pytest.raises(ConfigError, match="'projection' needs labels, and 'digits' has none; accepted: none"):
+    with pytest.raises(
+        ConfigError, match="'projection' needs labels, and 'digits' has none; accepted: none"
+    ):
         build(config)
     assert build(dataclasses.replace(config, conditioning="none")).num_classes == 0

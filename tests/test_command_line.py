@@ -18,8 +18,12 @@ print(jax.jit(loss).lower(jnp.ones((128, 128))).compile().as_text().count("__ynn
 @pytest.mark.parametrize("flags", ["", "--xla_cpu_experimental_ynn_fusion_type="])
 def test_products_are_left_to_xla_unless_the_flags_say_otherwise(flags):
     environment = {"PATH": "", "JAX_PLATFORMS": "cpu", "XLA_FLAGS": flags}
-    run = subprocess.run([sys.executable, "-c", PROGRAM], env=environment, capture_output=True, text=True, check=True)
+    run = subprocess.run(
+        [sys.executable, "-c", PROGRAM], env=environment, capture_output=True, text=True, check=True
+    )
     fusions, told = run.stdout.split(maxsplit=1)
     assert (fusions, told.strip()) == (
-        ("0", flags) if flags else ("1", "--xla_cpu_experimental_ynn_fusion_type=LIBRARY_FUSION_TYPE_REDUCE")
+        ("0", flags)
+        if flags
+        else ("1", "--xla_cpu_experimental_ynn_fusion_type=LIBRARY_FUSION_TYPE_REDUCE")
     )

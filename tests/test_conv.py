@@ -1,4 +1,6 @@
-"""Convolutions against the stock operations: values, derivatives of three orders, and every place they run in."""
+"""Convolutions against the stock operations: values, derivatives of three orders, and every place
+they run in.
+"""
 
 import re
 
@@ -12,7 +14,7 @@ from jax.sharding import AxisType, PartitionSpec
 from jax.test_util import check_grads
 
 from gan_jax.benchmarks import ops
-from gan_jax.config import ConfigError
+from gan_jax.errors import ConfigError
 from gan_jax.nn import conv_ops, winograd
 from gan_jax.nn.conv import Conv, ConvPool, ConvTranspose, UpConv, conv, conv_transpose
 
@@ -62,7 +64,9 @@ def test_weights_interchange_with_the_stock_modules(ours, stock, kernel, strides
 def test_initial_weights_are_those_of_the_stock_modules():
     x = normal((2, 8, 8, 4))
     modules = [f(6, (3, 3)) for f in (Conv, ConvTranspose, UpConv, ConvPool, nn.Conv)]
-    ours, transposed, up, pool, stock = jax.jit(lambda: [module.init(KEY, x) for module in modules])()
+    ours, transposed, up, pool, stock = jax.jit(
+        lambda: [module.init(KEY, x) for module in modules]
+    )()
     for variables in (ours, transposed, up, pool):
         close(variables, stock, 0)
 
@@ -81,7 +85,11 @@ def gradients(apply, variables, x):
 def test_groups_as_stock():
     x = normal((2, 8, 8, 12))
     ours, stock = (f(6, (3, 3), feature_group_count=3, use_bias=False) for f in (Conv, nn.Conv))
-    close(*jax.jit(lambda v, x: (gradients(ours.apply, v, x), gradients(stock.apply, v, x)))(weights(stock, x), x))
+    close(
+        *jax.jit(lambda v, x: (gradients(ours.apply, v, x), gradients(stock.apply, v, x)))(
+            weights(stock, x), x
+        )
+    )
 
 
 def test_types():
@@ -96,7 +104,12 @@ def test_types():
 @pytest.mark.parametrize("fused", [UpConv, ConvPool])
 def test_fused_resampling(fused, kernel, spatial):
     """Values and gradients of the two operations, with their parameters."""
-    x, stock, module, two = normal((2, *spatial, 4)), nn.Conv(6, kernel), fused(6, kernel), (2,) * len(kernel)
+    x, stock, module, two = (
+        normal((2, *spatial, 4)),
+        nn.Conv(6, kernel),
+        fused(6, kernel),
+        (2,) * len(kernel),
+    )
 
     def separate(variables, x):
         if fused is ConvPool:
@@ -124,14 +137,34 @@ def test_taps_are_summed_before_they_are_rounded():
 @pytest.mark.parametrize(
     "module, shape, sentence",
     [
-        (Conv(4, (3, 3, 3)), (1, 8, 8, 8, 2), "Conv.kernel_size: (3, 3, 3) is not one or two positive numbers."),
+        (
+            Conv(4, (3, 3, 3)),
+            (1, 8, 8, 8, 2),
+            "Conv.kernel_size: (3, 3, 3) is not one or two positive numbers.",
+        ),
         (Conv(0, (3, 3)), (1, 8, 8, 2), "Conv.features: 0 is not a positive number."),
-        (Conv(4, (3, 3)), (1, 8, 2), "Conv: an input of shape (1, 8, 2) does not have 4 dimensions."),
+        (
+            Conv(4, (3, 3)),
+            (1, 8, 2),
+            "Conv: an input of shape (1, 8, 2) does not have 4 dimensions.",
+        ),
         (Conv(4, (3, 3), (2,)), (1, 8, 8, 2), "Conv.strides: (2,) is not 2 positive numbers."),
         (Conv(4, (3, 3), padding="CIRCULAR"), (1, 8, 8, 2), "Conv.padding: 'CIRCULAR' is none of"),
-        (ConvTranspose(4, (3, 3), padding=(1, 2, 3)), (1, 8, 8, 2), "ConvTranspose.padding: (1, 2, 3) is none of"),
-        (Conv(4, (3, 3), feature_group_count=3), (1, 8, 8, 2), "Conv.feature_group_count: 3 does not divide 2 input"),
-        (Conv(4, (5, 5), padding="VALID"), (1, 4, 8, 2), "an input side of 4 padded by (0, 0) is below kernel_size 5."),
+        (
+            ConvTranspose(4, (3, 3), padding=(1, 2, 3)),
+            (1, 8, 8, 2),
+            "ConvTranspose.padding: (1, 2, 3) is none of",
+        ),
+        (
+            Conv(4, (3, 3), feature_group_count=3),
+            (1, 8, 8, 2),
+            "Conv.feature_group_count: 3 does not divide 2 input",
+        ),
+        (
+            Conv(4, (5, 5), padding="VALID"),
+            (1, 4, 8, 2),
+            "an input side of 4 padded by (0, 0) is below kernel_size 5.",
+        ),
         (
             ConvTranspose(4, (3, 3), padding=-1),
             (1, 3, 8, 2),
@@ -171,18 +204,27 @@ CASES = {  # spatial, kernel, strides, padding, ci, co
 
 def stock_conv(x, w, strides, padding, groups=1):
     order = ("NHWC", "HWIO", "NHWC") if x.ndim == 4 else ("NHC", "HIO", "NHC")
-    return lax.conv_general_dilated(x, w, strides, padding, dimension_numbers=order, feature_group_count=groups)
+    return lax.conv_general_dilated(
+        x, w, strides, padding, dimension_numbers=order, feature_group_count=groups
+    )
 
 
 @pytest.fixture(params=[*CASES, "three taps, minimal", "three taps, little padding, minimal"])
 def case(request, monkeypatch):
-    """``(x, w, strides, padding)`` in float64; where "minimal", in a size from which minimal filtering is used."""
+    """``(x, w, strides, padding)`` in float64; where "minimal", in a size from which minimal
+    filtering is used.
+    """
     if request.param.endswith(", minimal"):
         monkeypatch.setattr(conv_ops, "MANY", 9)
         monkeypatch.setattr(conv_ops, "PLACES", 1)
     with jax.enable_x64(True):
         spatial, kernel, strides, padding, ci, co = CASES[request.param.removesuffix(", minimal")]
-        yield normal((2, *spatial, ci), 1, np.float64), normal((*kernel, ci, co), 2, np.float64), strides, padding
+        yield (
+            normal((2, *spatial, ci), 1, np.float64),
+            normal((*kernel, ci, co), 2, np.float64),
+            strides,
+            padding,
+        )
 
 
 def third_derivatives(f, x, w):
@@ -202,19 +244,27 @@ def test_three_derivatives_as_stock(case):
 
 
 def test_every_role_as_on_accelerators(case):
-    """What runs on the CPU and what runs elsewhere, for each role, over several independent problems."""
+    """What runs on the CPU and what runs elsewhere, for each role, over several independent
+    problems.
+    """
     x, w, strides, padding = case
     window = conv_ops.Window(strides, padding, x.shape[1:-1], w.shape[:-2])
     arrays = {"x": jnp.stack([x, 2 * x]), "w": jnp.stack([w, w + 1])}
 
     def every(f):
         y = f(arrays["x"], arrays["w"], role="y", window=window)
-        return y, f(arrays["w"], y, role="x", window=window), f(arrays["x"], y, role="w", window=window)
+        return (
+            y,
+            f(arrays["w"], y, role="x", window=window),
+            f(arrays["x"], y, role="w", window=window),
+        )
 
     close(*jax.jit(lambda: (every(conv_ops._on_cpu), every(conv_ops._stock)))(), 1e-12)
 
 
-@pytest.mark.parametrize("padding", [((1, 1), (1, 1)), ((0, 1), (1, 0)), ((3, 0), (-1, 2)), ((0, 0), (0, 0))])
+@pytest.mark.parametrize(
+    "padding", [((1, 1), (1, 1)), ((0, 1), (1, 0)), ((3, 0), (-1, 2)), ((0, 0), (0, 0))]
+)
 @pytest.mark.parametrize("sides", [(8, 8), (7, 6)])
 def test_minimal_filtering(padding, sides):
     """In float32, at the rounding of float32."""
@@ -226,9 +276,16 @@ def test_minimal_filtering(padding, sides):
 
 
 def test_large_convolutions_are_computed_in_fewer_multiplications():
-    x, w = jax.ShapeDtypeStruct((16, 16, 16, 128), jnp.float32), jax.ShapeDtypeStruct((3, 3, 128, 128), jnp.float32)
-    loss = lambda f: jax.grad(lambda x, w: jnp.sum(jnp.sin(f(x, w, (1, 1), ((1, 1), (1, 1))))), (0, 1))
-    ours, stock = (jax.jit(loss(f)).lower(x, w).compile().cost_analysis()["flops"] for f in (conv, stock_conv))
+    x, w = (
+        jax.ShapeDtypeStruct((16, 16, 16, 128), jnp.float32),
+        jax.ShapeDtypeStruct((3, 3, 128, 128), jnp.float32),
+    )
+    loss = lambda f: jax.grad(
+        lambda x, w: jnp.sum(jnp.sin(f(x, w, (1, 1), ((1, 1), (1, 1))))), (0, 1)
+    )
+    ours, stock = (
+        jax.jit(loss(f)).lower(x, w).compile().cost_analysis()["flops"] for f in (conv, stock_conv)
+    )
     assert ours < 0.55 * stock
 
 
@@ -261,7 +318,10 @@ def expected():
 
 
 def in_scan(f):
-    return lambda w, x: lax.scan(lambda total, x: (total + f(w, x), None), jnp.zeros_like(w), jnp.stack([x, x]))[0] / 2
+    return lambda w, x: (
+        lax.scan(lambda total, x: (total + f(w, x), None), jnp.zeros_like(w), jnp.stack([x, x]))[0]
+        / 2
+    )
 
 
 def in_cond(f):
@@ -285,13 +345,18 @@ def test_only_convolutions_with_a_fast_kernel_are_compiled(where):
 
 def test_over_devices(expected):
     mean = lambda w, x: lax.pmean(penalty_gradient(conv)(w, x), "devices")
-    close(jax.pmap(mean, axis_name="devices", in_axes=(None, 0))(W, X.reshape(4, 2, 8, 8, 9))[0], expected)
+    close(
+        jax.pmap(mean, axis_name="devices", in_axes=(None, 0))(W, X.reshape(4, 2, 8, 8, 9))[0],
+        expected,
+    )
     mesh = jax.make_mesh((4,), ("devices",), axis_types=(AxisType.Auto,))
     split, whole = PartitionSpec("devices"), PartitionSpec()
     sharded = jax.device_put(X, jax.sharding.NamedSharding(mesh, split))
     close(jax.jit(penalty_gradient(conv))(W, sharded), expected)
     # Under check_vma the gradient by what the devices share is the sum over them.
-    mapped = jax.shard_map(penalty_gradient(conv), mesh=mesh, in_specs=(whole, split), out_specs=whole)
+    mapped = jax.shard_map(
+        penalty_gradient(conv), mesh=mesh, in_specs=(whole, split), out_specs=whole
+    )
     close(jax.jit(mapped)(W, X), expected * 4)
 
 
@@ -309,7 +374,8 @@ def test_derivatives_of_vmap():
     w, x = jnp.stack([W, W + 0.1]), jnp.stack([X, 2 * X])
     outputs = lambda f: lambda w, x: jax.vmap(lambda w, x: f(x, w, (2, 2), ((1, 1), (1, 1))))(w, x)
     ours, stock = (
-        jax.jit(jax.grad(lambda w, x, f=f: jnp.sum(jnp.sin(outputs(f)(w, x))), (0, 1))) for f in (conv, stock_conv)
+        jax.jit(jax.grad(lambda w, x, f=f: jnp.sum(jnp.sin(outputs(f)(w, x))), (0, 1)))
+        for f in (conv, stock_conv)
     )
     close(ours(w, x), stock(w, x))
     assert convolution_orders(ours, w, x) == {"b01f_01io->b01f"}
@@ -342,6 +408,8 @@ def test_benchmark_compares_the_same_functions():
 
 def test_benchmark_rows():
     (row,) = ops.compare_ops((ops._conv(1, 4, 2, 2, 3, 1),), ("scan",), width=None, rounds=1)
-    assert row["place"] == "scan" and row["speedup"] == pytest.approx(row["stock_ms"] / row["ours_ms"])
+    assert row["place"] == "scan" and row["speedup"] == pytest.approx(
+        row["stock_ms"] / row["ours_ms"]
+    )
     assert row["ours_gflops"] * row["ours_ms"] * 1e6 == pytest.approx(3 * 2 * 4 * 4 * 9 * 2 * 2)
     assert len(ops.table([row]).splitlines()) == 2

@@ -1,4 +1,6 @@
-"""The study of convergence: its verdicts are those of the theory, its local rates those of the Jacobian."""
+"""The study of convergence: its verdicts are those of the theory, its local rates those of the
+Jacobian.
+"""
 
 import dataclasses
 import re
@@ -27,9 +29,11 @@ def test_the_local_rate_is_that_of_the_jacobian(name):
 
 
 def test_the_local_rate_of_r1_in_closed_form():
-    """Mescheder et al. 2018, theorem 4.1: with f'(0) = 1/2 the flow's eigenvalues are ``-gamma / 2 +- sqrt(gamma^2 / 4 - 1 / 4)``.
+    """Mescheder et al. 2018, theorem 4.1: with f'(0) = 1/2 the flow's eigenvalues are ``-gamma / 2
+    +- sqrt(gamma^2 / 4 - 1 / 4)``.
 
-    Here for the alternating step ``theta + lr psi' / 2`` after ``psi' = psi - lr (theta / 2 + gamma psi)``.
+    Here for the alternating step ``theta + lr psi' / 2`` after ``psi' = psi - lr (theta / 2 + gamma
+    psi)``.
     """
     lr, gamma = 0.2, 0.3
     d = np.array([[1, 0], [-lr / 2, 1 - lr * gamma]])
@@ -47,8 +51,14 @@ def test_every_method_is_a_valid_config(name):
     ):
         if own is not None:
             network = {key: own[key] for key in games.NETWORK & own.keys()}
-            config = method.config(base, {key: value for key, value in own.items() if key not in network})
-            build(dataclasses.replace(config, discriminator=dataclasses.replace(config.discriminator, **network)))
+            config = method.config(
+                base, {key: value for key, value in own.items() if key not in network}
+            )
+            build(
+                dataclasses.replace(
+                    config, discriminator=dataclasses.replace(config.discriminator, **network)
+                )
+            )
 
 
 def test_end_to_end(tmp_path, capsys):
@@ -66,9 +76,17 @@ def test_end_to_end(tmp_path, capsys):
         "dirac,ring8",
     ]
     assert convergence.main(arguments) == 0
-    assert {file.name for file in folder.iterdir()} == {"success.csv", "success.md", "dirac.png", "ring8.png"}
+    assert {file.name for file in folder.iterdir()} == {
+        "success.csv",
+        "success.md",
+        "dirac.png",
+        "ring8.png",
+    }
     text = (folder / "success.md").read_text()
-    assert "| R1 (Mescheder et al. 2018) | 3 / 3 |" in text and "| minimax (Goodfellow et al. 2014) | 0 / 3 |" in text
+    assert (
+        "| R1 (Mescheder et al. 2018) | 3 / 3 |" in text
+        and "| minimax (Goodfellow et al. 2014) | 0 / 3 |" in text
+    )
     assert re.search(r"\| R1 \| 0\.969\d+ \| 0\.969\d+ \|", text)
     with pytest.raises(SystemExit):
         convergence.main(arguments)
@@ -76,7 +94,8 @@ def test_end_to_end(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    "option, words", [("--methods r3", "methods.*'r3'"), ("--seeds 0", "seeds"), ("--problems grid", "grid25")]
+    "option, words",
+    [("--methods r3", "methods.*'r3'"), ("--seeds 0", "seeds"), ("--problems grid", "grid25")],
 )
 def test_wrong_options_are_refused(option, words, tmp_path, capsys):
     with pytest.raises(SystemExit) as refusal:

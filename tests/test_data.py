@@ -1,4 +1,6 @@
-"""The data road: any TFDS set by name, decoded once, in batches that are a function of seed and number."""
+"""The data road: any TFDS set by name, decoded once, in batches that are a function of seed and
+number.
+"""
 
 import dataclasses
 import itertools
@@ -12,9 +14,10 @@ import pytest
 import tensorflow_datasets as tfds
 from PIL import Image
 
-from gan_jax.config import Config, ConfigError
+from gan_jax.config import Config
 from gan_jax.data import batches, batching, cache, describe, load, preparing
 from gan_jax.data.embedded.digits import Digits
+from gan_jax.errors import ConfigError
 
 TFDS_DATA_DIR = os.environ.get("TFDS_DATA_DIR")  # of the user, who may have MNIST
 
@@ -38,19 +41,29 @@ def empty_cache(tmp_path, monkeypatch):
 
 
 def numbered(root, train=300, test=20, first=0, labelled=True):
-    """Prepares the data set ``numbered``: 5x3 images whose first two pixels spell the number of the example."""
+    """Prepares the data set ``numbered``: 5x3 images whose first two pixels spell the number of the
+    example.
+    """
 
     class Numbered(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         VERSION = tfds.core.Version("1.0.0")
 
         def _info(self):
-            features = {"photo": tfds.features.Image(shape=(5, 3, 1)), "number": tfds.features.Scalar(np.int64)}
+            features = {
+                "photo": tfds.features.Image(shape=(5, 3, 1)),
+                "number": tfds.features.Scalar(np.int64),
+            }
             if labelled:
                 features["kind"] = tfds.features.ClassLabel(names=["even", "odd"])
-            return tfds.core.DatasetInfo(builder=self, features=tfds.features.FeaturesDict(features))
+            return tfds.core.DatasetInfo(
+                builder=self, features=tfds.features.FeaturesDict(features)
+            )
 
         def _split_generators(self, dl_manager):
-            return {"train": self._generate_examples(0, train), "test": self._generate_examples(train, train + test)}
+            return {
+                "train": self._generate_examples(0, train),
+                "test": self._generate_examples(train, train + test),
+            }
 
         def _generate_examples(self, start, end):
             for i in range(start, end):
@@ -76,10 +89,14 @@ def numbered_set(tmp_path):
 
 
 def test_every_example_once_an_epoch(numbered_set):
-    config = Config(dataset="numbered", batch_size=32, d_steps=2, seed=3)  # 300 is no multiple of 64
+    config = Config(
+        dataset="numbered", batch_size=32, d_steps=2, seed=3
+    )  # 300 is no multiple of 64
     drawn = list(itertools.islice(batches(config), 15))
     assert all(b.x.shape == (2, 32, 5, 3, 1) and b.x.dtype == np.uint8 for b in drawn)
-    assert all(b.y.shape == (2, 32) and b.y.dtype == np.int32 and type(b.x) is np.ndarray for b in drawn)
+    assert all(
+        b.y.shape == (2, 32) and b.y.dtype == np.int32 and type(b.x) is np.ndarray for b in drawn
+    )
     seen = np.concatenate([numbers(b.x).ravel() for b in drawn])
     np.testing.assert_array_equal(np.concatenate([b.y.ravel() for b in drawn]), seen % 2)
     epochs = seen[:900].reshape(3, 300)
@@ -99,7 +116,9 @@ def test_start_skips(numbered_set, start, ahead):
 
 
 def test_threads_read_ahead_in_the_same_order(numbered_set, monkeypatch):
-    monkeypatch.setattr(batching, "_TOGETHER", 50)  # many blocks, so that threads meet at their borders
+    monkeypatch.setattr(
+        batching, "_TOGETHER", 50
+    )  # many blocks, so that threads meet at their borders
     config, rows = Config(dataset="numbered", batch_size=8, d_steps=2), np.array([1, 2, 6])
     ahead, plain = batches(config, 2, rows, ahead=7), batches(config, 2)
     for a, b in itertools.islice(zip(ahead, plain, strict=True), 200):
@@ -134,7 +153,9 @@ def test_batch_is_a_function_of_seed_and_number(numbered_set):
 def test_more_steps_than_are_shuffled_at_once(numbered_set):
     config = Config(dataset="numbered", batch_size=100)
     seen = np.stack([numbers(b.x).ravel() for b in itertools.islice(batches(config), 600)])
-    np.testing.assert_array_equal(np.sort(seen.reshape(200, 300)), np.tile(np.arange(300), (200, 1)))
+    np.testing.assert_array_equal(
+        np.sort(seen.reshape(200, 300)), np.tile(np.arange(300), (200, 1))
+    )
 
 
 @pytest.mark.parametrize(
@@ -162,10 +183,15 @@ def test_digits_are_those_of_scikit_learn():
 
     digits = load_digits()
     train, test = load("digits", "train"), load("digits", "test")
-    images, labels = np.concatenate([train.examples, test.examples]), np.concatenate([train.labels, test.labels])
+    images, labels = (
+        np.concatenate([train.examples, test.examples]),
+        np.concatenate([train.labels, test.labels]),
+    )
     assert images.shape == (1797, 8, 8, 1) and images.dtype == np.uint8 and labels.dtype == np.int32
     assert images.min() == 0 and images.max() == 255
-    known = sorted(zip(digits.images.reshape(1797, 64).tolist(), digits.target.tolist(), strict=True))
+    known = sorted(
+        zip(digits.images.reshape(1797, 64).tolist(), digits.target.tolist(), strict=True)
+    )
     levels = np.rint(images.reshape(1797, 64) / 255 * 16)
     assert sorted(zip(levels.tolist(), labels.tolist(), strict=True)) == known
     share = np.bincount(test.labels) / np.bincount(labels)
@@ -174,7 +200,12 @@ def test_digits_are_those_of_scikit_learn():
 
 def test_description_of_digits():
     about = describe("digits")
-    assert (about.name, about.version, about.shape, about.num_classes) == ("digits", "1.0.0", (8, 8, 1), 10)
+    assert (about.name, about.version, about.shape, about.num_classes) == (
+        "digits",
+        "1.0.0",
+        (8, 8, 1),
+        10,
+    )
     assert about.class_names == tuple("0123456789")
     assert about.splits == {name: len(load("digits", name).labels) for name in ("train", "test")}
     assert load("digits", "train").description == about
@@ -257,7 +288,9 @@ def test_wrong_names_are_refused(name, split, words, capfd):
 
 
 def forbid_download(monkeypatch):
-    monkeypatch.setattr(tfds.core.DatasetBuilder, "download_and_prepare", lambda *a, **k: pytest.fail("downloads"))
+    monkeypatch.setattr(
+        tfds.core.DatasetBuilder, "download_and_prepare", lambda *a, **k: pytest.fail("downloads")
+    )
 
 
 def test_preparing_without_tensorflow_names_the_extra(tmp_path, monkeypatch):
@@ -290,7 +323,10 @@ def test_without_a_network_the_refusal_comes_at_once(tmp_path, monkeypatch, seco
 
 
 def test_of_two_that_prepare_digits_both_succeed(empty_cache, monkeypatch):
-    generate, builder = Digits._generate_examples, lambda: Digits(data_dir=empty_cache, file_format="array_record")
+    generate, builder = (
+        Digits._generate_examples,
+        lambda: Digits(data_dir=empty_cache, file_format="array_record"),
+    )
     rivals = iter([builder])
 
     def generate_while_a_rival_prepares(self, test):
@@ -299,13 +335,18 @@ def test_of_two_that_prepare_digits_both_succeed(empty_cache, monkeypatch):
         yield from generate(self, test)
 
     monkeypatch.setattr(Digits, "_generate_examples", generate_while_a_rival_prepares)
-    assert len(preparing.prepare_embedded(builder).as_data_source("test")) == describe("digits").splits["test"]
+    assert (
+        len(preparing.prepare_embedded(builder).as_data_source("test"))
+        == describe("digits").splits["test"]
+    )
 
 
 def test_files_of_another_format_are_refused(numbered_set, tmp_path):
     info = tmp_path / "tfds" / "numbered" / "1.0.0" / "dataset_info.json"
     info.write_text(info.read_text().replace("array_record", "tfrecord"))
-    with pytest.raises(ConfigError, match="holds tfrecord files, but only array_record can be read"):
+    with pytest.raises(
+        ConfigError, match="holds tfrecord files, but only array_record can be read"
+    ):
         load("numbered", "train")
 
 
@@ -356,7 +397,11 @@ def test_damaged_cache_is_rebuilt(empty_cache, numbered_set, file, harm):
     (path,) = (empty_cache / "examples").rglob(file)
     harm(path)
     np.testing.assert_array_equal(load("numbered", "test").examples, sound)
-    left = sorted(path.name for path in (empty_cache / "examples" / "numbered" / "1.0.0").rglob("*") if path.is_file())
+    left = sorted(
+        path.name
+        for path in (empty_cache / "examples" / "numbered" / "1.0.0").rglob("*")
+        if path.is_file()
+    )
     assert left == ["examples.npy", "labels.npy"]
 
 
@@ -383,7 +428,9 @@ def test_changed_files_invalidate_the_index(tmp_path):
     (folder / "shard").write_text("old")
     cache.remember("question", {"is": 1}, tmp_path, folder)
     assert cache.recall("question", tmp_path) == {"is": 1}
-    assert cache.recall("question", tmp_path / "elsewhere") == {"is": 1}  # not there: the version speaks for it
+    assert cache.recall("question", tmp_path / "elsewhere") == {
+        "is": 1
+    }  # not there: the version speaks for it
     (folder / "shard").write_text("newer")
     assert cache.recall("question", tmp_path) is None
 
@@ -392,7 +439,9 @@ def test_of_two_that_write_both_succeed(tmp_path):
     images, labels = np.arange(24, dtype=np.uint8).reshape(2, 2, 3, 2), np.array([1, 0])
 
     def chunks():
-        cache.write(tmp_path / "folder", images.shape, np.uint8, [(images, labels)])  # the other one is faster
+        cache.write(
+            tmp_path / "folder", images.shape, np.uint8, [(images, labels)]
+        )  # the other one is faster
         yield images, labels
 
     cache.write(tmp_path / "folder", images.shape, np.uint8, chunks())

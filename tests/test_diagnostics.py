@@ -10,19 +10,26 @@ import optax
 import pytest
 from flax.traverse_util import flatten_dict
 
-from gan_jax import Config, Network, build, diagnosing, init_state, parallel, scalars
-from gan_jax.diagnostics import diagnose, diversity, recognized_classes
-from gan_jax.dynamics import DYNAMICS
-from gan_jax.objectives import Update, d_gradients, g_gradients
-from gan_jax.regularizers import REGULARIZERS
-from gan_jax.stepping import stepper
-from gan_jax.train_step import train_step
+from gan_jax import Config, Network, build, init_state
+from gan_jax.data.splits import held_out_split
+from gan_jax.devices import parallel
+from gan_jax.engine import scalars
+from gan_jax.engine.objectives import Update, d_gradients, g_gradients
+from gan_jax.engine.train_step import train_step
+from gan_jax.health.diagnostics import diagnose, diversity, recognized_classes
+from gan_jax.parts.dynamics import DYNAMICS
+from gan_jax.parts.regularizers import REGULARIZERS
+from gan_jax.training import diagnosing
+from gan_jax.training.stepping import stepper
 from gan_jax.types import Batch, Critique, Point, Term
 from tests.gans import random_batch, small_dcgan, small_mlp
 
 
 def diagnosed(gan, state, *batches):
-    return {name.removeprefix("diagnostics/"): float(v) for name, v in diagnose(gan, state, *batches).items()}
+    return {
+        name.removeprefix("diagnostics/"): float(v)
+        for name, v in diagnose(gan, state, *batches).items()
+    }
 
 
 def trained(gan, batch, steps=3):
@@ -52,15 +59,22 @@ def test_norms_and_cosines_are_those_of_plain_gradients(r1):
     def d_loss(d, g):
         fake = gan.generator.apply({"params": g}, z, y, train=True)
         slope = jax.grad(lambda x: score(d, x).sum())(x)
-        penalty = r1 * 0.5 * jnp.mean(jnp.sum(slope**2, (1, 2, 3)))  # at its plain weight, whenever it is due
+        penalty = (
+            r1 * 0.5 * jnp.mean(jnp.sum(slope**2, (1, 2, 3)))
+        )  # at its plain weight, whenever it is due
         return jnp.mean(jax.nn.softplus(-score(d, x)) + jax.nn.softplus(score(d, fake))) + penalty
 
     def g_loss(g, d):
-        return jnp.mean(jax.nn.softplus(-score(d, gan.generator.apply({"params": g}, z, y, train=True))))
+        return jnp.mean(
+            jax.nn.softplus(-score(d, gan.generator.apply({"params": g}, z, y, train=True)))
+        )
 
     g, d = state.generator.params, state.discriminator.params
     before = jax.grad(g_loss)(g, d), jax.grad(d_loss)(d, g)
-    g, d = (jax.tree.map(lambda w, s: w - 0.1 * s, p, slope) for p, slope in zip((g, d), before, strict=True))
+    g, d = (
+        jax.tree.map(lambda w, s: w - 0.1 * s, p, slope)
+        for p, slope in zip((g, d), before, strict=True)
+    )
     after = jax.grad(g_loss)(g, d), jax.grad(d_loss)(d, g)
     found = diagnosed(gan, state, batch)
     for name, a, b in zip("gd", map(flat, before), map(flat, after), strict=True):
@@ -86,7 +100,9 @@ def test_the_gradients_are_those_of_the_next_step():
 
 def test_a_huge_step_turns_the_gradient():
     batch = random_batch()
-    small, large = (small_mlp(d_optimizer=optax.sgd(lr), g_optimizer=optax.sgd(lr)) for lr in (1e-4, 30.0))
+    small, large = (
+        small_mlp(d_optimizer=optax.sgd(lr), g_optimizer=optax.sgd(lr)) for lr in (1e-4, 30.0)
+    )
     state = trained(small_mlp(), batch)
     assert diagnosed(small, state, batch)["d_grad_cosine"] > 0.9999
     assert diagnosed(large, state, batch)["d_grad_cosine"] < 0.9
@@ -110,9 +126,14 @@ def test_accuracies_scores_and_ranking_by_construction():
     state = init_state(gan, jax.random.key(0), Batch(x, y))
     found = diagnosed(gan, state, Batch(x, y), Batch(held_out, y))
     assert found["d_accuracy_real"] == 0.75 and found["d_accuracy_held_out"] == 0.5
-    assert found["d_score_real"] == pytest.approx(0.5) and found["d_score_real_std"] == pytest.approx(0.75**0.5)
-    assert found["d_score_held_out"] == pytest.approx(0, abs=1e-6) and found["d_score_held_out_std"] == pytest.approx(1)
-    # The scores of all fakes lie strictly between -1 and 1, so that exactly the pairs with a real score of 1 are in order.
+    assert found["d_score_real"] == pytest.approx(0.5) and found[
+        "d_score_real_std"
+    ] == pytest.approx(0.75**0.5)
+    assert found["d_score_held_out"] == pytest.approx(0, abs=1e-6) and found[
+        "d_score_held_out_std"
+    ] == pytest.approx(1)
+    # The scores of all fakes lie strictly between -1 and 1, so that exactly the pairs with a real
+    # score of 1 are in order.
     assert found["d_ranking"] == 0.75
     assert 0 <= found["d_accuracy_fake"] <= 1 and abs(found["d_score_fake"]) < 1
     assert not any("held_out" in name for name in diagnosed(gan, state, Batch(x, y)))
@@ -127,7 +148,9 @@ def test_held_out_examples_in_the_place_of_the_real_ones_score_the_same():
 
 def test_diversity_is_the_ratio_of_mean_distances():
     rng = np.random.default_rng(0)
-    fake, real = rng.normal(size=(2, 10, 4, 4, 1)).astype(np.float32) * np.array([0.5, 2.0]).reshape(2, 1, 1, 1, 1)
+    fake, real = rng.normal(size=(2, 10, 4, 4, 1)).astype(np.float32) * np.array(
+        [0.5, 2.0]
+    ).reshape(2, 1, 1, 1, 1)
     fake, real = fake.astype(np.float32), real.astype(np.float32)
 
     def mean(x, pairs):
@@ -137,10 +160,14 @@ def test_diversity_is_the_ratio_of_mean_distances():
     assert diversity(fake, real) == pytest.approx(mean(fake, pairs) / mean(real, pairs), rel=1e-5)
     labels = np.arange(10) % 3
     same = [(i, j) for i, j in pairs if labels[i] == labels[j]]
-    assert diversity(fake, real, labels) == pytest.approx(mean(fake, same) / mean(real, same), rel=1e-5)
+    assert diversity(fake, real, labels) == pytest.approx(
+        mean(fake, same) / mean(real, same), rel=1e-5
+    )
     by_label = labels.reshape(-1, 1, 1, 1) * np.ones((10, 4, 4, 1), np.float32)
     assert diversity(by_label, real) > 0.1 and diversity(by_label, real, labels) < 1e-3
-    assert diversity(fake, real, np.arange(10)) == pytest.approx(float(diversity(fake, real)))  # no label twice
+    assert diversity(fake, real, np.arange(10)) == pytest.approx(
+        float(diversity(fake, real))
+    )  # no label twice
     assert diversity(np.full((10, 2), 0.7, np.float32), real.reshape(10, -1)[:, :2]) < 1e-3
 
 
@@ -167,9 +194,16 @@ def test_largest_singular_values_are_those_of_numpy():
         stats = call(stats)
     state = state.replace(discriminator=state.discriminator.replace(stats=stats))
     found = diagnosed(gan, state, batch)
-    kernels = {"/".join(p): w for p, w in flatten_dict(state.discriminator.params).items() if w.ndim > 1}
-    expected = {p.removesuffix("/kernel"): np.linalg.svd(w.reshape(-1, w.shape[-1]))[1][0] for p, w in kernels.items()}
-    sigmas = {name.removeprefix("d_sigma/"): v for name, v in found.items() if name.startswith("d_sigma/")}
+    kernels = {
+        "/".join(p): w for p, w in flatten_dict(state.discriminator.params).items() if w.ndim > 1
+    }
+    expected = {
+        p.removesuffix("/kernel"): np.linalg.svd(w.reshape(-1, w.shape[-1]))[1][0]
+        for p, w in kernels.items()
+    }
+    sigmas = {
+        name.removeprefix("d_sigma/"): v for name, v in found.items() if name.startswith("d_sigma/")
+    }
     assert sigmas == pytest.approx(expected, rel=1e-3)
     assert found["d_sigma_max"] == max(sigmas.values())
 
@@ -182,7 +216,9 @@ def test_distance_of_the_moving_average():
         np.linalg.norm(a - b) / np.linalg.norm(a), rel=1e-5
     )
     without = dataclasses.replace(gan, ema=0)
-    assert "ema_distance" not in diagnosed(without, init_state(without, jax.random.key(0), batch), batch)
+    assert "ema_distance" not in diagnosed(
+        without, init_state(without, jax.random.key(0), batch), batch
+    )
 
 
 @pytest.mark.parametrize("dynamics", DYNAMICS)
@@ -229,22 +265,35 @@ def test_many_members_at_once_and_a_divided_batch():
 
 def test_classes_that_a_recognizer_sees():
     class Recognizer(nn.Module):
-        def __call__(self, x, *, train):  # the class is the sign of the first pixel, of four classes
-            return None, jnp.stack([x[:, 0, 0, 0], -x[:, 0, 0, 0], 0 * x[:, 0, 0, 0] - 9, 0 * x[:, 0, 0, 0] - 9], 1)
+        def __call__(
+            self, x, *, train
+        ):  # the class is the sign of the first pixel, of four classes
+            return None, jnp.stack(
+                [x[:, 0, 0, 0], -x[:, 0, 0, 0], 0 * x[:, 0, 0, 0] - 9, 0 * x[:, 0, 0, 0] - 9], 1
+            )
 
     gan, batch = small_mlp(ema=0), random_batch()
-    state, z = init_state(gan, jax.random.key(0), batch), jax.random.normal(jax.random.key(2), (64, 4))
-    x = gan.generator.apply({"params": state.generator.params}, z, jnp.zeros(64, jnp.int32), train=False)
+    state, z = (
+        init_state(gan, jax.random.key(0), batch),
+        jax.random.normal(jax.random.key(2), (64, 4)),
+    )
+    x = gan.generator.apply(
+        {"params": state.generator.params}, z, jnp.zeros(64, jnp.int32), train=False
+    )
     shares = np.bincount(np.asarray(x[:, 0, 0, 0]) < 0, minlength=2) / 64
     found = recognized_classes(gan, Recognizer(), state, {}, z, jnp.zeros(64, jnp.int32))
     assert 0 < shares[0] < 1 and found["diagnostics/classes_seen"] == 2
-    assert found["diagnostics/class_entropy"] == pytest.approx(-np.sum(shares * np.log(shares)), rel=1e-5)
+    assert found["diagnostics/class_entropy"] == pytest.approx(
+        -np.sum(shares * np.log(shares)), rel=1e-5
+    )
     assert found["diagnostics/class_share_max"] == pytest.approx(shares.max())
 
 
 def test_due_with_the_first_line_at_or_after_each_multiple():
     due = lambda **numbers: [
-        step for step in range(1, 51) if diagnosing.due(dataclasses.replace(Config(steps=50), **numbers), step)
+        step
+        for step in range(1, 51)
+        if diagnosing.due(dataclasses.replace(Config(steps=50), **numbers), step)
     ]
     assert due(log_every=10, diagnose_every=20) == [20, 40]
     assert due(log_every=20, diagnose_every=15) == [20, 40, 50]  # 15; 30; 45 by the last line
@@ -254,19 +303,25 @@ def test_due_with_the_first_line_at_or_after_each_multiple():
 
 
 def test_examples_are_held_out_only_where_nothing_was_learned_from_them():
-    split = lambda **numbers: diagnosing.held_out_split(small_mlp(), dataclasses.replace(Config(), **numbers))
+    split = lambda **numbers: held_out_split(
+        dataclasses.replace(Config(), **numbers), labelled=False
+    )
     assert split() == "test" and split(split="train[:50%]") == "test"
     assert split(split="train+test[:10%]") is None and split(split="test") is None
 
 
 def test_streamed_and_resident_examples_are_the_same(monkeypatch):
-    config = Config(generator=Network("mlp"), discriminator=Network("mlp"), batch_size=16, d_steps=2, steps=400)
+    config = Config(
+        generator=Network("mlp"), discriminator=Network("mlp"), batch_size=16, d_steps=2, steps=400
+    )
     gan, mesh = build(config), parallel.mesh(16)
-    state = init_state(gan, jax.random.key(0), random_batch(d_steps=2, b=16)).replace(step=jnp.int32(150))
+    state = init_state(gan, jax.random.key(0), random_batch(d_steps=2, b=16)).replace(
+        step=jnp.int32(150)
+    )
     state = jax.device_put(state, parallel.replicated(mesh))
     run = lambda: diagnosing.diagnosis(gan, config, mesh, stepper(gan, config, mesh, 0))(state)
     resident = run()
-    monkeypatch.setattr("gan_jax.stepping._fits", lambda dataset: False)
+    monkeypatch.setattr("gan_jax.training.stepping._fits", lambda dataset: False)
     streamed = run()
     assert resident.keys() == streamed.keys() and "diagnostics/d_accuracy_held_out" in resident
     for name in resident:

@@ -11,18 +11,19 @@ import pytest
 from gans import arrays, random_batch, small_dcgan, small_mlp
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
-from gan_jax.augment import AUGMENTS
 from gan_jax.build import build
-from gan_jax.config import ConfigError, Dynamics, Optimizer, Penalty, Schedule
-from gan_jax.configs import recipe
-from gan_jax.dynamics import DYNAMICS, consensus, extragradient, simultaneous
-from gan_jax.gan import init_state
-from gan_jax.losses import minimax, nonsaturating
-from gan_jax.objectives import _top
-from gan_jax.optimizers import tunable
-from gan_jax.regularizers import REGULARIZERS
+from gan_jax.config import Dynamics, Optimizer, Penalty, Schedule
+from gan_jax.engine.gan import init_state
+from gan_jax.engine.objectives import _top
+from gan_jax.engine.train_step import train_step
+from gan_jax.errors import ConfigError
+from gan_jax.parts.augment import AUGMENTS
+from gan_jax.parts.dynamics import DYNAMICS, consensus, extragradient, simultaneous
+from gan_jax.parts.losses import minimax, nonsaturating
+from gan_jax.parts.optimizers import tunable
+from gan_jax.parts.regularizers import REGULARIZERS
+from gan_jax.recipes import recipe
 from gan_jax.studies import dirac
-from gan_jax.train_step import train_step
 from gan_jax.types import Augment, Term
 
 LR = 0.1
@@ -31,14 +32,22 @@ sigmoid = lambda s: 1 / (1 + np.exp(-s))
 
 
 def field(w):
-    """Gradients of the minimax game ``min over theta, max over psi of log(1/2) - softplus(psi theta)``."""
+    """Gradients of the minimax game ``min over theta, max over psi of log(1/2) - softplus(psi
+    theta)``.
+    """
     theta, psi = w
     return np.array([-sigmoid(psi * theta) * psi, sigmoid(psi * theta) * theta])
 
 
 def steps(n, theta=0.8, psi=-0.4, d_steps=1, **parts):
     gan = dirac.dirac_gan(
-        **dict(loss=minimax, g_optimizer=optax.sgd(LR), d_optimizer=optax.sgd(LR), dynamics=simultaneous()) | parts
+        **dict(
+            loss=minimax,
+            g_optimizer=optax.sgd(LR),
+            d_optimizer=optax.sgd(LR),
+            dynamics=simultaneous(),
+        )
+        | parts
     )
     data = dirac.batch(d_steps=d_steps)
     state = dirac.placed(init_state(gan, jax.random.key(0), data), theta, psi)
@@ -75,7 +84,9 @@ def test_extragradient_goes_by_the_gradients_ahead():
 
 
 def test_extra_adam_updates_its_moments_twice():
-    """Gidel et al. 2019, algorithm 4: the moments move at the extrapolation and at the update, from the same weights."""
+    """Gidel et al. 2019, algorithm 4: the moments move at the extrapolation and at the update, from
+    the same weights.
+    """
     adam, w = optax.adam(LR, b1=0.5, b2=0.9), jnp.asarray(START)
     state = adam.init(w)
     update, state = adam.update(jnp.asarray(field(START)), state)
@@ -87,7 +98,9 @@ def test_extra_adam_updates_its_moments_twice():
 def test_consensus_descends_the_norm_of_the_field_too():
     h, energy = 1e-5, lambda w: 0.5 * np.sum(field(w) ** 2)
     slope = np.array([(energy(START + h * e) - energy(START - h * e)) / (2 * h) for e in np.eye(2)])
-    np.testing.assert_allclose(steps(1, dynamics=consensus(2.0)), START - LR * (field(START) + 2.0 * slope), rtol=1e-5)
+    np.testing.assert_allclose(
+        steps(1, dynamics=consensus(2.0)), START - LR * (field(START) + 2.0 * slope), rtol=1e-5
+    )
 
 
 def test_lookahead_returns_both_players_part_of_the_way():
@@ -105,13 +118,17 @@ def test_lookahead_returns_both_players_part_of_the_way():
 
 
 def test_negative_momentum():
-    """Gidel et al. 2019b, equation 2: ``v <- beta v + gradient``, ``w <- w - lr v``, here with beta = -0.5."""
+    """Gidel et al. 2019b, equation 2: ``v <- beta v + gradient``, ``w <- w - lr v``, here with beta
+    = -0.5.
+    """
     optimizer = lambda: tunable("d_optimizer", "sgd", {"learning_rate": LR, "momentum": -0.5})
     w, v = START, 0
     for _ in range(2):
         v = -0.5 * v + field(w)
         w = w - LR * v
-    np.testing.assert_allclose(steps(2, g_optimizer=optimizer(), d_optimizer=optimizer()), w, rtol=1e-5)
+    np.testing.assert_allclose(
+        steps(2, g_optimizer=optimizer(), d_optimizer=optimizer()), w, rtol=1e-5
+    )
 
 
 def test_optimistic_gradients_extrapolate_from_the_past():
@@ -125,7 +142,9 @@ def test_optimistic_gradients_extrapolate_from_the_past():
 
 def test_weights_of_d_are_clipped_after_each_update():
     theta, psi = steps(1, psi=2.0, clip=0.3)
-    assert psi == pytest.approx(0.3) and theta == pytest.approx(0.8 + LR * sigmoid(1.6) * 2.0, rel=1e-5)
+    assert psi == pytest.approx(0.3) and theta == pytest.approx(
+        0.8 + LR * sigmoid(1.6) * 2.0, rel=1e-5
+    )
 
 
 def test_top_k_weights_the_best_share_of_fakes():
@@ -150,16 +169,23 @@ def test_instance_noise_has_its_strength():
     x = jnp.ones((4, 1000))
     noisy = AUGMENTS["instance_noise"](jax.random.key(0), x, jnp.asarray(0.3))
     np.testing.assert_allclose([noisy.mean(), noisy.std()], [1, 0.3], atol=0.02)
-    np.testing.assert_array_equal(AUGMENTS["instance_noise"](jax.random.key(0), x, jnp.asarray(0.0)), x)
+    np.testing.assert_array_equal(
+        AUGMENTS["instance_noise"](jax.random.key(0), x, jnp.asarray(0.0)), x
+    )
 
 
 def test_instance_noise_makes_the_dirac_gan_converge():
-    """Mescheder et al. 2018, lemma 3.3: it converges with noise of any strength, and does not without."""
+    """Mescheder et al. 2018, lemma 3.3: it converges with noise of any strength, and does not
+    without.
+    """
     noise = Augment("instance_noise", AUGMENTS["instance_noise"], 1.0)
 
     def end(augments):
         gan = dirac.dirac_gan(
-            loss=nonsaturating, g_optimizer=optax.sgd(LR), d_optimizer=optax.sgd(LR), augments=augments
+            loss=nonsaturating,
+            g_optimizer=optax.sgd(LR),
+            d_optimizer=optax.sgd(LR),
+            augments=augments,
         )
         data = dirac.batch(b=256)
         state = init_state(gan, jax.random.key(0), data)
@@ -179,12 +205,18 @@ def test_players_that_move_at_once_do_so_on_any_devices_and_in_parts(name):
 
     mesh = jax.make_mesh((4,), ("batch",), axis_types=(AxisType.Auto,))
     place = lambda tree, *spec: jax.device_put(tree, NamedSharding(mesh, PartitionSpec(*spec)))
-    assert_close(run(gan, [place(b, None, "batch") for b in batches], lambda s: place(s)), expected, 1e-4)
+    assert_close(
+        run(gan, [place(b, None, "batch") for b in batches], lambda s: place(s)), expected, 1e-4
+    )
 
-    states = jax.tree.map(lambda a: jnp.stack([a] * 4), init_state(gan, jax.random.key(0), batches[0]))
+    states = jax.tree.map(
+        lambda a: jnp.stack([a] * 4), init_state(gan, jax.random.key(0), batches[0])
+    )
     step = jax.pmap(functools.partial(train_step, gan, axis_name="batch"), axis_name="batch")
     for batch in batches:
-        states, metrics = step(states, jax.tree.map(lambda a: np.stack(np.split(a, 4, axis=1)), batch))
+        states, metrics = step(
+            states, jax.tree.map(lambda a: np.stack(np.split(a, 4, axis=1)), batch)
+        )
     assert_close(jax.tree.map(lambda a: a[0], (states, metrics)), expected, 1e-4)
 
 
@@ -214,7 +246,10 @@ def assert_close(actual, expected, tolerance):
     "changes, words",
     [
         ({"dynamics": Dynamics("extragradien")}, "dynamics.name.*did you mean 'extragradient'"),
-        ({"dynamics": Dynamics("extragradient", 0.5)}, "dynamics.weight: extragradient has no weight"),
+        (
+            {"dynamics": Dynamics("extragradient", 0.5)},
+            "dynamics.weight: extragradient has no weight",
+        ),
         ({"dynamics": Dynamics("consensus", -1.0)}, r"dynamics.weight: -1.0 is not in \[0, inf\)"),
         ({"lookahead": -1}, "lookahead: -1 is too small"),
         ({"lookahead_rate": 1.5}, r"lookahead_rate: 1.5 is not in \[0, 1\]"),
@@ -222,11 +257,23 @@ def assert_close(actual, expected, tolerance):
         ({"top_k": 1.5}, r"top_k: 1.5 is not in \(0, 1\]"),
         ({"top_k": Schedule(1.0, 0.0, 10)}, r"top_k: 0.0 is not in \(0, 1\]"),
         ({"g_optimizer": Optimizer("sdg")}, "g_optimizer.name: unknown 'sdg'; did you mean"),
-        ({"g_optimizer": Optimizer("sgd", b1=0.5)}, "g_optimizer.b1: sgd has no such number; accepted: momentum"),
+        (
+            {"g_optimizer": Optimizer("sgd", b1=0.5)},
+            "g_optimizer.b1: sgd has no such number; accepted: momentum",
+        ),
         ({"d_optimizer": Optimizer("lbfgs")}, "d_optimizer.name: 'lbfgs' does not work"),
-        ({"d_optimizer": Optimizer(lr=Schedule(1.0, 0.0, 0))}, "d_optimizer.lr.steps: 0 is too small"),
-        ({"d_optimizer": Optimizer(lr=Schedule(1.0, 0.1, 5, "cosin"))}, "lr.shape.*did you mean 'cosine'"),
-        ({"penalties": (Penalty("r1", 1.0, 1, (("target", 2.0),)),)}, "r1 has no number target=2.0; accepted: none"),
+        (
+            {"d_optimizer": Optimizer(lr=Schedule(1.0, 0.0, 0))},
+            "d_optimizer.lr.steps: 0 is too small",
+        ),
+        (
+            {"d_optimizer": Optimizer(lr=Schedule(1.0, 0.1, 5, "cosin"))},
+            "lr.shape.*did you mean 'cosine'",
+        ),
+        (
+            {"penalties": (Penalty("r1", 1.0, 1, (("target", 2.0),)),)},
+            "r1 has no number target=2.0; accepted: none",
+        ),
     ],
 )
 def test_impossible_moves_are_refused_in_one_sentence(changes, words):

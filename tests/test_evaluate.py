@@ -1,4 +1,6 @@
-"""The evaluation: against generators whose scores are known, and ``eval.py`` as a command on a run folder."""
+"""The evaluation: against generators whose scores are known, and ``eval.py`` as a command on a run
+folder.
+"""
 
 import dataclasses
 import importlib
@@ -23,14 +25,15 @@ from PIL import Image
 import eval as eval_script
 import gan_jax
 import train
-from gan_jax import ConfigError, feature_networks, pictures, recipe, run_folder
+from gan_jax import ConfigError, pictures, recipe
 from gan_jax.data import Description, load
-from gan_jax.evaluate import Evaluation, evaluate
-from gan_jax.evaluation_files import save, table
-from gan_jax.evaluation_pictures import arc
+from gan_jax.evaluation.files import save, table
+from gan_jax.evaluation.judge import Evaluation, evaluate
+from gan_jax.evaluation.pictures import arc
 from gan_jax.models import mlp
-from gan_jax.nn.conditioning import SemiSupervisedHead
-from gan_jax.recognizers import RecognizerConfig, fitting, library, recognizer
+from gan_jax.nn.heads import SemiSupervisedHead
+from gan_jax.recognizers import RecognizerConfig, feature_networks, fitting, library, recognizer
+from gan_jax.runs import folder as run_folder
 from gan_jax.types import GanState, Player
 
 evaluation_module = importlib.import_module(
@@ -68,7 +71,9 @@ class Grey(nn.Module):
 
 def judged(generator, num_classes=10, config=DIGITS, **options):
     gan = small_mlp(generator=generator, num_classes=num_classes)
-    params = gan.discriminator.init(jax.random.key(0), np.zeros((2, 8, 8, 1)), np.zeros(2, np.int32), train=False)
+    params = gan.discriminator.init(
+        jax.random.key(0), np.zeros((2, 8, 8, 1)), np.zeros(2, np.int32), train=False
+    )
     g, d = Player({}, {}, ()), Player(params["params"], {}, ())
     state = GanState(jnp.int32(7), jax.random.key(0), g, d, None, {}, {})
     return evaluate(gan, state, config, recognizer_config=QUICK, **options)
@@ -85,7 +90,10 @@ def test_a_d_that_classifies_is_tested_on_images_it_has_not_seen():
     assert found.scores["test_error"] == pytest.approx(np.mean(load("digits", "test").labels != 3))
     assert "wrongly classified by D" in table(found)
     seen = dataclasses.replace(DIGITS, split="train+test")
-    assert "test_error" not in evaluate(gan, state, seen, recognizer_config=QUICK, num_samples=100).scores
+    assert (
+        "test_error"
+        not in evaluate(gan, state, seen, recognizer_config=QUICK, num_samples=100).scores
+    )
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +116,9 @@ def test_real_images_score_as_real_images(perfect):
     assert accuracy > 0.9
     assert perfect.real["label_agreement"] == accuracy
     learned = load("digits", "train")
-    expected = (recognizer("digits", None, QUICK).features(learned.examples)[1].argmax(1) == learned.labels).mean()
+    expected = (
+        recognizer("digits", None, QUICK).features(learned.examples)[1].argmax(1) == learned.labels
+    ).mean()
     assert abs(perfect.scores["label_agreement"] - expected) < 0.02
     assert perfect.scores["frechet_distance"] < perfect.real["frechet_distance"]
     assert set(perfect.scores["class_shares"]) == set(map(str, range(10)))
@@ -138,14 +148,18 @@ def test_scores_are_those_of_the_samples_drawn_by_seed(run):
 
     latents = jax.random.normal(jax.random.split(jax.random.key(5))[0], (130, gan.latents))
     labels = np.arange(130) % 10
-    images = pictures.to_uint8(gan_jax.generate(gan, state, latents, jnp.asarray(labels, jnp.int32)))
+    images = pictures.to_uint8(
+        gan_jax.generate(gan, state, latents, jnp.asarray(labels, jnp.int32))
+    )
     network = recognizer("digits", None, QUICK)
     a, logits = network.features(images)
     b, _ = network.features(load("digits", "train").examples)
     a, b = a.astype(np.float64), b.astype(np.float64)
     covariances = np.cov(a, rowvar=False), np.cov(b, rowvar=False)
     distance = ((a.mean(0) - b.mean(0)) ** 2).sum() + np.trace(sum(covariances))
-    distance -= 2 * np.sqrt(np.maximum(scipy.linalg.eigvals(covariances[0] @ covariances[1]).real, 0)).sum()
+    distance -= (
+        2 * np.sqrt(np.maximum(scipy.linalg.eigvals(covariances[0] @ covariances[1]).real, 0)).sum()
+    )
     np.testing.assert_allclose(found.scores["frechet_distance"], distance, rtol=1e-4)
     assert found.scores["label_agreement"] == (logits.argmax(1) == labels).mean()
     assert found.provenance["weights"] == "moving average"
@@ -160,7 +174,11 @@ def test_classes_are_drawn_in_equal_shares_and_large_splits_are_the_reference(mo
     monkeypatch.setattr(evaluation_module, "MIN_TEST_IMAGES", 300)
     found = judged(Oracle(), num_samples=130).provenance
     assert found["samples"] == {"images": 130, "reference": {"split": "test", "images": 355}}
-    assert found["real"] == {"split": "test", "images": 355, "reference": {"split": "train", "images": 1442}}
+    assert found["real"] == {
+        "split": "test",
+        "images": 355,
+        "reference": {"split": "train", "images": 1442},
+    }
 
 
 def test_unconditional_gan_has_no_labels_to_agree_with():
@@ -183,12 +201,19 @@ def test_unlabelled_data_are_compared_by_pixels(monkeypatch):
     found = judged(Oracle(), num_classes=0, num_samples=100)
     assert set(found.scores) == set(found.real) == {"frechet_distance"}
     assert found.left_out["class_shares"] == "the feature network recognizes no classes"
-    assert found.provenance["feature_network"] == {"features": 64, "network": "pixels", "side": 8, "key": "pixels-8"}
+    assert found.provenance["feature_network"] == {
+        "features": 64,
+        "network": "pixels",
+        "side": 8,
+        "key": "pixels-8",
+    }
     assert "64 of pixels." in table(found)
 
 
 class Looks:
-    """A feature network with Inception's numbers of features and classes: random projections of the pixels."""
+    """A feature network with Inception's numbers of features and classes: random projections of the
+    pixels.
+    """
 
     key, about = "looks", {"network": "projections", "key": "looks"}
 
@@ -205,7 +230,10 @@ def test_inception_takes_the_place_of_the_recognizer(monkeypatch, tmp_path):
     found = judged(Oracle(), features="inception", metrics="kid200,is500")
     assert found.scores == {} and "2049 are needed" in found.left_out["frechet_distance"]
     assert found.left_out["label_agreement"] == "the feature network recognizes other classes"
-    assert found.provenance["samples"]["images"] == 500 and found.provenance["settings"]["network"] == "looks"
+    assert (
+        found.provenance["samples"]["images"] == 500
+        and found.provenance["settings"]["network"] == "looks"
+    )
     value, low, high = found.protocols["kid200"]["kernel_distance"]
     assert low < 0 < high and low < value < high  # of one distribution
     score, low, high = found.protocols["is500"]["inception_score"]
@@ -214,14 +242,18 @@ def test_inception_takes_the_place_of_the_recognizer(monkeypatch, tmp_path):
 
 
 def test_truncated_latents_are_within(monkeypatch):
-    """A generator that is right where its latents are within bounds, and draws another class where they are not."""
+    """A generator that is right where its latents are within bounds, and draws another class where
+    they are not.
+    """
 
     class Bounded(Oracle):
         def __call__(self, latents, y, *, train):
             beyond = jnp.abs(latents).max(axis=1) > 0.5
             return super().__call__(latents, y + beyond, train=train)
 
-    assert judged(Bounded(), num_samples=200).scores["label_agreement"] < 0.2  # all four of N(0, 1) seldom are
+    assert (
+        judged(Bounded(), num_samples=200).scores["label_agreement"] < 0.2
+    )  # all four of N(0, 1) seldom are
     assert judged(Bounded(), num_samples=200, truncation=0.5).scores["label_agreement"] > 0.9
 
 
@@ -277,9 +309,15 @@ def test_arc_goes_from_end_to_end_through_normal_vectors():
 
 
 def test_files_appear_whole_or_not_at_all(tmp_path, monkeypatch):
-    evaluation = Evaluation(7, {"class_shares": {"0": None}}, {}, {}, {}, {"samples": np.zeros((4, 4, 1), np.uint8)})
+    evaluation = Evaluation(
+        7, {"class_shares": {"0": None}}, {}, {}, {}, {"samples": np.zeros((4, 4, 1), np.uint8)}
+    )
     files = save(evaluation, tmp_path / "eval")
-    assert [file.name for file in files] == ["step_000007.json", "step_000007_samples.png", "scores.csv"]
+    assert [file.name for file in files] == [
+        "step_000007.json",
+        "step_000007_samples.png",
+        "scores.csv",
+    ]
     assert sorted(files) == sorted((tmp_path / "eval").iterdir())
     values = json.loads(files[0].read_text())
     assert (values["step"], values["pictures"]) == (7, {"samples": "step_000007_samples.png"})
@@ -298,7 +336,15 @@ def test_files_appear_whole_or_not_at_all(tmp_path, monkeypatch):
 
 def test_another_process_evaluates_the_run_folder_alone(run, tmp_path):
     workdir = shutil.copytree(run, tmp_path / "moved")
-    command = [sys.executable, str(ROOT / "eval.py"), str(workdir), "--num-samples", "200", "--checkpoint", "10"]
+    command = [
+        sys.executable,
+        str(ROOT / "eval.py"),
+        str(workdir),
+        "--num-samples",
+        "200",
+        "--checkpoint",
+        "10",
+    ]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     values = json.loads((workdir / "eval" / "step_000010_n200.json").read_text())
@@ -328,7 +374,10 @@ def test_latest_checkpoint_is_the_default(run, tmp_path, capsys):
         (["file"], "file is no run folder; it has no readable config.json."),
         (["new"], "new holds no checkpoint yet."),
         (["run", "--checkpoint", "15"], "has none of step 15; accepted: 10, 20."),
-        (["run", "--checkpoint", "lastest"], "'lastest' is none; accepted: latest, best, all, or a step such as 1000."),
+        (
+            ["run", "--checkpoint", "lastest"],
+            "'lastest' is none; accepted: latest, best, all, or a step such as 1000.",
+        ),
         (
             ["run", "--num-samples", "64"],
             "64 samples are too few for the Frechet distance of 64 features; accepted: 65",
@@ -347,8 +396,14 @@ def test_latest_checkpoint_is_the_default(run, tmp_path, capsys):
             ["run", "--features", "inception", "--metrics", "labels100"],
             "labels100 cannot be computed, as the feature network recognizes other classes; accepted: others.",
         ),
-        (["run", "--features", "inception"], "2000 samples are too few for the Frechet distance of 2048 features"),
-        (["run", "--features", "inception", "--metrics", "kid100"], "inception: there is no weights file missing.npz"),
+        (
+            ["run", "--features", "inception"],
+            "2000 samples are too few for the Frechet distance of 2048 features",
+        ),
+        (
+            ["run", "--features", "inception", "--metrics", "kid100"],
+            "inception: there is no weights file missing.npz",
+        ),
         (
             ["run", "--features", "inception", "--metrics", "kid100", "--seed", "1"],
             "missing.npz holds another network (",

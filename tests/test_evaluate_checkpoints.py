@@ -19,14 +19,12 @@ from runs import RING
 
 import eval as eval_script
 import gan_jax
-from gan_jax import (
-    evaluate_checkpoints,
-    evaluation_files,
-    run_folder,
-    training,
-)
 from gan_jax.data import load
-from gan_jax.evaluate import Settings
+from gan_jax.evaluation import checkpoints as evaluate_checkpoints
+from gan_jax.evaluation import files as evaluation_files
+from gan_jax.evaluation.judge import Settings
+from gan_jax.runs import folder as run_folder
+from gan_jax.training import loop as training
 
 pytestmark = pytest.mark.usefixtures("signals_as_before")
 FEW = ["--num-samples", "100"]
@@ -61,7 +59,10 @@ def test_all_are_evaluated_once_and_stand_in_a_table(run, capsys):
         own = values(run, int(row["step"]))
         assert float(row["frechet_distance"]) == own["scores"]["frechet_distance"]
         low, high = own["intervals"]["high_quality_share"]
-        assert (float(row["high_quality_share_low"]), float(row["high_quality_share_high"])) == (low, high)
+        assert (float(row["high_quality_share_low"]), float(row["high_quality_share_high"])) == (
+            low,
+            high,
+        )
         assert row["modes_covered_low"] == "" and "class_shares" not in row
 
     written = {path: path.read_bytes() for path in (run / "eval").iterdir()}
@@ -69,11 +70,17 @@ def test_all_are_evaluated_once_and_stand_in_a_table(run, capsys):
     assert eval_script.main([str(run), "--checkpoint", "all", *FEW]) == 0
     told = capsys.readouterr().out.splitlines()
     assert (
-        told[0] == "step 4: evaluated already" and told[2] == "step 12: evaluated already" and "already" not in told[1]
+        told[0] == "step 4: evaluated already"
+        and told[2] == "step 12: evaluated already"
+        and "already" not in told[1]
     )
     again = {path: path.read_bytes() for path in (run / "eval").iterdir()}
     assert again.keys() == written.keys()
-    assert all(again[path] == written[path] for path in written if path.suffix == ".csv" or "000004" in path.name)
+    assert all(
+        again[path] == written[path]
+        for path in written
+        if path.suffix == ".csv" or "000004" in path.name
+    )
 
 
 def test_intervals_are_those_of_wilson(run):
@@ -85,7 +92,9 @@ def test_intervals_are_those_of_wilson(run):
     ):
         share = own[scores]["label_agreement"]
         expected = scipy.stats.binomtest(round(share * n), n).proportion_ci(method="wilson")
-        assert own[intervals]["label_agreement"] == pytest.approx([expected.low, expected.high], abs=1e-9)
+        assert own[intervals]["label_agreement"] == pytest.approx(
+            [expected.low, expected.high], abs=1e-9
+        )
         assert own[intervals]["class_shares"].keys() == own[scores]["class_shares"].keys()
         assert own[intervals].keys() == own[scores].keys()
 
@@ -100,9 +109,16 @@ def test_the_best_has_the_most_modes_or_else_the_least_distance(run, capsys):
     command = [str(run), "--checkpoint", "best", *FEW]
     assert eval_script.main(command) == 0
     told = capsys.readouterr().out.splitlines()
-    assert [line.split(":")[0] for line in told[:3]] == ["step 4", "step 8", "step 12"]  # evaluated first
+    assert [line.split(":")[0] for line in told[:3]] == [
+        "step 4",
+        "step 8",
+        "step 12",
+    ]  # evaluated first
     found = {step: values(run, step)["scores"] for step in (4, 8, 12)}
-    expected = max(found, key=lambda step: (found[step]["modes_covered"], found[step]["high_quality_share"], -step))
+    expected = max(
+        found,
+        key=lambda step: (found[step]["modes_covered"], found[step]["high_quality_share"], -step),
+    )
     assert told[3] == f"best: step {expected} of 3, by modes covered, then share of high quality"
     assert f"100 of step {expected}, against" in "\n".join(told[4:])
 
@@ -120,11 +136,16 @@ def test_the_best_has_the_most_modes_or_else_the_least_distance(run, capsys):
 
 def test_ranks_of_a_population_are_those_of_its_best_setting():
     setting = lambda mean: {"scores": {"frechet_distance": {"mean": mean}}}
-    ranks = evaluate_checkpoints.ranks({"members": {}, "settings": [setting(3.0), setting(1.0), {"scores": {}}]})
+    ranks = evaluate_checkpoints.ranks(
+        {"members": {}, "settings": [setting(3.0), setting(1.0), {"scores": {}}]}
+    )
     assert ranks == {evaluate_checkpoints.FRECHET: (1.0,)}
     protocol = {
         "scores": {},
-        "protocols": {"kid5": {"kernel_distance": [0.1, 0, 1]}, "fid5": {"frechet_distance": [4, 3, 5]}},
+        "protocols": {
+            "kid5": {"kernel_distance": [0.1, 0, 1]},
+            "fid5": {"frechet_distance": [4, 3, 5]},
+        },
     }
     assert evaluate_checkpoints.ranks(protocol) == {evaluate_checkpoints.FRECHET: (4,)}
 
@@ -150,7 +171,9 @@ def test_watching_ends_with_the_last_step(trained, tmp_path, monkeypatch, capsys
     (run / "checkpoints").mkdir(parents=True)
     shutil.copy(trained[0] / "config.json", run)
     stages = [
-        lambda: shutil.copytree(source / "4", run / "checkpoints" / "4", ignore=shutil.ignore_patterns("seal.json")),
+        lambda: shutil.copytree(
+            source / "4", run / "checkpoints" / "4", ignore=shutil.ignore_patterns("seal.json")
+        ),
         lambda: None,
         lambda: shutil.copy(source / "4" / "seal.json", run / "checkpoints" / "4"),
         lambda: (run / "checkpoints" / "8").mkdir(),
@@ -161,13 +184,18 @@ def test_watching_ends_with_the_last_step(trained, tmp_path, monkeypatch, capsys
     assert eval_script.main([str(run), "--watch", *FEW]) == 0
     told = capsys.readouterr().out.splitlines()
     assert [line.split(":")[0] for line in told] == ["step 4", "step 12"] and not stages
-    assert len([warning for warning in recwarn if "seal.json is missing" in str(warning.message)]) == 2  # once for each
+    assert (
+        len([warning for warning in recwarn if "seal.json is missing" in str(warning.message)]) == 2
+    )  # once for each
     assert sorted(path.name for path in (run / "eval").glob("*.json")) == [
         "step_000004_n100.json",
         "step_000012_n100.json",
     ]
     assert eval_script.main([str(run), "--watch", *FEW]) == 0  # nothing is left to wait for
-    assert capsys.readouterr().out.splitlines() == ["step 4: evaluated already", "step 12: evaluated already"]
+    assert capsys.readouterr().out.splitlines() == [
+        "step 4: evaluated already",
+        "step 12: evaluated already",
+    ]
 
 
 def test_a_checkpoint_removed_while_it_is_read(run, monkeypatch, recwarn):
@@ -212,17 +240,23 @@ def test_protocols_are_measured_on_their_numbers(run):
     gan, state = gan_jax.load(run)
     latents = jax.random.normal(jax.random.split(jax.random.key(3))[0], (150, gan.latents))
     labels = np.arange(150) % 8
-    points = np.asarray(gan_jax.generate(gan, state, latents, jnp.asarray(labels, jnp.int32)), np.float64)
+    points = np.asarray(
+        gan_jax.generate(gan, state, latents, jnp.asarray(labels, jnp.int32)), np.float64
+    )
     part = own["provenance"]["samples"]["reference"]["split"]
     real = np.asarray(load("ring8", part).examples, np.float64)
     covariances = np.cov(points, rowvar=False), np.cov(real, rowvar=False)
     root = scipy.linalg.sqrtm(covariances[0] @ covariances[1]).real
-    expected = ((points.mean(0) - real.mean(0)) ** 2).sum() + np.trace(covariances[0] + covariances[1] - 2 * root)
+    expected = ((points.mean(0) - real.mean(0)) ** 2).sum() + np.trace(
+        covariances[0] + covariances[1] - 2 * root
+    )
     value, low, high = own["protocols"]["fid150"]["frechet_distance"]
     assert value == pytest.approx(expected, rel=1e-6) and low < value < high
     centres = gan_jax.data.TRUTHS["ring8"].centres
     nearest = np.linalg.norm(points[:40, None] - centres, axis=2).argmin(1)
-    assert own["protocols"]["labels40"]["label_agreement"][0] == pytest.approx((nearest == labels[:40]).mean())
+    assert own["protocols"]["labels40"]["label_agreement"][0] == pytest.approx(
+        (nearest == labels[:40]).mean()
+    )
     assert set(own["protocols"]["class_fid150"]["frechet_by_class"]) == set(map(str, range(8)))
 
 
@@ -231,10 +265,18 @@ def test_files_of_other_settings_have_other_names(run):
     before = {path: path.read_bytes() for path in (run / "eval").iterdir()}
     ends = ("best_by_discriminator", "samples", "worst_by_discriminator")
     pictures = [f"step_000012_{name}.png" for name in ends]
-    assert sorted(path.name for path in before) == ["report.html", "scores.csv", "step_000012.json", *pictures]
+    assert sorted(path.name for path in before) == [
+        "report.html",
+        "scores.csv",
+        "step_000012.json",
+        *pictures,
+    ]
     assert eval_script.main([str(run), "--truncation", "0.5"]) == 0
     own = values(run, 12, "_psi0.5")
-    assert own["provenance"]["truncation"] == 0.5 and values(run, 12, "")["provenance"]["truncation"] is None
+    assert (
+        own["provenance"]["truncation"] == 0.5
+        and values(run, 12, "")["provenance"]["truncation"] is None
+    )
     assert all(path.read_bytes() == content for path, content in before.items())
     assert (run / "eval" / "scores_psi0.5.csv").read_text().count("\n") == 2
 
@@ -245,7 +287,10 @@ def test_files_of_other_settings_have_other_names(run):
         (Settings(), ""),
         (Settings(num_samples=2_000), ""),
         (Settings(num_samples=10_000, seed=4), "_n10000_seed4"),
-        (Settings(metrics="fid10k, pr2k", features="inception", truncation=0.7), "_fid10k-pr2k_inception_psi0.7"),
+        (
+            Settings(metrics="fid10k, pr2k", features="inception", truncation=0.7),
+            "_fid10k-pr2k_inception_psi0.7",
+        ),
     ],
 )
 def test_suffix_names_what_is_not_the_default(settings, suffix):
@@ -273,7 +318,9 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("arguments", "words"), WRONG)
-def test_wrong_inputs_are_one_sentence_and_nothing_is_written(trained, monkeypatch, tmp_path, capsys, arguments, words):
+def test_wrong_inputs_are_one_sentence_and_nothing_is_written(
+    trained, monkeypatch, tmp_path, capsys, arguments, words
+):
     monkeypatch.chdir(tmp_path)
     before = sorted(trained[0].rglob("*"))
     with pytest.raises(SystemExit) as refusal:
@@ -285,12 +332,16 @@ def test_wrong_inputs_are_one_sentence_and_nothing_is_written(trained, monkeypat
 
 
 def test_a_run_whose_data_are_gone(run, tmp_path, capsys):
-    config = json.loads((run / "config.json").read_text()) | {"dataset": str(tmp_path / "gone" / "1.0.0")}
+    config = json.loads((run / "config.json").read_text()) | {
+        "dataset": str(tmp_path / "gone" / "1.0.0")
+    }
     (run / "config.json").write_text(json.dumps(config))
     with pytest.raises(SystemExit) as refusal:
         eval_script.main([str(run)])
     told = capsys.readouterr().err
-    assert refusal.value.code == 2 and told.startswith("eval.py: dataset: ") and told.count("\n") == 1
+    assert (
+        refusal.value.code == 2 and told.startswith("eval.py: dataset: ") and told.count("\n") == 1
+    )
     assert not (run / "eval").exists()
 
 
@@ -316,6 +367,8 @@ def test_a_table_leaves_out_what_is_unreadable(tmp_path):
     (tmp_path / "step_000001.json").write_text('{"scores": {"b": 2}}')
     found = evaluation_files.read(tmp_path)
     assert list(found) == [1, 2]
-    path = evaluation_files.write_csv(tmp_path, "", [{"step": s} | evaluation_files.cells(v) for s, v in found.items()])
+    path = evaluation_files.write_csv(
+        tmp_path, "", [{"step": s} | evaluation_files.cells(v) for s, v in found.items()]
+    )
     assert path.read_text() == "step,b,b_low,b_high,a,a_low,a_high\n1,2,,,,,\n2,,,,1.5,1,\n"
     assert not list(tmp_path.glob(".*"))

@@ -13,8 +13,11 @@ from runs import RING, stopped_after
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import eval as eval_script
-from gan_jax import ConfigError, checkpoint, logs, rollback, training
+from gan_jax import ConfigError, checkpoint
+from gan_jax.runs import logs
 from gan_jax.sweeps import Population
+from gan_jax.training import loop as training
+from gan_jax.training import rollback
 
 pytestmark = pytest.mark.usefixtures("signals_as_before")
 EVALUATED = dataclasses.replace(RING, eval_every=5)
@@ -54,11 +57,15 @@ def test_scores_join_the_metrics(judged):
     scores = {step: scores_of(workdir, step)["scores"] for step in (5, 10, 12)}
     for step, line in told.items():
         own = {name[5:]: value for name, value in line.items() if name.startswith("eval/")}
-        flat = {name: value for name, value in scores.get(step, {}).items() if isinstance(value, float)}
+        flat = {
+            name: value for name, value in scores.get(step, {}).items() if isinstance(value, float)
+        }
         assert own == flat and "d/loss" in line
     events = EventAccumulator(str(workdir)).Reload().Scalars("eval/frechet_distance")
     assert [event.step for event in events] == [5, 10, 12]
-    assert [event.value for event in events] == pytest.approx([own["frechet_distance"] for own in scores.values()])
+    assert [event.value for event in events] == pytest.approx(
+        [own["frechet_distance"] for own in scores.values()]
+    )
 
 
 def test_evaluations_change_nothing_and_resume_exactly(judged, tmp_path, monkeypatch):
@@ -67,7 +74,9 @@ def test_evaluations_change_nothing_and_resume_exactly(judged, tmp_path, monkeyp
         stopped_after(patch, 5)
         assert training.train(EVALUATED, tmp_path / "run").step == 6
     resumed = training.train(EVALUATED, tmp_path / "run")
-    for a, b, c in zip(arrays(resumed.state), arrays(judged[1].state), arrays(without.state), strict=True):
+    for a, b, c in zip(
+        arrays(resumed.state), arrays(judged[1].state), arrays(without.state), strict=True
+    ):
         np.testing.assert_array_equal(a, b)
         np.testing.assert_array_equal(a, c)
     for step in (5, 10, 12):
@@ -78,16 +87,23 @@ def test_a_population_is_evaluated_in_training(tmp_path, capsys):
     config = dataclasses.replace(RING, eval_every=12)
     training.train(config, tmp_path / "run", population=Population(seeds=2))
     own = scores_of(tmp_path / "run", 12)
-    each = [json.loads((tmp_path / "run" / "eval" / file).read_text())["scores"] for file in own["members"].values()]
+    each = [
+        json.loads((tmp_path / "run" / "eval" / file).read_text())["scores"]
+        for file in own["members"].values()
+    ]
     line = logs.lines(tmp_path / "run" / "metrics.jsonl")[-1]
     kept = [scores for i, scores in enumerate(each) if str(i) not in own["settings"][0]["failed"]]
     assert ("eval/frechet_distance" in line) == bool(kept)
     if kept:
-        assert line["eval/frechet_distance"] == pytest.approx(np.mean([scores["frechet_distance"] for scores in kept]))
+        assert line["eval/frechet_distance"] == pytest.approx(
+            np.mean([scores["frechet_distance"] for scores in kept])
+        )
     assert line["eval/failed"] == len(own["settings"][0]["failed"]) / 2
     with (tmp_path / "run" / "eval" / "scores.csv").open() as file:
         (row,) = csv.DictReader(file)
-    assert (row["step"], row["setting"]) == ("12", "") and float(row["failed"]) == line["eval/failed"]
+    assert (row["step"], row["setting"]) == ("12", "") and float(row["failed"]) == line[
+        "eval/failed"
+    ]
     capsys.readouterr()
     assert eval_script.main([str(tmp_path / "run"), "--checkpoint", "all"]) == 0
     assert "step 12: evaluated already" in capsys.readouterr().out

@@ -11,14 +11,16 @@ import scipy.stats
 import tensorflow_datasets as tfds
 
 import eval as eval_script
-from gan_jax import Config, ConfigError, Network, Optimizer, build, init_state, run_folder, sampling
-from gan_jax import export as export_module
+from gan_jax import Config, ConfigError, Network, Optimizer, build, init_state
 from gan_jax.build import abstract_batch
 from gan_jax.data import describe, load
-from gan_jax.export import export
+from gan_jax.engine.train_step import generate
 from gan_jax.pictures import to_uint8
-from gan_jax.sampling import Filters, by_discriminator, confident, discriminate, draw, latents
-from gan_jax.train_step import generate
+from gan_jax.runs import folder as run_folder
+from gan_jax.sampling import draw as sampling
+from gan_jax.sampling import export as export_module
+from gan_jax.sampling.draw import Filters, by_discriminator, confident, discriminate, draw, latents
+from gan_jax.sampling.export import export
 
 CONFIG = Config(
     dataset="digits",
@@ -50,7 +52,9 @@ def test_truncated_latents_are_truncated_normal():
 
 
 def test_drawn_are_the_generators(made, monkeypatch):
-    """Without a filter: block by block what `generate` makes of the latents, in the order of the labels."""
+    """Without a filter: block by block what `generate` makes of the latents, in the order of the
+    labels.
+    """
     monkeypatch.setattr(sampling, "BLOCK", 4)
     gan, state = made
     labels, told = np.arange(10) % 10, []
@@ -59,7 +63,9 @@ def test_drawn_are_the_generators(made, monkeypatch):
     for start in (0, 4, 8):
         z = latents(jax.random.fold_in(jax.random.key(7), start), 4, 4)
         part = labels[start : start + 4]
-        expected = to_uint8(generate(gan, state, z, np.resize(part, 4).astype(np.int32)))[: len(part)]
+        expected = to_uint8(generate(gan, state, z, np.resize(part, 4).astype(np.int32)))[
+            : len(part)
+        ]
         np.testing.assert_array_equal(images[start : start + 4], expected)
     np.testing.assert_array_equal(draw(gan, state, labels, 7)[0], images)
 
@@ -86,7 +92,11 @@ def test_confidence_is_the_probability_of_the_label():
             return None, np.log([[0.5, 0.3, 0.2]] * len(images)).astype(np.float32) + 7
 
     accept = confident(Known(), 0.29)
-    assert accept(np.zeros((3, 1, 1, 1), np.uint8), np.arange(3), None).tolist() == [True, True, False]
+    assert accept(np.zeros((3, 1, 1, 1), np.uint8), np.arange(3), None).tolist() == [
+        True,
+        True,
+        False,
+    ]
 
 
 def test_rejection_prefers_what_the_discriminator_takes_for_real(made):
@@ -125,7 +135,16 @@ def test_export_is_a_data_set_of_the_real_one_s_shape(made, tmp_path):
     """Read by TFDS, by its folder and by its name: images, names of the classes, provenance."""
     gan, state = made
     folder = tmp_path / "my-fakes" / "1.2.0"
-    about = export(gan, state, CONFIG, folder, num_samples=25, seed=3, filters=Filters(truncation=0.5), run="runs/x")
+    about = export(
+        gan,
+        state,
+        CONFIG,
+        folder,
+        num_samples=25,
+        seed=3,
+        filters=Filters(truncation=0.5),
+        run="runs/x",
+    )
     images, _ = draw(gan, state, np.arange(25) % 10, 3, truncation=0.5)
 
     builder = tfds.builder_from_directory(folder)
@@ -133,14 +152,24 @@ def test_export_is_a_data_set_of_the_real_one_s_shape(made, tmp_path):
     assert builder.info.features["label"].names == list(describe("digits").class_names)
     metadata = dict(builder.info.metadata)
     assert metadata == json.loads(json.dumps(about))
-    assert (metadata["run"], metadata["step"], metadata["seed"], metadata["truncation"]) == ("runs/x", 0, 3, 0.5)
+    assert (metadata["run"], metadata["step"], metadata["seed"], metadata["truncation"]) == (
+        "runs/x",
+        0,
+        3,
+        0.5,
+    )
     assert metadata["config"]["dataset"] == "digits" and metadata["jax"]
 
     data = load(str(folder), "train")
     assert data.description.num_classes == 10 and data.examples.shape == (25, 8, 8, 1)
     np.testing.assert_array_equal(data.examples, images[:, 4:12, 4:12])
     np.testing.assert_array_equal(data.labels, np.arange(25) % 10)
-    assert build(Config(dataset=str(folder), conditioning="projection", generator=Network("mlp"))).num_classes == 10
+    assert (
+        build(
+            Config(dataset=str(folder), conditioning="projection", generator=Network("mlp"))
+        ).num_classes
+        == 10
+    )
 
 
 def test_export_is_known_by_its_name_below_the_data_folder(made, tmp_path, monkeypatch):

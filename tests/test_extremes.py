@@ -8,7 +8,7 @@ import pytest
 from gans import small_mlp
 
 from gan_jax import pictures
-from gan_jax.extremes import confidence, extremes
+from gan_jax.evaluation.extremes import confidence, extremes
 from gan_jax.metrics import Sample
 from gan_jax.types import Critique, GanState, Player
 
@@ -47,15 +47,25 @@ def greys(picture):
 
 def test_ends_by_discriminator(images):
     found = ends(images, Sample(np.zeros((N, 3))))
-    assert list(found.pictures) == list(found.values) == ["worst_by_discriminator", "best_by_discriminator"]
+    assert (
+        list(found.pictures)
+        == list(found.values)
+        == ["worst_by_discriminator", "best_by_discriminator"]
+    )
     np.testing.assert_array_equal(greys(found.pictures["worst_by_discriminator"]), np.arange(20))
-    np.testing.assert_array_equal(greys(found.pictures["best_by_discriminator"]), N - 1 - np.arange(20))
-    np.testing.assert_allclose(found.values["worst_by_discriminator"], np.arange(20) / 127.5 - 1, rtol=1e-6)
+    np.testing.assert_array_equal(
+        greys(found.pictures["best_by_discriminator"]), N - 1 - np.arange(20)
+    )
+    np.testing.assert_allclose(
+        found.values["worst_by_discriminator"], np.arange(20) / 127.5 - 1, rtol=1e-6
+    )
 
 
 def test_no_number_has_no_rank(images):
     found = ends(images, Sample(np.zeros((N, 3))), most=29.5 / 127.5 - 1)
-    np.testing.assert_array_equal(greys(found.pictures["best_by_discriminator"]), 29 - np.arange(20))
+    np.testing.assert_array_equal(
+        greys(found.pictures["best_by_discriminator"]), 29 - np.arange(20)
+    )
     assert ends(images, Sample(np.zeros((N, 3))), most=-2.0).pictures == {}
 
 
@@ -81,4 +91,6 @@ def test_points_are_drawn_over_the_real_ones():
     found = ends(points, Sample(points, np.zeros((N, 3))), real=points)
     assert list(found.pictures) == ["worst_by_discriminator", "best_by_discriminator"]
     assert found.pictures["worst_by_discriminator"].shape == (480, 480, 3)
-    np.testing.assert_allclose(found.values["worst_by_discriminator"], np.sort(points.mean(1))[:5], rtol=1e-6)
+    np.testing.assert_allclose(
+        found.values["worst_by_discriminator"], np.sort(points.mean(1))[:5], rtol=1e-6
+    )

@@ -1,4 +1,6 @@
-"""Weights divided among the devices: the results of whole ones, less memory, checkpoints that fit any number of devices."""
+"""Weights divided among the devices: the results of whole ones, less memory, checkpoints that fit
+any number of devices.
+"""
 
 import dataclasses
 
@@ -9,11 +11,14 @@ from gans import arrays, random_batch, small_dcgan
 from jax.sharding import AxisType, Mesh, PartitionSpec
 
 import gan_jax
-from gan_jax import Config, Network, Optimizer, parallel, run_folder, training
-from gan_jax.gan import init_state
+from gan_jax import Config, Network, Optimizer
+from gan_jax.devices import parallel
+from gan_jax.engine.gan import init_state
+from gan_jax.engine.train_step import train_step
 from gan_jax.models import dcgan, mlp
-from gan_jax.nn.conditioning import ProjectionHead
-from gan_jax.train_step import train_step
+from gan_jax.nn.heads import ProjectionHead
+from gan_jax.runs import folder as run_folder
+from gan_jax.training import loop as training
 
 CONFIG = Config(
     conditioning="projection",
@@ -34,7 +39,9 @@ def mesh_of(devices):
 
 def held(state):
     """Bytes of a state that lie on the first device."""
-    leaves = [a for a in jax.tree.leaves(state) if not jax.dtypes.issubdtype(a.dtype, jax.dtypes.prng_key)]
+    leaves = [
+        a for a in jax.tree.leaves(state) if not jax.dtypes.issubdtype(a.dtype, jax.dtypes.prng_key)
+    ]
     return sum(a.addressable_shards[0].data.nbytes for a in leaves)
 
 
@@ -42,7 +49,10 @@ def held(state):
 def runs(tmp_path_factory):
     """The folder and the last state of a run with divided weights, and of one with whole ones."""
     folder = tmp_path_factory.mktemp("runs")
-    return {fsdp: (folder / str(fsdp), training.train(CONFIG, folder / str(fsdp), fsdp=fsdp)) for fsdp in (True, False)}
+    return {
+        fsdp: (folder / str(fsdp), training.train(CONFIG, folder / str(fsdp), fsdp=fsdp))
+        for fsdp in (True, False)
+    }
 
 
 def test_divided_weights_train_as_whole_ones_and_take_less_memory(runs):
@@ -50,7 +60,11 @@ def test_divided_weights_train_as_whole_ones_and_take_less_memory(runs):
     for a, b in zip(arrays(divided.state), arrays(whole.state), strict=True):
         np.testing.assert_allclose(a, b, rtol=2e-4, atol=2e-4)
     assert held(divided.state) < 0.4 * held(whole.state)
-    for tree in (divided.state.generator.params, divided.state.generator.opt_state[0].mu, divided.state.ema["params"]):
+    for tree in (
+        divided.state.generator.params,
+        divided.state.generator.opt_state[0].mu,
+        divided.state.ema["params"],
+    ):
         assert tree["Dense_1"]["kernel"].addressable_shards[0].data.shape == (16, 64)
         assert tree["Dense_1"]["bias"].sharding.is_fully_replicated
 
@@ -69,12 +83,15 @@ def test_batch_norm_stays_whole_and_the_step_keeps_every_placement():
         shardings = placement.of(state)
         state = jax.device_put(state, shardings)
         for batch in batches:
-            state, _ = train_step(gan, state, jax.device_put(batch, parallel.split(mesh)), None, placement)
+            state, _ = train_step(
+                gan, state, jax.device_put(batch, parallel.split(mesh)), None, placement
+            )
         for leaf, sharding in zip(jax.tree.leaves(state), jax.tree.leaves(shardings), strict=True):
             assert leaf.sharding.is_equivalent_to(sharding, leaf.ndim)
         results.append(arrays(state))
     assert all(
-        a.sharding.is_fully_replicated for a in jax.tree.leaves((state.generator.stats, state.discriminator.stats))
+        a.sharding.is_fully_replicated
+        for a in jax.tree.leaves((state.generator.stats, state.discriminator.stats))
     )
     assert not all(a.sharding.is_fully_replicated for a in jax.tree.leaves(state.generator.params))
     for a, b in zip(*results, strict=True):
@@ -83,7 +100,9 @@ def test_batch_norm_stays_whole_and_the_step_keeps_every_placement():
 
 def test_the_largest_axis_that_the_devices_divide_is_divided():
     share = lambda *shape: (
-        parallel.Placement(parallel.mesh(16), True)._share(jax.ShapeDtypeStruct(shape, "float32")).spec
+        parallel.Placement(parallel.mesh(16), True)
+        ._share(jax.ShapeDtypeStruct(shape, "float32"))
+        .spec
     )
     assert share(3, 3, 64, 128) == PartitionSpec(None, None, None, "batch")
     assert share(74, 64) == PartitionSpec(None, "batch")
@@ -105,7 +124,9 @@ def test_checkpoints_are_restored_on_any_devices_and_placement(runs, saved, devi
 
 
 def test_a_run_goes_on_on_other_devices_and_back(tmp_path, monkeypatch, runs):
-    """Four devices with divided weights, two with whole ones, four again: each picks up where the last one was stopped."""
+    """Four devices with divided weights, two with whole ones, four again: each picks up where the
+    last one was stopped.
+    """
     until = lambda step: dataclasses.replace(CONFIG, steps=step)
     expected = arrays(runs[False][1].state)
     for step, devices, fsdp in ((4, 4, True), (6, 2, False), (8, 4, True)):

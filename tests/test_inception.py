@@ -1,4 +1,6 @@
-"""Inception: the network against PyTorch's, the resizing against its definition, the weights file and what is refused."""
+"""Inception: the network against PyTorch's, the resizing against its definition, the weights file
+and what is refused.
+"""
 
 import json
 import pathlib
@@ -36,11 +38,15 @@ def blank(name, shape):
 
 
 def graph(arrays):
-    """A TensorFlow graph of constants, with one that is no weight; of equal values one is stored, as TensorFlow may."""
+    """A TensorFlow graph of constants, with one that is no weight; of equal values one is stored,
+    as TensorFlow may.
+    """
     made = GraphDef()
     made.node.add(name="pool_3/_reshape", op="Const").attr["value"].tensor.dtype = DT_INT32
     for path, array in arrays.items():
-        tensor = made.node.add(name=convert_inception.graph_name(path), op="Const").attr["value"].tensor
+        tensor = (
+            made.node.add(name=convert_inception.graph_name(path), op="Const").attr["value"].tensor
+        )
         tensor.dtype = DT_FLOAT
         for side in array.shape:
             tensor.tensor_shape.dim.add(size=side)
@@ -58,7 +64,9 @@ def arrays():
 
 @pytest.fixture(scope="module")
 def file(arrays):
-    """The weights of the formula, written as TensorFlow's graph and converted; 190 MB that are not kept."""
+    """The weights of the formula, written as TensorFlow's graph and converted; 190 MB that are not
+    kept.
+    """
     with tempfile.TemporaryDirectory() as folder:
         source, out = pathlib.Path(folder, "graph.pb"), pathlib.Path(folder, "new", "weights.npz")
         source.write_bytes(graph(arrays))
@@ -77,13 +85,19 @@ def loaded(file):
 
 
 def test_network_is_pytorchs(loaded, file):
-    """Against activations that torch-fidelity gave; TensorFlow's padding or pooling done otherwise is off by 1e-2."""
+    """Against activations that torch-fidelity gave; TensorFlow's padding or pooling done otherwise
+    is off by 1e-2.
+    """
     images = inception_reference.images()
     features, unbiased = loaded.features(images)
     assert features.shape == (2, 2048) and unbiased.shape == (2, 1008)
-    _, logits = Inception(load_inception(file, bias=True).variables, "", {}, block=2).features(images)
+    _, logits = Inception(load_inception(file, bias=True).variables, "", {}, block=2).features(
+        images
+    )
     for name, rows in inception_reference.chosen(features, logits, unbiased).items():
-        np.testing.assert_allclose(rows, STORED[name], rtol=0, atol=1e-5 * np.abs(STORED[name]).max(), err_msg=name)
+        np.testing.assert_allclose(
+            rows, STORED[name], rtol=0, atol=1e-5 * np.abs(STORED[name]).max(), err_msg=name
+        )
 
 
 def test_images_of_every_kind_are_seen_alike(loaded):
@@ -92,16 +106,24 @@ def test_images_of_every_kind_are_seen_alike(loaded):
     whole, _ = loaded.features(np.concatenate([images, images[:1]]))
     assert len(whole) == 3 and not np.allclose(whole[0], whole[1], rtol=1e-2)
     np.testing.assert_array_equal(whole[2], whole[0])
-    np.testing.assert_array_equal(loaded.features(images.astype(np.float32) / 127.5 - 1)[0], whole[:2])
+    np.testing.assert_array_equal(
+        loaded.features(images.astype(np.float32) / 127.5 - 1)[0], whole[:2]
+    )
     gray = images[..., :1]
-    np.testing.assert_array_equal(loaded.features(gray)[0], loaded.features(np.concatenate([gray] * 3, -1))[0])
-    with pytest.raises(ConfigError, match="images: Inception takes 1 or 3 channels, and these have 4"):
+    np.testing.assert_array_equal(
+        loaded.features(gray)[0], loaded.features(np.concatenate([gray] * 3, -1))[0]
+    )
+    with pytest.raises(
+        ConfigError, match="images: Inception takes 1 or 3 channels, and these have 4"
+    ):
         loaded.features(np.zeros((1, 8, 8, 4), np.uint8))
 
 
 @pytest.mark.parametrize(("h", "w"), [(1, 2), (20, 36), (299, 299), (301, 640)])
 def test_resizing_is_tensorflow_1s(h, w):
-    """Against products with hat functions that are centred at i n / 299, constant beyond the last pixel."""
+    """Against products with hat functions that are centred at i n / 299, constant beyond the last
+    pixel.
+    """
 
     def hats(n):
         position = np.minimum(np.arange(SIDE) * n / SIDE, n - 1)
@@ -109,7 +131,9 @@ def test_resizing_is_tensorflow_1s(h, w):
 
     images = inception_reference.integers("resize", (2, h, w, 3)).astype(np.uint8)
     expected = np.einsum("yh,xw,bhwc->byxc", hats(h), hats(w), images, optimize=True)
-    np.testing.assert_allclose(jax.jit(resize_as_tf1)(images), expected, rtol=0, atol=0.02)  # of 255, in float32
+    np.testing.assert_allclose(
+        jax.jit(resize_as_tf1)(images), expected, rtol=0, atol=0.02
+    )  # of 255, in float32
 
 
 # The file
@@ -134,9 +158,15 @@ def test_both_sources_give_the_same_arrays(arrays, file):
         ("params/Mixed_6a/branch3x3/conv/kernel", "mixed_3/conv/conv2d_params"),
         ("params/Mixed_6a/branch3x3dbl_3/conv/kernel", "mixed_3/tower/conv_2/conv2d_params"),
         ("params/Mixed_6e/branch7x7dbl_5/conv/kernel", "mixed_7/tower_1/conv_4/conv2d_params"),
-        ("batch_stats/Mixed_7a/branch7x7x3_4/bn/var", "mixed_8/tower_1/conv_3/batchnorm/moving_variance"),
+        (
+            "batch_stats/Mixed_7a/branch7x7x3_4/bn/var",
+            "mixed_8/tower_1/conv_3/batchnorm/moving_variance",
+        ),
         ("params/Mixed_7b/branch3x3_2b/conv/kernel", "mixed_9/tower/mixed/conv_1/conv2d_params"),
-        ("params/Mixed_7c/branch3x3dbl_3a/conv/kernel", "mixed_10/tower_1/mixed/conv/conv2d_params"),
+        (
+            "params/Mixed_7c/branch3x3dbl_3a/conv/kernel",
+            "mixed_10/tower_1/mixed/conv/conv2d_params",
+        ),
         ("params/fc/kernel", "softmax/weights"),
         ("params/fc/bias", "softmax/biases"),
     ],
@@ -155,7 +185,9 @@ def test_provenance(file, loaded, capsys):
     biased = load_inception(file, bias=True)
     assert digest in capsys.readouterr().err
     assert loaded.about["sha256"] == biased.about["sha256"] == digest
-    assert len(loaded.about["source_sha256"]) == 64 and loaded.about["key"] == loaded.key != biased.key
+    assert (
+        len(loaded.about["source_sha256"]) == 64 and loaded.about["key"] == loaded.key != biased.key
+    )
     assert json.loads(json.dumps(loaded.about))["logits"] == "without bias"
 
 
@@ -168,7 +200,11 @@ def test_without_the_file_one_sentence_says_what_to_do(tmp_path, monkeypatch):
     place = tmp_path / "inception" / "inception-2015-12-05.npz"
     with pytest.raises(ConfigError) as error:
         load_inception()
-    told = (inception_weights.GRAPH_URL, f"convert_inception classify_image_graph_def.pb {place}`", "GAN_JAX_INCEPTION")
+    told = (
+        inception_weights.GRAPH_URL,
+        f"convert_inception classify_image_graph_def.pb {place}`",
+        "GAN_JAX_INCEPTION",
+    )
     assert all(text in str(error.value) for text in told) and not list(tmp_path.iterdir())
     monkeypatch.setenv("GAN_JAX_INCEPTION", str(tmp_path / "mine.npz"))
     with pytest.raises(ConfigError, match=r"no weights file .*mine\.npz"):
@@ -177,7 +213,12 @@ def test_without_the_file_one_sentence_says_what_to_do(tmp_path, monkeypatch):
 
 def test_damaged_file_is_refused(tmp_path, file):
     whole = file.read_bytes()
-    damages = {"short": whole[:5_000_000], "empty": b"", "other": b"no zip at all", "flipped": bytearray(whole)}
+    damages = {
+        "short": whole[:5_000_000],
+        "empty": b"",
+        "other": b"no zip at all",
+        "flipped": bytearray(whole),
+    }
     damages["flipped"][len(whole) // 2] ^= 1
     for name, content in damages.items():
         (tmp_path / name).write_bytes(content)
@@ -203,7 +244,10 @@ def _without(state, *names):
             r"1 arrays of another shape or type, such as params/fc/kernel \(float32\[2048, 1000\] instead of float32\[2048, "
             r"1008\]\)",
         ),
-        (lambda s: {**s, "fc.bias": np.zeros(1008, np.float16)}, r"float16\[1008\] instead of float32\[1008\]"),
+        (
+            lambda s: {**s, "fc.bias": np.zeros(1008, np.float16)},
+            r"float16\[1008\] instead of float32\[1008\]",
+        ),
         (
             lambda s: {"layer1.0.weight": np.zeros((8, 8))},
             "472 arrays missing.*; 1 arrays unknown, such as layer1.0.weight",

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gan_jax.losses import LOSSES
+from gan_jax.parts.losses import LOSSES
 
 PARTS = [(name, player) for name in LOSSES for player in ("d", "g")]
 SHIFT_INVARIANT = ("relativistic", "relativistic_average", "dual_contrastive")
@@ -29,8 +29,14 @@ def log_share(one, others):
 
 
 CLOSED_FORMS = {
-    "minimax": (lambda r, f: -np.log(sigmoid(r)) - np.log(1 - sigmoid(f)), lambda r, f: np.log(1 - sigmoid(f))),
-    "nonsaturating": (lambda r, f: -np.log(sigmoid(r)) - np.log(1 - sigmoid(f)), lambda r, f: -np.log(sigmoid(f))),
+    "minimax": (
+        lambda r, f: -np.log(sigmoid(r)) - np.log(1 - sigmoid(f)),
+        lambda r, f: np.log(1 - sigmoid(f)),
+    ),
+    "nonsaturating": (
+        lambda r, f: -np.log(sigmoid(r)) - np.log(1 - sigmoid(f)),
+        lambda r, f: -np.log(sigmoid(f)),
+    ),
     "hinge": (lambda r, f: np.maximum(0, 1 - r) + np.maximum(0, 1 + f), lambda r, f: -f),
     "least_squares": (lambda r, f: ((r - 1) ** 2 + f**2) / 2, lambda r, f: (f - 1) ** 2 / 2),
     "wasserstein": (lambda r, f: -(r - f), lambda r, f: -f),
@@ -50,7 +56,9 @@ CLOSED_FORMS = {
 def test_losses_are_their_closed_forms(x64, name, player):
     real, fake = np.array([-3.0, 0.1, 2.0]), np.array([1.5, -0.2, -4.0])
     expected = CLOSED_FORMS[name]["dg".index(player)](real, fake)
-    np.testing.assert_allclose(getattr(LOSSES[name], player)(jnp.array(real), jnp.array(fake)), expected, rtol=1e-12)
+    np.testing.assert_allclose(
+        getattr(LOSSES[name], player)(jnp.array(real), jnp.array(fake)), expected, rtol=1e-12
+    )
 
 
 @pytest.mark.parametrize("name, player", PARTS)
@@ -73,7 +81,9 @@ def test_losses_are_per_example(name, player):
 
 @pytest.mark.parametrize("name", LOSSES)
 def test_d_parts_the_scores_and_g_raises_its_own(name):
-    """Descent raises D's scores of real examples and lowers those of fakes, wherever neither has reached its target; G opposes."""
+    """Descent raises D's scores of real examples and lowers those of fakes, wherever neither has
+    reached its target; G opposes.
+    """
     real, fake = jax.random.uniform(jax.random.key(0), (2, 7), minval=0.1, maxval=0.9)
     slopes = jax.grad(lambda r, f: LOSSES[name].d(r, f).sum(), argnums=(0, 1))(real, fake)
     assert (slopes[0] < 0).all() and (slopes[1] > 0).all()
@@ -113,7 +123,9 @@ def test_value_where_d_cannot_tell_real_from_fake(name, value):
 
 
 def test_least_squares_optima():
-    """D's best response to equal densities is 1/2, the mean of its targets, with value 1/4; at their targets both losses vanish."""
+    """D's best response to equal densities is 1/2, the mean of its targets, with value 1/4; at
+    their targets both losses vanish.
+    """
     d, g = LOSSES["least_squares"].d, LOSSES["least_squares"].g
     half = jnp.array([0.5])
     assert d(half, half)[0] == 0.25 and jax.grad(lambda s: d(s, s).sum())(half)[0] == 0
@@ -125,12 +137,18 @@ def test_with_one_of_each_kind_losses_over_the_minibatch_are_twice_the_paired_on
     real, fake = jnp.array([0.3]), jnp.array([1.1])
     for player in ("d", "g"):
         paired = getattr(LOSSES["relativistic"], player)(real, fake)
-        np.testing.assert_allclose(getattr(LOSSES[name], player)(real, fake), 2 * paired, rtol=1e-12)
+        np.testing.assert_allclose(
+            getattr(LOSSES[name], player)(real, fake), 2 * paired, rtol=1e-12
+        )
 
 
 def test_contrastive_gradient_goes_to_the_hardest_opponent():
-    """Of two fakes, the one whose score is near the real one's is pushed down, the far one is left alone."""
-    slope = jax.grad(lambda f: LOSSES["dual_contrastive"].d(jnp.array([10.0, 10.0]), f).sum())(jnp.array([9.0, -20.0]))
+    """Of two fakes, the one whose score is near the real one's is pushed down, the far one is left
+    alone.
+    """
+    slope = jax.grad(lambda f: LOSSES["dual_contrastive"].d(jnp.array([10.0, 10.0]), f).sum())(
+        jnp.array([9.0, -20.0])
+    )
     assert slope[0] > 0.5 and slope[1] < 1e-6
 
 
@@ -148,13 +166,20 @@ def test_minimax_gradient_vanishes_there():
 
 @pytest.mark.parametrize("name", ["minimax", "nonsaturating", "hinge", *SHIFT_INVARIANT])
 def test_d_learns_no_more_once_the_scores_are_far_apart(name):
-    slopes = jax.grad(lambda r, f: LOSSES[name].d(r, f).sum(), argnums=(0, 1))(jnp.full(3, 20.0), jnp.full(3, -20.0))
+    slopes = jax.grad(lambda r, f: LOSSES[name].d(r, f).sum(), argnums=(0, 1))(
+        jnp.full(3, 20.0), jnp.full(3, -20.0)
+    )
     np.testing.assert_allclose(slopes, 0, atol=1e-6)
 
 
 def test_hinge_saturates_beyond_its_margins():
-    """``max(0, 1 - real) + max(0, 1 + fake)``: the slope is one within the margins and zero beyond; G's is one everywhere."""
-    real, fake = jnp.array([-100.0, -3.0, 0.5, 2.0, 100.0]), jnp.array([100.0, 0.5, -0.25, -3.0, -100.0])
+    """``max(0, 1 - real) + max(0, 1 + fake)``: the slope is one within the margins and zero beyond;
+    G's is one everywhere.
+    """
+    real, fake = (
+        jnp.array([-100.0, -3.0, 0.5, 2.0, 100.0]),
+        jnp.array([100.0, 0.5, -0.25, -3.0, -100.0]),
+    )
     hinge = LOSSES["hinge"]
     np.testing.assert_allclose(hinge.d(real, fake), [202, 5.5, 1.25, 0, 0])
     slopes = jax.grad(lambda r, f: hinge.d(r, f).sum(), argnums=(0, 1))(real, fake)

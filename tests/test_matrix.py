@@ -1,4 +1,6 @@
-"""Everything with everything: each loss x penalty x network x conditioning traced, and a compiled diagonal that learns a mixture."""
+"""Everything with everything: each loss x penalty x network x conditioning traced, and a compiled
+diagonal that learns a mixture.
+"""
 
 import dataclasses
 import functools
@@ -13,18 +15,24 @@ import gan_jax
 from gan_jax.build import abstract_batch, build
 from gan_jax.config import Config, Network, Optimizer, Penalty
 from gan_jax.data.truths import TRUTHS
-from gan_jax.dynamics import DYNAMICS
-from gan_jax.gan import init_state
-from gan_jax.losses import LOSSES
+from gan_jax.engine.gan import init_state
+from gan_jax.engine.train_step import generate, train_step, train_steps
 from gan_jax.metrics.mixtures import nearest_modes
-from gan_jax.regularizers import G_REGULARIZERS, REGULARIZERS
-from gan_jax.train_step import generate, train_step, train_steps
+from gan_jax.parts.dynamics import DYNAMICS
+from gan_jax.parts.losses import LOSSES
+from gan_jax.parts.regularizers import G_REGULARIZERS, REGULARIZERS
 from gan_jax.types import Loss, Term
 
 OF_CLASSES = {"entropy", "class_consistency"}  # refused where D does not classify
 CLASSIFYING = {"acgan", "semi_supervised"}
-SIZES = {"mlp": {"width": 2, "depth": 1}, "dcgan": {"width": 2, "base": 2}, "sngan": {"width": 2, "base": 2}}
-lazily = lambda known: tuple(Term(name, make(), 1.0, 1 + i % 2) for i, (name, make) in enumerate(known.items()))
+SIZES = {
+    "mlp": {"width": 2, "depth": 1},
+    "dcgan": {"width": 2, "base": 2},
+    "sngan": {"width": 2, "base": 2},
+}
+lazily = lambda known: tuple(
+    Term(name, make(), 1.0, 1 + i % 2) for i, (name, make) in enumerate(known.items())
+)
 
 
 def every_loss(player):
@@ -35,7 +43,9 @@ def every_loss(player):
 @pytest.mark.parametrize("conditioning", ["none", "projection", "acgan", "semi_supervised"])
 @pytest.mark.parametrize("network", SIZES)
 def test_every_loss_and_penalty_traces_with_every_network_and_conditioning(network, conditioning):
-    """Losses and penalties meet as sums, so that one trace holds all pairs of them; half of the penalties are lazy."""
+    """Losses and penalties meet as sums, so that one trace holds all pairs of them; half of the
+    penalties are lazy.
+    """
     config = Config(
         generator=Network(network, **SIZES[network]),
         discriminator=Network(network, **SIZES[network]),
@@ -44,7 +54,9 @@ def test_every_loss_and_penalty_traces_with_every_network_and_conditioning(netwo
         batch_size=4,
     )
     gan = build(config)
-    penalties = {k: v for k, v in REGULARIZERS.items() if k not in OF_CLASSES or conditioning in CLASSIFYING}
+    penalties = {
+        k: v for k, v in REGULARIZERS.items() if k not in OF_CLASSES or conditioning in CLASSIFYING
+    }
     gan = dataclasses.replace(
         gan,
         loss=Loss(every_loss("d"), every_loss("g")),
@@ -54,7 +66,9 @@ def test_every_loss_and_penalty_traces_with_every_network_and_conditioning(netwo
     batch = abstract_batch(config, gan.shape)
     state = jax.eval_shape(functools.partial(init_state, gan), jax.random.key(0), batch)
     after, metrics = jax.eval_shape(functools.partial(train_step, gan), state, batch)
-    assert jax.tree.map(lambda a: (a.shape, a.dtype), after) == jax.tree.map(lambda a: (a.shape, a.dtype), state)
+    assert jax.tree.map(lambda a: (a.shape, a.dtype), after) == jax.tree.map(
+        lambda a: (a.shape, a.dtype), state
+    )
     names = {f"d/{name}" for name in penalties} | {f"g/{name}" for name in G_REGULARIZERS}
     assert names <= metrics.keys() and all(m.shape == () for m in metrics.values())
 
@@ -62,19 +76,24 @@ def test_every_loss_and_penalty_traces_with_every_network_and_conditioning(netwo
 FOR_VECTORS = {
     name
     for name in REGULARIZERS
-    if (not name.endswith("cr") or name == "zcr") and name not in OF_CLASSES  # the others shift and mirror images
+    if (not name.endswith("cr") or name == "zcr")
+    and name not in OF_CLASSES  # the others shift and mirror images
 }
 DIAGONAL = [
     (loss, penalty, dynamics)
     for (loss, penalty), dynamics in zip(
-        zip(itertools.cycle(LOSSES), sorted(FOR_VECTORS), strict=False), itertools.cycle(DYNAMICS), strict=False
+        zip(itertools.cycle(LOSSES), sorted(FOR_VECTORS), strict=False),
+        itertools.cycle(DYNAMICS),
+        strict=False,
     )
 ]
 
 
 @pytest.mark.parametrize("loss, penalty, dynamics", DIAGONAL)
 def test_a_diagonal_learns_a_ring(loss, penalty, dynamics):
-    """Samples come nearer to the ring's modes, and to more than one of them, with each loss, penalty and order of moves."""
+    """Samples come nearer to the ring's modes, and to more than one of them, with each loss,
+    penalty and order of moves.
+    """
     numbers = dict(lr=2e-3, b1=0.0, b2=0.99)
     config = Config(
         dataset="ring8",

@@ -1,4 +1,6 @@
-"""Populations in the training loop and its scripts: what they write, failures of members, sweeps, resuming, evaluation."""
+"""Populations in the training loop and its scripts: what they write, failures of members, sweeps,
+resuming, evaluation.
+"""
 
 import dataclasses
 import json
@@ -15,23 +17,16 @@ from runs import stopped_after
 import eval as eval_script
 import gan_jax
 import train as train_script
-from gan_jax import (
-    Config,
-    ConfigError,
-    Network,
-    Optimizer,
-    Penalty,
-    checkpoint,
-    population,
-    rollback,
-    run_folder,
-    training,
-)
-from gan_jax import evaluate_members as judging
+from gan_jax import Config, ConfigError, Network, Optimizer, Penalty, checkpoint
 from gan_jax.config import Schedule
-from gan_jax.evaluate import Evaluation, Judge
-from gan_jax.members import moment_distance, moments
+from gan_jax.engine import population
+from gan_jax.evaluation import members as judging
+from gan_jax.evaluation.judge import Evaluation, Judge
+from gan_jax.runs import folder as run_folder
 from gan_jax.sweeps import Population, from_dict, from_text, to_dict
+from gan_jax.training import loop as training
+from gan_jax.training import rollback
+from gan_jax.training.members import moment_distance, moments
 
 TINY = Config(
     latents=4,
@@ -66,7 +61,9 @@ def diverged(tmp_path_factory):
 
 
 def arrays(state):
-    data = lambda a: jax.random.key_data(a) if jax.dtypes.issubdtype(a.dtype, jax.dtypes.prng_key) else a
+    data = lambda a: (
+        jax.random.key_data(a) if jax.dtypes.issubdtype(a.dtype, jax.dtypes.prng_key) else a
+    )
     return [np.asarray(data(a)) for a in jax.tree.leaves(state)]
 
 
@@ -85,27 +82,33 @@ def test_members_end_where_each_would_alone(finished, tmp_path):
         np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5)
     told = [line for line in lines(workdir / "members.jsonl") if "g/loss" in line]
     for own, line in zip(told, lines(tmp_path / "alone" / "metrics.jsonl"), strict=True):
-        assert own["step"] == line["step"] and own["g/loss"][2] == pytest.approx(line["g/loss"], rel=1e-3)
+        assert own["step"] == line["step"] and own["g/loss"][2] == pytest.approx(
+            line["g/loss"], rel=1e-3
+        )
 
 
 def test_logs_hold_mean_and_spread_of_the_members(finished):
     workdir, _ = finished
     members = [line for line in lines(workdir / "members.jsonl") if "g/loss" in line]
     metrics = lines(workdir / "metrics.jsonl")
-    assert [line["step"] for line in metrics] == [line["step"] for line in members] == [4, 8, 12, 14]
+    assert (
+        [line["step"] for line in metrics] == [line["step"] for line in members] == [4, 8, 12, 14]
+    )
     for line, own in zip(metrics, members, strict=True):
         assert line["failed"] == 0
         for name in set(own) - {"step"}:
             assert len(own[name]) == 4
-            assert line[name] == pytest.approx(np.mean(own[name])) and line[f"{name}_std"] == pytest.approx(
-                np.std(own[name], ddof=1)
-            )
+            assert line[name] == pytest.approx(np.mean(own[name])) and line[
+                f"{name}_std"
+            ] == pytest.approx(np.std(own[name], ddof=1))
 
 
 def test_pictures_of_the_best_the_median_and_the_worst(finished):
     workdir, _ = finished
     names = {path.name for path in (workdir / "samples").iterdir()}
-    assert names == {f"step_{step:06}_{name}.png" for step in (6, 12, 14) for name in ("best", "median", "worst")}
+    assert names == {
+        f"step_{step:06}_{name}.png" for step in (6, 12, 14) for name in ("best", "median", "worst")
+    }
     for line in (line for line in lines(workdir / "members.jsonl") if "moment_distance" in line):
         distances = line["moment_distance"]
         order = np.argsort(distances)
@@ -140,7 +143,9 @@ def test_a_member_that_diverges_is_marked_and_ends_no_other(diverged, tmp_path):
     told = {line["member"]: line["failed"] for line in logged if "member" in line}
     assert set(told) == {2, 3} and all("became" in how for how in told.values())
     last = [line for line in logged if "g/loss" in line][-1]
-    assert last["g/loss"][2:] == [None, None] and all(math.isfinite(value) for value in last["g/loss"][:2])
+    assert last["g/loss"][2:] == [None, None] and all(
+        math.isfinite(value) for value in last["g/loss"][:2]
+    )
     line = lines(workdir / "metrics.jsonl")[-1]
     assert line["failed"] == 2 and line["g/loss"] == pytest.approx(np.mean(last["g/loss"][:2]))
     assert training.train(TINY, workdir, population=SWEEP).failed == (2, 3)  # known from the folder
@@ -150,8 +155,12 @@ def test_a_member_that_diverges_is_marked_and_ends_no_other(diverged, tmp_path):
 
 
 def test_a_run_whose_members_all_fail_ends(tmp_path):
-    with pytest.raises(rollback.NotFinite, match=r"^all 2 members failed, the last one by step \d+$"):
-        training.train(TINY, tmp_path / "run", population=Population(2, (("d_optimizer.lr", (1e38,)),)))
+    with pytest.raises(
+        rollback.NotFinite, match=r"^all 2 members failed, the last one by step \d+$"
+    ):
+        training.train(
+            TINY, tmp_path / "run", population=Population(2, (("d_optimizer.lr", (1e38,)),))
+        )
 
 
 def test_the_folder_tells_seeds_and_sweep(diverged, finished):
@@ -176,9 +185,14 @@ def test_members_of_a_sweep():
     members = Population(2, sweep).members(TINY)
     assert len(members) == 8 and [config.seed for config in members] == [5, 6] * 4
     assert [config.g_optimizer.lr for config in members] == [1e-4] * 4 + [2e-4] * 4
-    assert [config.penalties[0].weight for config in members[::2]] == [1.0, Schedule(0.0, 1.0, 10)] * 2
+    assert [config.penalties[0].weight for config in members[::2]] == [
+        1.0,
+        Schedule(0.0, 1.0, 10),
+    ] * 2
     assert all(
-        dataclasses.replace(c, seed=5, g_optimizer=TINY.g_optimizer, penalties=TINY.penalties) == TINY for c in members
+        dataclasses.replace(c, seed=5, g_optimizer=TINY.g_optimizer, penalties=TINY.penalties)
+        == TINY
+        for c in members
     )
     assert from_dict(json.loads(json.dumps(to_dict(Population(2, sweep))))) == Population(2, sweep)
     assert population.build_members(members)[0] == gan_jax.build(TINY)
@@ -201,7 +215,9 @@ WRONG = [
 
 
 @pytest.mark.parametrize("arguments, expected", WRONG)
-def test_wrong_input_is_one_sentence_and_nothing_written(tmp_path, monkeypatch, capfd, arguments, expected):
+def test_wrong_input_is_one_sentence_and_nothing_written(
+    tmp_path, monkeypatch, capfd, arguments, expected
+):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit) as exit:
         train_script.main(shlex.split(arguments))
@@ -221,7 +237,10 @@ def test_the_scripts(tmp_path, monkeypatch, capsys):
     )
     assert train_script.main([*tiny, "--dry-run"]) == 0
     out = capsys.readouterr().out
-    assert "members: 4, seeds 0 to 1 g_optimizer.lr=0.0001 g_optimizer.lr=0.001" in out and not list(tmp_path.iterdir())
+    assert (
+        "members: 4, seeds 0 to 1 g_optimizer.lr=0.0001 g_optimizer.lr=0.001" in out
+        and not list(tmp_path.iterdir())
+    )
     assert f"generator: {(4 + 10) * 8 + 8 + 8 * 8 + 8 + 8 * 64 + 64:,} parameters" in out
     assert train_script.main(tiny) == 0
     assert "step_000020_best.png" in capsys.readouterr().out
@@ -229,14 +248,19 @@ def test_the_scripts(tmp_path, monkeypatch, capsys):
     signal.signal(signal.SIGTERM, handler)
     distances = iter([1.0, 2.0, 3.0, 4.0])
     monkeypatch.setattr(
-        Judge, "evaluate", lambda self, gan, state: evaluation(state, {"frechet_distance": next(distances)})
+        Judge,
+        "evaluate",
+        lambda self, gan, state: evaluation(state, {"frechet_distance": next(distances)}),
     )
     assert eval_script.main(["run"]) == 0
     out = capsys.readouterr().out
     assert "g_optimizer.lr=0.001" in out and "0 of 2" in out
     values = json.loads((tmp_path / "run" / "eval" / "step_000020.json").read_text())
     assert values["settings"][1]["members"] == [2, 3] and len(values["members"]) == 4
-    assert [setting["scores"]["frechet_distance"]["mean"] for setting in values["settings"]] == [1.5, 3.5]
+    assert [setting["scores"]["frechet_distance"]["mean"] for setting in values["settings"]] == [
+        1.5,
+        3.5,
+    ]
 
 
 def evaluation(state, scores, real=None):
@@ -245,7 +269,9 @@ def evaluation(state, scores, real=None):
 
 
 def test_verdicts():
-    """Of five members one diverged, one is far off, one lacks modes; of the others' scores the interval is Student's."""
+    """Of five members one diverged, one is far off, one lacks modes; of the others' scores the
+    interval is Student's.
+    """
     scores = [{"frechet_distance": d, "modes_covered": m, "by_class": {"a": 1.0}} for d, m in
               ((1.0, 8), (1.2, 8), (1.4, 7), (9.0, 8))]  # fmt: skip
     evaluations = {i: evaluation(None, s, {"modes_covered": 8}) for i, s in enumerate(scores)}
@@ -254,10 +280,20 @@ def test_verdicts():
     assert "9 is above 3 times the median 1.3" in verdict.failed[3] and "7" in verdict.failed[2]
     score = verdict.scores["frechet_distance"]
     interval = scipy.stats.ttest_1samp([1.0, 1.2], 0).confidence_interval(0.95)
-    assert (score["mean"], score["low"], score["high"]) == pytest.approx((1.1, interval.low, interval.high))
+    assert (score["mean"], score["low"], score["high"]) == pytest.approx(
+        (1.1, interval.low, interval.high)
+    )
     assert score["members"] == 2 and "by_class" not in verdict.scores
-    share, low, high = verdict.share  # Wilson 1927: (p + z^2/2n -+ z sqrt(p q / n + z^2 / 4n^2)) / (1 + z^2 / n)
+    share, low, high = (
+        verdict.share
+    )  # Wilson 1927: (p + z^2/2n -+ z sqrt(p q / n + z^2 / 4n^2)) / (1 + z^2 / n)
     z, p, n = 1.959964, 0.6, 5
-    middle, half, norm = p + z**2 / (2 * n), z * math.sqrt(p * (1 - p) / n + z**2 / (4 * n**2)), 1 + z**2 / n
-    assert (share, low, high) == pytest.approx((p, (middle - half) / norm, (middle + half) / norm), rel=1e-5)
+    middle, half, norm = (
+        p + z**2 / (2 * n),
+        z * math.sqrt(p * (1 - p) / n + z**2 / (4 * n**2)),
+        1 + z**2 / n,
+    )
+    assert (share, low, high) == pytest.approx(
+        (p, (middle - half) / norm, (middle + half) / norm), rel=1e-5
+    )
     assert "failed" in judging.table([verdict])

@@ -45,7 +45,9 @@ def test_classes_and_their_divergence_of_a_written_out_case():
     assert metrics.class_count(classes, 1000).value == 2
     uniform = metrics.class_divergence(classes, np.ones(4))
     np.testing.assert_allclose(uniform.value, 0.75 * np.log(3) + 0.25 * np.log(1))
-    np.testing.assert_allclose(metrics.class_divergence(classes, np.array([6, 2, 0])).value, 0, atol=1e-15)
+    np.testing.assert_allclose(
+        metrics.class_divergence(classes, np.array([6, 2, 0])).value, 0, atol=1e-15
+    )
     impossible = metrics.class_divergence(classes, np.array([1, 0, 1]))
     assert impossible.value == np.inf and np.isnan(impossible.low)
     with pytest.raises(ValueError, match="0 to 1"):
@@ -67,5 +69,7 @@ def test_intervals_of_shares_and_counts_are_the_textbook_ones():
         expected = scipy.stats.binomtest(right, n).proportion_ci(method="wilson")
         np.testing.assert_allclose(estimate.share(right / n, n)[1:], tuple(expected), atol=1e-12)
     low, high = estimate.count(7)[1:]
-    np.testing.assert_allclose([scipy.stats.poisson.sf(6, low), scipy.stats.poisson.cdf(7, high)], 0.025)
+    np.testing.assert_allclose(
+        [scipy.stats.poisson.sf(6, low), scipy.stats.poisson.cdf(7, high)], 0.025
+    )
     assert estimate.normal(0.1, 0.1, least=0.0) == (0.1, 0.0, pytest.approx(0.296, abs=1e-3))

@@ -15,7 +15,9 @@ def by_definition(a, b):
     return mean(k(a, a)) + mean(k(b, b)) - 2 * k(a, b).mean()
 
 
-@pytest.mark.parametrize(("block", "n", "m"), [(4096, 300, 200), (64, 300, 200), (64, 128, 129), (7, 20, 30)])
+@pytest.mark.parametrize(
+    ("block", "n", "m"), [(4096, 300, 200), (64, 300, 200), (64, 128, 129), (7, 20, 30)]
+)
 def test_full_statistic_agrees_with_the_definition(monkeypatch, block, n, m):
     monkeypatch.setattr(kernel, "BLOCK", block)
     rng = np.random.default_rng(0)
@@ -27,25 +29,36 @@ def test_full_statistic_agrees_with_the_definition(monkeypatch, block, n, m):
 
 def test_small_distances_of_large_features_keep_their_digits():
     rng = np.random.default_rng(1)
-    a, b = (np.maximum(rng.standard_normal((4000, 64)) + at, 0).astype(np.float32) for at in (1, 1.05))
+    a, b = (
+        np.maximum(rng.standard_normal((4000, 64)) + at, 0).astype(np.float32) for at in (1, 1.05)
+    )
     expected = by_definition(a, b)
-    assert expected < 0.02 * ((a @ b.T / 64 + 1) ** 3).mean()  # the means that cancel are much larger
+    assert (
+        expected < 0.02 * ((a @ b.T / 64 + 1) ** 3).mean()
+    )  # the means that cancel are much larger
     np.testing.assert_allclose(metrics.kernel_distance(a, b).value, expected, rtol=1e-5)
 
 
 def test_block_average_is_the_mean_over_the_subsets():
     rng = np.random.default_rng(2)
-    a, b = rng.standard_normal((300, 5)).astype(np.float32), rng.standard_normal((200, 5)).astype(np.float32) + 1
+    a, b = (
+        rng.standard_normal((300, 5)).astype(np.float32),
+        rng.standard_normal((200, 5)).astype(np.float32) + 1,
+    )
     subsets = list(metrics.draw_subsets(300, 200, subsets=7, size=50, seed=3))
     assert [(len(set(i)), len(set(j))) for i, j in subsets] == [(50, 50)] * 7
     values = [by_definition(a[i], b[j]) for i, j in subsets]
     found = metrics.kernel_distance_of_subsets(a, b, subsets)
     np.testing.assert_allclose(found.value, np.mean(values), rtol=2e-6)
-    np.testing.assert_allclose(found.high - found.low, 2 * 1.96 * np.std(values, ddof=1) / np.sqrt(7), rtol=1e-4)
+    np.testing.assert_allclose(
+        found.high - found.low, 2 * 1.96 * np.std(values, ddof=1) / np.sqrt(7), rtol=1e-4
+    )
 
 
 def of_normals(apart, f=3):
-    """The distance of N(apart, 1) and N(0, 1) by Gauss-Hermite quadrature, which is exact for moments of the third order."""
+    """The distance of N(apart, 1) and N(0, 1) by Gauss-Hermite quadrature, which is exact for
+    moments of the third order.
+    """
     nodes, weights = np.polynomial.hermite_e.hermegauss(4)
     grid = np.stack(np.meshgrid(*[nodes] * f), axis=-1).reshape(-1, f)
     weights = np.prod(np.stack(np.meshgrid(*[weights] * f), axis=-1).reshape(-1, f), axis=1)
@@ -61,7 +74,8 @@ def test_interval_holds_the_truth_for_equal_and_for_different_distributions(apar
     found = [metrics.kernel_distance(*draw()) for _ in range(200)]
     values, truth = np.array([e.value for e in found]), of_normals(apart)
     assert abs(values.mean() - truth) < 4 * values.std() / np.sqrt(200)
-    # Where the distance is about as small as its error, estimate and error move together, and 89 % hold the truth.
+    # Where the distance is about as small as its error, estimate and error move together, and 89 %
+    # hold the truth.
     assert np.mean([e.low <= truth <= e.high for e in found]) >= 0.85
     assert np.mean([e.high - e.value for e in found]) / 1.96 == pytest.approx(values.std(), rel=0.2)
 

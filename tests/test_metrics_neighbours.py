@@ -1,4 +1,6 @@
-"""Metrics of distances between images, against brute force in float64 and cases whose answer is known."""
+"""Metrics of distances between images, against brute force in float64 and cases whose answer is
+known.
+"""
 
 import numpy as np
 import pytest
@@ -11,7 +13,10 @@ from gan_jax import metrics
 def clouds(seed, n=300, m=250, f=6, apart=0.5):
     """Two sets that overlap, far from the origin as the features of a recognizer may be."""
     rng = np.random.default_rng(seed)
-    return [(rng.standard_normal((k, f)) + at).astype(np.float32) for k, at in ((n, 20 + apart), (m, 20))]
+    return [
+        (rng.standard_normal((k, f)) + at).astype(np.float32)
+        for k, at in ((n, 20 + apart), (m, 20))
+    ]
 
 
 def pairwise(a, b):
@@ -26,9 +31,14 @@ def radii(x, k):
 @pytest.mark.parametrize("block", [1, 7, 1000])
 def test_nearest_neighbours_agree_with_brute_force(block):
     rng = np.random.default_rng(5)
-    queries, references = rng.integers(0, 256, (5, 4, 4, 1)), rng.integers(0, 256, (40, 4, 4, 1)).astype(np.uint8)
+    queries, references = (
+        rng.integers(0, 256, (5, 4, 4, 1)),
+        rng.integers(0, 256, (40, 4, 4, 1)).astype(np.uint8),
+    )
     indices, distances = metrics.nearest_neighbours(queries, references, 6, block=block)
-    every = scipy.spatial.distance.cdist(queries.reshape(5, -1).astype(float), references.reshape(40, -1).astype(float))
+    every = scipy.spatial.distance.cdist(
+        queries.reshape(5, -1).astype(float), references.reshape(40, -1).astype(float)
+    )
     np.testing.assert_array_equal(indices, np.argsort(every, axis=1, kind="stable")[:, :6])
     np.testing.assert_allclose(distances, np.sort(every, axis=1)[:, :6])
     with pytest.raises(ValueError, match="1 to 40"):
@@ -52,18 +62,30 @@ def test_an_image_is_not_its_own_neighbour(block):
 def test_counts_within_balls_agree_with_brute_force(block):
     a, b = clouds(1, n=70, m=90)
     reach = radii(b, 4)
-    np.testing.assert_array_equal(metrics.count_within(a, b, reach, block=block), (pairwise(a, b) <= reach).sum(axis=1))
-    np.testing.assert_array_equal(metrics.count_within(a, b, 2.5, block=block), (pairwise(a, b) <= 2.5).sum(axis=1))
+    np.testing.assert_array_equal(
+        metrics.count_within(a, b, reach, block=block), (pairwise(a, b) <= reach).sum(axis=1)
+    )
+    np.testing.assert_array_equal(
+        metrics.count_within(a, b, 2.5, block=block), (pairwise(a, b) <= 2.5).sum(axis=1)
+    )
     within = (pairwise(a, a) <= 2.5).sum(axis=1) - 1
-    np.testing.assert_array_equal(metrics.count_within(a, a, 2.5, block=block, leave_one_out=True), within)
+    np.testing.assert_array_equal(
+        metrics.count_within(a, a, 2.5, block=block, leave_one_out=True), within
+    )
 
 
 def test_borders_are_decided_in_float64():
     a, b = clouds(12, n=30, m=40)
     every = pairwise(a, b)
-    for radii_through_images in (every[0], every.min(axis=0) * (1 + 1e-12), every.min(axis=0) * (1 - 1e-12)):
+    for radii_through_images in (
+        every[0],
+        every.min(axis=0) * (1 + 1e-12),
+        every.min(axis=0) * (1 - 1e-12),
+    ):
         counts = (every <= radii_through_images).sum(axis=1)
-        np.testing.assert_array_equal(metrics.count_within(a, b, radii_through_images, block=16), counts)
+        np.testing.assert_array_equal(
+            metrics.count_within(a, b, radii_through_images, block=16), counts
+        )
     twins = np.repeat(a[:3], 4, axis=0)
     np.testing.assert_array_equal(metrics.count_within(twins, twins, 0.0, leave_one_out=True), 3)
 
@@ -75,7 +97,9 @@ def test_precision_recall_density_coverage_agree_with_brute_force():
     assert precision.value == (every <= radii(b, 3)).any(axis=1).mean()
     assert recall.value == (radii(a, 3) >= every.T).any(axis=1).mean()
     density, coverage = metrics.density_coverage(a, b, k=5)
-    np.testing.assert_allclose(density.value, (every <= radii(b, 5)).sum() / (5 * len(a)), rtol=1e-12)
+    np.testing.assert_allclose(
+        density.value, (every <= radii(b, 5)).sum() / (5 * len(a)), rtol=1e-12
+    )
     assert coverage.value == (every.min(axis=0) <= radii(b, 5)).mean()
     for score in (precision, recall, density, coverage):
         assert 0.2 < score.low < score.value < score.high < 1
@@ -97,7 +121,9 @@ def test_nearest_neighbour_test_agrees_with_brute_force_and_knows_chance():
     assert [score.value for score in told] == [right.mean(), right[:200].mean(), right[200:].mean()]
     assert metrics.nearest_neighbour_test(a + 50, b).all.value == 1
     assert metrics.nearest_neighbour_test(b + 1e-3, b).all.value == 0
-    same = [metrics.nearest_neighbour_test(*clouds(i, n=100, m=100, apart=0)).all for i in range(100)]
+    same = [
+        metrics.nearest_neighbour_test(*clouds(i, n=100, m=100, apart=0)).all for i in range(100)
+    ]
     assert np.mean([score.low <= 0.5 <= score.high for score in same]) >= 0.88
     with pytest.raises(ValueError, match="200 against 100"):
         metrics.nearest_neighbour_test(a, b[:100])
@@ -121,7 +147,9 @@ def test_memorization_tells_copies_from_new_images():
     assert nearer.low <= 0.5 <= nearer.high and copies.low <= 0.01 <= copies.high
     half = np.concatenate([new[:250], training[:250] + 1e-3])
     nearer, copies = metrics.memorization(half, training, held_out)
-    assert nearer.value == pytest.approx(0.75, abs=0.03) and copies.value == pytest.approx(0.505, abs=0.01)
+    assert nearer.value == pytest.approx(0.75, abs=0.03) and copies.value == pytest.approx(
+        0.505, abs=0.01
+    )
     assert metrics.memorization(new + 30, training, held_out)[0].value == 0
 
 
@@ -140,7 +168,9 @@ def test_memorization_interval_is_as_wide_as_the_spread():
     draws = [clouds(j, n=80, m=90, apart=0) for j in range(100, 180)]
     found = [metrics.memorization(images, training, held_out)[0] for images, held_out in draws]
     spread = np.std([score.value for score in found])
-    assert np.mean([score.high - score.low for score in found]) / (2 * 1.96) == pytest.approx(spread, rel=0.25)
+    assert np.mean([score.high - score.low for score in found]) / (2 * 1.96) == pytest.approx(
+        spread, rel=0.25
+    )
 
 
 def test_birthday_test_finds_the_support_of_a_generator_that_repeats_itself():

@@ -14,7 +14,9 @@ def sample(seed, n):
     features = rng.standard_normal((n, F)).astype(np.float32)
     labels = (np.arange(n) % K).astype(np.int32)
     logits = (3 * np.eye(K)[labels] + rng.standard_normal((n, K))).astype(np.float32)
-    modes = metrics.Modes(labels, rng.uniform(size=n) < 0.9, np.arange(1, K + 1, dtype=np.float32) / 10)
+    modes = metrics.Modes(
+        labels, rng.uniform(size=n) < 0.9, np.arange(1, K + 1, dtype=np.float32) / 10
+    )
     return metrics.Sample(features, logits, labels, modes)
 
 
@@ -82,7 +84,9 @@ def test_every_metric_computes_from_its_fewest_images_and_refuses_fewer(name):
     metrics.Protocol(f"{name}{least}", name, least).measure(few(least))
     if least > 1:
         assert "too few" in metrics.obstacle(metric, few(least - 1))
-        with pytest.raises(ConfigError, match=f"{name}{least - 1} has too few.*accepted: {least} or more"):
+        with pytest.raises(
+            ConfigError, match=f"{name}{least - 1} has too few.*accepted: {least} or more"
+        ):
             metrics.Protocol(f"{name}{least - 1}", name, least - 1).check(F, K)
     metrics.Protocol(f"{name}{least}", name, least).check(F, K)
 
@@ -91,9 +95,14 @@ def test_too_few_real_images_are_an_obstacle():
     few = INPUTS._replace(reference=INPUTS.reference.at(slice(3)))
     assert metrics.obstacle(metrics.METRICS["fid"], few) == "3 images are too few, 4 are needed"
     few = INPUTS._replace(held_out=INPUTS.held_out.at(slice(99)))
-    assert metrics.obstacle(metrics.METRICS["memorization"], few) == "99 images are too few, 100 are needed"
+    assert (
+        metrics.obstacle(metrics.METRICS["memorization"], few)
+        == "99 images are too few, 100 are needed"
+    )
     lopsided = INPUTS.images.at(np.r_[0:40, 40:1100:4])
-    why = metrics.obstacle(metrics.METRICS["class_fid"], INPUTS._replace(images=lopsided.at(slice(20, None))))
+    why = metrics.obstacle(
+        metrics.METRICS["class_fid"], INPUTS._replace(images=lopsided.at(slice(20, None)))
+    )
     assert why is None or "of class" in why
 
 
@@ -108,13 +117,19 @@ def test_balanced_metrics_take_equal_numbers_and_all_others_the_whole_reference(
 
 def test_modes_of_a_known_truth_are_those_of_its_own_functions():
     found, modes = metrics.measure(INPUTS, ["modes"]), INPUTS.images.modes
-    np.testing.assert_allclose(found["mode_divergence"].value, metrics.mode_divergence(modes), rtol=1e-5)
-    np.testing.assert_allclose(found["high_quality_share"].value, metrics.high_quality_share(modes), rtol=1e-6)
+    np.testing.assert_allclose(
+        found["mode_divergence"].value, metrics.mode_divergence(modes), rtol=1e-5
+    )
+    np.testing.assert_allclose(
+        found["high_quality_share"].value, metrics.high_quality_share(modes), rtol=1e-6
+    )
     assert found["modes_covered"].value == metrics.modes_covered(modes) == K
 
 
 def test_protocols_are_a_metric_and_a_number():
-    fid, pr, inf, c2st, blocks = metrics.parse("fid50k, pr200,fid_inf10k,c2st3k,kid_blocks1000,fid50k")
+    fid, pr, inf, c2st, blocks = metrics.parse(
+        "fid50k, pr200,fid_inf10k,c2st3k,kid_blocks1000,fid50k"
+    )
     assert (fid.name, fid.metric, fid.count) == ("fid50k", "fid", 50_000)
     assert (pr.metric, pr.count) == ("pr", 200)
     assert (inf.metric, c2st.metric, c2st.count) == ("fid_inf", "c2st", 3000)
@@ -125,9 +140,13 @@ def test_a_protocol_takes_its_number_of_images():
     (protocol,) = metrics.parse("fid200")
     expected = metrics.frechet_estimate(INPUTS.images.features[:200], INPUTS.reference.features)
     assert protocol.measure(INPUTS) == {"frechet_distance": expected}
-    with pytest.raises(ConfigError, match="fid2k takes 2000 images; accepted with 1100: 1100 or fewer"):
+    with pytest.raises(
+        ConfigError, match="fid2k takes 2000 images; accepted with 1100: 1100 or fewer"
+    ):
         metrics.parse("fid2k")[0].measure(INPUTS)
-    with pytest.raises(ConfigError, match="memorization200 cannot be computed, as no real images are held out"):
+    with pytest.raises(
+        ConfigError, match="memorization200 cannot be computed, as no real images are held out"
+    ):
         metrics.parse("memorization200")[0].measure(without("held_out"))
 
 

@@ -5,9 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gan_jax.config import ConfigError
+from gan_jax.errors import ConfigError
 from gan_jax.models import MODELS
-from gan_jax.nn.conditioning import UnconditionalHead
+from gan_jax.nn.heads import UnconditionalHead
 from gan_jax.nn.minibatch_std import minibatch_std
 from gan_jax.nn.norms import NORMS
 
@@ -28,7 +28,9 @@ def test_gradients_are_finite_where_examples_are_equal():
     assert minibatch_std(collapsed.astype(jnp.bfloat16), 4).dtype == jnp.bfloat16
 
 
-@pytest.mark.parametrize("b, group, words", [(4, 1, "1 examples in a group"), (6, 4, "a batch of 6 .* groups of 4")])
+@pytest.mark.parametrize(
+    "b, group, words", [(4, 1, "1 examples in a group"), (6, 4, "a batch of 6 .* groups of 4")]
+)
 def test_groups_that_do_not_fit_are_refused(b, group, words):
     with pytest.raises(ConfigError, match=words):
         minibatch_std(jnp.zeros((b, 2)), group)
@@ -36,9 +38,13 @@ def test_groups_that_do_not_fit_are_refused(b, group, words):
 
 @pytest.mark.parametrize("name", MODELS)
 def test_discriminators_see_what_other_examples_of_the_group_are_like(name):
-    """Nothing else lets examples meet: a score changes with the other example of its group and with none of another group."""
+    """Nothing else lets examples meet: a score changes with the other example of its group and with
+    none of another group.
+    """
     options = (
-        {"width": 2} | ({} if name == "mlp" else {"base": 4}) | ({"norm": NORMS["none"]} if name == "dcgan" else {})
+        {"width": 2}
+        | ({} if name == "mlp" else {"base": 4})
+        | ({"norm": NORMS["none"]} if name == "dcgan" else {})
     )
     d = MODELS[name].discriminator(UnconditionalHead(), minibatch_std=2, **options)
     x, y = jax.random.normal(jax.random.key(0), (4, 8, 8, 1)), jnp.zeros(4, jnp.int32)

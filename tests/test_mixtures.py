@@ -20,9 +20,16 @@ from gan_jax.metrics.mixtures import (
 )
 
 N = 20_000
-# Of the truth: within three standard deviations lie 1 - exp(-9/2) of a Gaussian in the plane; all of a point mass or a board; along
-# a curve three standard deviations across it, and nearly the same at its bends.
-SHARES = {"dirac": 1, "ring8": 1 - np.exp(-4.5), "grid25": 1 - np.exp(-4.5), "swiss_roll": 0.9973, "checkerboard": 1}
+# Of the truth: within three standard deviations lie 1 - exp(-9/2) of a Gaussian in the plane; all
+# of a point mass or a board; along a curve three standard deviations across it, and nearly the same
+# at its bends.
+SHARES = {
+    "dirac": 1,
+    "ring8": 1 - np.exp(-4.5),
+    "grid25": 1 - np.exp(-4.5),
+    "swiss_roll": 0.9973,
+    "checkerboard": 1,
+}
 
 
 def drawn(name, n=N, seed=5):
@@ -52,10 +59,14 @@ def test_the_truth_scores_as_the_truth(name):
 @pytest.mark.parametrize("name", TRUTHS)
 def test_against_numpy(name):
     truth, rng = TRUTHS[name], np.random.default_rng(1)
-    x = np.concatenate([drawn(name, 500), rng.uniform(-1.2, 1.2, (300, *truth.centres.shape[1:]))]).astype(np.float32)
+    x = np.concatenate(
+        [drawn(name, 500), rng.uniform(-1.2, 1.2, (300, *truth.centres.shape[1:]))]
+    ).astype(np.float32)
     mode, good = by_numpy(x, truth)
     found = nearest_modes(x, truth)
-    assert (np.asarray(found.nearest) == mode).mean() > 0.999 and (np.asarray(found.good) == good).mean() > 0.999
+    assert (np.asarray(found.nearest) == mode).mean() > 0.999 and (
+        np.asarray(found.good) == good
+    ).mean() > 0.999
     k = len(truth.weights)
     shares = np.bincount(found.nearest, minlength=k) / len(x)
     expected = {
@@ -71,7 +82,9 @@ def test_known_failures(name):
     truth = TRUTHS[name]
     k = len(truth.weights)
     collapsed = scores(np.repeat(truth.centres[:1], 100, axis=0), truth)
-    assert collapsed == pytest.approx({"modes_covered": 1, "high_quality_share": 1, "mode_divergence": np.log(k)})
+    assert collapsed == pytest.approx(
+        {"modes_covered": 1, "high_quality_share": 1, "mode_divergence": np.log(k)}
+    )
     half = scores(truth.centres[: k // 2].repeat(4, axis=0), truth)
     assert half == pytest.approx(
         {"modes_covered": k // 2, "high_quality_share": 1, "mode_divergence": np.log(k / (k // 2))}
@@ -88,13 +101,17 @@ def test_three_standard_deviations_are_the_border():
     found = nearest_modes(x, truth)
     assert found.good.tolist() == [True, False, True, False, False]
     assert found.nearest.tolist() == [0, 0, 1, 1, 0]
-    assert float(mode_divergence(found)) == pytest.approx(0.6 * np.log(1.2) + 0.4 * np.log(0.8), rel=1e-5)
+    assert float(mode_divergence(found)) == pytest.approx(
+        0.6 * np.log(1.2) + 0.4 * np.log(0.8), rel=1e-5
+    )
     assert [int(modes_covered(found, least)) for least in (1, 2)] == [2, 0]
 
 
 def test_logits_are_log_densities_but_for_a_constant():
     truth, x = TRUTHS["ring8"], drawn("ring8", 50)
-    densities = [scipy.stats.multivariate_normal(c, 0.01**2).logpdf(x) for c in truth.centres.astype(float)]
+    densities = [
+        scipy.stats.multivariate_normal(c, 0.01**2).logpdf(x) for c in truth.centres.astype(float)
+    ]
     expected = np.stack(densities, axis=1)
     expected -= scipy.stats.multivariate_normal(np.zeros(2), 0.01**2).logpdf(np.zeros(2))
     np.testing.assert_allclose(mode_logits(x, truth), expected, rtol=1e-3, atol=1e-3)
@@ -104,7 +121,9 @@ def test_board_between_the_squares_is_off_the_support():
     truth = TRUTHS["checkerboard"]
     x = np.random.default_rng(0).uniform(-1, 1, (N, 2)).astype(np.float32)
     assert scores(x, truth)["high_quality_share"] == pytest.approx(0.5, abs=0.02)
-    assert scores(x[(x < 0).all(1)], truth)["modes_covered"] == 32  # one quarter of the board: two squares of 16 cells
+    assert (
+        scores(x[(x < 0).all(1)], truth)["modes_covered"] == 32
+    )  # one quarter of the board: two squares of 16 cells
 
 
 @pytest.mark.parametrize("name", TRUTHS)
@@ -119,11 +138,15 @@ def test_many_gans_at_once_score_as_each_alone(name):
 
 
 def test_stacked_modes():
-    assert [float(v) for v in stacked_modes(np.arange(1000).repeat(3))] == pytest.approx([1000, 0], abs=1e-5)
+    assert [float(v) for v in stacked_modes(np.arange(1000).repeat(3))] == pytest.approx(
+        [1000, 0], abs=1e-5
+    )
     modes, kl = stacked_modes(np.zeros(50, np.int32))
     assert int(modes) == 1 and float(kl) == pytest.approx(np.log(1000), rel=1e-6)
     predicted = np.random.default_rng(0).integers(1000, size=25_600)
     modes, kl = stacked_modes(predicted)
     assert int(modes) == 1000 and float(kl) == pytest.approx(999 / (2 * 25_600), rel=0.15)
-    assert float(kl) == pytest.approx(scipy.stats.entropy(np.bincount(predicted), np.full(1000, 1e-3)), rel=1e-3)
+    assert float(kl) == pytest.approx(
+        scipy.stats.entropy(np.bincount(predicted), np.full(1000, 1e-3)), rel=1e-3
+    )
     assert equal_modes(predicted, 1000).good.all()

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from gan_jax.monitor import RULES, findings
+from gan_jax.health.monitor import RULES, findings
 
 HEALTHY = {"d_ranking": 0.9, "g_grad_norm": 1.0, "diversity": 0.8}
 
@@ -67,7 +67,13 @@ def test_what_is_not_finite_is_fatal_at_once(value):
 
 
 def test_events_between_the_lines_are_passed_over():
-    event = {"step": 400, "event": "rollback", "from": 700, "reason": "d/loss became nan", "seconds": 1.0}
+    event = {
+        "step": 400,
+        "event": "rollback",
+        "from": 700,
+        "reason": "d/loss became nan",
+        "seconds": 1.0,
+    }
     ill = ILL["collapsed"]
     lines = log({}, {}, ill, ill, ill)
     assert findings([*lines[:4], event, *lines[4:]])[0].good == 400

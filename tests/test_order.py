@@ -1,4 +1,6 @@
-"""The order of the examples: a permutation an epoch, uniform, and the same integers on host and device."""
+"""The order of the examples: a permutation an epoch, uniform, and the same integers on host and
+device.
+"""
 
 import math
 
@@ -19,7 +21,10 @@ def test_an_epoch_is_a_permutation(n, seed, epoch):
 
 def test_order_differs_by_seed_and_epoch():
     order = lambda seed, epoch: tuple(shuffled(np.arange(100), 100, seed, epoch).tolist())
-    assert len({order(seed, epoch) for seed in (0, 1, -1, 2**32, 2**40 + 1) for epoch in range(20)}) == 100
+    assert (
+        len({order(seed, epoch) for seed in (0, 1, -1, 2**32, 2**40 + 1) for epoch in range(20)})
+        == 100
+    )
 
 
 def test_all_orders_are_equally_likely():
@@ -31,7 +36,9 @@ def test_all_orders_are_equally_likely():
 
 
 def test_order_has_no_memory():
-    """Of position, neighbour or previous epoch; the mean displacement of a uniform permutation is (n^2 - 1) / 3n."""
+    """Of position, neighbour or previous epoch; the mean displacement of a uniform permutation is
+    (n^2 - 1) / 3n.
+    """
     n = 60_000
     position = np.arange(n)
     one, two = (shuffled(position, n, 0, epoch).astype(int) for epoch in (0, 1))
@@ -46,11 +53,16 @@ def test_order_has_no_memory():
 
 @pytest.mark.parametrize("n", [7, 1437, 2**31])
 def test_device_and_host_agree_bit_for_bit(n):
-    position, epochs = np.array([0, 1, 2, n // 2, n - 2, n - 1]), np.array([0, 1, 99, 2**32 - 1], np.uint32)
+    position, epochs = (
+        np.array([0, 1, 2, n // 2, n - 2, n - 1]),
+        np.array([0, 1, 99, 2**32 - 1], np.uint32),
+    )
 
     @jax.jit
     def on_device(position, epochs):
-        return jax.lax.scan(lambda _, epoch: (None, shuffled(position, n, 2**40 + 3, epoch, jnp)), None, epochs)[1]
+        return jax.lax.scan(
+            lambda _, epoch: (None, shuffled(position, n, 2**40 + 3, epoch, jnp)), None, epochs
+        )[1]
 
     device = on_device(jnp.asarray(position, jnp.uint32), jnp.asarray(epochs))
     host = np.stack([shuffled(position, n, 2**40 + 3, epoch) for epoch in epochs])

@@ -22,7 +22,9 @@ def test_every_pixel_of_a_grid(tmp_path, channels):
 
 
 def test_floats_are_rounded_and_clipped():
-    np.testing.assert_array_equal(pictures.to_uint8(np.array([-3, -1, 0.001, 1, 3.0])), [0, 0, 128, 255, 255])
+    np.testing.assert_array_equal(
+        pictures.to_uint8(np.array([-3, -1, 0.001, 1, 3.0])), [0, 0, 128, 255, 255]
+    )
     every = np.arange(256, dtype=np.uint8)
     np.testing.assert_array_equal(pictures.to_uint8(every.astype(np.float32) / 127.5 - 1), every)
 

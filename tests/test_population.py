@@ -10,11 +10,12 @@ import pytest
 from gans import arrays, small_dcgan, small_mlp
 
 import gan_jax
-from gan_jax import ConfigError, Network, Optimizer, Penalty, population
+from gan_jax import ConfigError, Network, Optimizer, Penalty
 from gan_jax.config import Schedule
-from gan_jax.optimizers import tunable
-from gan_jax.population import LAYOUTS
-from gan_jax.regularizers import REGULARIZERS
+from gan_jax.engine import population
+from gan_jax.engine.population import LAYOUTS
+from gan_jax.parts.optimizers import tunable
+from gan_jax.parts.regularizers import REGULARIZERS
 from gan_jax.types import Term
 
 CONFIG = dataclasses.replace(gan_jax.recipe("digits_dcgan"), batch_size=8, d_steps=2)
@@ -69,7 +70,9 @@ def assert_members_are(name, states, metrics):
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("name", CHANGES)
 def test_members_are_what_they_are_alone(name, layout):
-    """With batch norm, lazy R1, two updates of D a step, and scalars and orders of their own: within 1e-5 + 1e-4 of the value."""
+    """With batch norm, lazy R1, two updates of D a step, and scalars and orders of their own:
+    within 1e-5 + 1e-4 of the value.
+    """
     members = gans(name)
     data = population.with_seeds(gan_jax.resident(CONFIG), SEEDS)
     states = population.init_population(members, keys())
@@ -78,7 +81,9 @@ def test_members_are_what_they_are_alone(name, layout):
     assert states.step.shape == () and int(states.step) == 7
     again = population.init_population(members, keys())
     again, metrics = population.train_population(members[0], again, data, 7, layout=layout)
-    for a, b in zip(arrays(states), arrays(again), strict=True):  # where a call ends does not matter
+    for a, b in zip(
+        arrays(states), arrays(again), strict=True
+    ):  # where a call ends does not matter
         np.testing.assert_array_equal(a, b)
     assert_members_are(name, again, metrics)
 
@@ -107,7 +112,9 @@ def test_as_many_devices_as_divide_the_members(members, devices):
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_a_branch_stays_a_branch(layout):
-    """What is due at every third step only would cost all the time as a selection between both outcomes."""
+    """What is due at every third step only would cost all the time as a selection between both
+    outcomes.
+    """
     members = gans("mlp")
     states = population.init_population(members, keys())
     data = population.with_seeds(gan_jax.resident(CONFIG), SEEDS)
@@ -144,7 +151,9 @@ def test_a_member_that_diverges_harms_no_other(layout):
     assert population.finite_members(healthy).tolist() == [True] * 4
     assert population.finite_members(ill).tolist() == [True, True, False, True]
     for i in (0, 1, 3):
-        for a, b in zip(arrays(population.member(ill, i)), arrays(population.member(healthy, i)), strict=True):
+        for a, b in zip(
+            arrays(population.member(ill, i)), arrays(population.member(healthy, i)), strict=True
+        ):
             np.testing.assert_array_equal(a, b)
 
 
@@ -152,7 +161,9 @@ def test_the_same_order_for_all_where_the_data_have_one_seed():
     members = [small_mlp()] * 2
     states = population.init_population(members, jnp.stack([jax.random.key(0)] * 2))
     states, _ = population.train_population(members[0], states, gan_jax.resident(CONFIG), 2)
-    for a, b in zip(arrays(population.member(states, 0)), arrays(population.member(states, 1)), strict=True):
+    for a, b in zip(
+        arrays(population.member(states, 0)), arrays(population.member(states, 1)), strict=True
+    ):
         np.testing.assert_array_equal(a, b)
 
 
@@ -189,11 +200,15 @@ def test_members_that_differ_in_more_than_scalars_are_refused(change, field):
     other = dataclasses.replace(SMALL, **change)
     with pytest.raises(ConfigError, match=rf"^members: they differ in {field}; accepted: .*\.$"):
         population.build_members([SMALL, other])
-    with pytest.raises(ConfigError, match=r"accepted: a key for each, and GANs that differ in scalars alone"):
+    with pytest.raises(
+        ConfigError, match=r"accepted: a key for each, and GANs that differ in scalars alone"
+    ):
         population.init_population([gan_jax.build(SMALL), gan_jax.build(other)], keys()[:2])
 
 
 def test_members_may_differ_in_scalars_and_seeds():
-    other = dataclasses.replace(SMALL, seed=9, d_optimizer=Optimizer(lr=1e-3, b1=0.0, b2=0.99), ema=1.0)
+    other = dataclasses.replace(
+        SMALL, seed=9, d_optimizer=Optimizer(lr=1e-3, b1=0.0, b2=0.99), ema=1.0
+    )
     a, b = population.build_members([SMALL, other])
     assert a == b and a.scalars != b.scalars

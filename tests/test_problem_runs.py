@@ -11,13 +11,14 @@ from gans import small_mlp
 from PIL import Image
 
 import gan_jax
-from gan_jax import Config, ConfigError, Network, pictures, training
+from gan_jax import Config, ConfigError, Network, pictures
 from gan_jax.data import TRUTHS, describe, load
-from gan_jax.evaluate import evaluate
-from gan_jax.evaluation_files import save, table
-from gan_jax.feature_networks import StackedDigits, choose, stacked_predictions
+from gan_jax.evaluation.files import save, table
+from gan_jax.evaluation.judge import evaluate
 from gan_jax.metrics.mixtures import stacked_modes
 from gan_jax.recognizers import RecognizerConfig, recognizer
+from gan_jax.recognizers.feature_networks import StackedDigits, choose, stacked_predictions
+from gan_jax.training import loop as training
 from gan_jax.types import GanState, Player
 
 TINY = Config(
@@ -37,11 +38,15 @@ TINY = Config(
 def state_without_generator(gan):
     example = np.zeros((2, *gan.shape)), np.zeros(2, np.int32)
     params = gan.discriminator.init(jax.random.key(0), *example, train=False)["params"]
-    return GanState(jnp.int32(7), jax.random.key(0), Player({}, {}, ()), Player(params, {}, ()), None, {}, {})
+    return GanState(
+        jnp.int32(7), jax.random.key(0), Player({}, {}, ()), Player(params, {}, ()), None, {}, {}
+    )
 
 
 class FromTruth(nn.Module):
-    """Draws from the truth by normal latents: of the class asked for, moved on by ``wrong`` classes."""
+    """Draws from the truth by normal latents: of the class asked for, moved on by ``wrong``
+    classes.
+    """
 
     name_of_set: str
     wrong: int = 0
@@ -66,14 +71,19 @@ def test_run_of_points(tmp_path):
     assert gan_jax.sample(gan, state, jax.random.key(0), n=8).shape == (8, 2)
     evaluation = evaluate(gan, state, TINY, num_samples=100)
     files = [file.name for file in save(evaluation, tmp_path)]
-    pictures = [f"step_000004_{name}.png" for name in ("samples", "worst_by_discriminator", "best_by_discriminator")]
+    pictures = [
+        f"step_000004_{name}.png"
+        for name in ("samples", "worst_by_discriminator", "best_by_discriminator")
+    ]
     assert files == ["step_000004.json", *pictures, "scores.csv"]
 
 
 def test_pictures_of_points_have_labels_in_turn():
     latents, labels = training.fixed_inputs(gan_jax.build(TINY), seed=0)
     assert latents.shape == (training.POINTS, 4) and set(np.bincount(labels)) == {250}
-    _, none = training.fixed_inputs(gan_jax.build(dataclasses.replace(TINY, conditioning="none")), seed=0)
+    _, none = training.fixed_inputs(
+        gan_jax.build(dataclasses.replace(TINY, conditioning="none")), seed=0
+    )
     assert not none.any()
 
 
@@ -84,7 +94,10 @@ def test_the_truth_is_judged_as_the_truth(name):
     for scores in (found.scores, found.real):
         assert scores["modes_covered"] == k and scores["label_agreement"] == 1
         assert scores["high_quality_share"] == pytest.approx(1 - np.exp(-4.5), abs=0.01)
-        assert scores["mode_divergence"] == pytest.approx(0, abs=1e-6) and scores["frechet_distance"] < 1e-2
+        assert (
+            scores["mode_divergence"] == pytest.approx(0, abs=1e-6)
+            and scores["frechet_distance"] < 1e-2
+        )
     assert found.scores["class_shares"] == pytest.approx(dict.fromkeys(map(str, range(k)), 1 / k))
     assert found.left_out == {} and "samples" in found.pictures
     assert "modes covered" in table(found) and "2 of the points themselves." in table(found)

@@ -12,12 +12,29 @@ import scipy.stats
 import tensorflow_datasets as tfds
 
 from gan_jax.build import build
-from gan_jax.config import Config, ConfigError, Network
-from gan_jax.data import TRUTHS, Dataset, batch_at, batches, dataset, describe, load, preparing, resident
+from gan_jax.config import Config, Network
+from gan_jax.data import (
+    TRUTHS,
+    Dataset,
+    batch_at,
+    batches,
+    dataset,
+    describe,
+    load,
+    preparing,
+    resident,
+)
 from gan_jax.data.embedded import points, stacked_mnist
 from gan_jax.data.order import chosen
+from gan_jax.errors import ConfigError
 
-RING = Config(dataset="ring8", batch_size=48, d_steps=2, generator=Network("mlp"), discriminator=Network("mlp"))
+RING = Config(
+    dataset="ring8",
+    batch_size=48,
+    d_steps=2,
+    generator=Network("mlp"),
+    discriminator=Network("mlp"),
+)
 
 
 # Vectors
@@ -31,7 +48,10 @@ def measurements(tmp_path, monkeypatch):
         VERSION = tfds.core.Version("1.0.0")
 
         def _info(self):
-            features = {"x": tfds.features.Tensor(shape=(3,), dtype=np.float32), "n": tfds.features.Scalar(np.int64)}
+            features = {
+                "x": tfds.features.Tensor(shape=(3,), dtype=np.float32),
+                "n": tfds.features.Scalar(np.int64),
+            }
             return tfds.core.DatasetInfo(
                 builder=self, features=tfds.features.FeaturesDict(features), disable_shuffling=True
             )
@@ -45,7 +65,9 @@ def measurements(tmp_path, monkeypatch):
 
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "tfds"))
     monkeypatch.setenv("GAN_JAX_CACHE", str(tmp_path / "cache"))
-    preparing.prepare_embedded(lambda: Measurements(data_dir=tmp_path / "tfds", file_format="array_record"))
+    preparing.prepare_embedded(
+        lambda: Measurements(data_dir=tmp_path / "tfds", file_format="array_record")
+    )
 
 
 def test_any_set_of_vectors_by_its_name(measurements):
@@ -107,7 +129,9 @@ def test_mlp_draws_vectors_without_bounds_and_images_within():
     last = variables["params"]["Dense_2"]
     doubled = {"params": variables["params"] | {"Dense_2": jax.tree.map(lambda a: 2 * a, last)}}
     np.testing.assert_allclose(gan.generator.apply(doubled, z, y, train=False), 2 * x, rtol=1e-5)
-    as_image = dataclasses.replace(gan.generator, shape=(1, 1, 2)).apply(variables, z, y, train=False)
+    as_image = dataclasses.replace(gan.generator, shape=(1, 1, 2)).apply(
+        variables, z, y, train=False
+    )
     np.testing.assert_allclose(as_image[:, 0, 0], np.tanh(x), rtol=1e-4, atol=1e-6)
 
 
@@ -139,7 +163,9 @@ def test_truths_are_distributions(name):
 
 
 def test_mixtures_have_the_published_proportions():
-    """Ring: unit circle, sigma 0.01. Grid: spacing 2, sigma 0.05, all divided by 4. Every mode has its exact share."""
+    """Ring: unit circle, sigma 0.01. Grid: spacing 2, sigma 0.05, all divided by 4. Every mode has
+    its exact share.
+    """
     ring, grid = load("ring8", "train"), load("grid25", "train")
     assert set(np.bincount(ring.labels)) == {5000} and set(np.bincount(grid.labels)) == {1600}
     for data, sigma in ((ring, 0.01), (grid, 0.0125)):
@@ -149,10 +175,14 @@ def test_mixtures_have_the_published_proportions():
         if data is ring:
             np.testing.assert_allclose(np.linalg.norm(means, axis=1), 1, atol=1e-3)
             np.testing.assert_allclose(
-                np.linalg.norm(means - np.roll(means, 1, axis=0), axis=1), 2 * np.sin(np.pi / 8), atol=2e-3
+                np.linalg.norm(means - np.roll(means, 1, axis=0), axis=1),
+                2 * np.sin(np.pi / 8),
+                atol=2e-3,
             )
         else:
-            np.testing.assert_allclose(np.sort(means[:, 0]), np.repeat([-1, -0.5, 0, 0.5, 1], 5), atol=2e-3)
+            np.testing.assert_allclose(
+                np.sort(means[:, 0]), np.repeat([-1, -0.5, 0, 0.5, 1], 5), atol=2e-3
+            )
     assert not load("dirac", "train").examples.any()
 
 
@@ -165,11 +195,15 @@ def test_checkerboard_has_points_on_one_colour_alone_evenly():
 
 
 def test_swiss_roll_lies_along_its_spiral():
-    """Along the spiral, angle and distance from the middle belong together: r = t / (9/2 pi), t the angle and whole turns."""
+    """Along the spiral, angle and distance from the middle belong together: r = t / (9/2 pi), t the
+    angle and whole turns.
+    """
     x = load("swiss_roll", "train").examples
     r, angle = np.linalg.norm(x, axis=1) * 4.5 * np.pi, np.arctan2(x[:, 1], x[:, 0])
     turns = (r - angle) / (2 * np.pi)
-    off = 2 * np.pi * (turns - np.round(turns))  # the radial distance from the spiral, noise of 0.25 but for its slope
+    off = (
+        2 * np.pi * (turns - np.round(turns))
+    )  # the radial distance from the spiral, noise of 0.25 but for its slope
     assert abs(off.std() - 0.25) < 0.02 and abs(off.mean()) < 0.05
 
 
@@ -177,7 +211,9 @@ def test_swiss_roll_lies_along_its_spiral():
 
 
 def fake_mnist(monkeypatch, n=200):
-    """Digits that are told by their brightness: the image ``i`` is of grey ``i`` throughout, and of class ``i % 10``."""
+    """Digits that are told by their brightness: the image ``i`` is of grey ``i`` throughout, and of
+    class ``i % 10``.
+    """
     images = np.broadcast_to(np.arange(n, dtype=np.uint8)[:, None, None, None], (n, 28, 28, 1))
     labels = np.arange(n, dtype=np.int32) % 10
     monkeypatch.setattr(dataset, "load", lambda name, split: Dataset(images, labels, None))
@@ -203,7 +239,9 @@ def test_stacked_mnist_is_described_without_being_made(tmp_path, monkeypatch):
     monkeypatch.setenv("GAN_JAX_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "tfds"))
     find = importlib.util.find_spec
-    monkeypatch.setattr(preparing.importlib.util, "find_spec", lambda name: name != "tensorflow" and find(name))
+    monkeypatch.setattr(
+        preparing.importlib.util, "find_spec", lambda name: name != "tensorflow" and find(name)
+    )
     about = describe("stacked_mnist")
     assert (about.shape, about.num_classes, about.splits) == ((28, 28, 3), 1000, {})
     assert about.class_names[123] == "123" and about.class_names[7] == "007"

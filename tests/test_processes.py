@@ -1,4 +1,6 @@
-"""Several processes as one run: real ones on loopback against a single one, the loss of one, and refusals."""
+"""Several processes as one run: real ones on loopback against a single one, the loss of one, and
+refusals.
+"""
 
 import os
 import pathlib
@@ -15,7 +17,10 @@ from gans import arrays
 
 import gan_jax
 import train
-from gan_jax import ConfigError, checkpoint, logs, parallel, processes, run_folder
+from gan_jax import ConfigError, checkpoint
+from gan_jax.devices import parallel, processes
+from gan_jax.runs import folder as run_folder
+from gan_jax.runs import logs
 
 ROOT = pathlib.Path(train.__file__).parent
 TINY = shlex.split(
@@ -36,7 +41,14 @@ def start(workdir, *arguments):
     environment = os.environ | {
         "XLA_FLAGS": "--xla_force_host_platform_device_count=2 --xla_backend_optimization_level=1"
     }
-    cluster = ["--coordinator", f"127.0.0.1:{free_port()}", "--num-processes", "2", "--patience", "60"]
+    cluster = [
+        "--coordinator",
+        f"127.0.0.1:{free_port()}",
+        "--num-processes",
+        "2",
+        "--patience",
+        "60",
+    ]
     return [
         subprocess.Popen(
             [sys.executable, ROOT / "train.py", *TINY, "--workdir", workdir, *cluster, "--process-id", str(i), *arguments],
@@ -52,7 +64,9 @@ def end(process):
 
 
 def test_two_processes_are_one_and_the_loss_of_one_is_told_and_made_good(tmp_path):
-    """With divided weights the first time and whole ones the second; killed between two checkpoints."""
+    """With divided weights the first time and whole ones the second; killed between two
+    checkpoints.
+    """
     workdir = tmp_path / "run"
     survivor, killed = start(workdir, "--fsdp")
     for line in survivor.stdout:
@@ -61,7 +75,10 @@ def test_two_processes_are_one_and_the_loss_of_one_is_told_and_made_good(tmp_pat
     killed.send_signal(signal.SIGKILL)
     code, out, err = end(survivor)
     assert code == 3 and "Trained" not in out
-    assert err.startswith("train.py: another process of this run ended or cannot be reached (") and err.count("\n") == 1
+    assert (
+        err.startswith("train.py: another process of this run ended or cannot be reached (")
+        and err.count("\n") == 1
+    )
     assert "start all again" in err
     end(killed)
     saved = checkpoint.steps(workdir / "checkpoints")
@@ -75,7 +92,9 @@ def test_two_processes_are_one_and_the_loss_of_one_is_told_and_made_good(tmp_pat
     assert int(a.step) == int(b.step) == 160
     for x, y in zip(arrays(a), arrays(b), strict=True):
         np.testing.assert_allclose(x, y, rtol=2e-3, atol=2e-3)
-    assert [line["step"] for line in logs.lines(workdir / "metrics.jsonl", 160)] == list(range(20, 161, 20))
+    assert [line["step"] for line in logs.lines(workdir / "metrics.jsonl", 160)] == list(
+        range(20, 161, 20)
+    )
     assert len(list((workdir / "samples").iterdir())) == 1
     assert "eval/frechet_distance" in logs.lines(workdir / "metrics.jsonl")[-1]
     assert len(list((workdir / "eval").glob("*.json"))) == 1
@@ -84,7 +103,9 @@ def test_two_processes_are_one_and_the_loss_of_one_is_told_and_made_good(tmp_pat
 def test_a_process_reads_only_its_own_rows():
     config = gan_jax.recipe("digits_dcgan")
     rows = np.array([3, 4, 60])
-    for part, whole, _ in zip(gan_jax.batches(config, 2, rows), gan_jax.batches(config, 2), range(3), strict=False):
+    for part, whole, _ in zip(
+        gan_jax.batches(config, 2, rows), gan_jax.batches(config, 2), range(3), strict=False
+    ):
         np.testing.assert_array_equal(part.x, whole.x[:, rows])
         np.testing.assert_array_equal(part.y, whole.y[:, rows])
     np.testing.assert_array_equal(parallel.own_rows(parallel.mesh(16), 16), np.arange(16))
@@ -108,7 +129,10 @@ def test_a_failed_call_means_that_a_process_is_lost(monkeypatch):
     with pytest.raises(jax.errors.JaxRuntimeError), processes.peers():
         raise jax.errors.JaxRuntimeError("out of memory")
     monkeypatch.setattr(processes.jax, "process_count", lambda: 2)
-    with pytest.raises(processes.PeerLost, match=r"\(Connection closed by peer\)"), processes.peers():
+    with (
+        pytest.raises(processes.PeerLost, match=r"\(Connection closed by peer\)"),
+        processes.peers(),
+    ):
         raise jax.errors.JaxRuntimeError("Connection closed by peer\nat ...")
 
 
@@ -126,8 +150,14 @@ def test_a_long_wait_is_told(monkeypatch, capsys):
     [
         ("--coordinator localhost:1", "--coordinator, --num-processes and --process-id together"),
         ("--process-id 0", "--coordinator, --num-processes and --process-id together"),
-        ("--coordinator localhost --num-processes 2 --process-id 0", "'localhost' is not of the form HOST:PORT"),
-        ("--coordinator localhost:1 --num-processes 2 --process-id 2", "process_id: 2 is not in [0, 2)"),
+        (
+            "--coordinator localhost --num-processes 2 --process-id 0",
+            "'localhost' is not of the form HOST:PORT",
+        ),
+        (
+            "--coordinator localhost:1 --num-processes 2 --process-id 2",
+            "process_id: 2 is not in [0, 2)",
+        ),
         ("--distributed --patience 0", "patience: 0"),
     ],
 )
@@ -141,12 +171,22 @@ def test_wrong_options_are_one_sentence(tmp_path, monkeypatch, capsys, arguments
 
 
 def test_processes_that_do_not_meet_end_in_time(tmp_path):
-    cluster = ["--coordinator", f"127.0.0.1:{free_port()}", "--num-processes", "2", "--patience", "2"]
+    cluster = [
+        "--coordinator",
+        f"127.0.0.1:{free_port()}",
+        "--num-processes",
+        "2",
+        "--patience",
+        "2",
+    ]
     lone = subprocess.run(
         [sys.executable, ROOT / "train.py", "--workdir", tmp_path / "run", *cluster, "--process-id", "0"],
         capture_output=True, text=True, timeout=60,
     )  # fmt: skip
-    assert lone.returncode == 2 and lone.stderr == "coordinator: the processes of this run did not meet within 2 s.\n"
+    assert (
+        lone.returncode == 2
+        and lone.stderr == "coordinator: the processes of this run did not meet within 2 s.\n"
+    )
     assert not list(tmp_path.iterdir())
 
 

@@ -33,10 +33,21 @@ def test_subset_is_of_equal_shares():
 
 def test_mixture_repeats_and_shares():
     real = Images(np.arange(3, dtype=np.uint8).reshape(3, 1, 1, 1), np.array([0, 1, 2], np.int32))
-    made = Images(np.arange(10, 14, dtype=np.uint8).reshape(4, 1, 1, 1), np.array([0, 1, 2, 0], np.int32))
+    made = Images(
+        np.arange(10, 14, dtype=np.uint8).reshape(4, 1, 1, 1), np.array([0, 1, 2, 0], np.int32)
+    )
     n = size_of_mixture(3, 4, 0.5)
     both = mixture(real, made, n, 0.5)
-    assert both.x.ravel().tolist() == [0, 1, 2, 0, 10, 11, 12, 13] and both.y.tolist() == [0, 1, 2, 0, 0, 1, 2, 0]
+    assert both.x.ravel().tolist() == [0, 1, 2, 0, 10, 11, 12, 13] and both.y.tolist() == [
+        0,
+        1,
+        2,
+        0,
+        0,
+        1,
+        2,
+        0,
+    ]
     assert mixture(real, None, n, 0.5).x.ravel().tolist() == [0, 1, 2, 0, 1, 2, 0, 1]
     assert mixture(None, made, n, 0.5).x.ravel().tolist() == [10, 11, 12, 13] * 2
     assert size_of_mixture(30, 4, 0.25) == 120
@@ -63,9 +74,14 @@ def test_summary_pairs_the_seeds():
     difference, seeds = summary["20", "both - classic"]
     np.testing.assert_allclose(difference, (0.02, 0.0), atol=1e-9)
     assert seeds == 3
-    np.testing.assert_allclose(summary["20", "both"][0].half, 4.302653 * 0.1 / math.sqrt(3), rtol=1e-5)
+    np.testing.assert_allclose(
+        summary["20", "both"][0].half, 4.302653 * 0.1 / math.sqrt(3), rtol=1e-5
+    )
     table = recognition_report.as_markdown(summary, "about")
-    assert "| 20 | - | 60.00 ± 24.84 | - | - | 62.00 ± 24.84 | 3 |" in table and "+2.00 ± 0.00" in table
+    assert (
+        "| 20 | - | 60.00 ± 24.84 | - | - | 62.00 ± 24.84 | 3 |" in table
+        and "+2.00 ± 0.00" in table
+    )
     assert "20,both - classic,3,0.020000,0.000000" in recognition_report.as_csv(summary)
 
 
@@ -73,7 +89,9 @@ def test_summary_pairs_the_seeds():
 
 
 def test_tiny_study_is_resumed(tmp_path, monkeypatch, capsys):
-    """Interrupted in the middle and called again, nothing is done twice; then more labels are asked for."""
+    """Interrupted in the middle and called again, nothing is done twice; then more labels are asked
+    for.
+    """
     seen, train = [], augmenting.fit
 
     def interrupted(config, images, labels, num_classes, **options):
@@ -97,7 +115,14 @@ def test_tiny_study_is_resumed(tmp_path, monkeypatch, capsys):
         file.write('{"labels": "2", "se')  # cut off by a kill
     assert recognition.main(command) == 0
     lines = [json.loads(line) for line in results.read_text().splitlines()]
-    assert [line["arm"] for line in lines] == ["real", "classic", "gan", "generated", "real+generated", "both"]
+    assert [line["arm"] for line in lines] == [
+        "real",
+        "classic",
+        "gan",
+        "generated",
+        "real+generated",
+        "both",
+    ]
     assert [line["real"] for line in lines] == [20, 20, 20, 0, 20, 20]
     assert all(0 <= line["accuracy"] <= 1 for line in lines if line["arm"] in ARMS)
 

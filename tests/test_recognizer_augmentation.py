@@ -15,7 +15,9 @@ def test_shifts_are_whole_and_all_occur():
     accepted = [padded[i : i + 4, j : j + 5] for i in range(3) for j in range(3)]
     found = [[np.array_equal(one, other) for other in accepted].index(True) for one in moved]
     assert set(found) == set(range(9))
-    np.testing.assert_array_equal(shifted(jax.random.key(0), jnp.asarray(image[None]), 0), image[None])
+    np.testing.assert_array_equal(
+        shifted(jax.random.key(0), jnp.asarray(image[None]), 0), image[None]
+    )
 
 
 def test_mirrors_are_those_of_half_the_images():
@@ -28,7 +30,9 @@ def test_mirrors_are_those_of_half_the_images():
 
 
 def test_turns_and_stretches_are_those_of_the_plane():
-    """A ramp along one axis, turned and stretched, is a ramp again: its slope has the length 1 / factor and the direction of the turn."""
+    """A ramp along one axis, turned and stretched, is a ramp again: its slope has the length 1 /
+    factor and the direction of the turn.
+    """
     _, j = np.mgrid[:9, :9] - 4.0
     ramp = jnp.asarray(np.repeat(j[None, ..., None] / 8, 50, 0), jnp.float32)
     middle = (slice(None), slice(3, 6), slice(3, 6), 0)

@@ -32,14 +32,21 @@ def test_kept_recognizer_is_the_trained_one(cache, monkeypatch, capsys):
 
 def test_key_changes_with_everything_it_is_made_from(tmp_path, monkeypatch):
     data = {split: load("digits", split) for split in ("train", "test")}
-    other = dict(data, test=dataclasses.replace(data["test"], labels=(data["test"].labels + 1) % 10))
+    other = dict(
+        data, test=dataclasses.replace(data["test"], labels=(data["test"].labels + 1) % 10)
+    )
     newer = dataclasses.replace(data["train"].description, version="2.0.0")
     keys = [
         library._key(data, "digits", None, TINY),
         library._key(data, "digits", 16, TINY),
         library._key(other, "digits", None, TINY),
         library._key(data, "digits", None, dataclasses.replace(TINY, lr=1e-4)),
-        library._key(dict(data, train=dataclasses.replace(data["train"], description=newer)), "digits", None, TINY),
+        library._key(
+            dict(data, train=dataclasses.replace(data["train"], description=newer)),
+            "digits",
+            None,
+            TINY,
+        ),
     ]
     monkeypatch.setattr(library, "_digests", lambda files: ["changed"])
     keys.append(library._key(data, "digits", None, TINY))
@@ -63,7 +70,9 @@ def test_damaged_cache_is_made_again(cache, capsys):
 
 
 def test_what_is_known_of_real_images_is_kept_by_content(cache, monkeypatch):
-    """Looked at once, with the Gaussian of numpy's moments; anew for another split, size, network, version or code."""
+    """Looked at once, with the Gaussian of numpy's moments; anew for another split, size, network,
+    version or code.
+    """
     looked = []
 
     class Looks:
@@ -80,8 +89,12 @@ def test_what_is_known_of_real_images_is_kept_by_content(cache, monkeypatch):
     for sample in (seen, again):
         np.testing.assert_allclose(sample.gaussian.mean, sample.features.mean(0, dtype=np.float64))
         covariance = sample.gaussian.factor.T @ sample.gaussian.factor
-        np.testing.assert_allclose(covariance, np.cov(sample.features.astype(np.float64), rowvar=False), atol=1e-9)
-        np.testing.assert_array_equal(sample.features, load("digits", "test").examples.reshape(355, -1)[:, 10:14])
+        np.testing.assert_allclose(
+            covariance, np.cov(sample.features.astype(np.float64), rowvar=False), atol=1e-9
+        )
+        np.testing.assert_array_equal(
+            sample.features, load("digits", "test").examples.reshape(355, -1)[:, 10:14]
+        )
     real_sample(Looks("b"), "digits", "test")
     real_sample(Looks("a"), "digits", "test[:100]")
     real_sample(Looks("a"), "digits", "test", 16)
@@ -111,9 +124,20 @@ def test_provenance_is_json(cache):
 
 
 def test_the_code_that_decides_weights_and_features_is_all_in_the_keys():
-    """A new file of the folder is either named in the lists or here, among those that change no number."""
+    """A new file of the folder is either named in the lists or here, among those that change no
+    number.
+    """
     there = {f"recognizers/{path.name}" for path in (library.PACKAGE / "recognizers").glob("*.py")}
-    about = {"__init__", "__main__", "convert_inception", "inception", "inception_weights", "library"}
+    about = {
+        "__init__",
+        "__main__",
+        "convert_inception",
+        "inception",
+        "inception_weights",
+        "library",
+    }
     assert there - {f"recognizers/{name}.py" for name in about} == {
-        file for file in library.TRAINING_CODE + library.REFERENCE_CODE if file.startswith("recognizers/")
+        file
+        for file in library.TRAINING_CODE + library.REFERENCE_CODE
+        if file.startswith("recognizers/")
     }

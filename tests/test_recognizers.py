@@ -12,6 +12,7 @@ import pytest
 
 from gan_jax import Config, ConfigError
 from gan_jax.data import Description, batches, from_arrays, load
+from gan_jax.data.splits import train_and_test
 from gan_jax.metrics.streaming import stream
 from gan_jax.recognizers import (
     RECIPES,
@@ -26,7 +27,6 @@ from gan_jax.recognizers import (
     library,
     real_sample,
     recognizer,
-    train_and_test,
     training,
 )
 from gan_jax.recognizers.__main__ import main, parse
@@ -58,7 +58,10 @@ def test_digits_are_recognized():
     test = load("digits", "test")
     seen = real_sample(recognizer("digits"), "digits", "test")
     assert about["test_accuracy"] == (seen.logits.argmax(1) == test.labels).mean() >= 0.98
-    assert (about["train_images"], about["test_images"]) == (len(load("digits", "train").labels), len(test.labels))
+    assert (about["train_images"], about["test_images"]) == (
+        len(load("digits", "train").labels),
+        len(test.labels),
+    )
 
 
 def test_step_is_the_gradient_of_the_cross_entropy():
@@ -74,20 +77,29 @@ def test_step_is_the_gradient_of_the_cross_entropy():
     state = training.init_state(classifier, jax.random.key(0), (2, 2, 1))
     before = np.asarray(state.network.params["Dense_0"]["kernel"], np.float64)
     rng = np.random.default_rng(0)
-    pixels, labels = rng.integers(0, 256, (6, 2, 2, 1), dtype=np.uint8), np.array([0, 1, 2, 2, 1, 0], np.int32)
+    pixels, labels = (
+        rng.integers(0, 256, (6, 2, 2, 1), dtype=np.uint8),
+        np.array([0, 1, 2, 2, 1, 0], np.int32),
+    )
     state, metrics = training.train_step(classifier, state, Batch(pixels, labels))
 
     x = pixels.reshape(6, 4) / 127.5 - 1
     shares = np.exp(x @ before) / np.exp(x @ before).sum(1, keepdims=True)
     gradient = x.T @ (shares - np.eye(3)[labels]) / 6
-    np.testing.assert_allclose(state.network.params["Dense_0"]["kernel"], before - 0.5 * gradient, atol=1e-6)
-    np.testing.assert_allclose(metrics["loss"], -np.log(shares[np.arange(6), labels]).mean(), rtol=1e-5)
+    np.testing.assert_allclose(
+        state.network.params["Dense_0"]["kernel"], before - 0.5 * gradient, atol=1e-6
+    )
+    np.testing.assert_allclose(
+        metrics["loss"], -np.log(shares[np.arange(6), labels]).mean(), rtol=1e-5
+    )
     assert metrics["accuracy"] == (shares.argmax(1) == labels).mean()
     assert state.step == 1
 
 
 def test_step_by_smoothed_and_mixed_labels():
-    """Against the definitions: cross-entropy with (1 - s) onehot + s / k; of two of the same image, mixing changes the label alone."""
+    """Against the definitions: cross-entropy with (1 - s) onehot + s / k; of two of the same image,
+    mixing changes the label alone.
+    """
 
     class Linear(nn.Module):
         @nn.compact
@@ -101,11 +113,17 @@ def test_step_by_smoothed_and_mixed_labels():
     def loss(**changes):
         made = training.Classifier(Linear(), optax.sgd(0.5), **changes)
         state = training.init_state(made, jax.random.key(0), (2, 2, 1))
-        logits = (image.reshape(1, 4) / 127.5 - 1) @ np.asarray(state.network.params["Dense_0"]["kernel"], np.float64)
-        return float(training.train_step(made, state, batch)[1]["loss"]), np.log(np.exp(logits[0]).sum()) - logits[0]
+        logits = (image.reshape(1, 4) / 127.5 - 1) @ np.asarray(
+            state.network.params["Dense_0"]["kernel"], np.float64
+        )
+        return float(training.train_step(made, state, batch)[1]["loss"]), np.log(
+            np.exp(logits[0]).sum()
+        ) - logits[0]
 
     found, losses = loss(smoothing=0.3)
-    np.testing.assert_allclose(found, 0.7 * (losses[0] + losses[2]) / 2 + 0.3 * losses.mean(), rtol=1e-5)
+    np.testing.assert_allclose(
+        found, 0.7 * (losses[0] + losses[2]) / 2 + 0.3 * losses.mean(), rtol=1e-5
+    )
     found, losses = loss(mixup=1.0)
     shares = (found - losses[2]) / (losses[0] - losses[2])  # the mean share of the first label
     assert 0 < shares < 1
@@ -115,8 +133,12 @@ def test_step_by_smoothed_and_mixed_labels():
 
 @pytest.mark.parametrize("changes", [{}, {"mixup": 0.2, "smoothing": 0.1}])
 def test_loop_is_the_steps(changes):
-    """One call of the compiled loop against single steps over the same batches; the average follows the weights."""
-    made = training.Classifier(RECOGNIZERS["cnn"](10, width=4, features=8), optax.sgd(0.1), Augmentation(1), **changes)
+    """One call of the compiled loop against single steps over the same batches; the average follows
+    the weights.
+    """
+    made = training.Classifier(
+        RECOGNIZERS["cnn"](10, width=4, features=8), optax.sgd(0.1), Augmentation(1), **changes
+    )
     data = load("digits", "train")
     resident = from_arrays(np.asarray(data.examples), data.labels, 3, batch_size=16)
     one = training.init_state(made, jax.random.key(0), (8, 8, 1))
@@ -127,7 +149,9 @@ def test_loop_is_the_steps(changes):
         one, metrics = training.train_step(made, one, jax.tree.map(lambda a: a[0], batch))
         losses.append(float(metrics["loss"]))
     assert many.step == one.step == 3
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-4), many.network, one.network)
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, atol=1e-4), many.network, one.network
+    )
     np.testing.assert_allclose(means["loss"], np.mean(losses), rtol=1e-4)
     kernel = lambda tree: tree["params"]["Dense_0"]["kernel"]
     assert not np.allclose(kernel(many.average), 0) and np.any(
@@ -150,14 +174,18 @@ def test_average_is_that_of_the_weights():
 
 
 def test_fit_is_a_function_of_its_arguments():
-    """The same arguments give the same bits, other seeds another network without compiling anew, and it learns."""
+    """The same arguments give the same bits, other seeds another network without compiling anew,
+    and it learns.
+    """
     data, test = load("digits", "train"), load("digits", "test")
     images, labels = np.asarray(data.examples), data.labels
     config = RecognizerConfig(steps=60, batch_size=32, width=8, features=16)
     told = []
     first = fit(config, images, labels, 10, told=lambda n, metrics: told.append(n))
     traced = training.train_steps._cache_size()
-    again, other = (fit(dataclasses.replace(config, seed=seed), images, labels, 10) for seed in (0, 1))
+    again, other = (
+        fit(dataclasses.replace(config, seed=seed), images, labels, 10) for seed in (0, 1)
+    )
     assert training.train_steps._cache_size() == traced and sum(told) == 60
     jax.tree.map(np.testing.assert_array_equal, first.variables, again.variables)
     assert not np.array_equal(*(r.variables["params"]["Dense_0"]["kernel"] for r in (first, other)))
@@ -167,7 +195,9 @@ def test_fit_is_a_function_of_its_arguments():
 
 
 def test_interrupted_fit_goes_on(tmp_path, monkeypatch):
-    """Stopped after a checkpoint and called again, it ends with the bits of an uninterrupted one and leaves no checkpoint."""
+    """Stopped after a checkpoint and called again, it ends with the bits of an uninterrupted one
+    and leaves no checkpoint.
+    """
     data = load("digits", "train")
     images, labels = np.asarray(data.examples)[:100], data.labels[:100]
     config = RecognizerConfig(steps=9, batch_size=16, width=4, features=8)
@@ -234,16 +264,21 @@ def test_pixels_average_to_8x8():
     assert features.shape == (3, Pixels.count((16, 16, 2))) == (3, 128)
     inner = features.reshape(3, 8, 8, 2)
     smooth = images[:, ::2, ::2] / 127.5 - 1
-    # A triangle of two pixels' half-width weighs the 2x2 block itself 3/4 on each axis, and each neighbour 1/8.
+    # A triangle of two pixels' half-width weighs the 2x2 block itself 3/4 on each axis, and each
+    # neighbour 1/8.
     kernel = 0.75 * np.eye(8) + 0.125 * (np.eye(8, k=1) + np.eye(8, k=-1))
     kernel /= kernel.sum(1, keepdims=True)
-    np.testing.assert_allclose(inner, np.einsum("ij,kl,bjlc->bikc", kernel, kernel, smooth), atol=1e-5)
+    np.testing.assert_allclose(
+        inner, np.einsum("ij,kl,bjlc->bikc", kernel, kernel, smooth), atol=1e-5
+    )
 
 
 def test_wrong_inputs(cache, monkeypatch):
     with pytest.raises(ConfigError, match="'cnm'; did you mean 'cnn'"):
         recognizer("digits", None, RecognizerConfig(network="cnm"))
-    monkeypatch.setattr(library, "describe", lambda name: Description(name, "1.0.0", (8, 8, 1), 0, (), {"train": 9}))
+    monkeypatch.setattr(
+        library, "describe", lambda name: Description(name, "1.0.0", (8, 8, 1), 0, (), {"train": 9})
+    )
     with pytest.raises(ConfigError, match="digits has no labels"):
         recognizer("digits")
     assert not cache.exists()
@@ -271,9 +306,17 @@ def test_data_without_a_training_split_are_refused():
 def test_recipes_make_classifiers(name):
     made = classifier(RECIPES[name], 10)
     state = jax.eval_shape(lambda: training.init_state(made, jax.random.key(0), (28, 28, 1)))
-    batch = Batch(jax.ShapeDtypeStruct((8, 28, 28, 1), jnp.uint8), jax.ShapeDtypeStruct((8,), jnp.int32))
-    after, _ = jax.eval_shape(lambda state, batch: training.train_step(made, state, batch), state, batch)
-    jax.tree.map(lambda a, b: None if a.shape == b.shape else pytest.fail("shape"), state.average, after.average)
+    batch = Batch(
+        jax.ShapeDtypeStruct((8, 28, 28, 1), jnp.uint8), jax.ShapeDtypeStruct((8,), jnp.int32)
+    )
+    after, _ = jax.eval_shape(
+        lambda state, batch: training.train_step(made, state, batch), state, batch
+    )
+    jax.tree.map(
+        lambda a, b: None if a.shape == b.shape else pytest.fail("shape"),
+        state.average,
+        after.average,
+    )
 
 
 # The command
@@ -283,8 +326,12 @@ def test_command_trains_tells_and_keeps(cache, capsys):
     command = ["digits", "--steps", "3", "--batch-size", "16", "--features", "8"]
     assert main(command) == 0
     out, err = capsys.readouterr()
-    about = recognizer("digits", None, dataclasses.replace(SMALL_CNN, features=8, steps=3, batch_size=16)).about
-    assert out.startswith(f"{about['test_accuracy']:.2%} of 355 images of digits, test, are recognized, after 3 steps")
+    about = recognizer(
+        "digits", None, dataclasses.replace(SMALL_CNN, features=8, steps=3, batch_size=16)
+    ).about
+    assert out.startswith(
+        f"{about['test_accuracy']:.2%} of 355 images of digits, test, are recognized, after 3 steps"
+    )
     assert f"kept in: {library.kept(about['key'])}" in out and "Training a recognizer" in err
     assert main(command) == 0
     assert capsys.readouterr() == (out, "")
@@ -310,23 +357,37 @@ def test_command_refuses_in_one_sentence(cache, capsys, command, told):
 
 
 def test_tested_on_another_set(cache, monkeypatch):
-    """Learning from all of one set's training split and tested on another's test split; sets of other classes are refused."""
+    """Learning from all of one set's training split and tested on another's test split; sets of
+    other classes are refused.
+    """
     about = recognizer("digits", None, TINY, test_on="digits").about
-    assert (about["train_images"], about["test_images"], about["test_dataset"]) == (1442, 355, "digits")
+    assert (about["train_images"], about["test_images"], about["test_dataset"]) == (
+        1442,
+        355,
+        "digits",
+    )
     clothes = tuple("abcdefghij")
     other = lambda *a: dataclasses.replace(
-        load(*a), description=dataclasses.replace(load(*a).description, class_names=clothes if a[1] == "test" else ())
+        load(*a),
+        description=dataclasses.replace(
+            load(*a).description, class_names=clothes if a[1] == "test" else ()
+        ),
     )
     monkeypatch.setattr(library, "load", other)
     recognizer("digits", None, TINY, test_on="digits")  # classes without names may be any
     monkeypatch.setattr(library, "load", lambda *a: other(*a) if a[1] == "test" else load(*a))
     with pytest.raises(
-        ConfigError, match=r"^test_on: the classes of digits are 0, 1, 2, ..., those of digits a, b, c, ...; "
+        ConfigError,
+        match=r"^test_on: the classes of digits are 0, 1, 2, ..., those of digits a, b, c, ...; ",
     ):
         recognizer("digits", None, TINY, test_on="digits")
 
 
 def test_a_generated_set_takes_the_recipe_of_the_set_that_it_is_tested_on():
-    assert parse(["fakes/fashion", "--test-on", "fashion_mnist"])[1].config == recipe("fashion_mnist")
+    assert parse(["fakes/fashion", "--test-on", "fashion_mnist"])[1].config == recipe(
+        "fashion_mnist"
+    )
     assert parse(["mnist", "--test-on", "fashion_mnist"])[1].config == recipe("mnist")
-    assert parse(["fakes/fashion", "--test-on", "fashion_mnist", "--steps", "7"])[1].config.steps == 7
+    assert (
+        parse(["fakes/fashion", "--test-on", "fashion_mnist", "--steps", "7"])[1].config.steps == 7
+    )

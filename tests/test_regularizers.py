@@ -1,4 +1,6 @@
-"""Penalties against finite differences in float64, closed forms, and the laws of what is random in them."""
+"""Penalties against finite differences in float64, closed forms, and the laws of what is random in
+them.
+"""
 
 import dataclasses
 import inspect
@@ -11,9 +13,15 @@ import players
 import pytest
 import scipy.stats
 
-from gan_jax.augment import random_flip, random_shift
-from gan_jax.config import ConfigError
-from gan_jax.regularizers import G_REGULARIZERS, REGULARIZERS, d_classes, g_classes, labelled_classes
+from gan_jax.errors import ConfigError
+from gan_jax.parts.augment import random_flip, random_shift
+from gan_jax.parts.regularizers import (
+    G_REGULARIZERS,
+    REGULARIZERS,
+    d_classes,
+    g_classes,
+    labelled_classes,
+)
 from gan_jax.types import Batch, Critique, DContext, GContext
 
 ALL = [("d", name) for name in REGULARIZERS] + [("g", name) for name in G_REGULARIZERS]
@@ -42,13 +50,15 @@ def numbers_of(make):
 @pytest.mark.parametrize("shape", [players.IMAGES, players.VECTORS])
 @pytest.mark.parametrize("player, name", ALL)
 def test_parameter_gradients_are_those_of_finite_differences(x64, player, name, shape):
-    """Second-order where the penalty is itself a gradient. Memories, if any, have seen other examples before."""
+    """Second-order where the penalty is itself a gradient. Memories, if any, have seen other
+    examples before.
+    """
     regularizer = maker(player, name)()
     both = dict(zip("dg", players.weights(shape), strict=True))
     flat, unflatten = jax.flatten_util.ravel_pytree(both[player])
-    context = lambda vector, **seen: players.contexts(*(both | {player: unflatten(vector)}).values(), shape, **seen)[
-        "dg".index(player)
-    ]
+    context = lambda vector, **seen: players.contexts(
+        *(both | {player: unflatten(vector)}).values(), shape, **seen
+    )["dg".index(player)]
     if shape == players.VECTORS and name in IMAGES_ONLY:
         with pytest.raises(ConfigError, match=r"\[4, 3\] are not images; accepted: \[b, h, w, c\]"):
             jax.eval_shape(lambda v: regularizer.apply(regularizer.init(), context(v)), flat)
@@ -57,7 +67,9 @@ def test_parameter_gradients_are_those_of_finite_differences(x64, player, name, 
     @jax.jit
     @jax.value_and_grad
     def value(vector):
-        memory = jax.lax.stop_gradient(regularizer.apply(regularizer.init(), context(flat, seed=5, key=5))[1])
+        memory = jax.lax.stop_gradient(
+            regularizer.apply(regularizer.init(), context(flat, seed=5, key=5))[1]
+        )
         return regularizer.apply(memory, context(vector))[0].mean()
 
     rng, h = np.random.default_rng(2), 1e-5
@@ -78,7 +90,9 @@ def test_penalties_are_per_example_in_float32_and_keep_the_form_of_their_memory(
     value, after = jax.eval_shape(lambda: regularizer.apply(memory, context))
     assert value.shape == (players.B,) and value.dtype == jnp.float32
     assert jax.tree.structure(after) == jax.tree.structure(memory)
-    assert [(a.shape, a.dtype) for a in jax.tree.leaves(after)] == [(a.shape, a.dtype) for a in jax.tree.leaves(memory)]
+    assert [(a.shape, a.dtype) for a in jax.tree.leaves(after)] == [
+        (a.shape, a.dtype) for a in jax.tree.leaves(memory)
+    ]
 
 
 @pytest.mark.parametrize("player, name", ALL)
@@ -91,7 +105,9 @@ def test_numbers_are_floats_and_equal_ones_give_the_same_object(player, name):
         assert make(**{number: value / 2}) is not make()
 
 
-@pytest.mark.parametrize("player, name, number", [(*entry, n) for entry in ALL for n in numbers_of(maker(*entry))])
+@pytest.mark.parametrize(
+    "player, name, number", [(*entry, n) for entry in ALL for n in numbers_of(maker(*entry))]
+)
 @pytest.mark.parametrize("value", [-1.0, float("inf"), float("nan")])
 def test_numbers_out_of_range_are_refused_when_traced(player, name, number, value):
     context = players.contexts(*players.weights(players.IMAGES), players.IMAGES)["dg".index(player)]
@@ -115,9 +131,13 @@ def test_penalties_look_at_what_they_are_about(x64, name):
 
     @jax.jit
     def value(real, moved):
-        context = players.contexts(d_params, {"first": g_params["first"] + moved}, players.IMAGES)[0]
+        context = players.contexts(d_params, {"first": g_params["first"] + moved}, players.IMAGES)[
+            0
+        ]
         real = Batch(real, context.real.y)
-        context = context.__class__(**(vars(context) | dict(real=real, real_critique=context.discriminate(*real))))
+        context = context.__class__(
+            **(vars(context) | dict(real=real, real_critique=context.discriminate(*real)))
+        )
         memory = jax.tree.map(jnp.ones_like, regularizer.init())
         return regularizer.apply(memory, context)[0]
 
@@ -144,7 +164,9 @@ def test_gradient_penalties_against_finite_differences(x64, name):
     d_params, _ = players.weights(players.VECTORS)
     _, real = players.inputs(players.VECTORS)
     discriminate = lambda x, y: players.critique(d_params, x, y)
-    context = DContext(discriminate, None, None, None, real, real, *[discriminate(*real)] * 2, jax.random.key(0))
+    context = DContext(
+        discriminate, None, None, None, real, real, *[discriminate(*real)] * 2, jax.random.key(0)
+    )
     norms = players.numeric_gradient_norms(discriminate, real)
     assert norms.min() < 5 < norms.max()
     numbers, formula = GRADIENT_PENALTIES[name]
@@ -154,23 +176,31 @@ def test_gradient_penalties_against_finite_differences(x64, name):
 @pytest.mark.parametrize("name", GRADIENT_PENALTIES)
 @pytest.mark.parametrize("slope", [2.0, 8.0])
 def test_gradient_penalties_of_a_linear_discriminator(name, slope):
-    """Its gradient is the same everywhere, whatever real, generated or noisy examples are looked at."""
+    """Its gradient is the same everywhere, whatever real, generated or noisy examples are looked
+    at.
+    """
     w = slope * jnp.array([0.6, 0.0, -0.8, 0.0])
     real, fake = jax.random.normal(jax.random.key(0), (2, 5, 2, 2, 1))
     context = players.d_context(lambda x: x.reshape(len(x), -1) @ w, real, fake)
     numbers, formula = GRADIENT_PENALTIES[name]
     numbers = numbers | {"noise": 0.5} if "noise" in numbers else numbers
-    np.testing.assert_allclose(penalty(name, context, **numbers), formula(np.full(5, slope)), rtol=1e-5)
+    np.testing.assert_allclose(
+        penalty(name, context, **numbers), formula(np.full(5, slope)), rtol=1e-5
+    )
 
 
 @pytest.mark.parametrize("name", GRADIENT_PENALTIES)
 def test_gradient_penalties_are_differentiable_where_the_gradient_is_zero(name):
     x = jnp.ones((3, 2))
-    gradient = jax.grad(lambda w: penalty(name, players.d_context(lambda x: x @ w, x)).sum())(jnp.zeros(2))
+    gradient = jax.grad(lambda w: penalty(name, players.d_context(lambda x: x @ w, x)).sum())(
+        jnp.zeros(2)
+    )
     np.testing.assert_array_equal(gradient, 0)
 
 
-HALF_SQUARE = lambda x: 0.5 * jnp.sum(jnp.square(x), axis=range(1, x.ndim))  # its gradient is x itself
+HALF_SQUARE = lambda x: (
+    0.5 * jnp.sum(jnp.square(x), axis=range(1, x.ndim))
+)  # its gradient is x itself
 
 
 @pytest.mark.parametrize("name", ["gp", "gp_one_sided", "zero_centred"])
@@ -189,24 +219,32 @@ def test_dragan_noise_is_normal():
 
 def test_drift_is_the_squared_score_of_real_examples():
     scores = jnp.array([[-2.0], [0.0], [3.0]])
-    np.testing.assert_array_equal(penalty("drift", players.d_context(lambda x: x[:, 0], scores, -scores)), [4, 0, 9])
+    np.testing.assert_array_equal(
+        penalty("drift", players.d_context(lambda x: x[:, 0], scores, -scores)), [4, 0, 9]
+    )
 
 
 def test_lecam_remembers_earlier_scores(x64):
-    """The first evaluation costs nothing; from then on each kind is drawn to the other's weighted mean so far."""
+    """The first evaluation costs nothing; from then on each kind is drawn to the other's weighted
+    mean so far.
+    """
     rng, decay = np.random.default_rng(0), 0.9
     batches = rng.normal(size=(4, 2, 3))  # steps, kinds, examples
     regularizer = REGULARIZERS["lecam"](decay=decay)
     memory = regularizer.init()
     for step, (real, fake) in enumerate(batches):
-        context = players.d_context(lambda x: x[:, 0], jnp.array(real)[:, None], jnp.array(fake)[:, None])
+        context = players.d_context(
+            lambda x: x[:, 0], jnp.array(real)[:, None], jnp.array(fake)[:, None]
+        )
         value, memory = regularizer.apply(memory, context)
         if step == 0:
             np.testing.assert_array_equal(value, 0)
             continue
         means = batches[:step].mean(axis=2)
         mean_real, mean_fake = np.average(means, axis=0, weights=decay ** np.arange(step)[::-1])
-        np.testing.assert_allclose(value, (real - mean_fake) ** 2 + (fake - mean_real) ** 2, rtol=1e-12)
+        np.testing.assert_allclose(
+            value, (real - mean_fake) ** 2 + (fake - mean_real) ** 2, rtol=1e-12
+        )
 
 
 def test_lecam_averages_are_constant():
@@ -216,12 +254,16 @@ def test_lecam_averages_are_constant():
         context = players.d_context(lambda x: scale * x[:, 0], jnp.ones((3, 1)))
         return regularizer.apply(regularizer.init(), context)[1]
 
-    assert jax.tree.leaves(jax.jacobian(remembered)(2.0)) == [0, 0, 0] and remembered(2.0)["real"] > 0
+    assert (
+        jax.tree.leaves(jax.jacobian(remembered)(2.0)) == [0, 0, 0] and remembered(2.0)["real"] > 0
+    )
 
 
 @pytest.mark.parametrize("name", ["cr", "bcr"])
 def test_consistency_is_the_squared_change_of_the_score(name):
-    """Of one of the 18 images that shifts by up to one pixel and mirroring make of an 8 x 8 one; for bcr, of each of the two kinds."""
+    """Of one of the 18 images that shifts by up to one pixel and mirroring make of an 8 x 8 one;
+    for bcr, of each of the two kinds.
+    """
     w, (real, fake) = (
         jax.random.normal(jax.random.key(0), (64,)),
         jax.random.normal(jax.random.key(1), (2, 64, 8, 8, 1)),
@@ -232,7 +274,11 @@ def test_consistency_is_the_squared_change_of_the_score(name):
         padded = np.pad(image[..., 0], 1, mode="reflect")
         moved = [padded[i : i + 8, j : j + 8] for i in range(3) for j in range(3)]
         return np.array(
-            [((image[..., 0] - m).ravel() @ w) ** 2 for shifted in moved for m in (shifted, shifted[:, ::-1])]
+            [
+                ((image[..., 0] - m).ravel() @ w) ** 2
+                for shifted in moved
+                for m in (shifted, shifted[:, ::-1])
+            ]
         )
 
     chosen = set()
@@ -245,14 +291,18 @@ def test_consistency_is_the_squared_change_of_the_score(name):
 
 
 def test_latent_consistency_sees_normal_changes_of_the_latents():
-    """``D(G(z)) = a z``: the squared change is that of a normal variable; G's part is minus the mean square of its samples' change."""
+    """``D(G(z)) = a z``: the squared change is that of a normal variable; G's part is minus the
+    mean square of its samples' change.
+    """
     a, z = jnp.array([0.6, -0.8]), jnp.ones((2000, 2))
     generate = lambda z, y: z
     d = players.d_context(lambda x: x @ a, z, generate=generate, latents=z)
     change = penalty("zcr", d, noise=0.1)
     assert scipy.stats.kstest(np.asarray(change) / 0.1**2, scipy.stats.chi2(1).cdf).pvalue > 0.01
     reward = -G_REGULARIZERS["zcr"](noise=0.1).apply((), GContext(**vars(d)))[0]
-    assert scipy.stats.kstest(2 * np.asarray(reward) / 0.1**2, scipy.stats.chi2(2).cdf).pvalue > 0.01
+    assert (
+        scipy.stats.kstest(2 * np.asarray(reward) / 0.1**2, scipy.stats.chi2(2).cdf).pvalue > 0.01
+    )
 
 
 def _of_kernels(params, **numbers):
@@ -281,7 +331,10 @@ def test_orthogonal_kernels_cost_nothing():
 
 def _with_features(real, fake):
     batch = Batch(jnp.zeros((len(fake), 1)), jnp.zeros(len(fake), jnp.int32))
-    seen = Critique(jnp.zeros(len(fake)), features=real), Critique(jnp.zeros(len(fake)), features=fake)
+    seen = (
+        Critique(jnp.zeros(len(fake)), features=real),
+        Critique(jnp.zeros(len(fake)), features=fake),
+    )
     return GContext(None, None, None, None, batch, batch, *seen, None)
 
 
@@ -292,7 +345,9 @@ def test_feature_matching_compares_means_of_features_and_moves_generated_ones_al
     np.testing.assert_allclose(matching(real, fake), np.full(4, expected), rtol=1e-5)
     slopes = jax.grad(lambda r, f: matching(r, f).mean(), argnums=(0, 1))(real, fake)
     np.testing.assert_array_equal(slopes[0], 0)
-    np.testing.assert_allclose(slopes[1], np.tile(2 * (fake.mean(0) - real.mean(0)) / 4, (4, 1)), rtol=1e-5)
+    np.testing.assert_allclose(
+        slopes[1], np.tile(2 * (fake.mean(0) - real.mean(0)) / 4, (4, 1)), rtol=1e-5
+    )
 
 
 def test_pull_away_is_the_mean_squared_cosine_of_pairs():
@@ -304,7 +359,9 @@ def test_pull_away_is_the_mean_squared_cosine_of_pairs():
     for features, expected in ((np.eye(3), 0.0), (np.ones((3, 2)), 1.0)):
         features = features.astype(np.float32)
         np.testing.assert_allclose(
-            G_REGULARIZERS["pull_away"]().apply((), _with_features(features, features))[0], expected, atol=1e-6
+            G_REGULARIZERS["pull_away"]().apply((), _with_features(features, features))[0],
+            expected,
+            atol=1e-6,
         )
     with pytest.raises(ConfigError, match="pull_away: a minibatch of 1 has no pairs"):
         G_REGULARIZERS["pull_away"]().apply((), _with_features(fake[:1], fake[:1]))
@@ -314,8 +371,13 @@ def test_pull_away_is_the_mean_squared_cosine_of_pairs():
 
 def test_entropy_is_that_of_the_softmax():
     logits = np.array([[0.0, 0.0, 0.0], [1.0, -2.0, 0.5], [80.0, 0.0, -80.0]], np.float32)
-    real, batch = Critique(jnp.zeros(3), jnp.asarray(logits)), Batch(jnp.zeros((3, 1)), jnp.full(3, -1))
-    value, _ = REGULARIZERS["entropy"]().apply((), DContext(None, None, None, None, batch, batch, real, real, None))
+    real, batch = (
+        Critique(jnp.zeros(3), jnp.asarray(logits)),
+        Batch(jnp.zeros((3, 1)), jnp.full(3, -1)),
+    )
+    value, _ = REGULARIZERS["entropy"]().apply(
+        (), DContext(None, None, None, None, batch, batch, real, real, None)
+    )
     expected = scipy.stats.entropy(scipy.special.softmax(logits.astype(np.float64), axis=1), axis=1)
     np.testing.assert_allclose(value, expected, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(value[0], np.log(3), rtol=1e-6)
@@ -335,11 +397,16 @@ def test_few_labels_are_averaged_over_those_there_are():
     """Whatever stands in the place of a missing label, its example has no part in the loss."""
     logits = np.random.default_rng(0).normal(size=(6, 4)).astype(np.float32)
     y = np.array([3, -1, 0, -1, -1, 2])
-    batch, real = Batch(jnp.zeros((6, 1)), jnp.asarray(y)), Critique(jnp.zeros(6), jnp.asarray(logits))
+    batch, real = (
+        Batch(jnp.zeros((6, 1)), jnp.asarray(y)),
+        Critique(jnp.zeros(6), jnp.asarray(logits)),
+    )
     context = DContext(None, None, None, None, batch, batch, real, real, None)
     value, _ = labelled_classes(share=0.5).apply((), context)
     log_p = scipy.special.log_softmax(logits.astype(np.float64), axis=1)
-    np.testing.assert_allclose(value.mean(), -np.mean([log_p[i, y[i]] for i in (0, 2, 5)]), rtol=1e-5)
+    np.testing.assert_allclose(
+        value.mean(), -np.mean([log_p[i, y[i]] for i in (0, 2, 5)]), rtol=1e-5
+    )
     assert (np.asarray(value)[y < 0] == 0).all()
     slopes = jax.grad(
         lambda logits: labelled_classes(share=0.5).apply(
@@ -353,12 +420,20 @@ def test_few_labels_are_averaged_over_those_there_are():
 
 def test_what_the_critique_lacks_is_refused():
     batch = Batch(jnp.zeros((2, 1)), jnp.zeros(2, jnp.int32))
-    bare = GContext(None, None, None, None, batch, batch, Critique(jnp.zeros(2)), Critique(jnp.zeros(2)), None)
+    bare = GContext(
+        None, None, None, None, batch, batch, Critique(jnp.zeros(2)), Critique(jnp.zeros(2)), None
+    )
     with pytest.raises(ConfigError, match="gives no features"):
         G_REGULARIZERS["feature_matching"]().apply((), bare)
     with pytest.raises(ConfigError, match="pull_away: this discriminator gives no features"):
         G_REGULARIZERS["pull_away"]().apply((), bare)
-    for classes in (d_classes, g_classes, labelled_classes, REGULARIZERS["entropy"], REGULARIZERS["class_consistency"]):
+    for classes in (
+        d_classes,
+        g_classes,
+        labelled_classes,
+        REGULARIZERS["entropy"],
+        REGULARIZERS["class_consistency"],
+    ):
         with pytest.raises(ConfigError, match="no class logits"):
             classes().apply((), bare)
 
@@ -382,7 +457,9 @@ def test_augmentations_reach_every_shift_and_mirror_half_of_the_images():
     x = jnp.tile(image, (512, 1, 1, 1))
     shifted = np.asarray(random_shift(jax.random.key(0), x, 0.125))
     centres = shifted[:, 4, 8, 0]
-    offsets, counts = np.unique(np.stack([centres // 16 - 4, centres % 16 - 8]), axis=1, return_counts=True)
+    offsets, counts = np.unique(
+        np.stack([centres // 16 - 4, centres % 16 - 8]), axis=1, return_counts=True
+    )
     assert offsets.shape[1] == 3 * 5 and np.abs(offsets).max(1).tolist() == [1, 2]
     assert scipy.stats.chisquare(counts).pvalue > 0.01
     flipped = np.asarray(random_flip(jax.random.key(1), x, 0.25))

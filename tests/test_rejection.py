@@ -5,7 +5,7 @@ import pytest
 import scipy.special
 import scipy.stats
 
-from gan_jax.rejection import Calibration, acceptance, calibrate, log_ratios, rule
+from gan_jax.sampling.rejection import Calibration, acceptance, calibrate, log_ratios, rule
 
 DATA, MODEL = scipy.stats.norm(0.5, 0.7), scipy.stats.norm(0, 1)
 
@@ -18,7 +18,9 @@ LOG_MAX = log_ratio(0.5 / (1 - 0.49))  # where its derivative, x - (x - 0.5) / 0
 
 
 def test_kept_samples_have_the_density_of_the_data():
-    """With the true ratio, its true maximum and gamma 0: against the data's distribution, and the rate that the maximum gives."""
+    """With the true ratio, its true maximum and gamma 0: against the data's distribution, and the
+    rate that the maximum gives.
+    """
     rng = np.random.default_rng(0)
     x = MODEL.rvs(100_000, random_state=rng)
     chances = acceptance(log_ratio(x), LOG_MAX)
@@ -35,11 +37,15 @@ def test_gamma_shifts_the_logit():
     shifted = scipy.special.logit(acceptance(log_ratio(x), LOG_MAX, gamma=-1.5))
     np.testing.assert_allclose(shifted, plain + 1.5, atol=1e-8)
     assert np.all(np.isfinite(acceptance(np.array([LOG_MAX, LOG_MAX + 9, -1e9]), LOG_MAX)))
-    np.testing.assert_allclose(acceptance(np.array([LOG_MAX + 9, -1e9]), LOG_MAX), [1, 0], atol=1e-9)
+    np.testing.assert_allclose(
+        acceptance(np.array([LOG_MAX + 9, -1e9]), LOG_MAX), [1, 0], atol=1e-9
+    )
 
 
 def test_calibration_finds_the_log_ratio():
-    """Of two normal densities of one variance the log ratio is linear, whatever linear score of x a discriminator gives."""
+    """Of two normal densities of one variance the log ratio is linear, whatever linear score of x a
+    discriminator gives.
+    """
     rng = np.random.default_rng(1)
     real, fake = rng.normal(1, 1, 40_000), rng.normal(0, 1, 20_000)  # log p / q = x - 1/2
     slope, intercept = calibrate(real, fake)
@@ -62,5 +68,7 @@ def test_rule_keeps_half_at_its_percentile(percentile):
     real, fake = rng.normal(1, 1, 3_000), rng.normal(0, 1, 3_001)
     made = rule(real, fake, percentile)
     at = np.percentile(fake, percentile)
-    np.testing.assert_allclose(acceptance(log_ratios(made.calibration, at), made.log_max, made.gamma), 0.5, atol=1e-3)
+    np.testing.assert_allclose(
+        acceptance(log_ratios(made.calibration, at), made.log_max, made.gamma), 0.5, atol=1e-3
+    )
     assert made.log_max == log_ratios(made.calibration, fake).max()

@@ -14,17 +14,31 @@ import pytest
 
 import eval as eval_script
 import train
-from gan_jax import ConfigError, pictures, recipe, report, run_folder, sweeps
+from gan_jax import ConfigError, pictures, recipe, report, sweeps
 from gan_jax.config import to_dict
-from gan_jax.evaluate import Evaluation
-from gan_jax.evaluation_files import save
+from gan_jax.evaluation.files import save
+from gan_jax.evaluation.judge import Evaluation
 from gan_jax.report.charts import Series, chart
+from gan_jax.runs import folder as run_folder
 
 EVIL = "<script>alert('\"&')</script>"
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+BROWSER = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
 QUIET = (
-    *("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"),
-    *("--disable-component-update", "--disable-sync", "--enable-logging=stderr", "--virtual-time-budget=2000"),
+    *(
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--no-first-run",
+        "--disable-background-networking",
+    ),
+    *(
+        "--disable-component-update",
+        "--disable-sync",
+        "--enable-logging=stderr",
+        "--virtual-time-budget=2000",
+    ),
 )
 VOID = {"meta", "img", "line", "path", "circle", "br"}
 
@@ -67,7 +81,11 @@ def evaluation(step, **changes):
             "label_agreement": 0.875,
             "class_shares": {"zero": 0.25, EVIL: 0.75},
         },
-        "real": {"frechet_distance": 0.0567, "label_agreement": 0.991, "class_shares": {"zero": 0.5, EVIL: 0.5}},
+        "real": {
+            "frechet_distance": 0.0567,
+            "label_agreement": 0.991,
+            "class_shares": {"zero": 0.5, EVIL: 0.5},
+        },
         "left_out": {"recall": EVIL},
         "provenance": {
             "dataset": "digits",
@@ -76,7 +94,10 @@ def evaluation(step, **changes):
             "nested": {"note": EVIL},
             "command": ["eval.py", "a b"],
         },
-        "pictures": {name: np.full((48, 48, 1), 99, np.uint8) for name in ("samples", "worst_by_discriminator")},
+        "pictures": {
+            name: np.full((48, 48, 1), 99, np.uint8)
+            for name in ("samples", "worst_by_discriminator")
+        },
         "extremes": {"worst_by_discriminator": [-1.25, -0.5]},
         "truncation": [
             {"psi": 0.5, "frechet_distance": 0.4321, "precision": 0.8125, "recall": 0.375},
@@ -88,15 +109,26 @@ def evaluation(step, **changes):
 
 @pytest.fixture
 def folder(tmp_path):
-    """A run folder as training and evaluation write it, with a string that must be escaped wherever there is one."""
+    """A run folder as training and evaluation write it, with a string that must be escaped wherever
+    there is one.
+    """
     workdir = tmp_path / "run"
     workdir.mkdir()
     config = dataclasses.replace(recipe("digits_dcgan"), dataset=EVIL)
     (workdir / run_folder.CONFIG).write_text(json.dumps(to_dict(config)))
-    starts = [{"step": 0, "command": ["train.py", EVIL], "device": "cpu", "devices": 1}, {"step": 20, "time": "later"}]
+    starts = [
+        {"step": 0, "command": ["train.py", EVIL], "device": "cpu", "devices": 1},
+        {"step": 20, "time": "later"},
+    ]
     (workdir / run_folder.RUN).write_text(json.dumps({"program": "gan_jax", "starts": starts}))
     lines = [
-        {"step": s, "seconds": s / 2, "images_per_second": 10.0 * s, "d/loss": 1 / s, "d/score_real": 0.5}
+        {
+            "step": s,
+            "seconds": s / 2,
+            "images_per_second": 10.0 * s,
+            "d/loss": 1 / s,
+            "d/score_real": 0.5,
+        }
         for s in (10, 20, 30)
     ]
     lines.append({"step": 10, "event": "rollback", "from": 15, "reason": EVIL, "seconds": 1.0})
@@ -116,17 +148,23 @@ def check_alone(page):
     """Nothing is loaded from elsewhere, every picture is inside and says what it shows."""
     for tag, attributes in page.elements:
         for name, value in attributes.items():
-            assert not (name in ("src", "href", "srcset", "action", "data") and re.match(r"\w*:?//", value)), (
+            assert not (
+                name in ("src", "href", "srcset", "action", "data") and re.match(r"\w*:?//", value)
+            ), (
                 tag,
                 value,
             )
-    assert page.all("img") and not any(page.all(tag) for tag in ("script", "link", "iframe", "object", "base"))
+    assert page.all("img") and not any(
+        page.all(tag) for tag in ("script", "link", "iframe", "object", "base")
+    )
     for image in page.all("img"):
         assert image["src"].startswith("data:image/png;base64,")
         assert base64.b64decode(image["src"].split(",")[1]).startswith(b"\x89PNG")
         assert len(image["alt"]) > 10
     anchors = {attributes.get("id") for _, attributes in page.elements}
-    assert all(a["href"].removeprefix("#") in anchors for a in page.all("a") if a["href"].startswith("#"))
+    assert all(
+        a["href"].removeprefix("#") in anchors for a in page.all("a") if a["href"].startswith("#")
+    )
 
 
 def test_page_holds_what_the_files_hold(folder):
@@ -153,7 +191,9 @@ def test_page_holds_what_the_files_hold(folder):
         "recognized as their label",
     ):
         assert told in page.text, told
-    assert page.text.count(EVIL) >= 8  # the data set, a class, a reason, an event, provenance, commands, config
+    assert (
+        page.text.count(EVIL) >= 8
+    )  # the data set, a class, a reason, an event, provenance, commands, config
     assert page.all("script") == []
     labels = [svg["aria-label"] for svg in page.all("svg") if "aria-label" in svg]
     assert any(label.startswith("Frechet distance: samples ends at 30.1") for label in labels)
@@ -162,7 +202,10 @@ def test_page_holds_what_the_files_hold(folder):
 
 
 def test_the_newest_step_is_shown_and_pictures_are_its_own(folder):
-    save(evaluation(100, pictures={"something_new": np.zeros((8, 8, 3), np.uint8)}), folder / run_folder.EVAL)
+    save(
+        evaluation(100, pictures={"something_new": np.zeros((8, 8, 3), np.uint8)}),
+        folder / run_folder.EVAL,
+    )
     page = written(folder)
     assert "at step 100" in page.text and "100.1" in page.text and "something new" in page.text
     assert len(page.all("img")) == 1
@@ -180,7 +223,14 @@ def test_intervals_and_protocols_are_shown_where_there_are_some(folder):
     }
     path.write_text(json.dumps(values))
     page = written(folder)
-    for told in ("29.5 to 31.5", "85.0 % to 90.0 %", "(0.01 to 0.09)", "fid10k", "1.25 to 1.75", "7.5"):
+    for told in (
+        "29.5 to 31.5",
+        "85.0 % to 90.0 %",
+        "(0.01 to 0.09)",
+        "fid10k",
+        "1.25 to 1.75",
+        "7.5",
+    ):
         assert told in page.text, told
 
 
@@ -195,7 +245,9 @@ def test_what_is_missing_is_left_out(folder):
     path.write_text(json.dumps({name: values[name] for name in ("step", "scores", "pictures")}))
     page = written(folder)
     assert "30.12" in page.text and "One step was evaluated so far" in page.text
-    assert "Could not be read: step_000020.json, step_000030_samples.png." in " ".join(page.text.split())
+    assert "Could not be read: step_000020.json, step_000030_samples.png." in " ".join(
+        page.text.split()
+    )
     assert not any("truncation" in str(a.get("href")) for a in page.all("a"))
 
 
@@ -223,9 +275,14 @@ def test_refuses_a_run_without_evaluation(folder, tmp_path):
 
 def test_a_page_a_member_and_one_of_the_population(folder):
     members = sweeps.Population(2, (("g_optimizer.lr", (0.25, 0.5)),))
-    config = json.loads((folder / run_folder.CONFIG).read_text()) | {"population": sweeps.to_dict(members)}
+    config = json.loads((folder / run_folder.CONFIG).read_text()) | {
+        "population": sweeps.to_dict(members)
+    }
     (folder / run_folder.CONFIG).write_text(json.dumps(config))
-    lines = [{"step": 10, "d/loss": [0.5, 0.25, 0.125, 1]}, {"step": 20, "member": 1, "failed": EVIL}]
+    lines = [
+        {"step": 10, "d/loss": [0.5, 0.25, 0.125, 1]},
+        {"step": 20, "member": 1, "failed": EVIL},
+    ]
     (folder / run_folder.MEMBERS).write_text("".join(json.dumps(line) + "\n" for line in lines))
     shutil.rmtree(folder / run_folder.EVAL)
     for number in (0, 1, 3):
@@ -239,7 +296,15 @@ def test_a_page_a_member_and_one_of_the_population(folder):
 
     page = written(folder)
     check_alone(page)
-    for told in ("g_optimizer.lr=0.25", "3.5", "50.0 %", "9.4 % to 90.6 %", f"Member 2: {EVIL}", "20.12", "23.12"):
+    for told in (
+        "g_optimizer.lr=0.25",
+        "3.5",
+        "50.0 %",
+        "9.4 % to 90.6 %",
+        f"Member 2: {EVIL}",
+        "20.12",
+        "23.12",
+    ):
         assert told in page.text, told
     for number in (0, 1, 3):
         link = f"member_{number:02}/report.html"
@@ -249,7 +314,9 @@ def test_a_page_a_member_and_one_of_the_population(folder):
         assert f"member {number}" in member.text
         lr = '"lr": 0.25' if number < 2 else '"lr": 0.5'
         assert lr in member.text and f'"seed": {number % 2}' in member.text
-    assert "failed" in Page((folder / run_folder.EVAL / "member_01" / "report.html").read_text()).text
+    assert (
+        "failed" in Page((folder / run_folder.EVAL / "member_01" / "report.html").read_text()).text
+    )
 
 
 # Curves
@@ -260,10 +327,17 @@ def numbers(path):
 
 
 def test_curves_lie_where_their_axes_say():
-    made = chart("height", [Series("a", [0, 5, 10], [1.0, 3.0, 2.0]), Series("b", [0, 10], [0.0, None])])
-    places, heights = dict((text, x) for x, text in made.x_ticks), dict((text, y) for y, text in made.y_ticks)
+    made = chart(
+        "height", [Series("a", [0, 5, 10], [1.0, 3.0, 2.0]), Series("b", [0, 10], [0.0, None])]
+    )
+    places, heights = (
+        dict((text, x) for x, text in made.x_ticks),
+        dict((text, y) for y, text in made.y_ticks),
+    )
     (left, first), (middle, second), (right, third) = numbers(made.curves[0].path)
-    assert (left, middle, right) == pytest.approx((places["0"], (places["0"] + places["10"]) / 2, places["10"]))
+    assert (left, middle, right) == pytest.approx(
+        (places["0"], (places["0"] + places["10"]) / 2, places["10"])
+    )
     assert (first, second, third) == pytest.approx((heights["1"], heights["3"], heights["2"]))
     assert numbers(made.curves[1].path) == [(left, pytest.approx(heights["0"]))]
     assert heights["3"] < heights["0"]  # upwards
@@ -281,7 +355,9 @@ def test_many_points_are_averaged():
     made = chart("h", [Series("a", range(10_000), range(10_000))])
     x, y = np.array(numbers(made.curves[0].path)).T
     assert 100 < len(x) < 500 and made.curves[0].dots == []
-    np.testing.assert_allclose(y, np.interp(x, [made.left, made.right], [made.bottom, made.top]), atol=1)
+    np.testing.assert_allclose(
+        y, np.interp(x, [made.left, made.right], [made.bottom, made.top]), atol=1
+    )
 
 
 @pytest.mark.parametrize("y", [[], [None, None], [float("nan"), float("inf")]])
@@ -292,7 +368,9 @@ def test_no_chart_without_numbers(y):
 @pytest.mark.parametrize("y", [[2.0], [3.0, 3.0], [0.0, 0.0], [-5e-9, 1e9]])
 def test_any_numbers_make_a_chart(y):
     made = chart("h", [Series("a", range(len(y)), y)])
-    assert all(made.top - 1 <= height <= made.bottom + 1 for _, height in numbers(made.curves[0].path))
+    assert all(
+        made.top - 1 <= height <= made.bottom + 1 for _, height in numbers(made.curves[0].path)
+    )
 
 
 # Real runs
@@ -322,28 +400,47 @@ def test_evaluating_writes_the_report(run):
 
 @pytest.mark.skipif(BROWSER is None, reason="no headless browser is installed")
 def test_a_browser_shows_the_page(folder, tmp_path):
-    """Every picture is decoded, the page is no wider than a screen or a phone, and nothing is complained about."""
-    pictures.save(folder / run_folder.EVAL / "step_000030_samples.png", np.zeros((900, 1200, 3), np.uint8))
+    """Every picture is decoded, the page is no wider than a screen or a phone, and nothing is
+    complained about.
+    """
+    pictures.save(
+        folder / run_folder.EVAL / "step_000030_samples.png", np.zeros((900, 1200, 3), np.uint8)
+    )
     path = report.write_report(folder)
 
     def browse(page, *options):
-        command = [BROWSER, *QUIET, "--window-size=1280,900", f"--user-data-dir={tmp_path / 'user'}", *options]
-        return subprocess.run([*command, page.as_uri()], capture_output=True, text=True, timeout=300)
+        command = [
+            BROWSER,
+            *QUIET,
+            "--window-size=1280,900",
+            f"--user-data-dir={tmp_path / 'user'}",
+            *options,
+        ]
+        return subprocess.run(
+            [*command, page.as_uri()], capture_output=True, text=True, timeout=300
+        )
 
     shot = browse(path, f"--screenshot={tmp_path / 'page.png'}")
     assert (tmp_path / "page.png").stat().st_size > 10_000, shot.stderr
     assert "CONSOLE" not in shot.stderr
 
-    # The page allows no scripts: a copy that looks at itself may, in frames of both widths, as no window is as narrow as a phone.
+    # The page allows no scripts: a copy that looks at itself may, in frames of both widths, as no
+    # window is as narrow as a phone.
     ask = """<script>addEventListener("load", () => parent.postMessage(JSON.stringify({frame: innerWidth,
         pictures: [...document.images].map(image => image.naturalWidth), wide: document.documentElement.scrollWidth}), "*"))</script>"""
-    text, policies = re.subn(r'<meta http-equiv="Content-Security-Policy"[^>]*>', ask, path.read_text())
+    text, policies = re.subn(
+        r'<meta http-equiv="Content-Security-Policy"[^>]*>', ask, path.read_text()
+    )
     assert policies == 1
     (tmp_path / "asking.html").write_text(text)
     frame = '<iframe src="asking.html" width="{}" height="800"></iframe>'
     hear = """<script>addEventListener("message", told => document.body.append(told.data + "\\n"))</script>"""
-    (tmp_path / "frames.html").write_text(f"<body>{hear}{frame.format(1280)}{frame.format(390)}</body>")
-    told = re.findall(r"\{.*\}", browse(tmp_path / "frames.html", "--dump-dom").stdout.split("</iframe>")[-1])
+    (tmp_path / "frames.html").write_text(
+        f"<body>{hear}{frame.format(1280)}{frame.format(390)}</body>"
+    )
+    told = re.findall(
+        r"\{.*\}", browse(tmp_path / "frames.html", "--dump-dom").stdout.split("</iframe>")[-1]
+    )
     assert len(told) == 2
     for found in map(json.loads, told):
         assert found["pictures"] == [1200, 48]

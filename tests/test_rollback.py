@@ -7,7 +7,10 @@ import jax
 import numpy as np
 import pytest
 
-from gan_jax import Config, ConfigError, Network, Optimizer, checkpoint, logs, rollback, training
+from gan_jax import Config, ConfigError, Network, Optimizer, checkpoint
+from gan_jax.runs import logs
+from gan_jax.training import loop as training
+from gan_jax.training import rollback
 from tests.gans import arrays
 from tests.test_training import DIVERGES, TINY, assert_same, lines
 
@@ -46,7 +49,10 @@ def test_a_run_goes_back_and_ends_well(rolled_back, capsys):
     assert outcome.step == 20
     (event,) = events(workdir)
     assert (event["step"], event["event"], event["from"]) == (5, "rollback", 10)
-    assert "became nan between steps 9 and 10" in event["reason"] and 0 < event["seconds"] < outcome.seconds
+    assert (
+        "became nan between steps 9 and 10" in event["reason"]
+        and 0 < event["seconds"] < outcome.seconds
+    )
     told = lines(workdir)
     assert [line["step"] for line in told if "event" not in line] == list(range(2, 21, 2))
     assert [line["step"] for line in told][:4] == [2, 4, 5, 6]
@@ -69,7 +75,9 @@ def test_the_way_is_another_one(rolled_back, tmp_path):
 
 
 @pytest.mark.parametrize("stop", [6, 12])  # before and after the next checkpoint
-def test_interrupted_after_a_rollback_and_resumed_is_as_if_never_interrupted(tmp_path, monkeypatch, rolled_back, stop):
+def test_interrupted_after_a_rollback_and_resumed_is_as_if_never_interrupted(
+    tmp_path, monkeypatch, rolled_back, stop
+):
     with monkeypatch.context() as patch:
         fault_at(patch, 8)
         advance = training._advance
@@ -96,9 +104,13 @@ def test_interrupted_after_a_rollback_and_resumed_is_as_if_never_interrupted(tmp
         assert ours == {name: value for name, value in theirs.items() if name not in means}
 
 
-def test_a_checkpoint_that_leads_to_divergence_twice_gives_way_to_the_one_before(tmp_path, monkeypatch):
+def test_a_checkpoint_that_leads_to_divergence_twice_gives_way_to_the_one_before(
+    tmp_path, monkeypatch
+):
     fault_at(monkeypatch, 12, 12, 8)
-    outcome = training.train(dataclasses.replace(CONFIG, keep=4), tmp_path / "run", on_divergence="rollback")
+    outcome = training.train(
+        dataclasses.replace(CONFIG, keep=4), tmp_path / "run", on_divergence="rollback"
+    )
     assert [event["step"] for event in events(tmp_path / "run")] == [10, 5, 0]
     assert outcome.step == 20
     told = [line["step"] for line in lines(tmp_path / "run") if "event" not in line]
@@ -133,7 +145,7 @@ COLLAPSES = Config(
 
 
 def test_what_is_not_fatal_is_told_or_turned_back_from(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("gan_jax.monitor.COLLAPSED", 10.0)  # any samples are
+    monkeypatch.setattr("gan_jax.health.monitor.COLLAPSED", 10.0)  # any samples are
     assert training.train(COLLAPSES, tmp_path / "warned").step == 8
     assert capsys.readouterr().err.count("Warning: the samples' diversity is below") == 1
     assert events(tmp_path / "warned") == []
@@ -145,7 +157,9 @@ def test_what_is_not_fatal_is_told_or_turned_back_from(tmp_path, monkeypatch, ca
 
 
 def test_only_known_answers_to_divergence(tmp_path):
-    with pytest.raises(ConfigError, match=r"^on_divergence: unknown 'rolback'; did you mean 'rollback'"):
+    with pytest.raises(
+        ConfigError, match=r"^on_divergence: unknown 'rolback'; did you mean 'rollback'"
+    ):
         training.train(CONFIG, tmp_path / "run", on_divergence="rolback")
     assert not (tmp_path / "run").exists()
 

@@ -10,7 +10,6 @@ import optax
 import pytest
 from gans import random_batch, small_mlp
 
-from gan_jax import scalars
 from gan_jax.build import build
 from gan_jax.config import (
     Augmentation,
@@ -24,10 +23,11 @@ from gan_jax.config import (
     scalar_to_text,
     to_dict,
 )
-from gan_jax.gan import init_state
-from gan_jax.optimizers import tunable
-from gan_jax.regularizers import REGULARIZERS
-from gan_jax.train_step import train_step
+from gan_jax.engine import scalars
+from gan_jax.engine.gan import init_state
+from gan_jax.engine.train_step import train_step
+from gan_jax.parts.optimizers import tunable
+from gan_jax.parts.regularizers import REGULARIZERS
 from gan_jax.types import Term
 
 LINEAR, COSINE = Schedule(2.0, 1.0, 10), Schedule(2.0, 1.0, 10, "cosine")
@@ -56,12 +56,16 @@ def test_values_over_time(scalar, step, expected):
     assert float(found["a"]["b"]) == pytest.approx(expected, rel=1e-6) and float(found["c"]) == 7.0
 
 
-@pytest.mark.parametrize("text", ["0.0002", "linear/1/0.5/100", "cosine/0.0002/5e-05/20000/500", "warmup/0.0002/100"])
+@pytest.mark.parametrize(
+    "text", ["0.0002", "linear/1/0.5/100", "cosine/0.0002/5e-05/20000/500", "warmup/0.0002/100"]
+)
 def test_text_and_back(text):
     assert scalar_to_text(scalar_from_text(text)) == text
 
 
-@pytest.mark.parametrize("text", ["a", "linear/1/2", "cosin/1/2/3", "warmup/1", "linear/1/2/3/4/5", "linear/1/2/x"])
+@pytest.mark.parametrize(
+    "text", ["a", "linear/1/2", "cosin/1/2/3", "warmup/1", "linear/1/2/3/4/5", "linear/1/2/x"]
+)
 def test_wrong_text_is_refused(text):
     with pytest.raises(ValueError):
         scalar_from_text(text)
@@ -97,7 +101,11 @@ def test_configs_with_schedules_survive_json():
 
 def test_other_numbers_never_compile_again():
     base = dataclasses.replace(
-        CONFIG, **{f: dataclasses.replace(getattr(CHANGED, f), lr=1.0, b1=0.2) for f in ("g_optimizer", "d_optimizer")}
+        CONFIG,
+        **{
+            f: dataclasses.replace(getattr(CHANGED, f), lr=1.0, b1=0.2)
+            for f in ("g_optimizer", "d_optimizer")
+        },
     )
     one, other = build(base), build(CHANGED)
     assert one == other and hash(one) == hash(other) and one is not other

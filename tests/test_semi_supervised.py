@@ -1,4 +1,6 @@
-"""The semi-supervised GAN: its head and losses in closed form, the order of few labels, D's average, and D as a recognizer."""
+"""The semi-supervised GAN: its head and losses in closed form, the order of few labels, D's
+average, and D as a recognizer.
+"""
 
 import dataclasses
 import functools
@@ -16,21 +18,26 @@ from gans import SHAPE, arrays, random_batch, small_mlp
 from jax.sharding import NamedSharding, PartitionSpec
 
 import gan_jax
-from gan_jax import checkpoint, classifying, parallel
-from gan_jax.augment import rotation
+from gan_jax import checkpoint
 from gan_jax.build import abstract_batch, build
-from gan_jax.config import Config, ConfigError, Network, Optimizer, Penalty
+from gan_jax.config import Config, Network, Optimizer, Penalty
 from gan_jax.data import Dataset, batch_at, describe, load, resident
 from gan_jax.data.labelled import labelled
-from gan_jax.gan import init_state
-from gan_jax.losses import LOSSES
+from gan_jax.devices import parallel
+from gan_jax.engine.gan import init_state
+from gan_jax.engine.train_step import train_step, train_steps
+from gan_jax.errors import ConfigError
+from gan_jax.evaluation import classifying
 from gan_jax.models import mlp
-from gan_jax.nn.conditioning import SemiSupervisedHead
-from gan_jax.regularizers import class_consistency, feature_matching, labelled_classes
-from gan_jax.train_step import train_step, train_steps
+from gan_jax.nn.heads import SemiSupervisedHead
+from gan_jax.parts.augment import rotation
+from gan_jax.parts.losses import LOSSES
+from gan_jax.parts.regularizers import class_consistency, feature_matching, labelled_classes
 from gan_jax.types import Augment, GanState, Term
 
-CONFIG = Config(conditioning="semi_supervised", labels=30, labelled_batch=6, batch_size=16, d_steps=2)
+CONFIG = Config(
+    conditioning="semi_supervised", labels=30, labelled_batch=6, batch_size=16, d_steps=2
+)
 
 
 def semi(share=0.5, **changes):
@@ -58,19 +65,24 @@ def run(gan, batches, place=lambda tree, spec: tree):
 
 @pytest.mark.parametrize("loss", ["minimax", "nonsaturating"])
 def test_the_losses_are_those_of_a_softmax_over_the_classes_and_generated(loss):
-    """Salimans et al. 2016, section 5: K logits and a constant 0 for "generated" are K + 1 outcomes."""
+    """Salimans et al. 2016, section 5: K logits and a constant 0 for "generated" are K + 1
+    outcomes.
+    """
     head = SemiSupervisedHead(4)
     features = np.random.default_rng(0).normal(size=(2, 6, 5)).astype(np.float32)
     params = head.init(jax.random.key(0), features[0], jnp.zeros(6, jnp.int32))
     real, fake = (head.apply(params, x, jnp.full(6, -1)) for x in features)
     log_p = lambda critique: scipy.special.log_softmax(
-        np.concatenate([np.asarray(critique.class_logits, np.float64), np.zeros((6, 1))], axis=1), axis=1
+        np.concatenate([np.asarray(critique.class_logits, np.float64), np.zeros((6, 1))], axis=1),
+        axis=1,
     )
     expected = -np.log1p(-np.exp(log_p(real)[:, 4])) - log_p(fake)[:, 4]
     np.testing.assert_allclose(LOSSES[loss].d(real.score, fake.score), expected, rtol=1e-5)
     # Of a class, given that the example is real: the softmax over the K classes.
     given_real = log_p(real)[:, :4] - np.log1p(-np.exp(log_p(real)[:, 4:]))
-    np.testing.assert_allclose(jax.nn.log_softmax(real.class_logits), given_real, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(
+        jax.nn.log_softmax(real.class_logits), given_real, rtol=1e-4, atol=1e-6
+    )
 
 
 def test_the_label_is_nothing_the_head_looks_at():
@@ -83,7 +95,9 @@ def test_the_label_is_nothing_the_head_looks_at():
 
 @pytest.mark.parametrize("parts", [1, 2, 4])
 def test_labels_count_the_same_in_parts_and_on_several_devices(parts):
-    """Labelled examples stand first: some parts of a pmap have none, and the average is still that over all of them."""
+    """Labelled examples stand first: some parts of a pmap have none, and the average is still that
+    over all of them.
+    """
     batches = [half_labelled(i) for i in range(2)]
     expected, metrics = run(semi(), batches)
     gan = semi(micro_batches=parts)
@@ -92,11 +106,19 @@ def test_labels_count_the_same_in_parts_and_on_several_devices(parts):
     for a, e in zip(arrays(sharded), arrays((expected, metrics)), strict=True):
         np.testing.assert_allclose(a, e, rtol=1e-4, atol=1e-5)
     step = jax.pmap(functools.partial(train_step, gan, axis_name="batch"), axis_name="batch")
-    states = jax.tree.map(lambda a: jnp.stack([a] * 4), init_state(gan, jax.random.key(0), batches[0]))
+    states = jax.tree.map(
+        lambda a: jnp.stack([a] * 4), init_state(gan, jax.random.key(0), batches[0])
+    )
     for batch in batches:
-        states, metrics_there = step(states, jax.tree.map(lambda a: np.stack(np.split(a, 4, axis=1)), batch))
-    np.testing.assert_allclose(metrics_there["d/classes"], np.full(4, metrics["d/classes"]), rtol=1e-4)
-    for a, e in zip(arrays(states.discriminator.params), arrays(expected.discriminator.params), strict=True):
+        states, metrics_there = step(
+            states, jax.tree.map(lambda a: np.stack(np.split(a, 4, axis=1)), batch)
+        )
+    np.testing.assert_allclose(
+        metrics_there["d/classes"], np.full(4, metrics["d/classes"]), rtol=1e-4
+    )
+    for a, e in zip(
+        arrays(states.discriminator.params), arrays(expected.discriminator.params), strict=True
+    ):
         np.testing.assert_allclose(a[0], e, rtol=1e-4, atol=1e-5)
 
 
@@ -139,17 +161,23 @@ def test_every_epoch_has_each_labelled_example_once_and_the_others_go_through_th
         assert batch.x.dtype == np.uint8 and batch.y.dtype == np.int32
         assert (batch.y[:, :6] >= 0).all() and (batch.y[:, 6:] == -1).all()
         seen += [
-            (x.tobytes(), int(y)) for x, y in zip(batch.x[:, :6].reshape(-1, 64), batch.y[:, :6].ravel(), strict=True)
+            (x.tobytes(), int(y))
+            for x, y in zip(batch.x[:, :6].reshape(-1, 64), batch.y[:, :6].ravel(), strict=True)
         ]
         others += [x.tobytes() for x in batch.x[:, 6:].reshape(-1, 64)]
     expected = sorted(
-        (x.tobytes(), int(y)) for x, y in zip(few, dataset.labels[labelled(dataset, CONFIG)], strict=True)
+        (x.tobytes(), int(y))
+        for x, y in zip(few, dataset.labels[labelled(dataset, CONFIG)], strict=True)
     )
     for epoch in range(3):
         assert sorted(seen[30 * epoch : 30 * (epoch + 1)]) == expected
     assert seen[:30] != seen[30:60]
     assert sorted(others[:n]) == sorted(x.tobytes() for x in dataset.examples)
-    plain = [x.tobytes() for b in [next(gan_jax.batches(Config(batch_size=20)))] for x in b.x.reshape(-1, 64)]
+    plain = [
+        x.tobytes()
+        for b in [next(gan_jax.batches(Config(batch_size=20)))]
+        for x in b.x.reshape(-1, 64)
+    ]
     assert others[:20] == plain  # the order is that of a set all of whose labels are known
 
 
@@ -163,7 +191,9 @@ def test_the_average_of_d_is_that_of_its_weights():
         state, _ = train_step(gan, state, batch)
         keep = 0.5 ** (16 / min(100.0, 0.05 * 16 * (i + 1)))
         average = jax.tree.map(
-            lambda a, w, k=keep: k * a + (1 - k) * np.asarray(w), average, state.discriminator.params
+            lambda a, w, k=keep: k * a + (1 - k) * np.asarray(w),
+            average,
+            state.discriminator.params,
         )
     for a, e in zip(arrays(state.d_ema["params"]), arrays(average), strict=True):
         np.testing.assert_allclose(a, e, rtol=1e-5, atol=1e-6)
@@ -180,13 +210,19 @@ def test_the_average_of_d_is_that_of_its_weights():
 
 def test_a_checkpoint_holds_the_average_of_d_and_one_from_before_it_is_still_restored(tmp_path):
     fields = [f.name for f in dataclasses.fields(GanState) if f.name != "d_ema"]
-    before = flax.struct.dataclass(type("Before", (), {"__annotations__": dict.fromkeys(fields, Any)}))
+    before = flax.struct.dataclass(
+        type("Before", (), {"__annotations__": dict.fromkeys(fields, Any)})
+    )
     for step, gan in enumerate((semi(d_ema=100.0), semi(), semi())):
         state = init_state(gan, jax.random.key(0), half_labelled())
         with checkpoint.Writer(tmp_path, keep=3) as writer:
-            writer.save(step, state if step < 2 else before(**{name: getattr(state, name) for name in fields}))
+            writer.save(
+                step,
+                state if step < 2 else before(**{name: getattr(state, name) for name in fields}),
+            )
         like = jax.tree.map(
-            lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype, sharding=a.sharding), jax.device_put(state)
+            lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype, sharding=a.sharding),
+            jax.device_put(state),
         )
         restored = checkpoint.restore(tmp_path, step, like)
         assert jax.tree.structure(restored) == jax.tree.structure(state)
@@ -211,11 +247,18 @@ def test_without_its_loss_g_follows_its_regularizers_alone():
 
 
 def test_g_sees_no_labels_and_d_all_classes():
-    gan = build(dataclasses.replace(CONFIG, generator=Network("mlp", width=4), discriminator=Network("mlp", width=4)))
+    gan = build(
+        dataclasses.replace(
+            CONFIG, generator=Network("mlp", width=4), discriminator=Network("mlp", width=4)
+        )
+    )
     assert gan.num_classes == gan.generator.num_classes == 0
     state = init_state(gan, jax.random.key(0), abstract_batch(CONFIG, gan.shape))
     assert classifying.classifies(gan)
-    assert classifying.class_logits(gan, state, load("digits", "test").examples[:7]).shape == (7, 10)
+    assert classifying.class_logits(gan, state, load("digits", "test").examples[:7]).shape == (
+        7,
+        10,
+    )
     assert gan_jax.sample(gan, state, jax.random.key(0), n=3).shape == (3, 8, 8, 1)
 
 
@@ -224,7 +267,10 @@ def test_g_sees_no_labels_and_d_all_classes():
 def test_disturbances_are_of_training_alone_and_of_each_example(network, disturbance):
     changes = dict(width=8, **({"norm": "none", "base": 2} if network == "dcgan" else {}))
     config = dataclasses.replace(CONFIG, discriminator=Network(network, **changes, **disturbance))
-    gan, plain = build(config), build(dataclasses.replace(config, discriminator=Network(network, **changes)))
+    gan, plain = (
+        build(config),
+        build(dataclasses.replace(config, discriminator=Network(network, **changes))),
+    )
     x, y = jnp.ones((4, 8, 8, 1)), jnp.zeros(4, jnp.int32)
     variables = plain.discriminator.init(jax.random.key(0), x, y, train=False)
     judge = lambda gan, **options: gan.discriminator.apply(variables, x, y, **options).score
@@ -243,9 +289,13 @@ def _with_class_bias(gan, winner, **fields):
     return state.replace(discriminator=state.discriminator.replace(params=params), **fields)
 
 
-@pytest.mark.parametrize("change", [{}, {"augments": (Augment("rotation", rotation, 20.0),)}, {"dropout": 0.5}])
+@pytest.mark.parametrize(
+    "change", [{}, {"augments": (Augment("rotation", rotation, 20.0),)}, {"dropout": 0.5}]
+)
 def test_two_views_of_an_example_differ_by_augmentation_and_disturbance(change):
-    """What `class_consistency` compares; from the same minibatch, and with nothing to tell them apart they are one."""
+    """What `class_consistency` compares; from the same minibatch, and with nothing to tell them
+    apart they are one.
+    """
     head = SemiSupervisedHead(10)
     gan = semi(
         augments=change.get("augments", ()),
@@ -280,7 +330,9 @@ def test_a_d_that_does_not_classify_is_refused():
 
 
 def test_few_labels_of_digits_go_far():
-    """With 50 labels, and the other images without any, D is wrong less often than the nearest labelled neighbour."""
+    """With 50 labels, and the other images without any, D is wrong less often than the nearest
+    labelled neighbour.
+    """
     rate = Optimizer(lr=2e-3, b1=0.5, b2=0.99)
     network = Network("mlp", width=128)
     config = dataclasses.replace(
@@ -296,7 +348,14 @@ def test_few_labels_of_digits_go_far():
         gan, data, known = build(chosen), resident(chosen), labelled(train, chosen)
         state = init_state(gan, jax.random.key(seed), abstract_batch(chosen, gan.shape))
         state, _ = train_steps(gan, state, data, 1_200)
-        nearest = scipy.spatial.distance.cdist(flat(test.examples), flat(train.examples[known])).argmin(1)
-        errors.append((classifying.error(gan, state, test).value, np.mean(train.labels[known][nearest] != test.labels)))
+        nearest = scipy.spatial.distance.cdist(
+            flat(test.examples), flat(train.examples[known])
+        ).argmin(1)
+        errors.append(
+            (
+                classifying.error(gan, state, test).value,
+                np.mean(train.labels[known][nearest] != test.labels),
+            )
+        )
     d_error, neighbour_error = np.mean(errors, axis=0)
     assert 0.1 < neighbour_error < 0.14 and d_error < neighbour_error - 0.01

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from gan_jax.models import sngan
-from gan_jax.nn.conditioning import ProjectionHead
+from gan_jax.nn.heads import ProjectionHead
 
 Y = jnp.array([0, 3, 2])
 relu = lambda x: np.maximum(x, 0)
@@ -48,15 +48,21 @@ def test_the_generator_is_that_of_table_4a():
 
 
 def test_the_discriminator_is_that_of_table_4b():
-    """With base 4, so that 16x16 has two blocks that halve as 32x32 has with base 8; and the projection head of the sums."""
+    """With base 4, so that 16x16 has two blocks that halve as 32x32 has with base 8; and the
+    projection head of the sums.
+    """
     module = sngan.Discriminator(ProjectionHead(4), width=5, base=4, spectral=False)
     x = jax.random.normal(jax.random.key(1), (3, 16, 16, 3))
     variables = random_parameters(module, x, Y)
     params = jax.tree.map(np.asarray, variables["params"])
     first, second, *flat = (params[f"DownBlock_{i}"] for i in range(4))
     pixels = np.asarray(x)
-    h = pool(conv(first["ConvPool_0"], relu(conv(first["Conv_0"], pixels)))) + conv(first["Conv_1"], pool(pixels))
-    h = pool(conv(second["ConvPool_0"], relu(conv(second["Conv_0"], relu(h))))) + pool(conv(second["Conv_1"], h))
+    h = pool(conv(first["ConvPool_0"], relu(conv(first["Conv_0"], pixels)))) + conv(
+        first["Conv_1"], pool(pixels)
+    )
+    h = pool(conv(second["ConvPool_0"], relu(conv(second["Conv_0"], relu(h))))) + pool(
+        conv(second["Conv_1"], h)
+    )
     for block in flat:
         h = h + conv(block["Conv_1"], relu(conv(block["Conv_0"], relu(h))))
     features = relu(h).sum((1, 2))
@@ -82,6 +88,8 @@ def test_batch_normalization_is_synchronized_in_every_block():
     z, y = jax.random.normal(jax.random.key(1), (4, 6)), jnp.zeros(4, jnp.int32)
     variables = random_parameters(module, z, y)
     generate = lambda g, z, y: g.apply(variables, z, y, train=True, mutable="batch_stats")[0]
-    halves = jax.vmap(lambda z, y: generate(module.clone(axis_name="batch"), z, y), axis_name="batch")
+    halves = jax.vmap(
+        lambda z, y: generate(module.clone(axis_name="batch"), z, y), axis_name="batch"
+    )
     images = halves(z.reshape(2, 2, 6), y.reshape(2, 2)).reshape(4, 16, 8, 3)
     np.testing.assert_allclose(images, generate(module, z, y), rtol=1e-4, atol=1e-4)

@@ -11,14 +11,14 @@ from gans import arrays, random_batch, small_mlp
 
 from gan_jax.data import Resident
 from gan_jax.data.order import words
-from gan_jax.gan import init_state
-from gan_jax.losses import LOSSES
+from gan_jax.engine.gan import init_state
+from gan_jax.engine.train_step import train_step, train_steps
 from gan_jax.models import mlp
-from gan_jax.nn.conditioning import ConcatHead, ProjectionHead
 from gan_jax.nn.conv import Conv, ConvPool, ConvTranspose, UpConv
+from gan_jax.nn.heads import ConcatHead, ProjectionHead
 from gan_jax.nn.spectral import SpectralNorm
-from gan_jax.regularizers import REGULARIZERS
-from gan_jax.train_step import train_step, train_steps
+from gan_jax.parts.losses import LOSSES
+from gan_jax.parts.regularizers import REGULARIZERS
 from gan_jax.types import Term
 
 LAYERS = {
@@ -64,11 +64,15 @@ def test_the_kernel_that_acts_has_spectral_norm_one(layer):
     sigma, _ = singular(params["kernel"])
     assert not 0.9 < sigma < 1.1
     expected = LAYERS[layer]().apply({"params": params | {"kernel": params["kernel"] / sigma}}, x)
-    np.testing.assert_allclose(module.apply(variables | {"params": {name: params}}, x), expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(
+        module.apply(variables | {"params": {name: params}}, x), expected, rtol=1e-4, atol=1e-5
+    )
 
 
 def test_the_gradient_sees_sigma_of_the_weights():
-    """Section 2.3: d<G, W/sigma>/dW = (G - <G, W/sigma> v u^T) / sigma, with the first singular vectors constant."""
+    """Section 2.3: d<G, W/sigma>/dW = (G - <G, W/sigma> v u^T) / sigma, with the first singular
+    vectors constant.
+    """
     x = jnp.eye(5)  # a dense layer of the identity returns its kernel
     module = Wrapped("Dense")
     variables = trained(module, x)
@@ -82,11 +86,16 @@ def test_the_gradient_sees_sigma_of_the_weights():
 
 
 def test_one_call_is_one_round_of_the_power_method():
-    """Algorithm 1 in numpy, and in float32 whatever the layer computes in; a call that may not change ``u`` sees the same."""
+    """Algorithm 1 in numpy, and in float32 whatever the layer computes in; a call that may not
+    change ``u`` sees the same.
+    """
     x = jax.random.normal(jax.random.key(1), (2, 5))
     module = SpectralNorm(nn.Dense(6, use_bias=False))
     variables = module.init(jax.random.key(0), x)
-    w, u = np.asarray(variables["params"]["layer"]["kernel"]), np.asarray(variables["spectral"]["u"]["kernel"])
+    w, u = (
+        np.asarray(variables["params"]["layer"]["kernel"]),
+        np.asarray(variables["spectral"]["u"]["kernel"]),
+    )
     np.testing.assert_allclose(np.linalg.norm(u), 1, rtol=1e-6)
     v = w @ u / np.linalg.norm(w @ u)
     u = v @ w / np.linalg.norm(v @ w)
@@ -98,16 +107,22 @@ def test_one_call_is_one_round_of_the_power_method():
         variables, x, mutable="spectral"
     )
     assert coarse.dtype == jnp.bfloat16
-    np.testing.assert_array_equal(after_coarse["spectral"]["u"]["kernel"], after["spectral"]["u"]["kernel"])
+    np.testing.assert_array_equal(
+        after_coarse["spectral"]["u"]["kernel"], after["spectral"]["u"]["kernel"]
+    )
 
 
 def test_a_network_is_normalized_whole():
     features, y = jax.random.normal(jax.random.key(1), (2, 5)), jnp.array([1, 2])
     module = SpectralNorm(ConcatHead(3, width=4))
     variables = trained(module, features, y)
-    params = jax.tree.map(lambda w: w / singular(w)[0] if w.ndim > 1 else w, variables["params"]["layer"])
+    params = jax.tree.map(
+        lambda w: w / singular(w)[0] if w.ndim > 1 else w, variables["params"]["layer"]
+    )
     expected = ConcatHead(3, width=4).apply({"params": params}, features, y)
-    np.testing.assert_allclose(module.apply(variables, features, y).score, expected.score, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(
+        module.apply(variables, features, y).score, expected.score, rtol=1e-4, atol=1e-5
+    )
 
 
 def test_the_step_keeps_the_directions_and_is_the_same_in_a_loop_and_under_pmap():
@@ -129,7 +144,9 @@ def test_the_step_keeps_the_directions_and_is_the_same_in_a_loop_and_under_pmap(
         state, _ = train_step(gan, state, batch)
         states, _ = step(states, jax.tree.map(lambda a: np.stack(np.split(a, 4, axis=1)), batch))
 
-    assert len(before) == 4  # two hidden layers; of the head, the score and the embedding of the labels
+    assert (
+        len(before) == 4
+    )  # two hidden layers; of the head, the score and the embedding of the labels
     for old, new in zip(before, arrays(state.discriminator.stats), strict=True):
         assert len(old) == 1 or np.abs(old - new).max() > 1e-3
         np.testing.assert_allclose(np.linalg.norm(new), 1, rtol=1e-5)

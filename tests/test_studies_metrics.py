@@ -12,7 +12,10 @@ from gan_jax.studies import metric_agreement, metric_times
 
 
 def test_a_missing_package_is_said_to_be(tmp_path):
-    np.savez(tmp_path / "features.npz", **{f"case/{part}": np.zeros((4, 2)) for part in ("a", "b", "logits")})
+    np.savez(
+        tmp_path / "features.npz",
+        **{f"case/{part}": np.zeros((4, 2)) for part in ("a", "b", "logits")},
+    )
     (tmp_path / "ours.json").write_text(json.dumps({"case": {}}))
     command = [sys.executable, metric_agreement.__file__, "theirs", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
@@ -23,10 +26,18 @@ def test_a_missing_package_is_said_to_be(tmp_path):
 
 
 def test_times_of_some_metrics(capsys, monkeypatch):
-    monkeypatch.setattr(sys, "argv", ["metric_times", "--count", "600", "--features", "4", "--metrics", "is,pr,modes"])
+    monkeypatch.setattr(
+        sys,
+        "argv",
+        ["metric_times", "--count", "600", "--features", "4", "--metrics", "is,pr,modes"],
+    )
     assert metric_times.main() == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith("600 x 4 on ") and [line.split()[0] for line in lines[2:]] == ["is", "pr", "modes"]
+    assert lines[0].startswith("600 x 4 on ") and [line.split()[0] for line in lines[2:]] == [
+        "is",
+        "pr",
+        "modes",
+    ]
     assert lines[-1].endswith("left out: the samples are too few to count modes")
     monkeypatch.setattr(sys, "argv", ["metric_times", "--metrics", "iss"])
     with pytest.raises(SystemExit) as refusal:

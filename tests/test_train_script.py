@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 
 import train
-from gan_jax import checkpoint, recipe, run_folder
+from gan_jax import checkpoint, recipe
+from gan_jax.runs import folder as run_folder
 
 ROOT = pathlib.Path(train.__file__).parent
 TINY = shlex.split(
@@ -60,7 +61,11 @@ def end(process):
 
 
 def files(folder):
-    return {path.relative_to(folder): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+    return {
+        path.relative_to(folder): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
 
 
 def test_killed_and_interrupted_runs_end_bit_equal_to_an_undisturbed_one(tmp_path, finished):
@@ -79,15 +84,21 @@ def test_killed_and_interrupted_runs_end_bit_equal_to_an_undisturbed_one(tmp_pat
     began = time.monotonic()
     code, out, err = end(process)
     assert code == 0 and time.monotonic() - began < 15 and err == ""
-    assert "Stopped and saved at step" in out and f"To go on: uv run train.py {' '.join(TINY)}" in out
+    assert (
+        "Stopped and saved at step" in out and f"To go on: uv run train.py {' '.join(TINY)}" in out
+    )
 
     assert train.main([*TINY, *run]) == 0
     for folder in (finished, tmp_path / "run"):
-        steps = [json.loads(line)["step"] for line in (folder / "metrics.jsonl").read_text().splitlines()]
+        steps = [
+            json.loads(line)["step"] for line in (folder / "metrics.jsonl").read_text().splitlines()
+        ]
         assert steps == sorted(set(steps)) and set(range(5, 305, 5)) <= set(steps)
     (_, a), (_, b) = run_folder.load(finished), run_folder.load(tmp_path / "run")
     assert int(a.step) == int(b.step) == 300
-    a, b = ({"players": (s.generator, s.discriminator), "ema": s.ema, "terms": s.terms} for s in (a, b))
+    a, b = (
+        {"players": (s.generator, s.discriminator), "ema": s.ema, "terms": s.terms} for s in (a, b)
+    )
     assert jax.tree.structure(a) == jax.tree.structure(b) and len(jax.tree.leaves(a)) > 30
     for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True):
         assert np.asarray(x).tobytes() == np.asarray(y).tobytes()
@@ -99,21 +110,40 @@ def test_interrupted_before_the_first_step(tmp_path):
     began = time.monotonic()
     code, out, err = end(process)
     assert code == 0 and time.monotonic() - began < 15 and err == ""
-    assert "nothing was lost" in out or "Stopped and saved" in out  # the latter if it was compiled at once
+    assert (
+        "nothing was lost" in out or "Stopped and saved" in out
+    )  # the latter if it was compiled at once
 
 
 def test_closing_message_names_what_comes_next(tmp_path, finished, capsys):
     assert train.main([*TINY, "--workdir", str(finished)]) == 0
     out = capsys.readouterr().out
-    assert "Trained for 300 steps in 0:" in out and "in 0:00" not in out and "MiB of this process" in out
-    assert str(finished / "samples" / "step_000300.png") in out and (finished / "samples" / "step_000300.png").exists()
+    assert (
+        "Trained for 300 steps in 0:" in out
+        and "in 0:00" not in out
+        and "MiB of this process" in out
+    )
+    assert (
+        str(finished / "samples" / "step_000300.png") in out
+        and (finished / "samples" / "step_000300.png").exists()
+    )
     assert str(finished / "checkpoints") in out and f"uv run eval.py {finished}" in out
 
 
 def test_divergence_is_exit_code_1_and_one_sentence(tmp_path, capsys):
-    assert train.main([*TINY, "--g-optimizer.lr", "1e38", "--d-optimizer.lr", "1e38", "--workdir", "run"]) == 1
+    assert (
+        train.main(
+            [*TINY, "--g-optimizer.lr", "1e38", "--d-optimizer.lr", "1e38", "--workdir", "run"]
+        )
+        == 1
+    )
     err = capsys.readouterr().err
-    assert err.startswith("train.py: ") and err.count("\n") == 1 and " became " in err and "step" in err
+    assert (
+        err.startswith("train.py: ")
+        and err.count("\n") == 1
+        and " became " in err
+        and "step" in err
+    )
 
 
 def test_dry_run_prints_and_writes_nothing(tmp_path, capsys):
@@ -121,14 +151,27 @@ def test_dry_run_prints_and_writes_nothing(tmp_path, capsys):
     out = capsys.readouterr().out
     config = json.loads(out[: out.index("\n}\n") + 2])
     assert (
-        config["ema"] == 0.0 and config["seed"] == 7 and config["conditioning"] == recipe("digits_dcgan").conditioning
+        config["ema"] == 0.0
+        and config["seed"] == 7
+        and config["conditioning"] == recipe("digits_dcgan").conditioning
     )
     assert "4 cpu" in out and "runs/digits_dcgan (new)" in out
     assert not list(tmp_path.iterdir())
 
 
 def test_dry_run_counts_parameters(capsys):
-    train.main([*TINY, "--conditioning", "none", "--generator.depth", "2", "--discriminator.depth", "2", "--dry-run"])
+    train.main(
+        [
+            *TINY,
+            "--conditioning",
+            "none",
+            "--generator.depth",
+            "2",
+            "--discriminator.depth",
+            "2",
+            "--dry-run",
+        ]
+    )
     out = capsys.readouterr().out
     assert f"generator: {4 * 8 + 8 + 8 * 8 + 8 + 8 * 64 + 64:,} parameters" in out
     assert f"discriminator: {64 * 8 + 8 + 8 * 8 + 8 + 8 + 1:,} parameters" in out
@@ -150,8 +193,15 @@ def test_every_field_can_be_set():
         None,
     )
     assert (config.batch_size, config.steps, config.seed, config.ema) == (32, 9, 3, 5.0)
-    assert config.generator.width == 16 and config.generator.name == "dcgan" and config.d_optimizer.lr == 0.1
-    assert [(p.name, p.weight, p.every) for p in config.penalties] == [("r1", 0.5, 4), ("r1", 2.0, 1)]
+    assert (
+        config.generator.width == 16
+        and config.generator.name == "dcgan"
+        and config.d_optimizer.lr == 0.1
+    )
+    assert [(p.name, p.weight, p.every) for p in config.penalties] == [
+        ("r1", 0.5, 4),
+        ("r1", 2.0, 1),
+    ]
     assert options.workdir == pathlib.Path("x")
     assert train.parse([]).workdir == pathlib.Path("runs/digits_dcgan")
     assert train.parse(["mnist_mlp", "--penalties"]).config.penalties == ()

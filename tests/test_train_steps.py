@@ -1,4 +1,6 @@
-"""The compiled loop: the batches of the host's iterator, the results of single steps, one compilation for any length."""
+"""The compiled loop: the batches of the host's iterator, the results of single steps, one
+compilation for any length.
+"""
 
 import dataclasses
 
@@ -10,7 +12,7 @@ from gans import arrays, small_mlp
 
 import gan_jax
 from gan_jax.data import batch_at
-from gan_jax.regularizers import REGULARIZERS
+from gan_jax.parts.regularizers import REGULARIZERS
 from gan_jax.types import Term
 
 CONFIG = dataclasses.replace(gan_jax.recipe("digits_dcgan"), batch_size=96, d_steps=2)
@@ -29,7 +31,9 @@ def test_the_device_gathers_the_batches_of_the_host(flip):
 
 
 def test_flips_mirror_about_half_of_the_images_and_nothing_else():
-    plain, flipped = (next(gan_jax.batches(dataclasses.replace(CONFIG, flip=flip))) for flip in (False, True))
+    plain, flipped = (
+        next(gan_jax.batches(dataclasses.replace(CONFIG, flip=flip))) for flip in (False, True)
+    )
     np.testing.assert_array_equal(plain.y, flipped.y)
     plain, flipped = plain.x.reshape(-1, 8, 8, 1), flipped.x.reshape(-1, 8, 8, 1)
     same = (plain == flipped).all((1, 2, 3))
@@ -38,7 +42,9 @@ def test_flips_mirror_about_half_of_the_images_and_nothing_else():
 
 
 def test_n_steps_at_once_are_n_single_steps():
-    """Within 1e-5: the compiler fuses the two programs differently; in float32 an MLP's differ by rounding only."""
+    """Within 1e-5: the compiler fuses the two programs differently; in float32 an MLP's differ by
+    rounding only.
+    """
     gan = small_mlp(d_terms=(Term("r1", REGULARIZERS["r1"](), 0.5, every=3),))
     data, batches = gan_jax.resident(CONFIG), gan_jax.batches(CONFIG)
     state = gan_jax.init_state(gan, jax.random.key(0), next(gan_jax.batches(CONFIG)))

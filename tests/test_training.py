@@ -1,4 +1,6 @@
-"""The training loop, in process: what it writes, and that interruptions leave no trace in the result."""
+"""The training loop, in process: what it writes, and that interruptions leave no trace in the
+result.
+"""
 
 import dataclasses
 import json
@@ -15,20 +17,12 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import gan_jax
-from gan_jax import (
-    Config,
-    ConfigError,
-    Network,
-    Optimizer,
-    Penalty,
-    checkpoint,
-    logs,
-    parallel,
-    rollback,
-    run_folder,
-    stepping,
-    training,
-)
+from gan_jax import Config, ConfigError, Network, Optimizer, Penalty, checkpoint
+from gan_jax.devices import parallel
+from gan_jax.runs import folder as run_folder
+from gan_jax.runs import logs
+from gan_jax.training import loop as training
+from gan_jax.training import rollback, stepping
 
 TINY = Config(
     conditioning="projection",
@@ -45,19 +39,25 @@ TINY = Config(
     checkpoint_every=5,
     keep=2,
 )
-DIVERGES = dataclasses.replace(TINY, g_optimizer=Optimizer(lr=1e38), d_optimizer=Optimizer(lr=1e38), checkpoint_every=1)
+DIVERGES = dataclasses.replace(
+    TINY, g_optimizer=Optimizer(lr=1e38), d_optimizer=Optimizer(lr=1e38), checkpoint_every=1
+)
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    """A run that nothing disturbed, its outcome and the names of all that jax compiled while it ran."""
+    """A run that nothing disturbed, its outcome and the names of all that jax compiled while it
+    ran.
+    """
     workdir = tmp_path_factory.mktemp("runs") / "finished"
     return workdir, training.train(TINY, workdir)
 
 
 def arrays(state):
     return [
-        np.asarray(jax.random.key_data(a) if jax.dtypes.issubdtype(a.dtype, jax.dtypes.prng_key) else a)
+        np.asarray(
+            jax.random.key_data(a) if jax.dtypes.issubdtype(a.dtype, jax.dtypes.prng_key) else a
+        )
         for a in jax.tree.leaves(state)
     ]
 
@@ -73,7 +73,11 @@ def lines(workdir):
 
 
 def snapshot(folder):
-    return {path.relative_to(folder): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+    return {
+        path.relative_to(folder): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
 
 
 def stop_at(monkeypatch, step, number=signal.SIGTERM):
@@ -104,8 +108,12 @@ def test_the_loop_does_what_plain_steps_do(finished):
     for line, window in zip(logged, (rows[:4], rows[4:8], rows[8:12], rows[12:]), strict=True):
         assert set(line) == {"step", "seconds", "images_per_second", *rows[0]}
         for name in rows[0]:
-            assert line[name] == pytest.approx(np.mean([row[name] for row in window]), rel=1e-3, abs=2e-4)
-    assert 0 < logged[0]["seconds"] < logged[1]["seconds"] < logged[-1]["seconds"] <= outcome.seconds
+            assert line[name] == pytest.approx(
+                np.mean([row[name] for row in window]), rel=1e-3, abs=2e-4
+            )
+    assert (
+        0 < logged[0]["seconds"] < logged[1]["seconds"] < logged[-1]["seconds"] <= outcome.seconds
+    )
 
 
 def test_a_set_too_large_for_the_device_streams_in_the_same_order(tmp_path, monkeypatch, finished):
@@ -116,10 +124,14 @@ def test_a_set_too_large_for_the_device_streams_in_the_same_order(tmp_path, monk
     outcome = training.train(TINY, tmp_path / "run")
     for a, b in zip(arrays(outcome.state), arrays(finished[1].state), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
-    assert lines(tmp_path / "run")[-1]["g/loss"] == pytest.approx(lines(finished[0])[-1]["g/loss"], rel=1e-3)
+    assert lines(tmp_path / "run")[-1]["g/loss"] == pytest.approx(
+        lines(finished[0])[-1]["g/loss"], rel=1e-3
+    )
 
 
-@pytest.mark.parametrize("limit, fits", [(None, True), (4 * 64 * 1442, True), (4 * 64 * 1441, False)])
+@pytest.mark.parametrize(
+    "limit, fits", [(None, True), (4 * 64 * 1442, True), (4 * 64 * 1441, False)]
+)
 def test_a_quarter_of_the_memory_is_the_limit_of_what_lies_on_the_device(monkeypatch, limit, fits):
     class Device:
         def memory_stats(self):
@@ -139,12 +151,28 @@ def test_run_folder(finished):
         "step_000014.png",
     ]
     with Image.open(workdir / "samples" / "step_000014.png") as picture:
-        assert picture.size == (10 * 50 - 2, 10 * 50 - 2)  # ten classes of ten, 8 pixels enlarged to 48, a gap of 2
+        assert picture.size == (
+            10 * 50 - 2,
+            10 * 50 - 2,
+        )  # ten classes of ten, 8 pixels enlarged to 48, a gap of 2
     (start,) = json.loads((workdir / "run.json").read_text())["starts"]
     assert (
-        start["jax"] == jax.__version__ and start["seed"] == TINY.seed and start["devices"] == 4 and start["step"] == 0
+        start["jax"] == jax.__version__
+        and start["seed"] == TINY.seed
+        and start["devices"] == 4
+        and start["step"] == 0
     )
-    assert {"python", "jaxlib", "flax", "optax", "device", "git_revision", "git_dirty", "time", "command"} <= set(start)
+    assert {
+        "python",
+        "jaxlib",
+        "flax",
+        "optax",
+        "device",
+        "git_revision",
+        "git_dirty",
+        "time",
+        "command",
+    } <= set(start)
     assert start["end_step"] == 14 and 50 < start["process_peak_mib"] < 50_000
     assert not list(workdir.rglob("*tmp*"))
 
@@ -160,7 +188,9 @@ def test_tensorboard_events_hold_the_metrics_and_the_samples(finished):
 
 def test_pictures_show_a_class_a_row_and_the_same_latents_down_a_column():
     latents, labels = training.fixed_inputs(gan_jax.build(TINY), seed=3)
-    assert latents.shape == (100, TINY.latents) and labels.tolist() == [row for row in range(10) for _ in range(10)]
+    assert latents.shape == (100, TINY.latents) and labels.tolist() == [
+        row for row in range(10) for _ in range(10)
+    ]
     table = np.asarray(latents).reshape(10, 10, -1)
     np.testing.assert_array_equal(table, np.broadcast_to(table[:1], table.shape))
     assert len(np.unique(table[0], axis=0)) == 10
@@ -169,7 +199,9 @@ def test_pictures_show_a_class_a_row_and_the_same_latents_down_a_column():
     assert latents.shape == (200, TINY.latents)
     shown = labels[::10].tolist()
     assert shown[0] == 0 and shown[-1] == 25 and set(np.diff(shown)) == {1, 2}
-    unconditional, _ = training.fixed_inputs(gan_jax.build(dataclasses.replace(TINY, conditioning="none")), seed=3)
+    unconditional, _ = training.fixed_inputs(
+        gan_jax.build(dataclasses.replace(TINY, conditioning="none")), seed=3
+    )
     assert len(np.unique(np.asarray(unconditional), axis=0)) == 100
 
 
@@ -180,7 +212,10 @@ def test_stopped_and_resumed_is_as_if_never_stopped(tmp_path, monkeypatch, finis
         stop_at(patch, 6, number)
         stopped = training.train(TINY, tmp_path / "run")
     assert [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)] == handlers
-    assert 5 < stopped.step < 10 and checkpoint.steps(tmp_path / "run" / "checkpoints") == [5, stopped.step]
+    assert 5 < stopped.step < 10 and checkpoint.steps(tmp_path / "run" / "checkpoints") == [
+        5,
+        stopped.step,
+    ]
     assert lines(tmp_path / "run")[-1]["step"] == stopped.step
     outcome = training.train(TINY, tmp_path / "run")
     assert_same(outcome.state, finished[1].state)
@@ -288,7 +323,8 @@ def test_nothing_is_touched_where_every_checkpoint_is_damaged(tmp_path, finished
         truncate(workdir / "checkpoints" / str(step))
     before = snapshot(workdir)
     with pytest.raises(
-        ConfigError, match=r"no checkpoint can be restored: 14 \(.*\), 10 \(.*\); train.py --overwrite starts anew\.$"
+        ConfigError,
+        match=r"no checkpoint can be restored: 14 \(.*\), 10 \(.*\); train.py --overwrite starts anew\.$",
     ):
         training.train(TINY, workdir)
     assert snapshot(workdir) == before
@@ -327,7 +363,9 @@ def test_a_state_with_one_bad_number_is_never_saved(tmp_path, finished):
     state, single = finished[1].state, training.Single(TINY)
     single.check_state(state, 14)
     bad = state.replace(ema=jax.tree.map(lambda a: a.at[(0,) * a.ndim].set(np.nan), state.ema))
-    with pytest.raises(rollback.NotFinite, match=r"^ema\.params\.\S+ became infinite or no number by step 14$"):
+    with pytest.raises(
+        rollback.NotFinite, match=r"^ema\.params\.\S+ became infinite or no number by step 14$"
+    ):
         single.check_state(bad, 14)
 
 
@@ -356,7 +394,10 @@ def test_a_batch_is_divided_among_the_devices():
 
 
 def test_prefetching_neither_loses_nor_repeats_a_batch():
-    ahead, plain = parallel.prefetch(gan_jax.batches(TINY, start=3), parallel.mesh(16)), gan_jax.batches(TINY, start=3)
+    ahead, plain = (
+        parallel.prefetch(gan_jax.batches(TINY, start=3), parallel.mesh(16)),
+        gan_jax.batches(TINY, start=3),
+    )
     for _ in range(5):
         np.testing.assert_array_equal(next(ahead).x, next(plain).x)
 
@@ -373,13 +414,19 @@ def test_events_follow_each_other():
 def test_progress_without_a_terminal_is_plain_lines(capsys):
     progress = logs.Progress(0, 1_000)
     progress.advance(400)
-    progress.report(400, 1234.5, steps_per_second=2.0, metrics={"d/loss": 1.25, "g/loss": 0.5, "d/r1": 3.0})
+    progress.report(
+        400, 1234.5, steps_per_second=2.0, metrics={"d/loss": 1.25, "g/loss": 0.5, "d/r1": 3.0}
+    )
     progress.close()
-    assert capsys.readouterr().out == "step 400 of 1,000  1,234 images/s  d/loss 1.250  g/loss 0.500  5:00 left\n"
+    assert (
+        capsys.readouterr().out
+        == "step 400 of 1,000  1,234 images/s  d/loss 1.250  g/loss 0.500  5:00 left\n"
+    )
 
 
 @pytest.mark.parametrize(
-    "seconds, text", [(0, "0:00"), (59.6, "1:00"), (3599, "59:59"), (3600, "1:00:00"), (90061, "25:01:01")]
+    "seconds, text",
+    [(0, "0:00"), (59.6, "1:00"), (3599, "59:59"), (3600, "1:00:00"), (90061, "25:01:01")],
 )
 def test_durations(seconds, text):
     assert logs.duration(seconds) == text

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import scipy.stats
 
+from gan_jax.evaluation.truncation import truncation_curve
 from gan_jax.metrics import Sample
-from gan_jax.truncation import truncation_curve
 
 SIZE, COUNT = 4, 4_000
 
@@ -50,7 +50,9 @@ def test_labels_come_in_equal_shares_and_the_seed_decides():
         return latents
 
     real = Sample(np.random.default_rng(0).normal(size=(200, SIZE)).astype(np.float32))
-    make = lambda seed: truncation_curve(features, real, size=SIZE, num_classes=3, samples=99, psis=(0.5,), seed=seed)
+    make = lambda seed: truncation_curve(
+        features, real, size=SIZE, num_classes=3, samples=99, psis=(0.5,), seed=seed
+    )
     assert make(1) == make(1) != make(2)
     np.testing.assert_array_equal(told, 33)
 

@@ -1,4 +1,6 @@
-"""What lazy penalties and several updates of D cost inside the compiled loop, beside what their parts cost outside."""
+"""What lazy penalties and several updates of D cost inside the compiled loop, beside what their
+parts cost outside.
+"""
 
 from __future__ import annotations
 
@@ -15,21 +17,26 @@ import jax
 from gan_jax.benchmarks import steps
 from gan_jax.benchmarks.nets import NETS
 from gan_jax.build import PRECISIONS
-from gan_jax.gan import Gan
-from gan_jax.regularizers import REGULARIZERS
-from gan_jax.train_step import train_step
+from gan_jax.engine.gan import Gan
+from gan_jax.engine.train_step import train_step
+from gan_jax.parts.regularizers import REGULARIZERS
 from gan_jax.types import Batch, GanState, Player, Term
 
 
 def measure_lazy(
-    net: str, batch: int, precision: str, every: Sequence[int], d_steps: Sequence[int], rounds: int = 5
+    net: str,
+    batch: int,
+    precision: str,
+    every: Sequence[int],
+    d_steps: Sequence[int],
+    rounds: int = 5,
 ) -> list[dict[str, Any]]:
     """A step of the compiled loop for all combinations, beside the sum of its parts.
 
-    The parts are compiled each by itself, in no loop and no branch: an update of D, without (``D``) and with R1 (``D + R1``), and one
-    of G (``G``: a step less an update of D). A step of ``d`` updates of D, of which every ``e``-th has R1, should take
-    ``d D + d / e (D + R1 - D) + G``. All are timed in turn, round after round, so that a machine that slows down
-    slows all of them down.
+    The parts are compiled each by itself, in no loop and no branch: an update of D, without (``D``)
+    and with R1 (``D + R1``), and one of G (``G``: a step less an update of D). A step of ``d``
+    updates of D, of which every ``e``-th has R1, should take ``d D + d / e (D + R1 - D) + G``. All
+    are timed in turn, round after round, so that a machine that slows down slows all of them down.
 
     Args:
       net, batch, precision: as for `gan_jax.benchmarks.steps.measure`.
@@ -38,13 +45,18 @@ def measure_lazy(
       rounds: timed rounds, of which medians are taken.
 
     Returns:
-      For each combination what a line of JSON holds: versions and device; the arguments; ``ms_median`` of a step and ``ms_predicted``;
-      ``ratio``, the median over the rounds of measured to predicted, with ``ratio_min`` and ``ratio_max``; and the parts ``ms_d``,
+      For each combination what a line of JSON holds: versions and device; the arguments;
+      ``ms_median`` of a step and ``ms_predicted``; ``ratio``, the median over the rounds of
+      measured to predicted, with ``ratio_min`` and ``ratio_max``; and the parts ``ms_d``,
       ``ms_d_r1``, ``ms_g``.
     """
     plain = NETS[net](PRECISIONS[precision])
-    with_r1 = lambda every: dataclasses.replace(plain, d_terms=(Term("r1", REGULARIZERS["r1"](), 1.0, every),))
-    n = math.lcm(*(e for e in every if e), 1)  # steps a call, so that each has its share of penalties
+    with_r1 = lambda every: dataclasses.replace(
+        plain, d_terms=(Term("r1", REGULARIZERS["r1"](), 1.0, every),)
+    )
+    n = math.lcm(
+        *(e for e in every if e), 1
+    )  # steps a call, so that each has its share of penalties
     parts = [_step(plain, batch, n), _d_update(plain, batch, n), _d_update(with_r1(1), batch, n)]
     combinations = list(itertools.product(every, d_steps))
     loops = [_loop(with_r1(e) if e else plain, batch, n, d) for e, d in combinations]

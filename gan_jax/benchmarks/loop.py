@@ -1,4 +1,6 @@
-"""The whole training loop - logging, samples, checkpoints - beside the bare steps that it makes, resident and streamed."""
+"""The whole training loop - logging, samples, checkpoints - beside the bare steps that it makes,
+resident and streamed.
+"""
 
 from __future__ import annotations
 
@@ -16,19 +18,23 @@ from typing import Any
 
 import jax
 
-from gan_jax import diagnosing, parallel, run_folder, training
 from gan_jax.benchmarks.steps import environment
 from gan_jax.build import abstract_batch, build
 from gan_jax.config import Config
-from gan_jax.gan import init_state
-from gan_jax.stepping import stepper
+from gan_jax.devices import parallel
+from gan_jax.engine.gan import init_state
+from gan_jax.runs import folder as run_folder
+from gan_jax.training import diagnosing
+from gan_jax.training import loop as training
+from gan_jax.training.stepping import stepper
 
 
 def measure_loop(config: Config, seconds: float = 3.0, rounds: int = 3) -> dict[str, Any]:
-    """Trains in a temporary folder over one whole period of logs, samples and checkpoints, compilation not counted.
+    """Trains in a temporary folder over one whole period of logs, samples and checkpoints,
+    compilation not counted.
 
-    Bare steps and the loop take turns, and a loop is compared with the bare steps right before and after it, so that a machine whose speed
-    drifts does not tell for one or the other.
+    Bare steps and the loop take turns, and a loop is compared with the bare steps right before and
+    after it, so that a machine whose speed drifts does not tell for one or the other.
 
     Args:
       config: an experiment whose data are at hand; its ``steps`` are ignored.
@@ -36,13 +42,14 @@ def measure_loop(config: Config, seconds: float = 3.0, rounds: int = 3) -> dict[
       rounds: loops, each in a new folder.
 
     Returns:
-      What a line of JSON holds: medians over the rounds of ``loop_images_per_s``, ``bare_images_per_s`` and ``pct_of_bare``, the least
-      and largest round's ``pct_of_bare_min`` and ``pct_of_bare_max``; ``streamed_pct_of_bare``, the speed of bare steps on a set that
-      streams from the host; ``diagnosis_ms``, ``diagnosis_steps``, the bare steps that take as long, and ``pct_diagnosis``, the share of
-      them in the steps between two diagnoses.
+      What a line of JSON holds: medians over the rounds of ``loop_images_per_s``,
+      ``bare_images_per_s`` and ``pct_of_bare``, the least and largest round's ``pct_of_bare_min``
+      and ``pct_of_bare_max``; ``streamed_pct_of_bare``, the speed of bare steps on a set that
+      streams from the host; ``diagnosis_ms``, ``diagnosis_steps``, the bare steps that take as
+      long, and ``pct_diagnosis``, the share of them in the steps between two diagnoses.
 
     Raises:
-      ConfigError: as `gan_jax.training.train`.
+      ConfigError: as `gan_jax.training.loop.train`.
     """
     resident, streamed = (_bare(config, seconds, stream) for stream in (False, True))
     bare, loops, streams = [resident()], [], []
@@ -52,7 +59,10 @@ def measure_loop(config: Config, seconds: float = 3.0, rounds: int = 3) -> dict[
         streams.append(streamed() / bare[-1])
     around = [(before + after) / 2 for before, after in itertools.pairwise(bare)]
     shares = [100 * loop / steps for loop, steps in zip(loops, around, strict=True)]
-    diagnosis, step = _diagnosis(config), config.batch_size * config.d_steps / statistics.median(bare)
+    diagnosis, step = (
+        _diagnosis(config),
+        config.batch_size * config.d_steps / statistics.median(bare),
+    )
     return {
         **environment(),
         "dataset": config.dataset,
@@ -67,25 +77,33 @@ def measure_loop(config: Config, seconds: float = 3.0, rounds: int = 3) -> dict[
         "streamed_pct_of_bare": round(100 * statistics.median(streams), 1),
         "diagnosis_ms": round(1e3 * diagnosis, 3),
         "diagnosis_steps": round(diagnosis / step, 2),
-        "pct_diagnosis": round(100 * diagnosis / step / max(config.diagnose_every, config.log_every), 2),
+        "pct_diagnosis": round(
+            100 * diagnosis / step / max(config.diagnose_every, config.log_every), 2
+        ),
     }
 
 
 def _loop(config: Config) -> float:
-    """Real images a second, from the first log to that of the same phase one period later, as the run's record has them."""
+    """Real images a second, from the first log to that of the same phase one period later, as the
+    run's record has them.
+    """
     period = max(config.sample_every, config.checkpoint_every)
     config = dataclasses.replace(config, steps=config.log_every + period)
     with tempfile.TemporaryDirectory() as folder:
         workdir = pathlib.Path(folder) / "run"
         with contextlib.redirect_stdout(sys.stderr):
             training.train(config, workdir)
-        lines = [json.loads(line) for line in (workdir / run_folder.METRICS).read_text().splitlines()]
+        lines = [
+            json.loads(line) for line in (workdir / run_folder.METRICS).read_text().splitlines()
+        ]
     steps, seconds = (lines[-1][key] - lines[0][key] for key in ("step", "seconds"))
     return steps * config.d_steps * config.batch_size / seconds
 
 
 def _diagnosis(config: Config) -> float:
-    """Seconds of a diagnosis with all that belongs to it, the median of twenty; also where the config wants none."""
+    """Seconds of a diagnosis with all that belongs to it, the median of twenty; also where the
+    config wants none.
+    """
     config = dataclasses.replace(config, diagnose_every=1)
     gan, mesh = build(config), parallel.mesh(config.batch_size)
     diagnose = diagnosing.diagnosis(gan, config, mesh, stepper(gan, config, mesh, 0))
@@ -102,7 +120,9 @@ def _diagnosis(config: Config) -> float:
 
 
 def _bare(config: Config, seconds: float, stream: bool) -> Callable[[], float]:
-    """A function that makes the calls that the loop makes, with nothing between them, and returns real images a second."""
+    """A function that makes the calls that the loop makes, with nothing between them, and returns
+    real images a second.
+    """
     gan, mesh = build(config), parallel.mesh(config.batch_size)
     steps = stepper(gan, config, mesh, 0, stream=stream)
     state = init_state(gan, jax.random.key(config.seed), abstract_batch(config, gan.shape))

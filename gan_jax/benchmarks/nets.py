@@ -1,4 +1,6 @@
-"""The GANs that are measured, by name: unconditional, no penalty, no moving average, one update of either player a step."""
+"""The GANs that are measured, by name: unconditional, no penalty, no moving average, one update of
+either player a step.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +9,10 @@ from typing import Any
 
 import optax
 
-from gan_jax.gan import Gan
-from gan_jax.losses import LOSSES
+from gan_jax.engine.gan import Gan
 from gan_jax.models import dcgan, mlp, sngan
-from gan_jax.nn.conditioning import UnconditionalHead
+from gan_jax.nn.heads import UnconditionalHead
+from gan_jax.parts.losses import LOSSES
 
 
 def dcgan32(dtype: Any) -> Gan:

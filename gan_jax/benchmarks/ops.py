@@ -1,7 +1,9 @@
-"""The convolutions of `gan_jax.nn.conv` beside the stock operations: time of the value and of both gradients.
+"""The convolutions of `gan_jax.nn.conv` beside the stock operations: time of the value and of both
+gradients.
 
-Each pair is measured in turn, once in an entry computation of XLA and once inside a branch and a loop; in the end the
-gradient of a discriminator's loss, and of its loss with an R1 penalty. `python -m gan_jax.benchmarks.ops` prints the table.
+Each pair is measured in turn, once in an entry computation of XLA and once inside a branch and a
+loop; in the end the gradient of a discriminator's loss, and of its loss with an R1 penalty. `python
+-m gan_jax.benchmarks.ops` prints the table.
 """
 
 from __future__ import annotations
@@ -28,7 +30,8 @@ Array = jax.Array
 class Case:
     """Two ways to compute the same: modules with one kernel, applied to ``x`` of ``shape``.
 
-    ``flops``: additions and multiplications of the value by the stock operation; each gradient needs as many.
+    ``flops``: additions and multiplications of the value by the stock operation; each gradient
+    needs as many.
     """
 
     name: str
@@ -72,7 +75,9 @@ class _Population(nn.Module):
 
 def _conv(batch: int, side: int, ci: int, co: int, k: int, s: int, groups: int = 1) -> Case:
     fields = dict(kernel_size=(k, k), strides=(s, s), use_bias=False, feature_group_count=groups)
-    name = f"conv k{k} s{s}, {ci} -> {co}, {side}x{side}" + (f", {groups} groups" if groups > 1 else "")
+    name = f"conv k{k} s{s}, {ci} -> {co}, {side}x{side}" + (
+        f", {groups} groups" if groups > 1 else ""
+    )
     flops = 2 * batch * (side // s * k) ** 2 * ci // groups * co
     return Case(name, Conv(co, **fields), nn.Conv(co, **fields), (batch, side, side, ci), flops)
 
@@ -81,7 +86,13 @@ def _transposed(batch: int, side: int, ci: int, co: int) -> Case:
     fields = dict(kernel_size=(4, 4), strides=(2, 2), use_bias=False)
     name = f"transposed conv k4 s2, {ci} -> {co}, {side}x{side}"
     flops = 2 * batch * (side * 4) ** 2 * ci * co
-    return Case(name, ConvTranspose(co, **fields), nn.ConvTranspose(co, **fields), (batch, side, side, ci), flops)
+    return Case(
+        name,
+        ConvTranspose(co, **fields),
+        nn.ConvTranspose(co, **fields),
+        (batch, side, side, ci),
+        flops,
+    )
 
 
 def _up(batch: int, side: int, channels: int) -> Case:
@@ -95,14 +106,20 @@ def _pool(batch: int, side: int, channels: int) -> Case:
     stock = _Pool(nn.Conv(channels, (3, 3), use_bias=False))
     name = f"conv k3, average pooling, {channels}, {side} -> {side // 2}"
     flops = 2 * batch * (side * 3 * channels) ** 2
-    return Case(name, ConvPool(channels, use_bias=False), stock, (batch, side, side, channels), flops)
+    return Case(
+        name, ConvPool(channels, use_bias=False), stock, (batch, side, side, channels), flops
+    )
 
 
 def _population(members: int, batch: int, side: int, ci: int, co: int) -> Case:
     name = f"{members} x conv k4 s2, {ci} -> {co}, {side}x{side} (vmap)"
     ours, stock = (_Population(conv, co) for conv in (Conv, nn.Conv))
     return Case(
-        name, ours, stock, (members, batch, side, side, ci), 2 * members * batch * (side // 2 * 4) ** 2 * ci * co
+        name,
+        ours,
+        stock,
+        (members, batch, side, side, ci),
+        2 * members * batch * (side // 2 * 4) ** 2 * ci * co,
     )
 
 
@@ -136,7 +153,9 @@ def _in_cond(f: Callable) -> Callable:
 
 
 def _in_scan(f: Callable) -> Callable:
-    """``f`` in a loop of two steps, each with arguments of its own, so that nothing moves out of the loop."""
+    """``f`` in a loop of two steps, each with arguments of its own, so that nothing moves out of
+    the loop.
+    """
 
     def run(*args):
         both = jax.tree.map(lambda a: jnp.stack([a, a]), args)
@@ -145,14 +164,20 @@ def _in_scan(f: Callable) -> Callable:
     return run
 
 
-PLACES = {"plain": (lambda f: f, 1), "cond": (_in_cond, 1), "scan": (_in_scan, 2)}  # and the steps that each takes
+PLACES = {
+    "plain": (lambda f: f, 1),
+    "cond": (_in_cond, 1),
+    "scan": (_in_scan, 2),
+}  # and the steps that each takes
 
 
 def _value_and_gradients(module: nn.Module, variables: Any) -> Callable:
     """``kernel, x, y -> value, (gradient by the kernel, gradient by x)`` for the cotangent ``y``."""
 
     def run(kernel, x, y):
-        value, pull = jax.vjp(lambda k, x: module.apply(jax.tree.map(lambda _: k, variables), x), kernel, x)
+        value, pull = jax.vjp(
+            lambda k, x: module.apply(jax.tree.map(lambda _: k, variables), x), kernel, x
+        )
         return value, pull(y)
 
     return run
@@ -165,7 +190,10 @@ def _pair(case: Case, dtype: Any) -> tuple[list[Callable], tuple[Array, ...]]:
     y, variables = jax.eval_shape(lambda: case.ours.init_with_output(key, x))
     kernel = jax.random.normal(key, jax.tree.leaves(variables)[0].shape, dtype)
     stock = jax.eval_shape(lambda: case.stock.init(key, x))
-    functions = [_value_and_gradients(case.stock, stock), _value_and_gradients(case.ours, variables)]
+    functions = [
+        _value_and_gradients(case.stock, stock),
+        _value_and_gradients(case.ours, variables),
+    ]
     return functions, (kernel, x, jax.random.normal(key, y.shape, dtype))
 
 
@@ -182,8 +210,12 @@ class _Critic(nn.Module):
         return nn.Dense(1)(x.reshape(len(x), -1))[:, 0]
 
 
-def _losses(width: int, batch: int, r1: float, dtype: Any) -> tuple[list[Callable], tuple[Any, Array]]:
-    """The gradient of a loss at real images with ``r1`` times the penalty of Mescheder et al. 2018, as `_pair`."""
+def _losses(
+    width: int, batch: int, r1: float, dtype: Any
+) -> tuple[list[Callable], tuple[Any, Array]]:
+    """The gradient of a loss at real images with ``r1`` times the penalty of Mescheder et al. 2018,
+    as `_pair`.
+    """
 
     def loss(critic: nn.Module, variables: Any, x: Array) -> Array:
         value = jnp.mean(jax.nn.softplus(-critic.apply(variables, x)))
@@ -194,11 +226,18 @@ def _losses(width: int, batch: int, r1: float, dtype: Any) -> tuple[list[Callabl
 
     x = jax.random.normal(jax.random.key(0), (batch, 32, 32, 1), dtype)
     critics = [_Critic(conv, width) for conv in (nn.Conv, Conv)]
-    return [jax.grad(partial(loss, critic)) for critic in critics], (critics[0].init(jax.random.key(0), x), x)
+    return [jax.grad(partial(loss, critic)) for critic in critics], (
+        critics[0].init(jax.random.key(0), x),
+        x,
+    )
 
 
-def _time(functions: Sequence[Callable], args: Sequence[Any], steps: int, rounds: int, clock: Callable) -> list[float]:
-    """Median seconds a step of each function, called in turn, for at least 20 ms and, after the first, at most 2 s each."""
+def _time(
+    functions: Sequence[Callable], args: Sequence[Any], steps: int, rounds: int, clock: Callable
+) -> list[float]:
+    """Median seconds a step of each function, called in turn, for at least 20 ms and, after the
+    first, at most 2 s each.
+    """
     compiled = [jax.jit(f).lower(*args).compile() for f in functions]
 
     def run(f: Callable, calls: int) -> float:
@@ -228,20 +267,30 @@ def compare_ops(
     rounds: int = 5,
     clock: Callable[[], float] = time.perf_counter,
 ) -> list[dict[str, Any]]:
-    """Measures every case, and a discriminator of ``width`` (None: none) at ``batch`` images of 32x32x1, in every place.
+    """Measures every case, and a discriminator of ``width`` (None: none) at ``batch`` images of
+    32x32x1, in every place.
 
     Returns:
-      a row for each: ``name``, ``place`` (of `PLACES`), ``stock_ms`` and ``ours_ms`` (median of ``rounds``, for the value
-      and both gradients, or the gradient of the loss), ``speedup``; for cases also ``stock_gflops`` and ``ours_gflops``,
-      billions of additions and multiplications a second, counting those that the stock operation needs.
+      a row for each: ``name``, ``place`` (of `PLACES`), ``stock_ms`` and ``ours_ms`` (median of
+      ``rounds``, for the value and both gradients, or the gradient of the loss), ``speedup``; for
+      cases also ``stock_gflops`` and ``ours_gflops``, billions of additions and multiplications a
+      second, counting those that the stock operation needs.
     """
     rows = []
 
-    def measure(name: str, functions: Sequence[Callable], args: Sequence[Any], flops: int = 0) -> None:
+    def measure(
+        name: str, functions: Sequence[Callable], args: Sequence[Any], flops: int = 0
+    ) -> None:
         for place in places:
             within, steps = PLACES[place]
             stock, ours = _time([within(f) for f in functions], args, steps, rounds, clock)
-            row = dict(name=name, place=place, stock_ms=1e3 * stock, ours_ms=1e3 * ours, speedup=stock / ours)
+            row = dict(
+                name=name,
+                place=place,
+                stock_ms=1e3 * stock,
+                ours_ms=1e3 * ours,
+                speedup=stock / ours,
+            )
             if flops:
                 row |= dict(stock_gflops=flops / stock / 1e9, ours_gflops=flops / ours / 1e9)
             rows.append(row)
@@ -256,9 +305,15 @@ def compare_ops(
 
 def table(rows: Sequence[dict[str, Any]]) -> str:
     """The rows as text, milliseconds and GFLOP/s."""
-    lines = [f"{'':48}{'place':>7}{'stock ms':>10}{'ours ms':>9}{'speedup':>9}{'stock GF/s':>12}{'ours GF/s':>11}"]
+    lines = [
+        f"{'':48}{'place':>7}{'stock ms':>10}{'ours ms':>9}{'speedup':>9}{'stock GF/s':>12}{'ours GF/s':>11}"
+    ]
     for row in rows:
-        rates = "".join(f"{row[key]:{n}.0f}" for key, n in (("stock_gflops", 12), ("ours_gflops", 11)) if key in row)
+        rates = "".join(
+            f"{row[key]:{n}.0f}"
+            for key, n in (("stock_gflops", 12), ("ours_gflops", 11))
+            if key in row
+        )
         lines.append(
             f"{row['name']:48}{row['place']:>7}{row['stock_ms']:10.2f}{row['ours_ms']:9.2f}{row['speedup']:9.1f}{rates}"
         )

@@ -1,4 +1,6 @@
-"""Where the time of a profiled call goes: the trace's operations by what they belong to in the networks."""
+"""Where the time of a profiled call goes: the trace's operations by what they belong to in the
+networks.
+"""
 
 from __future__ import annotations
 
@@ -9,17 +11,24 @@ import pathlib
 import re
 from collections.abc import Iterable
 
-CONV_KINDS = {"conv": "convolution", "conv_transpose": "transposed convolution", "conv_weights": "weight gradient"}
-"""The scopes of `gan_jax.nn.conv_ops`. Gradients by the input are transposed convolutions, and the reverse."""
+CONV_KINDS = {
+    "conv": "convolution",
+    "conv_transpose": "transposed convolution",
+    "conv_weights": "weight gradient",
+}
+"""The scopes of `gan_jax.nn.conv_ops`. Gradients by the input are transposed convolutions, and the
+reverse.
+"""
 _CONTAINERS = ("while", "conditional", "call")  # the operations inside have events of their own
 _INSTRUCTION = re.compile(r"^\s*(?:ROOT )?%?([\w.-]+) = .*? ([\w-]+)\(.*", re.MULTILINE)
 
 
 def milliseconds(folder: pathlib.Path, hlo: str, steps: int) -> dict[str, float]:
-    """Wall milliseconds of a step by kind of operation, largest first; their sum is that of the step's busy time.
+    """Wall milliseconds of a step by kind of operation, largest first; their sum is that of the
+    step's busy time.
 
-    Where several operations are under way, each moment is divided evenly among them. The compiler fuses operations: a
-    fusion counts for what its result belongs to.
+    Where several operations are under way, each moment is divided evenly among them. The compiler
+    fuses operations: a fusion counts for what its result belongs to.
 
     Args:
       folder: holds one trace of `jax.profiler.trace`.
@@ -31,7 +40,11 @@ def milliseconds(folder: pathlib.Path, hlo: str, steps: int) -> dict[str, float]
         for name, opcode, line in ((m[1], m[2], m[0]) for m in _INSTRUCTION.finditer(hlo))
     }
     (trace,) = pathlib.Path(folder).glob("plugins/profile/*/*.trace.json.gz")
-    events = [e for e in json.loads(gzip.decompress(trace.read_bytes()))["traceEvents"] if e.get("ph") == "X"]
+    events = [
+        e
+        for e in json.loads(gzip.decompress(trace.read_bytes()))["traceEvents"]
+        if e.get("ph") == "X"
+    ]
     operations = [
         (kinds.get(name, "rest"), e["ts"], e["ts"] + e["dur"])
         for e in events
@@ -59,7 +72,9 @@ def _kind(opcode: str, op_name: re.Match | None) -> str:
 
 def _divided(operations: Iterable[tuple[str, float, float]]) -> collections.Counter[str]:
     """Length of time by kind, from (kind, begin, end)."""
-    bounds = sorted(((t, d, kind) for kind, *ends in operations for t, d in zip(ends, (1, -1), strict=True)))
+    bounds = sorted(
+        ((t, d, kind) for kind, *ends in operations for t, d in zip(ends, (1, -1), strict=True))
+    )
     active, times, last = collections.Counter(), collections.Counter(), 0.0
     for t, d, kind in bounds:
         total = active.total()

@@ -16,14 +16,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gan_jax import memory, population
 from gan_jax.benchmarks.nets import NETS
 from gan_jax.benchmarks.profile import milliseconds
 from gan_jax.build import PRECISIONS
 from gan_jax.data import Resident, batch_at
 from gan_jax.data.order import words
-from gan_jax.gan import Gan, init_state
-from gan_jax.train_step import train_step, train_steps
+from gan_jax.devices import memory
+from gan_jax.engine import population
+from gan_jax.engine.gan import Gan, init_state
+from gan_jax.engine.train_step import train_step, train_steps
 from gan_jax.types import Batch, GanState
 
 RUN_SECONDS = 0.2
@@ -43,10 +44,11 @@ def measure(
     runs: int = 10,
     profile: pathlib.Path | None = None,
 ) -> dict[str, Any]:
-    """Compiles, warms up and times the training of one GAN, or of several at once, on random images.
+    """Compiles, warms up and times the training of one GAN, or of several at once, on random
+    images.
 
-    With one step a call, `train_step` gets a batch that lies on the device; with more, `train_steps` gathers its batches
-    from 4,096 resident images.
+    With one step a call, `train_step` gets a batch that lies on the device; with more,
+    `train_steps` gathers its batches from 4,096 resident images.
 
     Args:
       net: of `NETS`.
@@ -58,11 +60,13 @@ def measure(
       profile: a folder for a trace of three more calls.
 
     Returns:
-      What a line of JSON holds: versions and device; the arguments; ``params_g``, ``params_d``; ``compile_s``; ``ms_median``,
-      ``ms_min``, ``ms_iqr`` (interquartile range) of a step of one GAN; ``images_per_s``, real images over all GANs;
-      ``tflops``, 1e12 operations a second; ``pct_of_matmul_peak``, percent of what a large matrix product in this precision
-      reaches right before; ``peak_mib`` of the compiled call with its arguments; and what the whole process took
-      at most so far, as `gan_jax.memory.peaks`. With a profile, ``ms_by_kind``: milliseconds of a step by kind of operation.
+      What a line of JSON holds: versions and device; the arguments; ``params_g``, ``params_d``;
+      ``compile_s``; ``ms_median``, ``ms_min``, ``ms_iqr`` (interquartile range) of a step of one
+      GAN; ``images_per_s``, real images over all GANs; ``tflops``, 1e12 operations a second;
+      ``pct_of_matmul_peak``, percent of what a large matrix product in this precision reaches right
+      before; ``peak_mib`` of the compiled call with its arguments; and what the whole process took
+      at most so far, as `gan_jax.devices.memory.peaks`. With a profile, ``ms_by_kind``:
+      milliseconds of a step by kind of operation.
     """
     gan = NETS[net](PRECISIONS[precision])
     program = compiled_steps(gan, batch, steps_per_call, seeds)
@@ -99,7 +103,9 @@ def measure(
 
 def environment() -> dict[str, Any]:
     """Framework, versions and device."""
-    versions = {name: importlib.metadata.version(name) for name in ("jax", "jaxlib", "flax", "optax")}
+    versions = {
+        name: importlib.metadata.version(name) for name in ("jax", "jaxlib", "flax", "optax")
+    }
     device = jax.devices()[0]
     kind = f"cpu x{os.cpu_count()}" if device.platform == "cpu" else device.device_kind
     return {
@@ -121,7 +127,9 @@ def matmul_peak(precision: str) -> float:
 
 
 class Program(NamedTuple):
-    """A compiled ``call``, a first state for it, and a batch; seconds to compile, operations of a step of one GAN, bytes held."""
+    """A compiled ``call``, a first state for it, and a batch; seconds to compile, operations of a
+    step of one GAN, bytes held.
+    """
 
     call: Call
     state: GanState
@@ -132,29 +140,42 @@ class Program(NamedTuple):
     memory: float
 
 
-def compiled_steps(gan: Gan, batch: int, steps_per_call: int = 1, seeds: int = 1, d_steps: int = 1) -> Program:
+def compiled_steps(
+    gan: Gan, batch: int, steps_per_call: int = 1, seeds: int = 1, d_steps: int = 1
+) -> Program:
     """Compiles a step, or a loop of them, on random images; the arguments are those of `measure`."""
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (_EXAMPLES, *gan.shape), dtype=np.uint8)
-    data = Resident(*jax.device_put((images, np.zeros(_EXAMPLES, np.int32), words(0))), d_steps, batch, flip=False)
+    data = Resident(
+        *jax.device_put((images, np.zeros(_EXAMPLES, np.int32), words(0))),
+        d_steps,
+        batch,
+        flip=False,
+    )
     minibatch = jax.jit(batch_at)(data, jnp.int32(0))
     state = init_state(gan, jax.random.key(0), minibatch)
     single = train_step.lower(gan, state, minibatch)
-    step, operands = (train_step, (minibatch,)) if steps_per_call == 1 else (train_steps, (data, steps_per_call))
+    step, operands = (
+        (train_step, (minibatch,)) if steps_per_call == 1 else (train_steps, (data, steps_per_call))
+    )
     if seeds == 1:
         began = time.perf_counter()
-        compiled = single.compile() if step is train_step else step.lower(gan, state, *operands).compile()
+        compiled = (
+            single.compile() if step is train_step else step.lower(gan, state, *operands).compile()
+        )
     else:
         mesh = population.members_mesh(seeds)
-        state = population.init_population([gan] * seeds, jax.random.split(jax.random.key(0), seeds))
+        state = population.init_population(
+            [gan] * seeds, jax.random.split(jax.random.key(0), seeds)
+        )
         shardings = population.shardings(state, mesh)
         state, data = jax.device_put(state, shardings), jax.device_put(data, shardings.step)
         operands = population.with_seeds(data, range(seeds)), steps_per_call
         began = time.perf_counter()
         compiled = population.compile_population(gan, state, operands[0], mesh)
     compile_s = time.perf_counter() - began
-    # A loop's body counts once, also that over several GANs. What a GPU's libraries do is not counted at all: there, the step as it
-    # was before compilation.
+    # A loop's body counts once, also that over several GANs. What a GPU's libraries do is not
+    # counted at all: there, the step as it was before compilation.
     opaque = any(library in compiled.as_text() for library in ("__cudnn", "__cublas"))
     counted = single if opaque else compiled if seeds == 1 else single.compile()
     held = _memory(compiled) * (1 if seeds == 1 else mesh.size)
@@ -188,7 +209,9 @@ def _timed(call: Call, state: GanState, runs: int) -> tuple[GanState, list[float
 def _profile(
     program: Program, state: GanState, steps_per_call: int, folder: pathlib.Path
 ) -> dict[str, dict[str, float]]:
-    """Three calls as a trace for TensorBoard, ``perfetto_trace.json.gz`` for Perfetto, and what they spend their time on."""
+    """Three calls as a trace for TensorBoard, ``perfetto_trace.json.gz`` for Perfetto, and what
+    they spend their time on.
+    """
     with jax.profiler.trace(folder, create_perfetto_trace=True):
         for i in range(3):
             with jax.profiler.StepTraceAnnotation("step", step_num=i):

@@ -1,7 +1,8 @@
-"""Decoded examples on disk: written once and atomically, then memory-mapped; and an index that answers without TFDS.
+"""Decoded examples on disk: written once and atomically, then memory-mapped; and an index that
+answers without TFDS.
 
-``examples/NAME/VERSION/...`` holds the arrays of one split at one size; ``index/`` remembers what a question was answered,
-as long as the code and the prepared files behind the answer are the same.
+``examples/NAME/VERSION/...`` holds the arrays of one split at one size; ``index/`` remembers what a
+question was answered, as long as the code and the prepared files behind the answer are the same.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import platformdirs
 
-from gan_jax.config import ConfigError
+from gan_jax.errors import ConfigError
 
 FORMAT = 2  # of this cache; a change of it makes every older entry unknown
 
@@ -26,7 +27,11 @@ FORMAT = 2  # of this cache; a change of it makes every older entry unknown
 def cache_folder() -> Path:
     """``$GAN_JAX_CACHE``, or the user's cache folder of this library."""
     chosen = os.environ.get("GAN_JAX_CACHE")
-    return Path(chosen).expanduser() if chosen else platformdirs.user_cache_path("gan_jax", appauthor=False)
+    return (
+        Path(chosen).expanduser()
+        if chosen
+        else platformdirs.user_cache_path("gan_jax", appauthor=False)
+    )
 
 
 def digest(*values: object) -> str:
@@ -35,28 +40,44 @@ def digest(*values: object) -> str:
 
 
 def fingerprint(folder: Path) -> str | None:
-    """Digest of the names, sizes and times of the files in a folder, None where there is no such folder."""
+    """Digest of the names, sizes and times of the files in a folder, None where there is no such
+    folder.
+    """
     try:
-        return digest(sorted((f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in os.scandir(folder)))
+        return digest(
+            sorted((f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in os.scandir(folder))
+        )
     except OSError:
         return None
 
 
 def recall(question: str, root: Path) -> dict | None:
-    """The answer that `remember` stored, unless the files behind it, below ``root``, have changed since.
+    """The answer that `remember` stored, unless the files behind it, below ``root``, have changed
+    since.
 
-    Where those files are absent the answer holds: a name and a version stand for the same examples everywhere.
+    Where those files are absent the answer holds: a name and a version stand for the same examples
+    everywhere.
     """
     try:
         entry = json.loads((cache_folder() / "index" / f"{question}.json").read_text())
     except (OSError, ValueError):
         return None
-    return entry["answer"] if fingerprint(root / entry["source"]) in (None, entry["fingerprint"]) else None
+    return (
+        entry["answer"]
+        if fingerprint(root / entry["source"]) in (None, entry["fingerprint"])
+        else None
+    )
 
 
 def remember(question: str, answer: dict, root: Path, source: Path) -> None:
-    """Stores an answer that was read from the prepared files in ``source``, a folder below ``root``."""
-    entry = {"answer": answer, "source": os.path.relpath(source, root), "fingerprint": fingerprint(source)}
+    """Stores an answer that was read from the prepared files in ``source``, a folder below
+    ``root``.
+    """
+    entry = {
+        "answer": answer,
+        "source": os.path.relpath(source, root),
+        "fingerprint": fingerprint(source),
+    }
     index = cache_folder() / "index"
     with _writing():
         index.mkdir(parents=True, exist_ok=True)
@@ -66,7 +87,9 @@ def remember(question: str, answer: dict, root: Path, source: Path) -> None:
 
 
 def read(folder: Path) -> tuple[np.ndarray, np.ndarray] | None:
-    """``(examples, labels)``, the examples memory-mapped and read-only; None where the folder is absent or damaged."""
+    """``(examples, labels)``, the examples memory-mapped and read-only; None where the folder is
+    absent or damaged.
+    """
     try:
         examples = np.load(folder / "examples.npy", mmap_mode="r")
         labels = np.load(folder / "labels.npy")
@@ -77,9 +100,13 @@ def read(folder: Path) -> tuple[np.ndarray, np.ndarray] | None:
 
 
 def write(
-    folder: Path, shape: tuple[int, ...], dtype: np.dtype, chunks: Iterable[tuple[np.ndarray, np.ndarray]]
+    folder: Path,
+    shape: tuple[int, ...],
+    dtype: np.dtype,
+    chunks: Iterable[tuple[np.ndarray, np.ndarray]],
 ) -> None:
-    """Writes examples of ``shape``, ``[n, ...]``, and labels ``[n]``, given in order in chunks, so that all appear at once.
+    """Writes examples of ``shape``, ``[n, ...]``, and labels ``[n]``, given in order in chunks, so
+    that all appear at once.
 
     Of two processes that write the same folder both succeed, and one result stays.
 
@@ -92,12 +119,16 @@ def write(
         new.mkdir()
         with open(new / "examples.npy", "wb") as file:
             descr = np.lib.format.dtype_to_descr(np.dtype(dtype))
-            np.lib.format.write_array_header_1_0(file, {"descr": descr, "fortran_order": False, "shape": shape})
+            np.lib.format.write_array_header_1_0(
+                file, {"descr": descr, "fortran_order": False, "shape": shape}
+            )
             for examples, some in chunks:
                 file.write(examples.astype(dtype, copy=False).tobytes())
                 labels.append(some)
             file.flush()
-            os.fsync(file.fileno())  # a machine that dies after the renaming must not leave blank examples
+            os.fsync(
+                file.fileno()
+            )  # a machine that dies after the renaming must not leave blank examples
         np.save(new / "labels.npy", np.concatenate(labels).astype(np.int32))
         _publish(new, folder)
 
@@ -117,7 +148,9 @@ def _writing() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise ConfigError(f"GAN_JAX_CACHE: the cache {cache_folder()} cannot be written ({error}).") from error
+        raise ConfigError(
+            f"GAN_JAX_CACHE: the cache {cache_folder()} cannot be written ({error})."
+        ) from error
 
 
 @contextlib.contextmanager

@@ -11,19 +11,19 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from gan_jax.config import ConfigError
 from gan_jax.data import cache
 from gan_jax.data.embedded import DATASETS
 from gan_jax.data.order import shuffled
+from gan_jax.errors import ConfigError
 
 
 @dataclasses.dataclass(frozen=True)
 class Description:
     """A data set without its examples.
 
-    ``name`` includes TFDS's configuration (``emnist/letters``); ``shape``: (h, w, c) of every image as stored, before
-    any padding, or (d,) of every vector; ``num_classes``: 0 and ``class_names``: () where it is unlabelled; ``splits``:
-    examples by split, empty until the set has been prepared.
+    ``name`` includes TFDS's configuration (``emnist/letters``); ``shape``: (h, w, c) of every image
+    as stored, before any padding, or (d,) of every vector; ``num_classes``: 0 and ``class_names``:
+    () where it is unlabelled; ``splits``: examples by split, empty until the set has been prepared.
     """
 
     name: str
@@ -38,7 +38,8 @@ class Description:
 class Dataset:
     """One split.
 
-    ``examples``: memory-mapped, ``[n, h, w, c]`` uint8 in [0, 255] or ``[n, d]`` float32; ``labels``: ``[n]`` int32, -1 if none.
+    ``examples``: memory-mapped, ``[n, h, w, c]`` uint8 in [0, 255] or ``[n, d]`` float32;
+    ``labels``: ``[n]`` int32, -1 if none.
     """
 
     examples: np.memmap
@@ -50,13 +51,14 @@ def describe(name: str) -> Description:
     """What TFDS knows of the data set ``name``, without loading an example.
 
     Raises:
-      ConfigError: for an unknown name (with the nearest one), or a set that is neither one of images of one size nor of vectors.
+      ConfigError: for an unknown name (with the nearest one), or a set that is neither one of
+        images of one size nor of vectors.
     """
     root, question = _root(name), _question("describe", name)
     if (answer := cache.recall(question, root)) is not None:
         return _description(answer)
 
-    from gan_jax.data import source  # imports TFDS, which takes about a second
+    from gan_jax.data import source
 
     opened = source.open_source(name, root)
     if opened.prepared and opened.versioned:
@@ -68,13 +70,15 @@ def load(name: str, split: str, size: int | None = None) -> Dataset:
     """Examples and labels of a split, decoded on first use and memory-mapped from then on.
 
     Args:
-      name: a TFDS name (``mnist``, ``emnist/letters``), one of `DATASETS`, or the path of a folder that TFDS wrote.
+      name: a TFDS name (``mnist``, ``emnist/letters``), one of `DATASETS`, or the path of a folder
+        that TFDS wrote.
       split: in TFDS's slicing language (``train``, ``train[:90%]``, ``train+test``).
-      size: pads with 0 to ``[n, size, size, c]``, the image in the middle; None leaves the size, and is the only choice
-        for vectors.
+      size: pads with 0 to ``[n, size, size, c]``, the image in the middle; None leaves the size,
+        and is the only choice for vectors.
 
     Raises:
-      ConfigError: for an unknown name or split, a size below the images' or for vectors, or a set that cannot be prepared here.
+      ConfigError: for an unknown name or split, a size below the images' or for vectors, or a set
+        that cannot be prepared here.
     """
     root, question = _root(name), _question("load", name, split, size)
     if (answer := cache.recall(question, root)) is not None:
@@ -89,12 +93,22 @@ def load(name: str, split: str, size: int | None = None) -> Dataset:
     opened = source.prepare(opened, root)
     part, n = source.resolve(opened, split)
     about = opened.description
-    folder = Path("examples", about.name, about.version, cache.digest(part, shape, cache.fingerprint(opened.folder)))
+    folder = Path(
+        "examples",
+        about.name,
+        about.version,
+        cache.digest(part, shape, cache.fingerprint(opened.folder)),
+    )
     arrays = cache.read(cache.cache_folder() / folder)
     if arrays is None:
         chunks = source.read(opened, split)
         with tqdm(
-            total=n, desc=f"decoding {name} {split}", unit=" examples", delay=2, leave=False, disable=None
+            total=n,
+            desc=f"decoding {name} {split}",
+            unit=" examples",
+            delay=2,
+            leave=False,
+            disable=None,
         ) as bar:
             padded = (_progress(bar, _pad(examples, shape), labels) for examples, labels in chunks)
             cache.write(cache.cache_folder() / folder, (n, *shape), example_dtype(shape), padded)
@@ -146,9 +160,13 @@ def padded_shape(shape: tuple[int, ...], size: int | None) -> tuple[int, ...]:
     if size is None:
         return shape
     if len(shape) == 1:
-        raise ConfigError(f"size: {size} cannot be had of vectors of {shape[0]} numbers; accepted: None.")
+        raise ConfigError(
+            f"size: {size} cannot be had of vectors of {shape[0]} numbers; accepted: None."
+        )
     if size < max(shape[:2]):
-        raise ConfigError(f"size: {size} is smaller than the images, which are {shape[0]}x{shape[1]}.")
+        raise ConfigError(
+            f"size: {size} is smaller than the images, which are {shape[0]}x{shape[1]}."
+        )
     return (size, size, shape[2])
 
 
@@ -159,7 +177,9 @@ def check_flip(shape: tuple[int, ...], flip: bool) -> None:
       ConfigError: for vectors that shall be flipped.
     """
     if flip and len(shape) == 1:
-        raise ConfigError(f"flip: {flip} cannot be had of vectors of {shape[0]} numbers; accepted: False.")
+        raise ConfigError(
+            f"flip: {flip} cannot be had of vectors of {shape[0]} numbers; accepted: False."
+        )
 
 
 def _pad(examples: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from gan_jax.config import Config, ConfigError
+from gan_jax.config import Config
 from gan_jax.data.dataset import Dataset
 from gan_jax.data.order import shuffled
+from gan_jax.errors import ConfigError
 
 
 def labelled(dataset: Dataset, config: Config) -> np.ndarray | None:
-    """Indices ``[config.labels]`` int32 of the examples whose labels are known, class after class; None where all are.
+    """Indices ``[config.labels]`` int32 of the examples whose labels are known, class after class;
+    None where all are.
 
-    They depend on ``config.label_seed`` and the split alone; fewer of the same seed are among the more of each class.
+    They depend on ``config.label_seed`` and the split alone; fewer of the same seed are among the
+    more of each class.
 
     Raises:
       ConfigError: for a class with too few examples.

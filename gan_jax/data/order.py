@@ -1,4 +1,6 @@
-"""Order, mirroring and choice of the examples, each element computed alone: no permutation is stored, on host or device."""
+"""Order, mirroring and choice of the examples, each element computed alone: no permutation is
+stored, on host or device.
+"""
 
 from __future__ import annotations
 
@@ -11,16 +13,18 @@ _GOLDEN = 0x9E3779B9  # 2^32 / golden ratio: consecutive multiples are spread ev
 
 
 def words(seed: int) -> np.ndarray:
-    """The 64 low bits of a seed as uint32 ``[2]``, low word first: how a seed travels to the device."""
+    """The 64 low bits of a seed as uint32 ``[2]``, low word first: how a seed travels to the
+    device.
+    """
     return np.array([seed & 0xFFFFFFFF, seed >> 32 & 0xFFFFFFFF], np.uint32)
 
 
 def shuffled(position, n: int, seed, epoch, xp: ModuleType = np):
     """Where ``position`` goes in the ``epoch``-th permutation of ``range(n)``.
 
-    The swap-or-not shuffle (Hoang, Morris & Rogaway 2012, "An enciphering scheme based on a card shuffle", figure 1)
-    with murmur3's finalizer as its round function. Pure uint32 arithmetic: numpy on the host and jax.numpy inside a
-    compiled function give the same integers.
+    The swap-or-not shuffle (Hoang, Morris & Rogaway 2012, "An enciphering scheme based on a card
+    shuffle", figure 1) with murmur3's finalizer as its round function. Pure uint32 arithmetic:
+    numpy on the host and jax.numpy inside a compiled function give the same integers.
 
     Args:
       position: integers in [0, n), any shape.
@@ -32,7 +36,9 @@ def shuffled(position, n: int, seed, epoch, xp: ModuleType = np):
     Returns:
       uint32 in [0, n), the shape of ``position``; for one epoch a permutation.
     """
-    with np.errstate(over="ignore"):  # arithmetic modulo 2^32 is meant; numpy warns of it for scalars
+    with np.errstate(
+        over="ignore"
+    ):  # arithmetic modulo 2^32 is meant; numpy warns of it for scalars
         x, n, key = xp.asarray(position, xp.uint32), xp.uint32(n), _key(seed, epoch, xp)
         for i in range(ROUNDS):
             pivot = _mix(key ^ xp.uint32((2 * i + 1) * _GOLDEN & 0xFFFFFFFF), xp)
@@ -44,15 +50,21 @@ def shuffled(position, n: int, seed, epoch, xp: ModuleType = np):
 
 
 def mirrored(position, seed, epoch, xp: ModuleType = np):
-    """Whether the example at ``position`` of an epoch is seen in a mirror: bool, true for half of them; as `shuffled`."""
+    """Whether the example at ``position`` of an epoch is seen in a mirror: bool, true for half of
+    them; as `shuffled`.
+    """
     with np.errstate(over="ignore"):
-        return _mix(_key(seed, epoch, xp) ^ ~xp.asarray(position, xp.uint32), xp) >> xp.uint32(31) == 1
+        return (
+            _mix(_key(seed, epoch, xp) ^ ~xp.asarray(position, xp.uint32), xp) >> xp.uint32(31) == 1
+        )
 
 
 def chosen(index, n: int, seed, stream, xp: ModuleType = np):
-    """A draw from ``range(n)`` with replacement for each ``index``; another ``stream`` of the same seed draws independently.
+    """A draw from ``range(n)`` with replacement for each ``index``; another ``stream`` of the same
+    seed draws independently.
 
-    Uniform up to a share of ``n / 2^32``. Arguments as for `shuffled`; returns uint32 of the shape of ``index``.
+    Uniform up to a share of ``n / 2^32``. Arguments as for `shuffled`; returns uint32 of the shape
+    of ``index``.
     """
     with np.errstate(over="ignore"):
         return _mix(_key(seed, stream, xp) ^ xp.asarray(index, xp.uint32), xp) % xp.uint32(n)
@@ -67,7 +79,9 @@ def _key(seed, epoch, xp: ModuleType):
 
 
 def _mix(x, xp: ModuleType):
-    """The finalizer of MurmurHash3 (Appleby 2011): a bijection of uint32 in which every bit affects every other."""
+    """The finalizer of MurmurHash3 (Appleby 2011): a bijection of uint32 in which every bit affects
+    every other.
+    """
     x = (x ^ (x >> xp.uint32(16))) * xp.uint32(0x85EBCA6B)
     x = (x ^ (x >> xp.uint32(13))) * xp.uint32(0xC2B2AE35)
     return x ^ (x >> xp.uint32(16))

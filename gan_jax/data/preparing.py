@@ -1,4 +1,6 @@
-"""First use of a data set: TFDS writes its examples as array_record, after a quick look whether that can succeed."""
+"""First use of a data set: TFDS writes its examples as array_record, after a quick look whether
+that can succeed.
+"""
 
 from __future__ import annotations
 
@@ -16,13 +18,15 @@ import requests
 import tensorflow_datasets as tfds
 from tensorflow_datasets.core.utils import tqdm_utils
 
-from gan_jax.config import ConfigError
+from gan_jax.errors import ConfigError
 
 FORMAT = "array_record"  # of the formats that TFDS reads without TensorFlow the one that keeps every example
 _PATIENCE = 3.0  # seconds that a host may take to be found and to answer
 
 
-def prepare_embedded(open_builder: Callable[[], tfds.core.DatasetBuilder]) -> tfds.core.DatasetBuilder:
+def prepare_embedded(
+    open_builder: Callable[[], tfds.core.DatasetBuilder],
+) -> tfds.core.DatasetBuilder:
     """Writes one of our own data sets, silently. Of two processes at it both succeed."""
     builder = open_builder()
     shown, tqdm_utils._active = tqdm_utils._active, False
@@ -43,16 +47,29 @@ def download_and_prepare(name: str, builder: tfds.core.DatasetBuilder) -> None:
     """Lets TFDS download and write a data set.
 
     Raises:
-      ConfigError: before anything is written, where TensorFlow or the network is missing; or if TFDS fails.
+      ConfigError: before anything is written, where TensorFlow or the network is missing; or if
+        TFDS fails.
     """
     absent = f"dataset: {name!r} is not prepared in {builder.data_dir} (TFDS_DATA_DIR names the folder above)"
-    if type(builder).__module__.startswith("tensorflow_datasets.") and not importlib.util.find_spec("tensorflow"):
-        raise ConfigError(f"{absent}, and to prepare it, once, TFDS needs TensorFlow: `uv run --extra prepare ...`.")
-    by_hand = Path(builder.data_dir_root, "downloads", "manual")  # where TFDS looks for archives before it downloads
-    urls = [url for url, info in (builder.url_infos or {}).items() if not (by_hand / (info.filename or url)).is_file()]
+    if type(builder).__module__.startswith("tensorflow_datasets.") and not importlib.util.find_spec(
+        "tensorflow"
+    ):
+        raise ConfigError(
+            f"{absent}, and to prepare it, once, TFDS needs TensorFlow: `uv run --extra prepare ...`."
+        )
+    by_hand = Path(
+        builder.data_dir_root, "downloads", "manual"
+    )  # where TFDS looks for archives before it downloads
+    urls = [
+        url
+        for url, info in (builder.url_infos or {}).items()
+        if not (by_hand / (info.filename or url)).is_file()
+    ]
     hosts = {urllib.parse.urlsplit(url).netloc: url for url in urls}
     if hosts and not _any_answers(hosts.values()):
-        raise ConfigError(f"{absent}, and cannot be downloaded: no answer from {', '.join(sorted(hosts))}.")
+        raise ConfigError(
+            f"{absent}, and cannot be downloaded: no answer from {', '.join(sorted(hosts))}."
+        )
     config = tfds.download.DownloadConfig(try_download_gcs=False)
     try:
         builder.download_and_prepare(file_format=FORMAT, download_config=config)
@@ -79,9 +96,13 @@ def _answer(url: str) -> bool:
 
 
 def _any_answers(urls: Iterable[str]) -> bool:
-    """Asks all at once. Daemon threads, because a name look-up knows no time limit and must not keep Python alive."""
+    """Asks all at once. Daemon threads, because a name look-up knows no time limit and must not
+    keep Python alive.
+    """
     answers: queue.Queue[bool] = queue.Queue()
-    threads = [threading.Thread(target=lambda u=url: answers.put(_answer(u)), daemon=True) for url in urls]
+    threads = [
+        threading.Thread(target=lambda u=url: answers.put(_answer(u)), daemon=True) for url in urls
+    ]
     for thread in threads:
         thread.start()
     deadline = time.monotonic() + _PATIENCE

@@ -1,4 +1,6 @@
-"""A training set that lies on the device, from which a compiled loop gathers the very batches of `batches`."""
+"""A training set that lies on the device, from which a compiled loop gathers the very batches of
+`batches`.
+"""
 
 from __future__ import annotations
 
@@ -8,19 +10,22 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Sharding
 
-from gan_jax.config import Config, ConfigError
+from gan_jax.config import Config
 from gan_jax.data.dataset import check_flip, load
 from gan_jax.data.labelled import labelled
 from gan_jax.data.order import mirrored, shuffled, words
+from gan_jax.errors import ConfigError
 from gan_jax.types import Array, Batch
 
 
 @flax.struct.dataclass
 class Resident:
-    """``examples`` ``[n, h, w, c]`` uint8 or ``[n, d]`` float32, ``labels`` ``[n]`` int32, ``seed`` ``[2]`` uint32; the rest is static.
+    """``examples`` ``[n, h, w, c]`` uint8 or ``[n, d]`` float32, ``labels`` ``[n]`` int32, ``seed``
+    ``[2]`` uint32; the rest is static.
 
-    ``split``: the sharding of a gathered batch ``[d_steps, b, ...]``, where several devices share it. ``few``: ``[m]`` int32, which
-    examples are known to be labelled, of which each minibatch begins with ``labelled_batch``; None: all.
+    ``split``: the sharding of a gathered batch ``[d_steps, b, ...]``, where several devices share
+    it. ``few``: ``[m]`` int32, which examples are known to be labelled, of which each minibatch
+    begins with ``labelled_batch``; None: all.
     """
 
     examples: Array
@@ -34,15 +39,21 @@ class Resident:
     labelled_batch: int = flax.struct.field(pytree_node=False, default=0)
 
 
-def resident(config: Config, placement: Sharding | None = None, split: Sharding | None = None) -> Resident:
-    """The training set of a config, whole, as stored, on the device (on all of them, if ``placement`` replicates).
+def resident(
+    config: Config, placement: Sharding | None = None, split: Sharding | None = None
+) -> Resident:
+    """The training set of a config, whole, as stored, on the device (on all of them, if
+    ``placement`` replicates).
 
     Raises:
-      ConfigError: as `load`, and for a training of more than 2^32 examples, which the order of the examples cannot number.
+      ConfigError: as `load`, and for a training of more than 2^32 examples, which the order of the
+        examples cannot number.
     """
     seen = config.steps * config.d_steps * config.batch_size
     if seen > 2**32:
-        raise ConfigError(f"steps: {config.steps} steps see {seen} examples; accepted: at most 2^32 in all.")
+        raise ConfigError(
+            f"steps: {config.steps} steps see {seen} examples; accepted: at most 2^32 in all."
+        )
     dataset = load(config.dataset, config.split, config.size)
     check_flip(dataset.examples.shape[1:], config.flip)
     few = labelled(dataset, config)
@@ -50,14 +61,21 @@ def resident(config: Config, placement: Sharding | None = None, split: Sharding 
     if placement is None:
         arrays = jax.device_put(arrays)
     else:  # of several processes, each has the whole set
-        arrays = jax.tree.map(lambda a: jax.make_array_from_process_local_data(placement, a, a.shape), arrays)
+        arrays = jax.tree.map(
+            lambda a: jax.make_array_from_process_local_data(placement, a, a.shape), arrays
+        )
     *arrays, few = arrays
-    sizes = {name: getattr(config, name) for name in ("d_steps", "batch_size", "flip", "labelled_batch")}
+    sizes = {
+        name: getattr(config, name) for name in ("d_steps", "batch_size", "flip", "labelled_batch")
+    }
     return Resident(*arrays, **sizes, split=split, few=few)
 
 
-def from_arrays(images, labels, seed: int, *, batch_size: int, d_steps: int = 1, flip: bool = False) -> Resident:
-    """A training set of one's own, for instance some of the images of a data set, as `train_steps` takes it.
+def from_arrays(
+    images, labels, seed: int, *, batch_size: int, d_steps: int = 1, flip: bool = False
+) -> Resident:
+    """A training set of one's own, for instance some of the images of a data set, as `train_steps`
+    takes it.
 
     Args:
       images, labels: ``[n, h, w, c]`` uint8, ``[n]`` integers.
@@ -69,7 +87,9 @@ def from_arrays(images, labels, seed: int, *, batch_size: int, d_steps: int = 1,
 
 
 def batch_at(data: Resident, step: Array) -> Batch:
-    """Batch number ``step`` ``()`` int32, equal to what `batches` yields bit for bit: ``x`` uint8 or float32, ``y`` int32."""
+    """Batch number ``step`` ``()`` int32, equal to what `batches` yields bit for bit: ``x`` uint8
+    or float32, ``y`` int32.
+    """
     index, mirror = _drawn(data, step, data.batch_size - data.labelled_batch, len(data.labels))
     y = data.labels[index]
     if data.few is not None:
@@ -85,8 +105,12 @@ def batch_at(data: Resident, step: Array) -> Batch:
 
 
 def _drawn(data: Resident, step: Array, count: int, n: int) -> tuple[Array, Array]:
-    """Places in ``range(n)`` and mirroring of ``count`` examples of each minibatch of a step, ``[d_steps, count]``."""
+    """Places in ``range(n)`` and mirroring of ``count`` examples of each minibatch of a step,
+    ``[d_steps, count]``.
+    """
     size = data.d_steps * count
-    number = step.astype(jnp.uint32) * jnp.uint32(size) + jnp.arange(size, dtype=jnp.uint32).reshape(-1, count)
+    number = step.astype(jnp.uint32) * jnp.uint32(size) + jnp.arange(
+        size, dtype=jnp.uint32
+    ).reshape(-1, count)
     epoch, position = number // jnp.uint32(n), number % jnp.uint32(n)
     return shuffled(position, n, data.seed, epoch, jnp), mirrored(position, data.seed, epoch, jnp)

@@ -14,10 +14,10 @@ import tensorflow_datasets as tfds
 from absl import logging as absl_logging
 from tensorflow_datasets.core import registered
 
-from gan_jax.config import ConfigError, one_of
 from gan_jax.data import preparing
 from gan_jax.data.dataset import Description, example_dtype, load
 from gan_jax.data.embedded import DATASETS
+from gan_jax.errors import ConfigError, one_of
 
 INFO = "dataset_info.json"
 _CHUNK = 512  # examples decoded at once
@@ -43,14 +43,17 @@ class Source:
 
     @property
     def versioned(self) -> bool:
-        """Whether name, version and the installed code determine the examples: true of TFDS's own sets and of ours."""
-        return type(self.builder).__module__.startswith(("tensorflow_datasets.", "gan_jax.")) and not isinstance(
-            self.builder, tfds.core.read_only_builder.ReadOnlyBuilder
-        )
+        """Whether name, version and the installed code determine the examples: true of TFDS's own
+        sets and of ours.
+        """
+        return type(self.builder).__module__.startswith(
+            ("tensorflow_datasets.", "gan_jax.")
+        ) and not isinstance(self.builder, tfds.core.read_only_builder.ReadOnlyBuilder)
 
 
 def open_source(name: str, root: Path) -> Source:
-    """Finds the data set ``name``; our own are prepared at once, as that takes a moment, unless made from other sets.
+    """Finds the data set ``name``; our own are prepared at once, as that takes a moment, unless
+    made from other sets.
 
     Raises:
       ConfigError: if there is none, or not of images of one size or of vectors.
@@ -64,7 +67,8 @@ def open_source(name: str, root: Path) -> Source:
 
 
 def prepare(source: Source, root: Path) -> Source:
-    """Returns the source with its examples on disk, which for a set of TFDS's own may mean to download it.
+    """Returns the source with its examples on disk, which for a set of TFDS's own may mean to
+    download it.
 
     Raises:
       ConfigError: at once, where TensorFlow or the network is missing.
@@ -80,7 +84,9 @@ def prepare(source: Source, root: Path) -> Source:
             preparing.download_and_prepare(name, source.builder)
         source = open_source(name, root)
     if not source.prepared:
-        raise ConfigError(f"dataset: {source.folder} is no complete data set; delete it to prepare {name!r} anew.")
+        raise ConfigError(
+            f"dataset: {source.folder} is no complete data set; delete it to prepare {name!r} anew."
+        )
     formats = [file_format.value for file_format in source.builder.info.available_file_formats()]
     if preparing.FORMAT not in formats:
         raise ConfigError(
@@ -99,17 +105,23 @@ def resolve(source: Source, split: str) -> tuple[list[tuple[str, int, int]], int
     about = source.description
     accepted = f"{about.name} has {', '.join(about.splits)}, and slices such as {next(iter(about.splits))}[:90%]"
     try:
-        instructions = tfds.core.ReadInstruction.from_spec(split).to_absolute(source.builder.info.splits)
+        instructions = tfds.core.ReadInstruction.from_spec(split).to_absolute(
+            source.builder.info.splits
+        )
     except (ValueError, KeyError, AssertionError, NotImplementedError) as error:
         raise ConfigError(f"split: {split!r} is none; {accepted}.") from error
-    parts = [(p.splitname, p.from_ or 0, about.splits[p.splitname] if p.to is None else p.to) for p in instructions]
+    parts = [
+        (p.splitname, p.from_ or 0, about.splits[p.splitname] if p.to is None else p.to)
+        for p in instructions
+    ]
     if any(start >= end for _, start, end in parts):
         raise ConfigError(f"split: {split!r} holds no example; {accepted}.")
     return parts, sum(end - start for _, start, end in parts)
 
 
 def read(source: Source, split: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Chunks of images ``[m, h, w, c]`` uint8 or vectors ``[m, d]`` float32 and labels ``[m]`` int32, in the order of the files.
+    """Chunks of images ``[m, h, w, c]`` uint8 or vectors ``[m, d]`` float32 and labels ``[m]``
+    int32, in the order of the files.
 
     Raises:
       ConfigError: if the prepared files cannot be read.
@@ -123,7 +135,12 @@ def read(source: Source, split: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
                 x = np.stack([example[source.example_key] for example in chunk])
                 if x.shape[1:] != shape or x.dtype != example_dtype(shape):
                     raise ValueError(f"{x.dtype} {x.shape[1:]} where {shape} was announced")
-                yield x, np.array([example[label_key] if label_key else -1 for example in chunk], np.int32)
+                yield (
+                    x,
+                    np.array(
+                        [example[label_key] if label_key else -1 for example in chunk], np.int32
+                    ),
+                )
     except Exception as error:  # whatever the readers and decoders of TFDS raise on files that are not as announced
         message = f"dataset: {source.folder} cannot be read ({preparing.reason(error)}); delete it to prepare it anew."
         raise ConfigError(message) from error
@@ -160,8 +177,12 @@ def _builder(name: str, root: Path) -> tfds.core.DatasetBuilder:
         return tfds.builder(name, data_dir=root)
     except ConfigError:
         raise
-    except Exception as error:  # a name that TFDS cannot parse, a version it does not have, files it cannot read
-        raise ConfigError(f"dataset: TFDS cannot open {name!r}: {preparing.reason(error)}.") from error
+    except (
+        Exception
+    ) as error:  # a name that TFDS cannot parse, a version it does not have, files it cannot read
+        raise ConfigError(
+            f"dataset: TFDS cannot open {name!r}: {preparing.reason(error)}."
+        ) from error
 
 
 def is_folder(name: str) -> bool:
@@ -175,43 +196,63 @@ def _in_folder(folder: Path) -> tfds.core.DatasetBuilder:
     try:
         return tfds.builder_from_directory(folder)
     except Exception as error:  # files that TFDS cannot read
-        raise ConfigError(f"dataset: TFDS cannot open {folder}: {preparing.reason(error)}.") from error
+        raise ConfigError(
+            f"dataset: TFDS cannot open {folder}: {preparing.reason(error)}."
+        ) from error
 
 
 def _check_config(set_name: str, config: str) -> None:
     configs = {config.name for config in tfds.builder_cls(set_name).BUILDER_CONFIGS}
     if not configs:
-        raise ConfigError(f"dataset: {set_name} has no variants, so there is no '{set_name}/{config}'.")
+        raise ConfigError(
+            f"dataset: {set_name} has no variants, so there is no '{set_name}/{config}'."
+        )
     one_of(f"dataset {set_name}", config, configs)
 
 
 def _unknown(name: str, known: list[str]) -> ConfigError:
     near = difflib.get_close_matches(name, [*DATASETS, *known], n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""
-    accepted = f"accepted: {', '.join(DATASETS)} and the data sets of TFDS by their names, such as mnist"
+    accepted = (
+        f"accepted: {', '.join(DATASETS)} and the data sets of TFDS by their names, such as mnist"
+    )
     return ConfigError(f"dataset: unknown {name!r}; {hint}{accepted}.")
 
 
 def _keys(name: str, info: tfds.core.DatasetInfo) -> tuple[str, str | None]:
-    """The features that hold example and class: the supervised ones, otherwise the only image, or vector, and the only class."""
+    """The features that hold example and class: the supervised ones, otherwise the only image, or
+    vector, and the only class.
+    """
     features = dict(info.features)
     if info.supervised_keys and all(isinstance(key, str) for key in info.supervised_keys):
         features = {key: features[key] for key in info.supervised_keys[:2]}
-    images = [k for k, f in features.items() if type(f.shape) is tuple and len(f.shape) == 3 and f.np_dtype == np.uint8]
+    images = [
+        k
+        for k, f in features.items()
+        if type(f.shape) is tuple and len(f.shape) == 3 and f.np_dtype == np.uint8
+    ]
     labels = [k for k, f in features.items() if isinstance(f, tfds.features.ClassLabel)]
     vectors = [
-        k for k, f in features.items() if type(f.shape) is tuple and len(f.shape) == 1 and f.np_dtype == np.float32
+        k
+        for k, f in features.items()
+        if type(f.shape) is tuple and len(f.shape) == 1 and f.np_dtype == np.float32
     ]
     examples = images or vectors
     if len(examples) != 1:
         kinds = "8-bit images" if len(images) > 1 else "8-bit images or vectors of 32-bit floats"
-        raise ConfigError(f"dataset: {name!r} has {len(examples)} features that are {kinds}; exactly one is needed.")
+        raise ConfigError(
+            f"dataset: {name!r} has {len(examples)} features that are {kinds}; exactly one is needed."
+        )
     if None in features[examples[0]].shape:
-        raise ConfigError(f"dataset: the examples of {name!r} vary in size; so far all must have one size.")
+        raise ConfigError(
+            f"dataset: the examples of {name!r} vary in size; so far all must have one size."
+        )
     return examples[0], labels[0] if len(labels) == 1 else None
 
 
-def _describe(builder: tfds.core.DatasetBuilder, example_key: str, label_key: str | None) -> Description:
+def _describe(
+    builder: tfds.core.DatasetBuilder, example_key: str, label_key: str | None
+) -> Description:
     features = builder.info.features
     config = builder.builder_config.name if builder.builder_config else None
     return Description(

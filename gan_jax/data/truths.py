@@ -1,6 +1,8 @@
-"""Distributions of points whose truth is known: what the embedded sets are drawn from, and what the metrics judge against.
+"""Distributions of points whose truth is known: what the embedded sets are drawn from, and what the
+metrics judge against.
 
-Coordinates are scaled so that nearly all points lie in [-1, 1]; the proportions are those of the literature.
+Coordinates are scaled so that nearly all points lie in [-1, 1]; the proportions are those of the
+literature.
 """
 
 from __future__ import annotations
@@ -20,14 +22,15 @@ class Truth:
 
     Attributes:
       centres: ``[m, d]`` float32.
-      modes: ``[m]`` int32 in [0, k), the mode of each centre: every centre its own for a mixture of Gaussians; arcs of a
-        curve, or cells of an area, are modes too.
+      modes: ``[m]`` int32 in [0, k), the mode of each centre: every centre its own for a mixture of
+        Gaussians; arcs of a curve, or cells of an area, are modes too.
       weights: ``[k]`` float32, the true probabilities of the modes.
       radius: a sample that lies no farther than this from its nearest centre is of high quality.
-      draw: ``(rng, n)`` gives points ``[n, d]`` float32 and labels ``[n]`` int32: their modes, or -1 where the set is unlabelled.
+      draw: ``(rng, n)`` gives points ``[n, d]`` float32 and labels ``[n]`` int32: their modes, or
+        -1 where the set is unlabelled.
       labelled: whether the labels are the modes.
-      largest_coordinate: distances are the largest difference of a coordinate, so that a centre's region is a square;
-        otherwise they are Euclidean.
+      largest_coordinate: distances are the largest difference of a coordinate, so that a centre's
+        region is a square; otherwise they are Euclidean.
     """
 
     centres: np.ndarray
@@ -40,7 +43,8 @@ class Truth:
 
 
 def gaussians(centres: np.ndarray, sigma: float, radius: float | None = None) -> Truth:
-    """Equally likely Gaussians of standard deviation ``sigma`` in every direction; within three of them (by default) is high quality.
+    """Equally likely Gaussians of standard deviation ``sigma`` in every direction; within three of
+    them (by default) is high quality.
 
     Example ``i`` is drawn from mode ``i % k``, so that every mode has its exact share.
     """
@@ -49,10 +53,17 @@ def gaussians(centres: np.ndarray, sigma: float, radius: float | None = None) ->
 
     def draw(rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
         labels = np.arange(n, dtype=np.int32) % k
-        return (centres[labels] + sigma * rng.standard_normal((n, centres.shape[1]))).astype(np.float32), labels
+        return (centres[labels] + sigma * rng.standard_normal((n, centres.shape[1]))).astype(
+            np.float32
+        ), labels
 
     return Truth(
-        centres, np.arange(k, dtype=np.int32), _equal(k), 3 * sigma if radius is None else radius, draw, labelled=True
+        centres,
+        np.arange(k, dtype=np.int32),
+        _equal(k),
+        3 * sigma if radius is None else radius,
+        draw,
+        labelled=True,
     )
 
 
@@ -67,7 +78,9 @@ def _grid(side: int) -> np.ndarray:
 
 
 def _swiss_roll(arcs: int = 50, centres_an_arc: int = 20) -> Truth:
-    """The spiral ``(t cos t, t sin t)``, ``t`` uniform on [3/2 pi, 9/2 pi], plus noise; the modes are equally likely arcs."""
+    """The spiral ``(t cos t, t sin t)``, ``t`` uniform on [3/2 pi, 9/2 pi], plus noise; the modes
+    are equally likely arcs.
+    """
     outermost = 4.5 * math.pi
     sigma = 0.25 / outermost
 
@@ -86,9 +99,13 @@ def _swiss_roll(arcs: int = 50, centres_an_arc: int = 20) -> Truth:
 
 
 def _checkerboard(cells: int = 4) -> Truth:
-    """Uniform on 8 of the 4x4 squares of [-1, 1]^2; the modes are the ``cells`` x ``cells`` parts of each square."""
+    """Uniform on 8 of the 4x4 squares of [-1, 1]^2; the modes are the ``cells`` x ``cells`` parts
+    of each square.
+    """
     side = 0.5
-    corners = np.array([(side * i - 1, side * j - 1) for i in range(4) for j in range(4) if (i + j) % 2 == 0])
+    corners = np.array(
+        [(side * i - 1, side * j - 1) for i in range(4) for j in range(4) if (i + j) % 2 == 0]
+    )
 
     def draw(rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
         points = corners[rng.integers(len(corners), size=n)] + side * rng.random((n, 2))
@@ -99,7 +116,9 @@ def _checkerboard(cells: int = 4) -> Truth:
     centres = (corners[:, None] + within).reshape(-1, 2).astype(np.float32)
     m = len(centres)
     radius = side / cells / 2
-    return Truth(centres, np.arange(m, dtype=np.int32), _equal(m), radius, draw, largest_coordinate=True)
+    return Truth(
+        centres, np.arange(m, dtype=np.int32), _equal(m), radius, draw, largest_coordinate=True
+    )
 
 
 def _equal(k: int) -> np.ndarray:
@@ -107,15 +126,19 @@ def _equal(k: int) -> np.ndarray:
 
 
 TRUTHS: dict[str, Truth] = {
-    # Mescheder et al. 2018, definition 2.1: all data at 0. A point mass has no width, so what is near enough is a choice.
+    # Mescheder et al. 2018, definition 2.1: all data at 0. A point mass has no width, so what is
+    # near enough is a choice.
     "dirac": gaussians(np.zeros((1, 1)), sigma=0.0, radius=0.03),
     # Lin et al. 2018 (PacGAN), section 4.1: radius 1, variance 1e-4.
     "ring8": gaussians(_ring(8), sigma=0.01),
     # Lin et al. 2018, section 4.1: spacing 2, variance 0.0025; here all divided by 4.
     "grid25": gaussians(_grid(5), sigma=0.05 / 4),
-    # scikit-learn's roll without its width and with the noise, 0.25, of Gulrajani et al. 2017, figure 1, divided by 9/2 pi.
+    # scikit-learn's roll without its width and with the noise, 0.25, of Gulrajani et al. 2017,
+    # figure 1, divided by 9/2 pi.
     "swiss_roll": _swiss_roll(),
     # As in Grathwohl et al. 2019 (FFJORD), figure 2, divided by 4.
     "checkerboard": _checkerboard(),
 }
-"""By the name of the data set. A change that moves points needs a new version of their builders (`embedded/points.py`)."""
+"""By the name of the data set. A change that moves points needs a new version of their builders
+(`embedded/points.py`).
+"""

@@ -1,6 +1,7 @@
 """Inception score: are images recognizable, and of many classes?
 
-Salimans et al. 2016, "Improved techniques for training GANs", section 4: exp(E KL(p(y|x) || p(y))), with any classifier's logits.
+Salimans et al. 2016, "Improved techniques for training GANs", section 4: exp(E KL(p(y|x) || p(y))),
+with any classifier's logits.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ from gan_jax.metrics.estimate import Estimate, Z
 def inception_score(logits: np.ndarray, splits: int = 1) -> Estimate:
     """The inception score, in [1, k], of logits ``[n, k]``.
 
-    With one split the 95 % interval is that of the mean divergence over other draws of images (delta method; the effect of
-    each image on p(y) has no first order), carried through exp. With more, the score is the mean over that many consecutive
-    parts, as the paper reports it with 10, and the interval Student's of that mean; a part of few images scores lower.
+    With one split the 95 % interval is that of the mean divergence over other draws of images
+    (delta method; the effect of each image on p(y) has no first order), carried through exp. With
+    more, the score is the mean over that many consecutive parts, as the paper reports it with 10,
+    and the interval Student's of that mean; a part of few images scores lower.
 
     Raises:
       ValueError: for fewer than 2 images a split.
@@ -32,10 +34,14 @@ def inception_score(logits: np.ndarray, splits: int = 1) -> Estimate:
         parts = [log_p[i * n // splits : (i + 1) * n // splits] for i in range(splits)]
         scores = np.exp([_divergences(part).mean() for part in parts])
         half = scipy.stats.t.ppf(0.975, splits - 1) * scores.std(ddof=1) / np.sqrt(splits)
-        return Estimate(float(scores.mean()), float(scores.mean() - half), float(scores.mean() + half))
+        return Estimate(
+            float(scores.mean()), float(scores.mean() - half), float(scores.mean() + half)
+        )
     divergences = _divergences(log_p)
     mean, half = divergences.mean(), Z * divergences.std(ddof=1) / np.sqrt(n)
-    return Estimate(float(np.exp(mean)), float(np.exp(max(mean - half, 0))), float(np.exp(mean + half)))
+    return Estimate(
+        float(np.exp(mean)), float(np.exp(max(mean - half, 0))), float(np.exp(mean + half))
+    )
 
 
 def _divergences(log_p: np.ndarray) -> np.ndarray:

@@ -1,4 +1,5 @@
-"""Kernel distance: the squared maximum mean discrepancy of two sets of features under a cubic kernel.
+"""Kernel distance: the squared maximum mean discrepancy of two sets of features under a cubic
+kernel.
 
 Binkowski et al. 2018, "Demystifying MMD GANs", section 4.3, the kernel inception distance (KID):
 
@@ -25,14 +26,17 @@ SUBSETS, SUBSET_SIZE = 100, 1_000
 
 
 def kernel_distance(a: np.ndarray, b: np.ndarray) -> Estimate:
-    """The full U-statistic (Gretton et al. 2012, eq. 3) of features ``a`` ``[n, f]`` and ``b`` ``[m, f]``: every pair counts.
+    """The full U-statistic (Gretton et al. 2012, eq. 3) of features ``a`` ``[n, f]`` and ``b``
+    ``[m, f]``: every pair counts.
 
-    Of the unbiased estimates it has the least variance. The kernel is computed on the device in float32, less a constant that
-    cancels in the distance and would cost digits; sums are gathered in float64. It may be below zero.
+    Of the unbiased estimates it has the least variance. The kernel is computed on the device in
+    float32, less a constant that cancels in the distance and would cost digits; sums are gathered
+    in float64. It may be below zero.
 
-    The 95 % interval over other draws of both sets is normal, with the first and the second order of the U-statistic's variance
-    (Hoeffding's decomposition), so that it is wide enough where both sets have one distribution too. Where the distance is about
-    as small as its error, both move together, and about 89 % of the intervals hold the truth (``docs/evaluation.md``).
+    The 95 % interval over other draws of both sets is normal, with the first and the second order
+    of the U-statistic's variance (Hoeffding's decomposition), so that it is wide enough where both
+    sets have one distribution too. Where the distance is about as small as its error, both move
+    together, and about 89 % of the intervals hold the truth (``docs/evaluation.md``).
 
     Raises:
       ValueError: for fewer than 2 rows or different ``f``.
@@ -49,24 +53,30 @@ def kernel_distance(a: np.ndarray, b: np.ndarray) -> Estimate:
     second_aa = _second(aa.squares / (n * (n - 1)), [within_a, within_a])
     second_bb = _second(bb.squares / (m * (m - 1)), [within_b, within_b])
     second_ab = _second(ab.squares / (n * m), [ab.rows / m, ab.columns / n])
-    # The spread of each image's own part holds noise from the images it was paired with, of the second order.
+    # The spread of each image's own part holds noise from the images it was paired with, of the
+    # second order.
     first_a = (within_a - ab.rows / m).var(ddof=1) - second_aa / n - second_ab / m
     first_b = (within_b - ab.columns / n).var(ddof=1) - second_bb / m - second_ab / n
     variance = 4 * (max(first_a, 0) / n + max(first_b, 0) / m)
-    variance += 2 * second_aa / (n * (n - 1)) + 2 * second_bb / (m * (m - 1)) + 4 * second_ab / (n * m)
+    variance += (
+        2 * second_aa / (n * (n - 1)) + 2 * second_bb / (m * (m - 1)) + 4 * second_ab / (n * m)
+    )
     return normal(value, np.sqrt(variance))
 
 
 def kernel_distance_of_subsets(
     a: np.ndarray, b: np.ndarray, subsets: Iterable[tuple[np.ndarray, np.ndarray]] | None = None
 ) -> Estimate:
-    """The mean of `kernel_distance` over subsets of ``a`` ``[n, f]`` and ``b`` ``[m, f]``, as the reference implementations do.
+    """The mean of `kernel_distance` over subsets of ``a`` ``[n, f]`` and ``b`` ``[m, f]``, as the
+    reference implementations do.
 
-    The 95 % interval is the mean +- 1.96 standard deviations over the root of the number of subsets. Subsets overlap, so for
-    more than n / 1,000 of them it is narrower than the spread over other images: `kernel_distance` gives that.
+    The 95 % interval is the mean +- 1.96 standard deviations over the root of the number of
+    subsets. Subsets overlap, so for more than n / 1,000 of them it is narrower than the spread over
+    other images: `kernel_distance` gives that.
 
     Args:
-      subsets: indices into ``a`` and into ``b``, pair by pair; None draws `draw_subsets` with seed 0.
+      subsets: indices into ``a`` and into ``b``, pair by pair; None draws `draw_subsets` with seed
+        0.
 
     Raises:
       ValueError: for fewer than 2 rows or different ``f``.
@@ -81,7 +91,9 @@ def kernel_distance_of_subsets(
 def draw_subsets(
     n: int, m: int, subsets: int = SUBSETS, size: int = SUBSET_SIZE, seed: int = 0
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Pairs of index arrays: ``size`` of ``n`` and of ``m`` without replacement, or as many as both have."""
+    """Pairs of index arrays: ``size`` of ``n`` and of ``m`` without replacement, or as many as both
+    have.
+    """
     rng = np.random.default_rng(seed)
     size = min(size, n, m)
     for _ in range(subsets):
@@ -89,7 +101,9 @@ def draw_subsets(
 
 
 class _Sums(NamedTuple):
-    """Of the kernel less the offset, over pairs of different images: by row, by column, and of its squares; float64."""
+    """Of the kernel less the offset, over pairs of different images: by row, by column, and of its
+    squares; float64.
+    """
 
     rows: np.ndarray
     columns: np.ndarray
@@ -107,7 +121,9 @@ def _sums(x: np.ndarray, y: np.ndarray, offset: float) -> _Sums:
                 continue
             left = _filled(x[i : i + size_x], size_x)
             counts = min(size_x, len(x) - i), min(size_y, len(y) - j)
-            by_row, by_column, square = jax.device_get(_block_sums(left, right, offset, counts, same and i == j))
+            by_row, by_column, square = jax.device_get(
+                _block_sums(left, right, offset, counts, same and i == j)
+            )
             rows[i : i + size_x] += by_row[: counts[0]]
             columns[j : j + size_y] += by_column[: counts[1]]
             squares += square.sum(dtype=np.float64) * (2 if same and i < j else 1)
@@ -127,7 +143,9 @@ def _block_sums(
 
 
 def _second(square: float, means: list[np.ndarray]) -> float:
-    """Mean square of the kernel less its row and column means, without the bias that noise in those means brings."""
+    """Mean square of the kernel less its row and column means, without the bias that noise in those
+    means brings.
+    """
     rows, columns = means
     centre = rows.mean()
     return max(square - (rows**2).mean() - (columns**2).mean() + centre**2, 0.0)
@@ -135,7 +153,9 @@ def _second(square: float, means: list[np.ndarray]) -> float:
 
 def _mean_kernel(a: np.ndarray, b: np.ndarray) -> float:
     """About the mean of the kernel, from some hundred images."""
-    some = np.concatenate([a[:: max(1, len(a) // 100)], b[:: max(1, len(b) // 100)]]).astype(np.float64)
+    some = np.concatenate([a[:: max(1, len(a) // 100)], b[:: max(1, len(b) // 100)]]).astype(
+        np.float64
+    )
     return float(((some @ some.T / some.shape[1] + 1) ** 3).mean())
 
 
@@ -146,7 +166,11 @@ def _filled(rows: np.ndarray, size: int) -> np.ndarray:
 def _checked(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     for name, x in (("a", a), ("b", b)):
         if x.ndim != 2 or len(x) < 2:
-            raise ValueError(f"{name}: features of shape {x.shape}; [n, f] with n of 2 or more is needed.")
+            raise ValueError(
+                f"{name}: features of shape {x.shape}; [n, f] with n of 2 or more is needed."
+            )
     if a.shape[1] != b.shape[1]:
-        raise ValueError(f"features: {a.shape[1]} of a against {b.shape[1]} of b; both need the same number.")
+        raise ValueError(
+            f"features: {a.shape[1]} of a against {b.shape[1]} of b; both need the same number."
+        )
     return a, b

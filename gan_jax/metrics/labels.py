@@ -6,12 +6,16 @@ import numpy as np
 
 
 def label_agreement(logits: np.ndarray, labels: np.ndarray) -> float:
-    """Share, in [0, 1], of images whose largest logit ``[n, k]`` is that of their label ``[n]`` int."""
+    """Share, in [0, 1], of images whose largest logit ``[n, k]`` is that of their label ``[n]``
+    int.
+    """
     return float(_right(logits, labels).mean())
 
 
 def label_agreement_by_class(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """`label_agreement` of the images of each class, ``[k]`` float64; NaN for a class without images."""
+    """`label_agreement` of the images of each class, ``[k]`` float64; NaN for a class without
+    images.
+    """
     k = logits.shape[1]
     images = np.bincount(labels, minlength=k)
     right = np.bincount(labels, weights=_right(logits, labels), minlength=k)

@@ -1,11 +1,12 @@
 """Fidelity and variety apart: where images lie among the nearest neighbours of others.
 
-Each image stands in a ball that reaches to its k-th nearest neighbour in its own set; the balls of a set cover its manifold.
-Precision and recall: Kynkaanniemi et al. 2019, "Improved precision and recall metric for assessing generative models", eq. 1-2.
-Density and coverage: Naeem et al. 2020, "Reliable fidelity and diversity metrics for generative models", eq. 3-4.
+Each image stands in a ball that reaches to its k-th nearest neighbour in its own set; the balls of
+a set cover its manifold. Precision and recall: Kynkaanniemi et al. 2019, "Improved precision and
+recall metric for assessing generative models", eq. 1-2. Density and coverage: Naeem et al. 2020,
+"Reliable fidelity and diversity metrics for generative models", eq. 3-4.
 
-The 95 % intervals are over the images that are looked for, with the balls taken as they are: what another draw of the
-other set would change is not in them.
+The 95 % intervals are over the images that are looked for, with the balls taken as they are: what
+another draw of the other set would change is not in them.
 """
 
 from __future__ import annotations
@@ -16,11 +17,15 @@ from gan_jax.metrics.estimate import Estimate, normal, share
 from gan_jax.metrics.neighbours import count_within, nearest_neighbours
 
 
-def precision_recall(images: np.ndarray, reference: np.ndarray, k: int = 3) -> tuple[Estimate, Estimate]:
-    """Precision and recall, both in [0, 1], of features ``images`` ``[n, f]`` against ``reference`` ``[m, f]``.
+def precision_recall(
+    images: np.ndarray, reference: np.ndarray, k: int = 3
+) -> tuple[Estimate, Estimate]:
+    """Precision and recall, both in [0, 1], of features ``images`` ``[n, f]`` against ``reference``
+    ``[m, f]``.
 
-    Precision: the share of the images inside some ball of the reference. Recall: the share of the reference inside some
-    ball of the images. Intervals of Wilson. Both grow with the size of the set that the balls are of, so compare only equal counts.
+    Precision: the share of the images inside some ball of the reference. Recall: the share of the
+    reference inside some ball of the images. Intervals of Wilson. Both grow with the size of the
+    set that the balls are of, so compare only equal counts.
 
     Args:
       k: whose neighbour's distance is the radius; 3 in the paper.
@@ -33,12 +38,15 @@ def precision_recall(images: np.ndarray, reference: np.ndarray, k: int = 3) -> t
     return share(inside.mean(), len(images)), share(reached.mean(), len(reference))
 
 
-def density_coverage(images: np.ndarray, reference: np.ndarray, k: int = 5) -> tuple[Estimate, Estimate]:
-    """Density, 0 or more, and coverage, in [0, 1], of features ``images`` ``[n, f]`` against ``reference`` ``[m, f]``.
+def density_coverage(
+    images: np.ndarray, reference: np.ndarray, k: int = 5
+) -> tuple[Estimate, Estimate]:
+    """Density, 0 or more, and coverage, in [0, 1], of features ``images`` ``[n, f]`` against
+    ``reference`` ``[m, f]``.
 
-    Density: in how many balls of the reference an image lies, divided by k; 1 is expected of real images. Coverage: the
-    share of the reference's balls that hold an image; near 1 - 2^-k for real images in equal numbers. Intervals: normal, of
-    the mean; Wilson.
+    Density: in how many balls of the reference an image lies, divided by k; 1 is expected of real
+    images. Coverage: the share of the reference's balls that hold an image; near 1 - 2^-k for real
+    images in equal numbers. Intervals: normal, of the mean; Wilson.
 
     Args:
       k: whose neighbour's distance is the radius; 5 in the paper's code.
@@ -54,7 +62,8 @@ def density_coverage(images: np.ndarray, reference: np.ndarray, k: int = 5) -> t
 
 
 def radii(features: np.ndarray, k: int) -> np.ndarray:
-    """The distance of each row of ``features`` ``[n, f]`` to its k-th nearest other row, ``[n]`` float64.
+    """The distance of each row of ``features`` ``[n, f]`` to its k-th nearest other row, ``[n]``
+    float64.
 
     Raises:
       ValueError: for ``k`` outside 1..n-1.

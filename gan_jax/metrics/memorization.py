@@ -1,7 +1,8 @@
 """Are generated images nearer to the training images than unseen real ones are?
 
-The nearest training image alone proves nothing: a good generator is near as well. Held-out images of the same
-distribution are the control (Meehan, Chaudhuri & Dasgupta 2020, "A non-parametric test to detect data-copying").
+The nearest training image alone proves nothing: a good generator is near as well. Held-out images
+of the same distribution are the control (Meehan, Chaudhuri & Dasgupta 2020, "A non-parametric test
+to detect data-copying").
 """
 
 from __future__ import annotations
@@ -15,21 +16,27 @@ from gan_jax.metrics.neighbours import nearest_neighbours
 CLOSEST = 0.01
 
 
-def memorization(images: np.ndarray, training: np.ndarray, held_out: np.ndarray) -> tuple[Estimate, Estimate]:
-    """Two shares, in [0, 1], from the distances of features ``[n, f]`` to the nearest of ``training`` ``[t, f]``.
+def memorization(
+    images: np.ndarray, training: np.ndarray, held_out: np.ndarray
+) -> tuple[Estimate, Estimate]:
+    """Two shares, in [0, 1], from the distances of features ``[n, f]`` to the nearest of
+    ``training`` ``[t, f]``.
 
-    Nearer: the chance that a generated image is nearer to the training set than a held-out image ``[h, f]`` is, ties
-    half (Mann & Whitney 1947). 0.5: as new as unseen images; towards 1: copies, or images that are all typical;
-    towards 0: images that look like none. Its 95 % interval is normal, by the variance of DeLong et al. 1988.
+    Nearer: the chance that a generated image is nearer to the training set than a held-out image
+    ``[h, f]`` is, ties half (Mann & Whitney 1947). 0.5: as new as unseen images; towards 1: copies,
+    or images that are all typical; towards 0: images that look like none. Its 95 % interval is
+    normal, by the variance of DeLong et al. 1988.
 
-    Copies: the share of the images nearer than all but 1 % of the held-out ones; 0.01 is expected of new images. Interval of
-    Wilson over the images, the limit taken as it is.
+    Copies: the share of the images nearer than all but 1 % of the held-out ones; 0.01 is expected
+    of new images. Interval of Wilson over the images, the limit taken as it is.
 
     Raises:
       ValueError: for fewer than 2 images on a side.
     """
     if min(len(images), len(held_out)) < 2:
-        raise ValueError(f"images: {len(images)} and {len(held_out)} held-out ones; needed: 2 or more of each.")
+        raise ValueError(
+            f"images: {len(images)} and {len(held_out)} held-out ones; needed: 2 or more of each."
+        )
     made = nearest_neighbours(images, training, 1)[1][:, 0]
     control = nearest_neighbours(held_out, training, 1)[1][:, 0]
     copies = made < np.quantile(control, CLOSEST)

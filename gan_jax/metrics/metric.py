@@ -1,4 +1,6 @@
-"""What a metric is: a pure function of what a feature network saw, what it needs for it, and how its scores are shown."""
+"""What a metric is: a pure function of what a feature network saw, what it needs for it, and how
+its scores are shown.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +18,10 @@ from gan_jax.metrics.mixtures import Modes
 class Sample(NamedTuple):
     """What a feature network saw in ``n`` images.
 
-    ``features``: ``[n, f]`` float32. ``logits``: ``[n, k]`` float32, None where the network does not classify.
-    ``labels``: ``[n]`` int32, the classes that the images were made or marked as; None where they have none.
-    ``modes``: to which modes of a known truth they belong; None where none is known. ``gaussian``: that of the features, where it
-    has been computed.
+    ``features``: ``[n, f]`` float32. ``logits``: ``[n, k]`` float32, None where the network does
+    not classify. ``labels``: ``[n]`` int32, the classes that the images were made or marked as;
+    None where they have none. ``modes``: to which modes of a known truth they belong; None where
+    none is known. ``gaussian``: that of the features, where it has been computed.
     """
 
     features: np.ndarray
@@ -39,9 +41,10 @@ class Sample(NamedTuple):
 class Inputs(NamedTuple):
     """What a metric may look at.
 
-    ``images``: those that are judged. ``reference``: real images that they are compared with. ``training``: the real images
-    that the GAN learned from; ``held_out``: real images that it never saw; None where unknown. ``seed``: of all random choices.
-    ``own_classes``: whether the logits are of the classes that labels name; Inception's are of other ones.
+    ``images``: those that are judged. ``reference``: real images that they are compared with.
+    ``training``: the real images that the GAN learned from; ``held_out``: real images that it never
+    saw; None where unknown. ``seed``: of all random choices. ``own_classes``: whether the logits
+    are of the classes that labels name; Inception's are of other ones.
     """
 
     images: Sample
@@ -54,7 +57,9 @@ class Inputs(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Score:
-    """How a score is shown. ``share``: it lies in [0, 1]. ``by_class``: it is ``[k]``, one number a class."""
+    """How a score is shown. ``share``: it lies in [0, 1]. ``by_class``: it is ``[k]``, one number a
+    class.
+    """
 
     title: str
     share: bool = False
@@ -66,12 +71,13 @@ class Metric:
     """Scores of images.
 
     Attributes:
-      function: gives an `Estimate` for each of ``scores``, which are named alike in no other metric.
+      function: gives an `Estimate` for each of ``scores``, which are named alike in no other
+        metric.
       title: in a sentence.
-      needs: what it has no meaning without: ``logits``, ``labels`` or ``modes`` of the images, ``reference_labels``,
-        ``training``, ``held_out``, ``own_classes`` in the logits.
-      min_images: the fewest images from which it can be estimated with ``f`` features. ``min_reference``: the fewest real
-        ones on the other side; None for as many.
+      needs: what it has no meaning without: ``logits``, ``labels`` or ``modes`` of the images,
+        ``reference_labels``, ``training``, ``held_out``, ``own_classes`` in the logits.
+      min_images: the fewest images from which it can be estimated with ``f`` features.
+        ``min_reference``: the fewest real ones on the other side; None for as many.
       per_class: the fewest are needed of every class.
       balanced: compares equal numbers; more are thinned out at random, by the inputs' seed.
     """
@@ -97,10 +103,22 @@ class Metric:
 # For each need: whether it is met, and what to say where it is not.
 NEEDS: dict[str, tuple[Callable[[Inputs], bool], str]] = {
     "labels": (lambda inputs: inputs.images.labels is not None, "the images have no labels"),
-    "logits": (lambda inputs: inputs.images.logits is not None, "the feature network recognizes no classes"),
-    "own_classes": (lambda inputs: inputs.own_classes, "the feature network recognizes other classes"),
-    "modes": (lambda inputs: inputs.images.modes is not None, "the samples are too few to count modes"),
-    "reference_labels": (lambda inputs: inputs.reference.labels is not None, "the real images have no labels"),
+    "logits": (
+        lambda inputs: inputs.images.logits is not None,
+        "the feature network recognizes no classes",
+    ),
+    "own_classes": (
+        lambda inputs: inputs.own_classes,
+        "the feature network recognizes other classes",
+    ),
+    "modes": (
+        lambda inputs: inputs.images.modes is not None,
+        "the samples are too few to count modes",
+    ),
+    "reference_labels": (
+        lambda inputs: inputs.reference.labels is not None,
+        "the real images have no labels",
+    ),
     "training": (lambda inputs: inputs.training is not None, "the training images are not given"),
     "held_out": (lambda inputs: inputs.held_out is not None, "no real images are held out"),
 }
@@ -131,5 +149,9 @@ def obstacle(metric: Metric, inputs: Inputs) -> str | None:
 def _balanced(inputs: Inputs) -> Inputs:
     sizes = len(inputs.images.features), len(inputs.reference.features)
     rng, n = np.random.default_rng(inputs.seed), min(sizes)
-    thinned = [np.sort(rng.choice(size, n, replace=False)) if size > n else slice(None) for size in sizes]
-    return inputs._replace(images=inputs.images.at(thinned[0]), reference=inputs.reference.at(thinned[1]))
+    thinned = [
+        np.sort(rng.choice(size, n, replace=False)) if size > n else slice(None) for size in sizes
+    ]
+    return inputs._replace(
+        images=inputs.images.at(thinned[0]), reference=inputs.reference.at(thinned[1])
+    )

@@ -1,7 +1,9 @@
-"""Scores against a known truth: which modes samples reach, how many lie where data can be, and in what shares.
+"""Scores against a known truth: which modes samples reach, how many lie where data can be, and in
+what shares.
 
-Pure functions of jax.numpy without shapes that depend on values, so they work under `jax.jit` and, for many GANs at once, under
-`jax.vmap`. The definitions are those of Lin et al. 2018 (PacGAN), section 4.1, after Srivastava et al. 2017 (VEEGAN).
+Pure functions of jax.numpy without shapes that depend on values, so they work under `jax.jit` and,
+for many GANs at once, under `jax.vmap`. The definitions are those of Lin et al. 2018 (PacGAN),
+section 4.1, after Srivastava et al. 2017 (VEEGAN).
 """
 
 from __future__ import annotations
@@ -17,8 +19,8 @@ from gan_jax.types import Array
 class Modes(NamedTuple):
     """What mode each of ``n`` samples belongs to.
 
-    ``nearest``: ``[n]`` int32 in [0, k). ``good``: ``[n]`` bool, whether the sample is of high quality. ``weights``: ``[k]`` float32,
-    the true probabilities of the modes.
+    ``nearest``: ``[n]`` int32 in [0, k). ``good``: ``[n]`` bool, whether the sample is of high
+    quality. ``weights``: ``[k]`` float32, the true probabilities of the modes.
     """
 
     nearest: Array
@@ -27,7 +29,9 @@ class Modes(NamedTuple):
 
 
 def nearest_modes(points: Array, truth: Truth) -> Modes:
-    """The mode of the nearest centre of ``points`` ``[n, d]``; good within the truth's radius. A point that is not finite is not good."""
+    """The mode of the nearest centre of ``points`` ``[n, d]``; good within the truth's radius. A
+    point that is not finite is not good.
+    """
     distances = _distances(points, truth)
     nearest = jnp.argmin(distances, axis=1)
     good = jnp.min(distances, axis=1) <= truth.radius
@@ -35,7 +39,9 @@ def nearest_modes(points: Array, truth: Truth) -> Modes:
 
 
 def mode_logits(points: Array, truth: Truth) -> Array:
-    """``[n, k]`` float32: the log-density of each Gaussian of a mixture at ``points`` ``[n, d]``, but for a constant."""
+    """``[n, k]`` float32: the log-density of each Gaussian of a mixture at ``points`` ``[n, d]``,
+    but for a constant.
+    """
     return -0.5 * jnp.square(_distances(points, truth) * (3 / truth.radius))
 
 
@@ -45,19 +51,26 @@ def modes_covered(modes: Modes, least: float = 1) -> Array:
 
 
 def high_quality_share(modes: Modes) -> Array:
-    """The share of good samples, ``()`` float32. Of the truth itself: 1 - exp(-9/2) for Gaussians in the plane."""
+    """The share of good samples, ``()`` float32. Of the truth itself: 1 - exp(-9/2) for Gaussians
+    in the plane.
+    """
     return jnp.mean(modes.good.astype(jnp.float32))
 
 
 def mode_divergence(modes: Modes) -> Array:
-    """KL(shares || weights) of all samples' modes, in nats, ``()`` float32; ``n`` draws from the truth have about ``(k - 1) / 2n``."""
+    """KL(shares || weights) of all samples' modes, in nats, ``()`` float32; ``n`` draws from the
+    truth have about ``(k - 1) / 2n``.
+    """
     counts = _counts(modes.nearest, jnp.ones_like(modes.good), len(modes.weights))
     shares = counts / len(modes.nearest)
-    return jnp.sum(jnp.where(shares > 0, shares * jnp.log(jnp.where(shares > 0, shares, 1) / modes.weights), 0))
+    return jnp.sum(
+        jnp.where(shares > 0, shares * jnp.log(jnp.where(shares > 0, shares, 1) / modes.weights), 0)
+    )
 
 
 def mixture_scores(points: Array, truth: Truth, least: float = 1) -> dict[str, Array]:
-    """``modes_covered``, ``high_quality_share`` and ``mode_divergence`` of ``points`` ``[n, d]``, each ``()``.
+    """``modes_covered``, ``high_quality_share`` and ``mode_divergence`` of ``points`` ``[n, d]``,
+    each ``()``.
 
     >>> jax.vmap(lambda points: mixture_scores(points, TRUTHS["grid25"]))(points_of_each_gan)  # [members, n, 2]
     """
@@ -70,7 +83,8 @@ def mixture_scores(points: Array, truth: Truth, least: float = 1) -> dict[str, A
 
 
 def stacked_modes(predicted: Array) -> tuple[Array, Array]:
-    """Of StackedMNIST: how many of the 1,000 modes occur among ``predicted`` ``[n]`` int32, and the KL of their shares to equal ones.
+    """Of StackedMNIST: how many of the 1,000 modes occur among ``predicted`` ``[n]`` int32, and the
+    KL of their shares to equal ones.
 
     The literature takes n = 25,600, of which 1,000 equally likely modes have a KL of about 0.02.
     """
@@ -85,9 +99,15 @@ def equal_modes(predicted: Array, k: int) -> Modes:
 
 
 def _distances(points: Array, truth: Truth) -> Array:
-    """``[n, m]`` from each point to each centre; by differences, as sums of squares would lose small distances in float32."""
+    """``[n, m]`` from each point to each centre; by differences, as sums of squares would lose
+    small distances in float32.
+    """
     offsets = jnp.abs(jnp.asarray(points)[:, None, :] - jnp.asarray(truth.centres)[None, :, :])
-    return offsets.max(axis=-1) if truth.largest_coordinate else jnp.sqrt(jnp.sum(jnp.square(offsets), axis=-1))
+    return (
+        offsets.max(axis=-1)
+        if truth.largest_coordinate
+        else jnp.sqrt(jnp.sum(jnp.square(offsets), axis=-1))
+    )
 
 
 def _counts(nearest: Array, counted: Array, k: int) -> Array:

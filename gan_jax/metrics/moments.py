@@ -1,8 +1,9 @@
 """Mean and covariance of features, gathered block by block on the device in float64.
 
-Sums in float32 cost the Frechet distance its fourth digit: the roots of small eigenvalues magnify their rounding. A
-block's own mean and scatter are computed on the device in float64, whatever precision the rest of the program runs in, and
-blocks are merged on the host (Chan, Golub & LeVeque 1979), so nothing cancels however far the features lie from zero.
+Sums in float32 cost the Frechet distance its fourth digit: the roots of small eigenvalues magnify
+their rounding. A block's own mean and scatter are computed on the device in float64, whatever
+precision the rest of the program runs in, and blocks are merged on the host (Chan, Golub & LeVeque
+1979), so nothing cancels however far the features lie from zero.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from gan_jax.types import Array
 class Moments(NamedTuple):
     """What a Gaussian fit needs to know of ``count`` features.
 
-    ``mean``: ``[f]`` float64. ``scatter``: ``[f, f]`` float64, the sum of outer products of the centred features.
+    ``mean``: ``[f]`` float64. ``scatter``: ``[f, f]`` float64, the sum of outer products of the
+    centred features.
     """
 
     count: int
@@ -41,12 +43,17 @@ def merge(a: Moments, b: Moments) -> Moments:
 
 
 def moments(features: np.ndarray, block: int = 4096) -> Moments:
-    """Moments of features ``[n, f]``, any real dtype, ``n`` of 1 or more; memory-mapped ones are read in blocks."""
-    return moments_of_blocks(features[start : start + block] for start in range(0, len(features), block))
+    """Moments of features ``[n, f]``, any real dtype, ``n`` of 1 or more; memory-mapped ones are
+    read in blocks.
+    """
+    return moments_of_blocks(
+        features[start : start + block] for start in range(0, len(features), block)
+    )
 
 
 def moments_of_blocks(blocks: Iterable[np.ndarray | Array]) -> Moments:
-    """`moments` of features that arrive as blocks ``[b, f]``, on the host or on the device, each used once.
+    """`moments` of features that arrive as blocks ``[b, f]``, on the host or on the device, each
+    used once.
 
     Raises:
       ValueError: for no block at all.

@@ -1,4 +1,5 @@
-"""Protocols: a metric and the number of generated images that it takes, in one name such as ``fid50k``.
+"""Protocols: a metric and the number of generated images that it takes, in one name such as
+``fid50k``.
 
 Scores of different numbers of images cannot be compared, so the number is part of the name.
 """
@@ -9,7 +10,7 @@ import dataclasses
 import difflib
 import re
 
-from gan_jax.config import ConfigError
+from gan_jax.errors import ConfigError
 from gan_jax.metrics.estimate import Estimate
 from gan_jax.metrics.metric import Inputs, Metric, obstacle
 from gan_jax.metrics.registry import METRICS
@@ -19,7 +20,9 @@ _NAME = re.compile(r"(?P<metric>.*?)_?(?P<number>\d+)(?P<thousands>k?)")
 
 @dataclasses.dataclass(frozen=True)
 class Protocol:
-    """``metric``: a name of `METRICS`; ``count``: how many generated images it takes; ``name``: both, as it was asked for."""
+    """``metric``: a name of `METRICS`; ``count``: how many generated images it takes; ``name``:
+    both, as it was asked for.
+    """
 
     name: str
     metric: str
@@ -30,7 +33,8 @@ class Protocol:
         return METRICS[self.metric]
 
     def check(self, features: int, classes: int) -> None:
-        """Refuses a count that is too small for ``features`` features and ``classes`` classes (0 for none).
+        """Refuses a count that is too small for ``features`` features and ``classes`` classes (0
+        for none).
 
         Raises:
           ConfigError: for too few images; to be called before they are made.
@@ -62,11 +66,15 @@ class Protocol:
     def _own(self, inputs: Inputs) -> Inputs:
         made = len(inputs.images.features)
         if made < self.count:
-            raise ConfigError(f"metrics: {self.name} takes {self.count} images; accepted with {made}: {made} or fewer.")
+            raise ConfigError(
+                f"metrics: {self.name} takes {self.count} images; accepted with {made}: {made} or fewer."
+            )
         inputs = inputs._replace(images=inputs.images.at(slice(self.count)))
         why = obstacle(self.definition, inputs)
         if why is not None:
-            raise ConfigError(f"metrics: {self.name} cannot be computed, as {why}; accepted: others.")
+            raise ConfigError(
+                f"metrics: {self.name} cannot be computed, as {why}; accepted: others."
+            )
         return inputs
 
 
@@ -74,7 +82,8 @@ def parse(text: str) -> tuple[Protocol, ...]:
     """The protocols of a list such as ``fid50k,kid50k,pr10k``, in its order, each once.
 
     Raises:
-      ConfigError: for an unknown metric, with the nearest one and all; for a name without a number, or an empty one.
+      ConfigError: for an unknown metric, with the nearest one and all; for a name without a number,
+        or an empty one.
     """
     return tuple(dict.fromkeys(_protocol(part.strip()) for part in text.split(",")))
 
@@ -82,7 +91,9 @@ def parse(text: str) -> tuple[Protocol, ...]:
 def _protocol(name: str) -> Protocol:
     parts = _NAME.fullmatch(name)
     metric = parts["metric"] if parts else name
-    accepted = f"accepted: {', '.join(sorted(METRICS))}, each with a number of images, as in fid50k."
+    accepted = (
+        f"accepted: {', '.join(sorted(METRICS))}, each with a number of images, as in fid50k."
+    )
     if metric not in METRICS:
         near = difflib.get_close_matches(metric, METRICS, n=1)
         hint = f"did you mean {near[0] + name[len(metric) :]!r}? " if near else ""

@@ -1,6 +1,7 @@
 """`METRICS`: every metric by the name that `gan_jax.metrics.protocols` knows it by.
 
-A new metric is a function in a file of this folder and an entry here; what it needs and how it is shown stands beside it.
+A new metric is a function in a file of this folder and an entry here; what it needs and how it is
+shown stands beside it.
 """
 
 from __future__ import annotations
@@ -16,7 +17,12 @@ from gan_jax.metrics.estimate import Estimate, share
 from gan_jax.metrics.frechet import frechet_by_class, frechet_estimate
 from gan_jax.metrics.frechet_infinity import frechet_infinity, smallest_count
 from gan_jax.metrics.inception_score import inception_score
-from gan_jax.metrics.kernel import SUBSET_SIZE, draw_subsets, kernel_distance, kernel_distance_of_subsets
+from gan_jax.metrics.kernel import (
+    SUBSET_SIZE,
+    draw_subsets,
+    kernel_distance,
+    kernel_distance_of_subsets,
+)
 from gan_jax.metrics.manifold import density_coverage, precision_recall
 from gan_jax.metrics.memorization import memorization
 from gan_jax.metrics.metric import Inputs, Metric, Score, obstacle
@@ -30,7 +36,9 @@ def _features(inputs: Inputs) -> tuple[np.ndarray, np.ndarray]:
 def _by_class(inputs: Inputs) -> tuple[Estimate, Estimate]:
     images, reference = inputs.images, inputs.reference
     classes = images.logits.shape[1]
-    return frechet_by_class(images.features, images.labels, reference.features, reference.labels, classes)
+    return frechet_by_class(
+        images.features, images.labels, reference.features, reference.labels, classes
+    )
 
 
 def _subsets(inputs: Inputs) -> Estimate:
@@ -61,18 +69,29 @@ def _labels(inputs: Inputs) -> tuple[Estimate, Estimate]:
     images, k = inputs.images, inputs.images.logits.shape[1]
     each = labels.label_agreement_by_class(images.logits, images.labels)
     numbers = np.bincount(images.labels, minlength=k)
-    by_class = [share(right, n) if n else Estimate(np.nan) for right, n in zip(each, numbers, strict=True)]
+    by_class = [
+        share(right, n) if n else Estimate(np.nan) for right, n in zip(each, numbers, strict=True)
+    ]
     agreement = labels.label_agreement(images.logits, images.labels)
-    return share(agreement, len(images.labels)), Estimate(*map(np.array, zip(*by_class, strict=True)))
+    return share(agreement, len(images.labels)), Estimate(
+        *map(np.array, zip(*by_class, strict=True))
+    )
 
 
 def _shares(inputs: Inputs) -> Estimate:
     logits = inputs.images.logits
-    return Estimate(*map(np.array, zip(*(share(p, len(logits)) for p in labels.class_shares(logits)), strict=True)))
+    return Estimate(
+        *map(
+            np.array,
+            zip(*(share(p, len(logits)) for p in labels.class_shares(logits)), strict=True),
+        )
+    )
 
 
 def _metric(function, title: str, scores: dict[str, Score], **options) -> Metric:
-    """A metric of a function that returns one estimate, or a tuple of them in the order of ``scores``."""
+    """A metric of a function that returns one estimate, or a tuple of them in the order of
+    ``scores``.
+    """
 
     def named(inputs: Inputs) -> dict[str, Estimate]:
         found = function(inputs)
@@ -81,12 +100,15 @@ def _metric(function, title: str, scores: dict[str, Score], **options) -> Metric
     return Metric(named, title, scores, **options)
 
 
-# With f images or fewer the covariance is singular and the distance says more of the count than of the images.
+# With f images or fewer the covariance is singular and the distance says more of the count than of
+# the images.
 _FULL_RANK = lambda features: features + 1
 
 METRICS: dict[str, Metric] = {
     "fid": _metric(
-        lambda inputs: frechet_estimate(*_features(inputs), inputs.images.gaussian, inputs.reference.gaussian),
+        lambda inputs: frechet_estimate(
+            *_features(inputs), inputs.images.gaussian, inputs.reference.gaussian
+        ),
         "Frechet distance",
         {"frechet_distance": Score("Frechet distance")},
         min_images=_FULL_RANK,
@@ -173,14 +195,20 @@ METRICS: dict[str, Metric] = {
     "duplicates": _metric(
         lambda inputs: duplicates(*_features(inputs)),
         "number of different images",
-        {"duplicate_pairs": Score("pairs of duplicates"), "support_size": Score("different images")},
+        {
+            "duplicate_pairs": Score("pairs of duplicates"),
+            "support_size": Score("different images"),
+        },
         min_images=lambda features: 1_000,  # of which the closest one marks the limit
         balanced=True,
     ),
     "classes": _metric(
         _classes,
         "classes",
-        {"class_count": Score("classes found"), "class_divergence": Score("KL of the classes' shares")},
+        {
+            "class_count": Score("classes found"),
+            "class_divergence": Score("KL of the classes' shares"),
+        },
         needs=("logits",),
     ),
     "modes": _metric(
@@ -198,7 +226,9 @@ METRICS: dict[str, Metric] = {
         "agreement with labels",
         {
             "label_agreement": Score("recognized as their label", share=True),
-            "label_agreement_by_class": Score("recognized as their label", share=True, by_class=True),
+            "label_agreement_by_class": Score(
+                "recognized as their label", share=True, by_class=True
+            ),
         },
         needs=("logits", "own_classes", "labels"),
     ),
@@ -212,12 +242,16 @@ METRICS: dict[str, Metric] = {
 
 SCORES: dict[str, Score] = {
     **{name: score for metric in METRICS.values() for name, score in metric.scores.items()},
-    "test_error": Score("wrongly classified by D", share=True),  # of real images, by `gan_jax.classifying`
+    "test_error": Score(
+        "wrongly classified by D", share=True
+    ),  # of real images, by `gan_jax.evaluation.classifying`
 }
 """How each score is shown, by its name."""
 
 BASIC = ("fid", "labels", "shares", "modes")
-"""What every evaluation measures: cheap, and defined for any number of images above that of the features."""
+"""What every evaluation measures: cheap, and defined for any number of images above that of the
+features.
+"""
 
 
 def measure(inputs: Inputs, names: Iterable[str] = BASIC) -> dict[str, Estimate]:
@@ -234,4 +268,9 @@ def measure(inputs: Inputs, names: Iterable[str] = BASIC) -> dict[str, Estimate]
 def left_out(inputs: Inputs, names: Iterable[str] = BASIC) -> dict[str, str]:
     """Why, as a clause, by name, the scores are missing that `measure` does not give."""
     reasons = {name: obstacle(METRICS[name], inputs) for name in names}
-    return {score: why for name, why in reasons.items() if why is not None for score in METRICS[name].scores}
+    return {
+        score: why
+        for name, why in reasons.items()
+        if why is not None
+        for score in METRICS[name].scores
+    }

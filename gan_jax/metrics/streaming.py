@@ -13,7 +13,8 @@ from gan_jax.types import PyTree
 def stream(function: Callable[..., PyTree], *arrays: np.ndarray, block: int) -> PyTree:
     """``function(*arrays)`` for a function of every example apart, ``block`` examples at a time.
 
-    The last block is filled up with copies of its last example, so that a jitted function is compiled once.
+    The last block is filled up with copies of its last example, so that a jitted function is
+    compiled once.
 
     Args:
       function: takes ``[block, ...]`` arrays and returns a pytree of them.

@@ -1,6 +1,7 @@
 """Can a classifier tell generated images from real ones? 0.5 is chance, 1 is certainty.
 
-Lopez-Paz & Oquab 2017, "Revisiting classifier two-sample tests"; the parts of the nearest neighbour's by Xu et al. 2018.
+Lopez-Paz & Oquab 2017, "Revisiting classifier two-sample tests"; the parts of the nearest
+neighbour's by Xu et al. 2018.
 """
 
 from __future__ import annotations
@@ -22,13 +23,15 @@ class Told(NamedTuple):
 
 
 def nearest_neighbour_test(images: np.ndarray, reference: np.ndarray) -> Told:
-    """Accuracy of the class of the nearest other image, leave-one-out, over features ``[n, f]`` of both sets.
+    """Accuracy of the class of the nearest other image, leave-one-out, over features ``[n, f]`` of
+    both sets.
 
-    Below 0.5 the two sets are closer to each other than to themselves: copies. Many real images beside few generated ones
-    that are told right are missing modes.
+    Below 0.5 the two sets are closer to each other than to themselves: copies. Many real images
+    beside few generated ones that are told right are missing modes.
 
-    The 95 % interval is Wilson's with as many images as are independent: two images that are each other's nearest are
-    right or wrong together. If both sets have one distribution this is the exact variance given the neighbours.
+    The 95 % interval is Wilson's with as many images as are independent: two images that are each
+    other's nearest are right or wrong together. If both sets have one distribution this is the
+    exact variance given the neighbours.
 
     Raises:
       ValueError: for sets of different sizes, at which chance is not 0.5, or fewer than 2 images.
@@ -44,10 +47,11 @@ def nearest_neighbour_test(images: np.ndarray, reference: np.ndarray) -> Told:
 
 
 def logistic_test(images: np.ndarray, reference: np.ndarray, seed: int = 0) -> Told:
-    """Accuracy of logistic regression on features ``[n, f]`` of both sets, learned from one half and tested on the other.
+    """Accuracy of logistic regression on features ``[n, f]`` of both sets, learned from one half
+    and tested on the other.
 
-    Features are standardized; an L2 penalty of 1 on the weights' squares (scikit-learn's C = 1). 95 % intervals of Wilson over
-    the test half.
+    Features are standardized; an L2 penalty of 1 on the weights' squares (scikit-learn's C = 1). 95
+    % intervals of Wilson over the test half.
 
     Args:
       seed: determines the halves.
@@ -74,5 +78,7 @@ def logistic_test(images: np.ndarray, reference: np.ndarray, seed: int = 0) -> T
 def _equal(images: np.ndarray, reference: np.ndarray, least: int = 2) -> int:
     n = len(images)
     if n != len(reference) or n < least:
-        raise ValueError(f"images: {n} against {len(reference)}; needed: equal numbers, {least} or more.")
+        raise ValueError(
+            f"images: {n} against {len(reference)}; needed: equal numbers, {least} or more."
+        )
     return n

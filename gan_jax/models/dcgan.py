@@ -1,4 +1,6 @@
-"""DCGAN (Radford et al. 2016): strided convolutions of kernel 4, batch normalization, weights from N(0, 0.02)."""
+"""DCGAN (Radford et al. 2016): strided convolutions of kernel 4, batch normalization, weights from
+N(0, 0.02).
+"""
 
 from __future__ import annotations
 
@@ -11,9 +13,9 @@ import jax
 import jax.numpy as jnp
 
 from gan_jax.models.sides import halvings
-from gan_jax.nn.conditioning import with_labels
 from gan_jax.nn.conv import Conv, ConvTranspose
 from gan_jax.nn.disturbance import Disturbance
+from gan_jax.nn.heads import with_labels
 from gan_jax.nn.minibatch_std import minibatch_std
 from gan_jax.nn.norms import BatchNorm
 from gan_jax.nn.spectral import spectral_norm
@@ -24,7 +26,8 @@ _resample = {"kernel_size": (4, 4), "strides": (2, 2), "padding": "SAME", "kerne
 
 
 class Generator(nn.Module):
-    """Latents -> dense to the smallest feature map -> transposed convolutions, each doubling the side -> tanh.
+    """Latents -> dense to the smallest feature map -> transposed convolutions, each doubling the
+    side -> tanh.
 
     ``width`` channels stand before the image, twice as many at every smaller side.
     """
@@ -43,9 +46,9 @@ class Generator(nn.Module):
         n = halvings(self.shape, self.base)
         h, w, channels = self.shape
         widths = [self.width * 2**i for i in reversed(range(n))]
-        x = nn.Dense((h >> n) * (w >> n) * widths[0], use_bias=False, kernel_init=_init, dtype=self.dtype)(
-            with_labels(latents, y, self.num_classes)
-        )
+        x = nn.Dense(
+            (h >> n) * (w >> n) * widths[0], use_bias=False, kernel_init=_init, dtype=self.dtype
+        )(with_labels(latents, y, self.num_classes))
         x = x.reshape(-1, h >> n, w >> n, widths[0])
         for features in widths[1:]:
             x = nn.relu(norm()(x, train=train))
@@ -56,11 +59,13 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Convolutions, each halving the side, with leaky ReLU 0.2; normalized but for the first; the head sees all that is left.
+    """Convolutions, each halving the side, with leaky ReLU 0.2; normalized but for the first; the
+    head sees all that is left.
 
-    ``norm`` is of activations; ``spectral`` normalizes all weights. ``minibatch_std``: the smallest feature map ends with the
-    minibatch standard deviation of groups of so many examples; 0 is without. ``dropout``: share of the units, ``noise``: standard
-    deviation of Gaussian noise added to them, of every layer in training.
+    ``norm`` is of activations; ``spectral`` normalizes all weights. ``minibatch_std``: the smallest
+    feature map ends with the minibatch standard deviation of groups of so many examples; 0 is
+    without. ``dropout``: share of the units, ``noise``: standard deviation of Gaussian noise added
+    to them, of every layer in training.
     """
 
     head: nn.Module
@@ -78,7 +83,9 @@ class Discriminator(nn.Module):
     def __call__(self, x: jax.Array, y: jax.Array, *, train: bool) -> Critique:
         normalized = spectral_norm(self.spectral)
         for i in range(halvings(x.shape[1:], self.base)):
-            x = normalized(Conv(self.width * 2**i, use_bias=i == 0, dtype=self.dtype, **_resample))(x)
+            x = normalized(Conv(self.width * 2**i, use_bias=i == 0, dtype=self.dtype, **_resample))(
+                x
+            )
             if i:
                 x = self.norm(axis_name=self.axis_name, dtype=self.dtype)(x, train=train)
             x = Disturbance(self.dropout, self.noise)(nn.leaky_relu(x, 0.2), train=train)

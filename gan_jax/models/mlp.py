@@ -1,4 +1,5 @@
-"""Fully connected networks, as in Goodfellow et al. 2014: latents -> 128 -> 128 -> pixels, and pixels -> 128 -> 128 -> score.
+"""Fully connected networks, as in Goodfellow et al. 2014: latents -> 128 -> 128 -> pixels, and
+pixels -> 128 -> 128 -> score.
 
 They make and judge examples of any shape, vectors too.
 """
@@ -12,15 +13,17 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from gan_jax.nn.conditioning import with_labels
 from gan_jax.nn.disturbance import Disturbance
+from gan_jax.nn.heads import with_labels
 from gan_jax.nn.minibatch_std import minibatch_std
 from gan_jax.nn.spectral import spectral_norm
 from gan_jax.types import Critique
 
 
 class Generator(nn.Module):
-    """``depth`` hidden ReLU layers of ``width`` units, then one unit a number, with tanh for images; vectors have no bounds."""
+    """``depth`` hidden ReLU layers of ``width`` units, then one unit a number, with tanh for
+    images; vectors have no bounds.
+    """
 
     shape: tuple[int, ...]
     num_classes: int = 0
@@ -39,10 +42,11 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """``depth`` hidden ReLU layers of ``width`` units under the head; ``spectral`` normalizes all weights.
+    """``depth`` hidden ReLU layers of ``width`` units under the head; ``spectral`` normalizes all
+    weights.
 
-    ``minibatch_std``: what the head sees ends with the minibatch standard deviation of groups of so many examples; 0 is without.
-    ``dropout``, ``noise``: as of `dcgan.Discriminator`.
+    ``minibatch_std``: what the head sees ends with the minibatch standard deviation of groups of so
+    many examples; 0 is without. ``dropout``, ``noise``: as of `dcgan.Discriminator`.
     """
 
     head: nn.Module

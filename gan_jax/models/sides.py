@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from gan_jax.config import ConfigError
+from gan_jax.errors import ConfigError
 
 
 def halvings(shape: tuple[int, ...], base: int) -> int:
-    """How often both sides of ``(h, w, c)`` can be halved exactly and stay at least ``base``: 3 for 32x32 and base 4.
+    """How often both sides of ``(h, w, c)`` can be halved exactly and stay at least ``base``: 3 for
+    32x32 and base 4.
 
     Raises:
       ConfigError: if they cannot be halved once, or there are none.

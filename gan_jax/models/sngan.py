@@ -1,4 +1,6 @@
-"""SNGAN (Miyato et al. 2018, table 4): residual blocks, batch normalization in G, spectral normalization in D."""
+"""SNGAN (Miyato et al. 2018, table 4): residual blocks, batch normalization in G, spectral
+normalization in D.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +13,8 @@ import jax
 import jax.numpy as jnp
 
 from gan_jax.models.sides import halvings
-from gan_jax.nn.conditioning import with_labels
 from gan_jax.nn.conv import Conv, ConvPool, UpConv
+from gan_jax.nn.heads import with_labels
 from gan_jax.nn.minibatch_std import minibatch_std
 from gan_jax.nn.norms import BatchNorm
 from gan_jax.nn.spectral import spectral_norm
@@ -24,7 +26,9 @@ _block_init = nn.initializers.variance_scaling(2.0, "fan_avg", "uniform")
 
 
 class UpBlock(nn.Module):
-    """Norm, ReLU, up-sampling, 3x3, norm, ReLU, 3x3, beside a skip of 1x1 and up-sampling: both sides double."""
+    """Norm, ReLU, up-sampling, 3x3, norm, ReLU, 3x3, beside a skip of 1x1 and up-sampling: both
+    sides double.
+    """
 
     features: int
     norm: Callable[[], nn.Module]
@@ -36,11 +40,14 @@ class UpBlock(nn.Module):
         h = UpConv(self.features, kernel_init=_block_init, dtype=self.dtype)(h)
         h = nn.relu(self.norm()(h, train=train))
         h = Conv(self.features, (3, 3), kernel_init=_block_init, dtype=self.dtype)(h)
-        return h + _doubled(Conv(self.features, (1, 1), kernel_init=_skip_init, dtype=self.dtype)(x))
+        return h + _doubled(
+            Conv(self.features, (1, 1), kernel_init=_skip_init, dtype=self.dtype)(x)
+        )
 
 
 class DownBlock(nn.Module):
-    """ReLU, 3x3, ReLU, 3x3, mean over windows of two, beside a skip of mean and 1x1: both sides halve.
+    """ReLU, 3x3, ReLU, 3x3, mean over windows of two, beside a skip of mean and 1x1: both sides
+    halve.
 
     Attributes:
       first: the block next to the image, without the first ReLU.
@@ -59,7 +66,9 @@ class DownBlock(nn.Module):
         normalized, last = spectral_norm(self.spectral), ConvPool if self.down else Conv
         h = x if self.first else nn.relu(x)
         h = normalized(Conv(self.features, (3, 3), kernel_init=_block_init, dtype=self.dtype))(h)
-        h = normalized(last(self.features, (3, 3), kernel_init=_block_init, dtype=self.dtype))(nn.relu(h))
+        h = normalized(last(self.features, (3, 3), kernel_init=_block_init, dtype=self.dtype))(
+            nn.relu(h)
+        )
         if self.down:
             x = _halved(x)
         if self.down or x.shape[-1] != self.features:
@@ -68,7 +77,9 @@ class DownBlock(nn.Module):
 
 
 class Generator(nn.Module):
-    """Latents -> dense to the smallest feature map -> blocks of ``width`` channels, each doubling the side -> 3x3, tanh."""
+    """Latents -> dense to the smallest feature map -> blocks of ``width`` channels, each doubling
+    the side -> 3x3, tanh.
+    """
 
     shape: tuple[int, ...]
     num_classes: int = 0
@@ -95,9 +106,11 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Blocks of ``width`` channels, halving the sides down to ``base``, and two more -> ReLU -> sum over positions -> head.
+    """Blocks of ``width`` channels, halving the sides down to ``base``, and two more -> ReLU -> sum
+    over positions -> head.
 
-    ``minibatch_std``: the last block also sees the minibatch standard deviation of groups of so many examples; 0 is without.
+    ``minibatch_std``: the last block also sees the minibatch standard deviation of groups of so
+    many examples; 0 is without.
     """
 
     head: nn.Module

@@ -1,4 +1,6 @@
-"""Convolutions: flax modules whose parameters interchange with those of `nn.Conv` and `nn.ConvTranspose`."""
+"""Convolutions: flax modules whose parameters interchange with those of `nn.Conv` and
+`nn.ConvTranspose`.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from gan_jax.config import ConfigError
+from gan_jax.errors import ConfigError
 from gan_jax.nn.conv_ops import Pads, conv, conv_transpose
 
 Array = jax.Array
@@ -18,13 +20,15 @@ Padding = str | int | Sequence[int | tuple[int, int]]
 
 
 class Conv(nn.Module):
-    """Convolution over one or two spatial dimensions; fields, parameters and values are those of `nn.Conv`.
+    """Convolution over one or two spatial dimensions; fields, parameters and values are those of
+    `nn.Conv`.
 
     Call: ``x [b, *spatial, ci] -> [b, *spatial / strides, features]``.
 
     Attributes:
       features: output channels.
-      kernel_size: taps along each spatial dimension; its length is the number of spatial dimensions (an int: one).
+      kernel_size: taps along each spatial dimension; its length is the number of spatial dimensions
+        (an int: one).
       strides: step of the window, an int or one for each dimension.
       padding: "SAME", "VALID", an int, or an int or a pair (before, after) for each dimension.
       feature_group_count: groups into which input and output channels are split.
@@ -56,7 +60,9 @@ class Conv(nn.Module):
         pads = _same(x.shape[1:-1], kernel, strides) if self.padding == "SAME" else _pads(self)
         for side, k, (lo, hi) in zip(x.shape[1:-1], kernel, pads, strict=True):
             if side + lo + hi < k:
-                raise ConfigError(f"Conv: an input side of {side} padded by ({lo}, {hi}) is below kernel_size {k}.")
+                raise ConfigError(
+                    f"Conv: an input side of {side} padded by ({lo}, {hi}) is below kernel_size {k}."
+                )
         x, w, b = _parameters(self, x, (*kernel, x.shape[-1] // groups, self.features))
         return _add(conv(x, w, strides, pads, groups), b)
 
@@ -64,9 +70,10 @@ class Conv(nn.Module):
 class ConvTranspose(nn.Module):
     """Transposed convolution; fields, parameters and values are those of `nn.ConvTranspose`.
 
-    Call: ``x [b, *spatial, ci] -> [b, *spatial * strides, features]`` with padding "SAME". The attributes are those of
-    `Conv`; a padding given in numbers is that of the dilated input, as in `nn.ConvTranspose`. PyTorch's
-    ``ConvTranspose2d(kernel_size=4, stride=2, padding=1)`` is ``ConvTranspose(features, (4, 4), (2, 2), "SAME")``.
+    Call: ``x [b, *spatial, ci] -> [b, *spatial * strides, features]`` with padding "SAME". The
+    attributes are those of `Conv`; a padding given in numbers is that of the dilated input, as in
+    `nn.ConvTranspose`. PyTorch's ``ConvTranspose2d(kernel_size=4, stride=2, padding=1)`` is
+    ``ConvTranspose(features, (4, 4), (2, 2), "SAME")``.
 
     Raises:
       ConfigError: for a field or an input that does not fit.
@@ -100,10 +107,12 @@ class ConvTranspose(nn.Module):
 
 
 class UpConv(nn.Module):
-    """Nearest-neighbour up-sampling by two, then an odd convolution with padding "SAME", as one transposed convolution.
+    """Nearest-neighbour up-sampling by two, then an odd convolution with padding "SAME", as one
+    transposed convolution.
 
-    Call: ``x [b, *spatial, ci] -> [b, *2 spatial, features]``. Same parameters and values as the two operations, in
-    2.25 times fewer multiplications for a 3x3 kernel: each output parity sees a 2x2 kernel of summed taps.
+    Call: ``x [b, *spatial, ci] -> [b, *2 spatial, features]``. Same parameters and values as the
+    two operations, in 2.25 times fewer multiplications for a 3x3 kernel: each output parity sees a
+    2x2 kernel of summed taps.
 
     Raises:
       ConfigError: for a field or an input that does not fit.
@@ -127,10 +136,12 @@ class UpConv(nn.Module):
 
 
 class ConvPool(nn.Module):
-    """An odd convolution with padding "SAME", then the mean over windows of two, as one convolution of stride two.
+    """An odd convolution with padding "SAME", then the mean over windows of two, as one convolution
+    of stride two.
 
-    Call: ``x [b, *spatial, ci] -> [b, *spatial // 2, features]``. Same parameters and values as the two operations, in
-    2.25 times fewer multiplications for a 3x3 kernel: the mean of a window is a 4x4 kernel of summed taps.
+    Call: ``x [b, *spatial, ci] -> [b, *spatial // 2, features]``. Same parameters and values as the
+    two operations, in 2.25 times fewer multiplications for a 3x3 kernel: the mean of a window is a
+    4x4 kernel of summed taps.
 
     Raises:
       ConfigError: for a field or an input that does not fit.
@@ -148,7 +159,9 @@ class ConvPool(nn.Module):
     def __call__(self, x: Array) -> Array:
         kernel = _odd(self, x)
         if min(x.shape[1:-1]) < 2:
-            raise ConfigError(f"ConvPool: an input of shape {x.shape} has a side below the pooling window of 2.")
+            raise ConfigError(
+                f"ConvPool: an input of shape {x.shape} has a side below the pooling window of 2."
+            )
         strides = (2,) * len(kernel)
         mean = lambda w: _widen(w) * 0.5 ** len(kernel)
         x, w, b = _parameters(self, x, (*kernel, x.shape[-1], self.features), mean)
@@ -157,19 +170,30 @@ class ConvPool(nn.Module):
 
 
 def _widen(w: Array) -> Array:
-    """The kernel convolved with two ones along each spatial dimension: ``[k, ..., ci, co] -> [k + 1, ..., ci, co]``."""
+    """The kernel convolved with two ones along each spatial dimension: ``[k, ..., ci, co] -> [k +
+    1, ..., ci, co]``.
+    """
     for axis in range(w.ndim - 2):
-        pad = lambda *sides, axis=axis, w=w: jnp.pad(w, [sides if i == axis else (0, 0) for i in range(w.ndim)])
+        pad = lambda *sides, axis=axis, w=w: jnp.pad(
+            w, [sides if i == axis else (0, 0) for i in range(w.ndim)]
+        )
         w = pad(1, 0) + pad(0, 1)
     return w
 
 
 def _parameters(
-    module: nn.Module, x: Array, shape: tuple[int, ...], change: Callable[[Array], Array] = lambda w: w
+    module: nn.Module,
+    x: Array,
+    shape: tuple[int, ...],
+    change: Callable[[Array], Array] = lambda w: w,
 ) -> tuple[Array, Array, Array | None]:
     """Input, changed kernel and bias in the type of the arithmetic."""
     kernel = module.param("kernel", module.kernel_init, shape, module.param_dtype)
-    bias = module.param("bias", module.bias_init, (module.features,), module.param_dtype) if module.use_bias else None
+    bias = (
+        module.param("bias", module.bias_init, (module.features,), module.param_dtype)
+        if module.use_bias
+        else None
+    )
     return nn.dtypes.promote_dtype(x, change(kernel), bias, dtype=module.dtype)
 
 
@@ -186,14 +210,18 @@ def _taps(module: nn.Module, x: Array) -> tuple[int, ...]:
     if module.features < 1:
         raise ConfigError(f"{name}.features: {module.features!r} is not a positive number.")
     if x.ndim != len(kernel) + 2:
-        raise ConfigError(f"{name}: an input of shape {x.shape} does not have {len(kernel) + 2} dimensions.")
+        raise ConfigError(
+            f"{name}: an input of shape {x.shape} does not have {len(kernel) + 2} dimensions."
+        )
     return kernel
 
 
 def _odd(module: nn.Module, x: Array) -> tuple[int, ...]:
     kernel = _taps(module, x)
     if any(k % 2 == 0 for k in kernel):
-        raise ConfigError(f"{type(module).__name__}.kernel_size: {module.kernel_size!r} is not odd.")
+        raise ConfigError(
+            f"{type(module).__name__}.kernel_size: {module.kernel_size!r} is not odd."
+        )
     return kernel
 
 
@@ -201,13 +229,18 @@ def _strides(module: nn.Module) -> tuple[int, ...]:
     dims = 1 if isinstance(module.kernel_size, int) else len(module.kernel_size)
     strides = (module.strides,) * dims if isinstance(module.strides, int) else tuple(module.strides)
     if len(strides) != dims or min(strides) < 1:
-        raise ConfigError(f"{type(module).__name__}.strides: {module.strides!r} is not {dims} positive numbers.")
+        raise ConfigError(
+            f"{type(module).__name__}.strides: {module.strides!r} is not {dims} positive numbers."
+        )
     return strides
 
 
 def _pads(module: nn.Module) -> Pads:
     """Explicit padding; "VALID" is none."""
-    padding, dims = module.padding, 1 if isinstance(module.kernel_size, int) else len(module.kernel_size)
+    padding, dims = (
+        module.padding,
+        1 if isinstance(module.kernel_size, int) else len(module.kernel_size),
+    )
     wanted = f'is none of "SAME", "VALID", a number, or {dims} numbers or pairs of numbers'
     if padding == "VALID":
         padding = 0
@@ -222,12 +255,17 @@ def _pads(module: nn.Module) -> Pads:
 
 def _same(sides: Sequence[int], kernel: Sequence[int], strides: Sequence[int]) -> Pads:
     """The padding with which a convolution has ``ceil(side / stride)`` outputs."""
-    totals = [max((math.ceil(n / s) - 1) * s + k - n, 0) for n, k, s in zip(sides, kernel, strides, strict=True)]
+    totals = [
+        max((math.ceil(n / s) - 1) * s + k - n, 0)
+        for n, k, s in zip(sides, kernel, strides, strict=True)
+    ]
     return tuple((t // 2, t - t // 2) for t in totals)
 
 
 def _transposed(kernel: Sequence[int], strides: Sequence[int], valid: Pads | None) -> Pads:
-    """The padding of the dilated input by which `lax.conv_transpose` inverts "VALID", or "SAME" where None is given."""
+    """The padding of the dilated input by which `lax.conv_transpose` inverts "VALID", or "SAME"
+    where None is given.
+    """
     pads = []
     for k, s in zip(kernel, strides, strict=True):
         if valid is not None:

@@ -1,17 +1,20 @@
-"""The convolution as a bilinear operation whose derivatives, of any order, are fast wherever they are computed.
+"""The convolution as a bilinear operation whose derivatives, of any order, are fast wherever they
+are computed.
 
 With stride ``s`` and padding ``(lo, hi)`` a convolution is given by the trilinear form ::
 
-    form(x, w, y) = sum over examples n, outputs o and taps t of  x[n, s o + t - lo, :] @ w[t, :, :] @ y[n, o, :]
+    form(x, w, y) = sum over examples n, outputs o and taps t of  x[n, s o + t - lo, :] @ w[t, :, :]
+    @ y[n, o, :]
 
-Its derivative by one argument is a bilinear operation of the two others: by ``y`` the convolution, by ``x`` the transposed
-convolution, by ``w`` the cotangent of the weights. The derivatives of each of them are the two others, so that one
-primitive with three roles is closed under differentiation.
+Its derivative by one argument is a bilinear operation of the two others: by ``y`` the convolution,
+by ``x`` the transposed convolution, by ``w`` the cotangent of the weights. The derivatives of each
+of them are the two others, so that one primitive with three roles is closed under differentiation.
 
-XLA has a fast kernel for each role on GPU and TPU, and there the primitive is the stock operation. On the CPU it
-has one for convolutions alone, in the order `NHWC, HWIO -> NHWC`, into which XLA turns the others in the outermost
-computation at best, and in no loop or branch: there each role is written as such convolutions, or as products;
-large ones of 3x3 in fewer multiplications, see `gan_jax.nn.winograd`.
+XLA has a fast kernel for each role on GPU and TPU, and there the primitive is the stock operation.
+On the CPU it has one for convolutions alone, in the order `NHWC, HWIO -> NHWC`, into which XLA
+turns the others in the outermost computation at best, and in no loop or branch: there each role is
+written as such convolutions, or as products; large ones of 3x3 in fewer multiplications, see
+`gan_jax.nn.winograd`.
 """
 
 from __future__ import annotations
@@ -63,25 +66,36 @@ class Window(NamedTuple):
 
     def mirrored(self) -> Window:
         """The window in which x and y exchange their roles, with `_mirror(w)`, at unit stride."""
-        padding = tuple((k - 1 - lo, k - 1 - hi) for k, (lo, hi) in zip(self.taps, self.padding, strict=True))
+        padding = tuple(
+            (k - 1 - lo, k - 1 - hi) for k, (lo, hi) in zip(self.taps, self.padding, strict=True)
+        )
         return Window(self.strides, padding, self.outputs, self.taps)
 
 
-def conv(x: Array, w: Array, strides: Sequence[int], padding: Sequence[tuple[int, int]], groups: int = 1) -> Array:
-    """Correlates ``x [b, *sides, ci]`` with ``w [*taps, ci / groups, co]`` to ``[b, *outputs, co]``.
+def conv(
+    x: Array, w: Array, strides: Sequence[int], padding: Sequence[tuple[int, int]], groups: int = 1
+) -> Array:
+    """Correlates ``x [b, *sides, ci]`` with ``w [*taps, ci / groups, co]`` to ``[b, *outputs,
+    co]``.
 
-    As `lax.conv_general_dilated` channels last, in one or two spatial dimensions, ``padding`` before and after each.
+    As `lax.conv_general_dilated` channels last, in one or two spatial dimensions, ``padding``
+    before and after each.
     """
     window = Window(tuple(strides), tuple(map(tuple, padding)), x.shape[1:-1], w.shape[:-2])
     y = _contract("y", _split(x, groups), _split(w, groups), window)
     return jnp.moveaxis(y, 0, -2).reshape(*y.shape[1:-1], -1)
 
 
-def conv_transpose(x: Array, w: Array, strides: Sequence[int], padding: Sequence[tuple[int, int]]) -> Array:
-    """Correlates ``x [b, *sides, ci]``, dilated by ``strides``, with ``w [*taps, ci, co]``: `lax.conv_transpose`."""
+def conv_transpose(
+    x: Array, w: Array, strides: Sequence[int], padding: Sequence[tuple[int, int]]
+) -> Array:
+    """Correlates ``x [b, *sides, ci]``, dilated by ``strides``, with ``w [*taps, ci, co]``:
+    `lax.conv_transpose`.
+    """
     taps = w.shape[:-2]
     sides = tuple(
-        (n - 1) * s + sum(p) - k + 2 for n, s, p, k in zip(x.shape[1:-1], strides, padding, taps, strict=True)
+        (n - 1) * s + sum(p) - k + 2
+        for n, s, p, k in zip(x.shape[1:-1], strides, padding, taps, strict=True)
     )
     pads = tuple((k - 1 - lo, k - 1 - hi) for k, (lo, hi) in zip(taps, padding, strict=True))
     return _contract("x", _mirror(w)[None], x[None], Window(tuple(strides), pads, sides, taps))[0]
@@ -97,14 +111,16 @@ def _mirror(w: Array) -> Array:
     return jnp.flip(w, range(w.ndim - 2)).swapaxes(-1, -2)
 
 
-# The primitive. Every operand leads with an axis of independent problems: groups of channels, or members of a vmap.
-# The role says which derivative of the form it is; the operands are the two others, in the order of ROLES.
+# The primitive. Every operand leads with an axis of independent problems: groups of channels, or
+# members of a vmap. The role says which derivative of the form it is; the operands are the two
+# others, in the order of ROLES.
 
 _contract_p = Primitive("gan_jax_conv")
 
 
 def _contract(role: str, a: Array, b: Array, window: Window) -> Array:
-    # Under shard_map the operands of an operation vary along the same axes; JAX sees to that for its own alone.
+    # Under shard_map the operands of an operation vary along the same axes; JAX sees to that for
+    # its own alone.
     axes = [jax.typeof(o).mat.varying for o in (a, b)]
     missing = [tuple(axes[1] - axes[0]), tuple(axes[0] - axes[1])]
     a, b = (lax.pcast(o, m, to="varying") if m else o for o, m in zip((a, b), missing, strict=True))
@@ -130,14 +146,18 @@ def _abstract(a, b, *, role, window):
 
 
 def _cotangent(operand, ct, a, b, *, role, window):
-    """Of one operand (0 or 1), given the cotangent of the result: the derivative of the form by that operand."""
+    """Of one operand (0 or 1), given the cotangent of the result: the derivative of the form by
+    that operand.
+    """
     known = {role: ct, _others(role)[1 - operand]: (a, b)[1 - operand]}
     wanted = _others(role)[operand]
     return _contract(wanted, *(known[r] for r in _others(wanted)), window)
 
 
 def _batch(operands, axes, *, role, window):
-    alone = {"y": 0, "x": 1}.get(role)  # the operand that shares its axis of examples with the result
+    alone = {"y": 0, "x": 1}.get(
+        role
+    )  # the operand that shares its axis of examples with the result
     if alone is not None and axes[1 - alone] is None:
         members = jnp.moveaxis(operands[alone], axes[alone], 1)
         merged = members.reshape(members.shape[0], -1, *members.shape[3:])
@@ -155,12 +175,16 @@ def _batch(operands, axes, *, role, window):
 def _stock(a, b, *, role, window):
     dims = "HW"[: len(window.taps)]
     order = (f"N{dims}C", f"{dims}IO", f"N{dims}C")
-    forward = lambda x, w: lax.conv_general_dilated(x, w, window.strides, window.padding, dimension_numbers=order)
+    forward = lambda x, w: lax.conv_general_dilated(
+        x, w, window.strides, window.padding, dimension_numbers=order
+    )
 
     def one(a, b):
         if role == "y":
             return forward(a, b)
-        result = jax.ShapeDtypeStruct(_shape(role, (1, *a.shape), (1, *b.shape), window)[1:], a.dtype)
+        result = jax.ShapeDtypeStruct(
+            _shape(role, (1, *a.shape), (1, *b.shape), window)[1:], a.dtype
+        )
         linear = (lambda x: forward(x, a)) if role == "x" else (lambda w: forward(a, w))
         return jax.linear_transpose(linear, result)(b)[0]
 
@@ -212,7 +236,9 @@ def _input_cotangent(w: Array, y: Array, window: Window) -> Array:
 
 
 def _weight_cotangent(x: Array, y: Array, window: Window) -> Array:
-    """Contracts examples and places: channels of x take the place of examples, and examples that of channels."""
+    """Contracts examples and places: channels of x take the place of examples, and examples that of
+    channels.
+    """
     if window.pointwise:
         return jnp.einsum("nhwi,nhwo->io", x, y)[None, None]
     if _minimal(window, x.shape[-1], y.shape[-1], len(x)):
@@ -220,15 +246,20 @@ def _weight_cotangent(x: Array, y: Array, window: Window) -> Array:
     if window.unit_stride and y.shape[-1] < x.shape[-1]:  # fewer rows, longer columns
         return _mirror(_weight_cotangent(y, x, window.mirrored()))
     pads = [
-        (lo, (o - 1) * s + k - n - lo) for s, (lo, _), n, k, o in zip(*window, window.outputs, strict=True)
+        (lo, (o - 1) * s + k - n - lo)
+        for s, (lo, _), n, k, o in zip(*window, window.outputs, strict=True)
     ]  # inputs after the last window are left out
     x, y = x.transpose(3, 1, 2, 0), y.transpose(1, 2, 0, 3)
-    w = lax.conv_general_dilated(x, y, (1, 1), pads, rhs_dilation=window.strides, dimension_numbers=_ORDER)
+    w = lax.conv_general_dilated(
+        x, y, (1, 1), pads, rhs_dilation=window.strides, dimension_numbers=_ORDER
+    )
     return w.transpose(1, 2, 0, 3)
 
 
 def _minimal(window: Window, ci: int, co: int, examples: int) -> bool:
-    """Whether a convolution is large enough for minimal filtering to save more multiplications than it adds memory traffic."""
+    """Whether a convolution is large enough for minimal filtering to save more multiplications than
+    it adds memory traffic.
+    """
     square = window.unit_stride and window.taps == (3, 3)
     return square and min(ci, co) >= MANY and examples * math.prod(window.outputs) >= PLACES
 
@@ -237,7 +268,9 @@ _CPU = {"y": _convolution, "x": _input_cotangent, "w": _weight_cotangent}
 
 
 class Phase(NamedTuple):
-    """The positions ``i = stride j + offset`` of a side: which outputs and taps have a share in them."""
+    """The positions ``i = stride j + offset`` of a side: which outputs and taps have a share in
+    them.
+    """
 
     taps: range  # in which the r-th tap meets output j + shift - r
     shift: int
@@ -252,9 +285,11 @@ def _phases(window: Window) -> list[list[Phase]]:
 
 
 def _interleaved(parts, like: Array, channels: int, window: Window) -> Array:
-    """``[n, h, w, channels]`` of which ``part(row phase, column phase)`` gives every stride-th row and column.
+    """``[n, h, w, channels]`` of which ``part(row phase, column phase)`` gives every stride-th row
+    and column.
 
-    The parts are written side by side into one array: a sum of dilated ones would be computed anew by all that reads it.
+    The parts are written side by side into one array: a sum of dilated ones would be computed anew
+    by all that reads it.
     """
     rows, columns = _phases(window)
     most = (rows[0].count, columns[0].count)
@@ -271,7 +306,9 @@ def _interleaved(parts, like: Array, channels: int, window: Window) -> Array:
 
 
 def _interleaved_sum(parts, like: Array, channels: int, window: Window) -> Array:
-    """As `_interleaved`, as a sum of dilated parts, which is faster where a part is a sum and has few channels."""
+    """As `_interleaved`, as a sum of dilated parts, which is faster where a part is a sum and has
+    few channels.
+    """
     zero = jnp.zeros((), like.dtype)
     x = jnp.zeros((len(like), *window.sides, channels), like.dtype)
     for phases in itertools.product(*map(enumerate, _phases(window))):
@@ -286,10 +323,14 @@ def _interleaved_sum(parts, like: Array, channels: int, window: Window) -> Array
 
 
 def _by_phases(w: Array, y: Array, window: Window) -> Array:
-    """The cotangent of x by a convolution for each phase (sub-pixel), with the taps that fall on it."""
+    """The cotangent of x by a convolution for each phase (sub-pixel), with the taps that fall on
+    it.
+    """
 
     def part(rows: Phase, columns: Phase) -> Array:
-        kernel = _mirror(w[rows.taps.start :: rows.taps.step, columns.taps.start :: columns.taps.step])
+        kernel = _mirror(
+            w[rows.taps.start :: rows.taps.step, columns.taps.start :: columns.taps.step]
+        )
         pads = [
             (len(phase.taps) - 1 - phase.shift, phase.count + phase.shift - o)
             for phase, o in zip((rows, columns), window.outputs, strict=True)
@@ -300,7 +341,9 @@ def _by_phases(w: Array, y: Array, window: Window) -> Array:
 
 
 def _by_columns(w: Array, y: Array, window: Window) -> Array:
-    """The cotangent of x by one product with all taps, whose parts are shifted to their places and added."""
+    """The cotangent of x by one product with all taps, whose parts are shifted to their places and
+    added.
+    """
     products = jnp.einsum("nijo,klco->nijklc", y, w)
 
     def part(*phases: Phase) -> Array:

@@ -1,4 +1,6 @@
-"""Random changes of hidden units in training, which keep a network from learning few examples by heart."""
+"""Random changes of hidden units in training, which keep a network from learning few examples by
+heart.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,8 @@ import jax
 
 
 class Disturbance(nn.Module):
-    """``x`` after dropout (Srivastava et al. 2014), with noise from N(0, noise^2) added (Salimans et al. 2016, section 6.1).
+    """``x`` after dropout (Srivastava et al. 2014), with noise from N(0, noise^2) added (Salimans
+    et al. 2016, section 6.1).
 
     The random stream is ``noise``. Outside of training, or with zeros, ``x`` itself.
     """

@@ -1,23 +1,28 @@
-"""Minibatch standard deviation (Karras et al. 2018, "Progressive growing of GANs", section 3): D sees how much examples differ."""
+"""Minibatch standard deviation (Karras et al. 2018, "Progressive growing of GANs", section 3): D
+sees how much examples differ.
+"""
 
 from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
 
-from gan_jax.config import ConfigError
+from gan_jax.errors import ConfigError
 
 
 def minibatch_std(x: jax.Array, group: int) -> jax.Array:
-    """Appends one channel that holds, for each group of examples, the mean over features of their standard deviation.
+    """Appends one channel that holds, for each group of examples, the mean over features of their
+    standard deviation.
 
     Args:
       x: ``[b, ..., c]``.
-      group: examples in a group, which are neighbours in the batch; a batch of fewer is one group. The paper takes the whole
-        minibatch, its authors' code groups of 4, which makes the statistic one and the same for any batch size.
+      group: examples in a group, which are neighbours in the batch; a batch of fewer is one group.
+        The paper takes the whole minibatch, its authors' code groups of 4, which makes the
+        statistic one and the same for any batch size.
 
     Returns:
-      ``[b, ..., c + 1]`` of the dtype of ``x``; the statistic is computed in float32 (float64 for float64).
+      ``[b, ..., c + 1]`` of the dtype of ``x``; the statistic is computed in float32 (float64 for
+      float64).
 
     Raises:
       ConfigError: for groups of fewer than 2, or a batch that is not divisible into them.
@@ -25,7 +30,9 @@ def minibatch_std(x: jax.Array, group: int) -> jax.Array:
     b = x.shape[0]
     size = min(group, b)
     if group < 2:
-        raise ConfigError(f"minibatch_std: {group} examples in a group do not differ; accepted: 2 or more.")
+        raise ConfigError(
+            f"minibatch_std: {group} examples in a group do not differ; accepted: 2 or more."
+        )
     if b % size:
         raise ConfigError(
             f"minibatch_std: a batch of {b} is not divisible into groups of {group}; accepted: a divisor."
@@ -35,4 +42,6 @@ def minibatch_std(x: jax.Array, group: int) -> jax.Array:
         axis=-1
     )  # the summand keeps the root's slope finite at equal examples
     channel = jnp.repeat(deviation, size).reshape(b, *(1,) * (x.ndim - 1))
-    return jnp.concatenate([x, jnp.broadcast_to(channel, (*x.shape[:-1], 1)).astype(x.dtype)], axis=-1)
+    return jnp.concatenate(
+        [x, jnp.broadcast_to(channel, (*x.shape[:-1], 1)).astype(x.dtype)], axis=-1
+    )

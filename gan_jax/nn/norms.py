@@ -15,8 +15,9 @@ import jax.numpy as jnp
 class BatchNorm(nn.Module):
     """Batch normalization (Ioffe & Szegedy 2015) over all axes but the last.
 
-    The scale starts at N(1, 0.02), as in DCGAN (Radford et al. 2016). Under ``pmap``, ``axis_name`` makes the statistics
-    those of the whole batch; under jit with a sharded batch they are so anyway.
+    The scale starts at N(1, 0.02), as in DCGAN (Radford et al. 2016). Under ``pmap``, ``axis_name``
+    makes the statistics those of the whole batch; under jit with a sharded batch they are so
+    anyway.
     """
 
     axis_name: str | None = None
@@ -41,7 +42,9 @@ class BiasOnly(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
-        bias = self.param("bias", nn.initializers.zeros, (x.shape[-1],)).reshape((1,) * (x.ndim - 1) + (-1,))
+        bias = self.param("bias", nn.initializers.zeros, (x.shape[-1],)).reshape(
+            (1,) * (x.ndim - 1) + (-1,)
+        )
         return (x + bias).astype(self.dtype)
 
 

@@ -1,4 +1,6 @@
-"""Spectral normalization (Miyato et al. 2018, "Spectral normalization for generative adversarial networks", section 2.1)."""
+"""Spectral normalization (Miyato et al. 2018, "Spectral normalization for generative adversarial
+networks", section 2.1).
+"""
 
 from __future__ import annotations
 
@@ -22,15 +24,19 @@ def spectral_norm(wanted: bool) -> Callable[[nn.Module], nn.Module]:
 
 
 class SpectralNorm(nn.Module):
-    """Any layer or network, with each of its weight matrices ``W`` divided by its largest singular value.
+    """Any layer or network, with each of its weight matrices ``W`` divided by its largest singular
+    value.
 
-    Call: as the layer's. The parameters stay those of the layer, under its own name: ``W`` is what is trained, ``W / sigma(W)``
-    what acts. A kernel ``[..., c_out]`` counts as a matrix with ``c_out`` columns; vectors, such as biases, are left alone.
+    Call: as the layer's. The parameters stay those of the layer, under its own name: ``W`` is what
+    is trained, ``W / sigma(W)`` what acts. A kernel ``[..., c_out]`` counts as a matrix with
+    ``c_out`` columns; vectors, such as biases, are left alone.
 
-    ``sigma`` is estimated by one round of the power method a call (algorithm 1). It starts from where the last call ended
-    that could change the statistics "spectral", as calls in training can: for each kernel a vector ``u`` of unit length,
-    float32 ``[c_out]``. As in section 2.3, derivatives of any order see ``sigma(W) = v^T W u`` with constant ``u`` and ``v``.
-    A call that may change the collection `SIGMAS` leaves every ``sigma`` there, ``()`` float32, under the path of its parameter.
+    ``sigma`` is estimated by one round of the power method a call (algorithm 1). It starts from
+    where the last call ended that could change the statistics "spectral", as calls in training can:
+    for each kernel a vector ``u`` of unit length, float32 ``[c_out]``. As in section 2.3,
+    derivatives of any order see ``sigma(W) = v^T W u`` with constant ``u`` and ``v``. A call that
+    may change the collection `SIGMAS` leaves every ``sigma`` there, ``()`` float32, under the path
+    of its parameter.
 
     Attributes:
       layer: the module.
@@ -48,15 +54,25 @@ class SpectralNorm(nn.Module):
         weights, after, sigmas = _normalized(self.layer.variables["params"], u.value)
         for path, sigma in sigmas.items():
             self.sow(
-                SIGMAS, "/".join((*self.layer.path, *path)), sigma, reduce_fn=lambda _, last: last, init_fn=lambda: None
+                SIGMAS,
+                "/".join((*self.layer.path, *path)),
+                sigma,
+                reduce_fn=lambda _, last: last,
+                init_fn=lambda: None,
             )
         if self.is_mutable_collection("spectral"):
             u.value = after
-        call = nn.map_variables(lambda layer: layer(*args, **kwargs), "params", lambda _: {"params": weights})
+        call = nn.map_variables(
+            lambda layer: layer(*args, **kwargs), "params", lambda _: {"params": weights}
+        )
         return call(self.layer)
 
     def _random_directions(self) -> dict:
-        kernels = {path: w for path, w in flatten_dict(self.layer.variables["params"]).items() if w.ndim > 1}
+        kernels = {
+            path: w
+            for path, w in flatten_dict(self.layer.variables["params"]).items()
+            if w.ndim > 1
+        }
         keys = jax.random.split(self.make_rng("params"), len(kernels))
         return unflatten_dict(
             {
@@ -67,7 +83,9 @@ class SpectralNorm(nn.Module):
 
 
 def _normalized(params: dict, u: dict) -> tuple[dict, dict, dict]:
-    """Parameters with normalized kernels, the directions after one more round of the power method, and ``sigma`` by path."""
+    """Parameters with normalized kernels, the directions after one more round of the power method,
+    and ``sigma`` by path.
+    """
     params, u, after, sigmas = flatten_dict(params), flatten_dict(u), {}, {}
     for path, direction in u.items():
         w = params[path].reshape(-1, params[path].shape[-1])
@@ -77,7 +95,9 @@ def _normalized(params: dict, u: dict) -> tuple[dict, dict, dict]:
 
 
 def _power_method(w: Array, u: Array) -> tuple[Array, Array]:
-    """One round on ``w [m, n]`` from ``u [n]``: the next ``u``, and the estimate ``()`` of the largest singular value."""
+    """One round on ``w [m, n]`` from ``u [n]``: the next ``u``, and the estimate ``()`` of the
+    largest singular value.
+    """
     times = lambda a, b: jnp.dot(a, b, precision=jax.lax.Precision.HIGHEST)
     constant = jax.lax.stop_gradient(w)
     v = _unit(times(constant, u))

@@ -1,4 +1,5 @@
-"""Image classifiers, trained here on real images: the feature networks of the metrics, and users of generated images.
+"""Image classifiers, trained here on real images: the feature networks of the metrics, and users of
+generated images.
 
     uv run python -m gan_jax.recognizers mnist
 
@@ -7,7 +8,7 @@ A new architecture is a file of this folder and a line of `RECOGNIZERS`.
 
 from gan_jax.recognizers.fitting import accuracy, fit
 from gan_jax.recognizers.inception_weights import load_inception
-from gan_jax.recognizers.library import kept, real_sample, recognizer, train_and_test
+from gan_jax.recognizers.library import kept, real_sample, recognizer
 from gan_jax.recognizers.recipes import RECIPES, RECOGNIZERS, SMALL_CNN, RecognizerConfig, recipe
 from gan_jax.recognizers.recognizer import FeatureNetwork, Pixels, Recognizer
 from gan_jax.recognizers.training import Augmentation
@@ -28,5 +29,4 @@ __all__ = [
     "real_sample",
     "recipe",
     "recognizer",
-    "train_and_test",
 ]

@@ -1,7 +1,9 @@
-"""Train a recognizer of a labelled data set, tell how well it does on the test images, and keep it in the user's cache folder.
+"""Train a recognizer of a labelled data set, tell how well it does on the test images, and keep it
+in the user's cache folder.
 
-Without options the data set's own recipe is taken, if it has one, otherwise that of the set that it is tested on, or of the judge of
-eval.py. A recognizer that is kept already is not trained again; an interrupted training goes on from its last checkpoint.
+Without options the data set's own recipe is taken, if it has one, otherwise that of the set that it
+is tested on, or of the judge of eval.py. A recognizer that is kept already is not trained again; an
+interrupted training goes on from its last checkpoint.
 """
 
 from __future__ import annotations
@@ -26,7 +28,9 @@ class Options:
     size: int | None
     """Side that smaller images are padded to with black."""
     test_on: str | None
-    """Another data set to be tested on: that of real images, if the first was generated (classification accuracy score)."""
+    """Another data set to be tested on: that of real images, if the first was generated
+    (classification accuracy score).
+    """
     config: Annotated[RecognizerConfig, tyro.conf.arg(name="")]
 
 
@@ -59,7 +63,9 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def parse(argv: list[str]) -> tuple[str, Options]:
-    """The data set and its options; without its own, those of the recipe of the set that it is tested on."""
+    """The data set and its options; without its own, those of the recipe of the set that it is
+    tested on.
+    """
     dataset, rest = (argv[0], argv[1:]) if argv and not argv[0].startswith("-") else (DEFAULT, argv)
 
     def options(recipe_of: str) -> Options:

@@ -1,7 +1,8 @@
-"""Classic augmentation: random changes of images that leave the class what it is, each image's its own.
+"""Classic augmentation: random changes of images that leave the class what it is, each image's its
+own.
 
-All are functions ``(key, x [b, h, w, c] float32 in [-1, 1], amount) -> [b, h, w, c]``; an amount of 0 changes nothing. What comes in
-from outside of an image is black.
+All are functions ``(key, x [b, h, w, c] float32 in [-1, 1], amount) -> [b, h, w, c]``; an amount of
+0 changes nothing. What comes in from outside of an image is black.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
-from gan_jax.train_step import to_float
+from gan_jax.modality import to_float
 from gan_jax.types import Array
 
 
@@ -31,7 +32,8 @@ def mirrored(key: Array, x: Array, probability: float) -> Array:
 
 
 def warped(key: Array, x: Array, rotation: float, scale: float) -> Array:
-    """Every image turned about its middle by at most ``rotation`` degrees and stretched by factors of its own for height and width.
+    """Every image turned about its middle by at most ``rotation`` degrees and stretched by factors
+    of its own for height and width.
 
     The factors lie in [1 - scale, 1 + scale]. Values between pixels are interpolated linearly.
     """
@@ -51,12 +53,15 @@ def warped(key: Array, x: Array, rotation: float, scale: float) -> Array:
 
 def _interpolated(image: Array, rows: Array, columns: Array) -> Array:
     """The image ``[h, w, c]`` at coordinates ``[h, w]`` between its pixels."""
-    at = lambda channel: jax.scipy.ndimage.map_coordinates(channel, (rows, columns), order=1, mode="constant", cval=-1)
+    at = lambda channel: jax.scipy.ndimage.map_coordinates(
+        channel, (rows, columns), order=1, mode="constant", cval=-1
+    )
     return jax.vmap(at, in_axes=-1, out_axes=-1)(image)
 
 
 def noisy(key: Array, x: Array, noise: float) -> Array:
-    """``x`` plus uniform noise, each image's of an amplitude of its own in [0, noise], clipped to [-1, 1].
+    """``x`` plus uniform noise, each image's of an amplitude of its own in [0, noise], clipped to
+    [-1, 1].
 
     Generated images have such flaws, and a judge that never saw any calls them all by one class.
     """
@@ -65,4 +70,6 @@ def noisy(key: Array, x: Array, noise: float) -> Array:
     amplitude_key, pixel_key = jax.random.split(key)
     amplitudes = jax.random.uniform(amplitude_key, (len(x), 1, 1, 1), maxval=noise)
     # Bytes are noise enough, and take a third of the time of floats.
-    return jnp.clip(x + amplitudes * to_float(jax.random.bits(pixel_key, x.shape, jnp.uint8)), -1, 1)
+    return jnp.clip(
+        x + amplitudes * to_float(jax.random.bits(pixel_key, x.shape, jnp.uint8)), -1, 1
+    )

@@ -9,11 +9,12 @@ from gan_jax.types import Array
 
 
 class Cnn(nn.Module):
-    """3x3 convolutions, halving the side and doubling the channels down to 4 pixels, then one hidden layer.
+    """3x3 convolutions, halving the side and doubling the channels down to 4 pixels, then one
+    hidden layer.
 
-    Call: ``x [b, h, w, c]`` float32 in [-1, 1] ``-> (features [b, features], logits [b, num_classes])`` float32; the
-    features are the hidden layer after its ReLU. In training mode it needs the random stream "dropout" and changes
-    the statistics "batch_stats".
+    Call: ``x [b, h, w, c]`` float32 in [-1, 1] ``-> (features [b, features], logits [b,
+    num_classes])`` float32; the features are the hidden layer after its ReLU. In training mode it
+    needs the random stream "dropout" and changes the statistics "batch_stats".
 
     Attributes:
       width: channels of the first convolution.
@@ -30,9 +31,13 @@ class Cnn(nn.Module):
     def __call__(self, x: Array, *, train: bool) -> tuple[Array, Array]:
         width = self.width
         while min(x.shape[1:3]) > 4:
-            x = self._activate(ConvPool(width, use_bias=False, kernel_init=nn.initializers.he_normal())(x), train)
+            x = self._activate(
+                ConvPool(width, use_bias=False, kernel_init=nn.initializers.he_normal())(x), train
+            )
             width *= 2
-        x = self._activate(Conv(width, (3, 3), use_bias=False, kernel_init=nn.initializers.he_normal())(x), train)
+        x = self._activate(
+            Conv(width, (3, 3), use_bias=False, kernel_init=nn.initializers.he_normal())(x), train
+        )
         x = nn.Dropout(self.dropout, deterministic=not train)(x.reshape(len(x), -1))
         features = self._activate(nn.Dense(self.features, use_bias=False)(x), train)
         return features, nn.Dense(self.num_classes)(features)

@@ -1,6 +1,7 @@
 """Convert published weights of the FID Inception network into the file that gan_jax reads.
 
-From the graph itself (``classify_image_graph_def.pb`` in inception-2015-12-05.tgz), with nothing else installed:
+From the graph itself (``classify_image_graph_def.pb`` in inception-2015-12-05.tgz), with nothing
+else installed:
 
   uv run python -m gan_jax.recognizers.convert_inception classify_image_graph_def.pb
 
@@ -26,7 +27,7 @@ import numpy as np
 import tyro
 
 from gan_jax import command_line
-from gan_jax.config import ConfigError
+from gan_jax.errors import ConfigError
 from gan_jax.recognizers.inception_weights import PYTORCH_URL, check, sha256, shapes, weights_path
 
 Arrays = dict[str, np.ndarray]
@@ -91,11 +92,12 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def convert(source: Path, out: Path) -> None:
-    """Writes the arrays of a published file, with its name and checksum, as one new npz file, whole or not at all.
+    """Writes the arrays of a published file, with its name and checksum, as one new npz file, whole
+    or not at all.
 
     Raises:
-      ConfigError: if the source is absent, of another kind or of another network, if PyTorch is needed and not there, or
-        if ``out`` exists or cannot be written.
+      ConfigError: if the source is absent, of another kind or of another network, if PyTorch is
+        needed and not there, or if ``out`` exists or cannot be written.
     """
     if source.suffix not in READERS:
         raise ConfigError(f"source: {source} is of no known kind; accepted: {', '.join(READERS)}.")
@@ -119,7 +121,9 @@ def convert(source: Path, out: Path) -> None:
 
 
 def from_pytorch(state: Mapping[str, np.ndarray]) -> Arrays:
-    """Arrays by path from a PyTorch state dict; a name of no known ending stays as it is, for `check` to refuse."""
+    """Arrays by path from a PyTorch state dict; a name of no known ending stays as it is, for
+    `check` to refuse.
+    """
     arrays = {}
     for name, array in state.items():
         if name.endswith(".num_batches_tracked"):
@@ -141,13 +145,17 @@ def _path(name: str) -> str:
 
 
 def from_graph(constants: Mapping[str, np.ndarray]) -> Arrays:
-    """Arrays by path from the constants of TensorFlow's graph by node name; others of its constants are no weights."""
+    """Arrays by path from the constants of TensorFlow's graph by node name; others of its constants
+    are no weights.
+    """
     names = {path: graph_name(path) for path in shapes()}
     return {path: constants[name] for path, name in names.items() if name in constants}
 
 
 def graph_name(path: str) -> str:
-    """The graph's name of an array: ``params/Mixed_5b/branch5x5_2/conv/kernel`` is mixed/tower/conv_1/conv2d_params."""
+    """The graph's name of an array: ``params/Mixed_5b/branch5x5_2/conv/kernel`` is
+    mixed/tower/conv_1/conv2d_params.
+    """
     _, *layer, kind, end = path.split("/")
     return "/".join((*_scope(*layer), GRAPH[f"{kind}/{end}"])) if layer else GRAPH[f"{kind}/{end}"]
 
@@ -156,7 +164,9 @@ def _scope(block: str, layer: str | None = None) -> tuple[str, ...]:
     if layer is None:
         return (_numbered("conv", STEM.index(block)),)
     mixed, towers = _numbered("mixed", list(TOWERS).index(block)), TOWERS[block]
-    branch, place, fork = re.fullmatch(r"(branch_pool|branch[^_]+)(?:_(\d)([ab]?))?", layer).groups()
+    branch, place, fork = re.fullmatch(
+        r"(branch_pool|branch[^_]+)(?:_(\d)([ab]?))?", layer
+    ).groups()
     if branch not in towers:
         return mixed, "conv"
     tower = _numbered("tower", towers.index(branch))
@@ -180,13 +190,24 @@ def _read_pytorch(path: Path) -> Arrays:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
         return from_pytorch({name: tensor.numpy() for name, tensor in state.items()})
-    except (OSError, RuntimeError, EOFError, AttributeError, ValueError, pickle.UnpicklingError) as error:
-        raise ConfigError(f"source: {path} is no state dict of PyTorch; accepted: {PYTORCH_URL}.") from error
+    except (
+        OSError,
+        RuntimeError,
+        EOFError,
+        AttributeError,
+        ValueError,
+        pickle.UnpicklingError,
+    ) as error:
+        raise ConfigError(
+            f"source: {path} is no state dict of PyTorch; accepted: {PYTORCH_URL}."
+        ) from error
 
 
 def _read_graph(path: Path) -> Arrays:
     from google.protobuf.message import DecodeError
-    from tensorboardX.proto.graph_pb2 import GraphDef  # TensorFlow's own definition, without TensorFlow
+    from tensorboardX.proto.graph_pb2 import (
+        GraphDef,
+    )  # TensorFlow's own definition, without TensorFlow
     from tensorboardX.proto.types_pb2 import DT_FLOAT
 
     graph = GraphDef()
@@ -195,11 +216,15 @@ def _read_graph(path: Path) -> Arrays:
     except DecodeError as error:
         raise ConfigError(f"source: {path} is no graph of TensorFlow ({error}).") from error
     tensors = {node.name: node.attr["value"].tensor for node in graph.node if node.op == "Const"}
-    return from_graph({name: _array(tensor) for name, tensor in tensors.items() if tensor.dtype == DT_FLOAT})
+    return from_graph(
+        {name: _array(tensor) for name, tensor in tensors.items() if tensor.dtype == DT_FLOAT}
+    )
 
 
 def _array(tensor) -> np.ndarray:
-    """The array of a float TensorProto: its bytes, or its values, of which the last stands for all that follow."""
+    """The array of a float TensorProto: its bytes, or its values, of which the last stands for all
+    that follow.
+    """
     shape = [dim.size for dim in tensor.tensor_shape.dim]
     if tensor.tensor_content:
         return np.frombuffer(tensor.tensor_content, "<f4").reshape(shape)

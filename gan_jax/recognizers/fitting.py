@@ -1,4 +1,6 @@
-"""Train a recognizer on arrays and count what it recognizes: what the library of recognizers and the studies share."""
+"""Train a recognizer on arrays and count what it recognizes: what the library of recognizers and
+the studies share.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,8 @@ from gan_jax.recognizers.recognizer import Recognizer
 from gan_jax.recognizers.training import Classifier, ClassifierState, init_state, train_steps
 
 CHUNK_SECONDS = 0.5
-"""About how long one call of the compiled loop takes, so that progress is seen and Ctrl-C is heard."""
+"""About how long one call of the compiled loop takes, so that progress is seen and Ctrl-C is heard.
+"""
 CHECKPOINT_SECONDS = 60.0
 """Between two checkpoints."""
 
@@ -40,10 +43,12 @@ def fit(
 
     Args:
       config: how it is made; its seed determines everything random.
-      images, labels: ``[n, h, w, c]`` uint8, ``[n]`` integers in [0, num_classes); ``n`` may be less than a batch.
+      images, labels: ``[n, h, w, c]`` uint8, ``[n]`` integers in [0, num_classes); ``n`` may be
+        less than a batch.
       num_classes: of the labels.
       told: called with the number of steps made since the last call and the means of their metrics.
-      checkpoints: a folder for checkpoints, from which an interrupted training goes on, and that is removed in the end.
+      checkpoints: a folder for checkpoints, from which an interrupted training goes on, and that is
+        removed in the end.
 
     Returns:
       The recognizer; its ``about`` tells ``resumed_from``, the step that this call began at.
@@ -66,17 +71,25 @@ def fit(
         # The first call compiles, too, so its pace says little.
         pace = (time.perf_counter() - began) / n
         step, n = step + n, 2 if step == 0 else max(1, int(CHUNK_SECONDS / pace))
-        if checkpoints is not None and time.monotonic() > saved + CHECKPOINT_SECONDS and step < config.steps:
+        if (
+            checkpoints is not None
+            and time.monotonic() > saved + CHECKPOINT_SECONDS
+            and step < config.steps
+        ):
             _save(checkpoints, step, state)
             saved = time.monotonic()
-    variables = state.average if config.average else {"params": state.network.params, **state.network.stats}
+    variables = (
+        state.average if config.average else {"params": state.network.params, **state.network.stats}
+    )
     if checkpoints is not None:
         shutil.rmtree(checkpoints, ignore_errors=True)
     return Recognizer(made.network, jax.device_get(variables), "", about)
 
 
 def accuracy(recognizer: Recognizer, images: np.ndarray, labels: np.ndarray) -> float:
-    """Share of images ``[n, h, w, c]``, uint8 or float32 in [-1, 1], whose most probable class is their label ``[n]``."""
+    """Share of images ``[n, h, w, c]``, uint8 or float32 in [-1, 1], whose most probable class is
+    their label ``[n]``.
+    """
     _, logits = recognizer.features(images)
     return float((logits.argmax(1) == labels).mean())
 

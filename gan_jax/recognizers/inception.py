@@ -1,8 +1,10 @@
-"""The Inception network of the Frechet Inception distance: the graph of 2015-12-05, as TensorFlow 1 ran it.
+"""The Inception network of the Frechet Inception distance: the graph of 2015-12-05, as TensorFlow 1
+ran it.
 
-Szegedy et al. 2016 (Inception v3) as published in ``inception-2015-12-05.tgz``, which Heusel et al. 2017 and Salimans et
-al. 2016 score images with. It is not the Inception v3 of the model zoos: bytes are resized as TensorFlow 1 did, average
-pooling leaves padding out of its mean, the last block pools by the maximum, and there are 1008 classes.
+Szegedy et al. 2016 (Inception v3) as published in ``inception-2015-12-05.tgz``, which Heusel et al.
+2017 and Salimans et al. 2016 score images with. It is not the Inception v3 of the model zoos: bytes
+are resized as TensorFlow 1 did, average pooling leaves padding out of its mean, the last block
+pools by the maximum, and there are 1008 classes.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.lax import Precision
 
-from gan_jax.config import ConfigError
+from gan_jax.errors import ConfigError
 from gan_jax.metrics.streaming import stream
 from gan_jax.pictures import to_uint8
 from gan_jax.types import Array, PyTree
@@ -29,7 +31,9 @@ CLASSES = 1008
 
 
 class ConvBlock(nn.Module):
-    """Convolution, batch normalization with stored statistics, ReLU; products in full float32 on every device."""
+    """Convolution, batch normalization with stored statistics, ReLU; products in full float32 on
+    every device.
+    """
 
     features: int
     kernel: tuple[int, int] = (1, 1)
@@ -40,7 +44,13 @@ class ConvBlock(nn.Module):
     def __call__(self, x: Array) -> Array:
         strides = (self.stride, self.stride)
         conv = nn.Conv(
-            self.features, self.kernel, strides, self.padding, use_bias=False, precision=Precision.HIGHEST, name="conv"
+            self.features,
+            self.kernel,
+            strides,
+            self.padding,
+            use_bias=False,
+            precision=Precision.HIGHEST,
+            name="conv",
         )
         return nn.relu(nn.BatchNorm(use_running_average=True, epsilon=1e-3, name="bn")(conv(x)))
 
@@ -87,7 +97,9 @@ class InceptionB(nn.Module):
 
 
 class InceptionC(nn.Module):
-    """Call: ``x [b, 17, 17, 768] -> [b, 17, 17, 768]``; ``width``: channels within the branches of 7x1 and 1x7."""
+    """Call: ``x [b, 17, 17, 768] -> [b, 17, 17, 768]``; ``width``: channels within the branches of
+    7x1 and 1x7.
+    """
 
     width: int
 
@@ -122,7 +134,9 @@ class InceptionD(nn.Module):
 
 
 class InceptionE(nn.Module):
-    """Call: ``x [b, 8, 8, c] -> [b, 8, 8, 2048]``; ``pool_max``: pools by the maximum, as the last block does."""
+    """Call: ``x [b, 8, 8, c] -> [b, 8, 8, 2048]``; ``pool_max``: pools by the maximum, as the last
+    block does.
+    """
 
     pool_max: bool
 
@@ -130,21 +144,28 @@ class InceptionE(nn.Module):
     def __call__(self, x: Array) -> Array:
         one = ConvBlock(320, name="branch1x1")(x)
         three = ConvBlock(384, name="branch3x3_1")(x)
-        wide, high = ConvBlock(384, (1, 3), name="branch3x3_2a"), ConvBlock(384, (3, 1), name="branch3x3_2b")
+        wide, high = (
+            ConvBlock(384, (1, 3), name="branch3x3_2a"),
+            ConvBlock(384, (3, 1), name="branch3x3_2b"),
+        )
         three = jnp.concatenate([wide(three), high(three)], -1)
         double = ConvBlock(448, name="branch3x3dbl_1")(x)
         double = ConvBlock(384, (3, 3), name="branch3x3dbl_2")(double)
-        wide, high = ConvBlock(384, (1, 3), name="branch3x3dbl_3a"), ConvBlock(384, (3, 1), name="branch3x3dbl_3b")
+        wide, high = (
+            ConvBlock(384, (1, 3), name="branch3x3dbl_3a"),
+            ConvBlock(384, (3, 1), name="branch3x3dbl_3b"),
+        )
         double = jnp.concatenate([wide(double), high(double)], -1)
         pool = ConvBlock(192, name="branch_pool")(_maximum(x) if self.pool_max else _average(x))
         return jnp.concatenate([one, three, double, pool], -1)
 
 
 class InceptionV3(nn.Module):
-    """The whole network; its parts are named as in the PyTorch layer lists of torchvision, pytorch-fid, torch-fidelity.
+    """The whole network; its parts are named as in the PyTorch layer lists of torchvision,
+    pytorch-fid, torch-fidelity.
 
-    Call: ``x [b, 299, 299, 3]`` float32 in [-1, 1) ``-> (features [b, 2048], logits [b, 1008])`` float32; the features are
-    the mean over positions before the final layer ("pool_3").
+    Call: ``x [b, 299, 299, 3]`` float32 in [-1, 1) ``-> (features [b, 2048], logits [b, 1008])``
+    float32; the features are the mean over positions before the final layer ("pool_3").
     """
 
     @nn.compact
@@ -157,7 +178,12 @@ class InceptionV3(nn.Module):
         for name, width in (("Mixed_5b", 32), ("Mixed_5c", 64), ("Mixed_5d", 64)):
             x = InceptionA(width, name=name)(x)
         x = InceptionB(name="Mixed_6a")(x)
-        for name, width in (("Mixed_6b", 128), ("Mixed_6c", 160), ("Mixed_6d", 160), ("Mixed_6e", 192)):
+        for name, width in (
+            ("Mixed_6b", 128),
+            ("Mixed_6c", 160),
+            ("Mixed_6d", 160),
+            ("Mixed_6e", 192),
+        ):
             x = InceptionC(width, name=name)(x)
         x = InceptionD(name="Mixed_7a")(x)
         x = InceptionE(pool_max=False, name="Mixed_7b")(x)
@@ -167,10 +193,11 @@ class InceptionV3(nn.Module):
 
 
 def resize_as_tf1(images: Array, side: int = SIDE) -> Array:
-    """Bilinear resizing as ``tf.image.resize_bilinear(align_corners=False)`` of TensorFlow 1 did it.
+    """Bilinear resizing as ``tf.image.resize_bilinear(align_corners=False)`` of TensorFlow 1 did
+    it.
 
-    Output pixel ``i`` lies at ``i * n / side`` of the ``n`` input pixels, so the corners of both grids coincide and not
-    their extents; nothing is averaged when an image shrinks.
+    Output pixel ``i`` lies at ``i * n / side`` of the ``n`` input pixels, so the corners of both
+    grids coincide and not their extents; nothing is averaged when an image shrinks.
 
     Args:
       images: ``[b, h, w, c]`` of any type, of any value range.
@@ -191,7 +218,8 @@ def resize_as_tf1(images: Array, side: int = SIDE) -> Array:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Inception:
-    """Inception as a `FeatureNetwork`: made by `gan_jax.recognizers.inception_weights.load_inception`.
+    """Inception as a `FeatureNetwork`: made by
+    `gan_jax.recognizers.inception_weights.load_inception`.
 
     Attributes:
       variables: of `InceptionV3`.
@@ -206,14 +234,16 @@ class Inception:
     def features(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Features ``[n, 2048]`` and logits ``[n, 1008]``, as in `FeatureNetwork`.
 
-        Floats are rounded to the 256 levels of the files that the published scores were computed from; one channel is seen
-        as three equal ones.
+        Floats are rounded to the 256 levels of the files that the published scores were computed
+        from; one channel is seen as three equal ones.
 
         Raises:
           ConfigError: for images of other than 1 or 3 channels.
         """
         if images.shape[-1] not in (1, 3):
-            raise ConfigError(f"images: Inception takes 1 or 3 channels, and these have {images.shape[-1]}.")
+            raise ConfigError(
+                f"images: Inception takes 1 or 3 channels, and these have {images.shape[-1]}."
+            )
         return stream(self._see, images, block=self.block)
 
     def _see(self, images: np.ndarray) -> tuple[Array, Array]:

@@ -1,4 +1,6 @@
-"""Trained recognizers and the features of real images, made once and kept in the user's cache folder."""
+"""Trained recognizers and the features of real images, made once and kept in the user's cache
+folder.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +20,10 @@ import flax.traverse_util
 import numpy as np
 from tqdm import tqdm
 
-from gan_jax.config import ConfigError
 from gan_jax.data import Dataset, describe, load
 from gan_jax.data.cache import cache_folder
+from gan_jax.data.splits import train_and_test
+from gan_jax.errors import ConfigError
 from gan_jax.metrics import Gaussian, Sample, gaussian_of
 from gan_jax.recognizers import fitting
 from gan_jax.recognizers.recipes import SMALL_CNN, RecognizerConfig, classifier
@@ -38,27 +41,35 @@ TRAINING_CODE = (
 """What decides the weights that a recipe leads to."""
 REFERENCE_CODE = (
     "recognizers/recognizer.py",
-    "feature_networks.py",
+    "recognizers/feature_networks.py",
     "metrics/streaming.py",
     "metrics/moments.py",
     "metrics/frechet.py",
 )
-"""What turns a network's numbers into those that are kept of real images; the network's own code is in its key."""
+"""What turns a network's numbers into those that are kept of real images; the network's own code is
+in its key.
+"""
 
 
 def recognizer(
-    dataset: str, size: int | None = None, config: RecognizerConfig = SMALL_CNN, test_on: str | None = None
+    dataset: str,
+    size: int | None = None,
+    config: RecognizerConfig = SMALL_CNN,
+    test_on: str | None = None,
 ) -> Recognizer:
-    """The recognizer of a labelled data set: from the cache, or trained on its training split and tested on the rest.
+    """The recognizer of a labelled data set: from the cache, or trained on its training split and
+    tested on the rest.
 
     Args:
       dataset, size: as for `gan_jax.data.load`.
       config: how it is made. Another config, data set, size or code makes another recognizer.
-      test_on: learn from the whole training split, and be tested on that of another data set: the classification accuracy score of
-        Ravuri & Vinyals 2019, where ``dataset`` was generated and ``test_on`` is real.
+      test_on: learn from the whole training split, and be tested on that of another data set: the
+        classification accuracy score of Ravuri & Vinyals 2019, where ``dataset`` was generated and
+        ``test_on`` is real.
 
     Raises:
-      ConfigError: for a data set without labels, two sets that do not fit together, or an unknown architecture.
+      ConfigError: for a data set without labels, two sets that do not fit together, or an unknown
+        architecture.
     """
     about = describe(dataset)
     if not about.num_classes:
@@ -66,7 +77,9 @@ def recognizer(
             f"dataset: {dataset} has no labels, so no recognizer can learn from it; accepted: labelled ones."
         )
     if len(about.shape) != 3:
-        raise ConfigError(f"dataset: {dataset} holds vectors, which no recognizer looks at; accepted: sets of images.")
+        raise ConfigError(
+            f"dataset: {dataset} holds vectors, which no recognizer looks at; accepted: sets of images."
+        )
     network = classifier(config, about.num_classes).network
     data = _data(dataset, size, test_on)
     key = _key(data, dataset, size, config)
@@ -90,7 +103,9 @@ def _data(dataset: str, size: int | None, test_on: str | None) -> dict[str, Data
     learn, test = train_and_test(splits)
     if test_on is None:
         return {split: load(dataset, split, size) for split in (learn, test)}
-    _, test = train_and_test(describe(test_on).splits or load(test_on, "train", size).description.splits)
+    _, test = train_and_test(
+        describe(test_on).splits or load(test_on, "train", size).description.splits
+    )
     data = {"train": load(dataset, "train", size), test: load(test_on, test, size)}
     shapes = [(*part.examples.shape[1:], part.description.num_classes) for part in data.values()]
     if shapes[0] != shapes[1]:
@@ -107,25 +122,14 @@ def _data(dataset: str, size: int | None, test_on: str | None) -> dict[str, Data
     return data
 
 
-def train_and_test(splits: dict[str, int]) -> tuple[str, str]:
-    """The splits to learn from and to test on: the data set's own, or the first nine tenths and the last one.
+def real_sample(
+    network: FeatureNetwork, dataset: str, split: str, size: int | None = None
+) -> Sample:
+    """What a feature network sees in a split of real images, with the Gaussian of the features,
+    computed once and cached.
 
-    Raises:
-      ConfigError: for a data set without a split named train.
-    """
-    if "train" not in splits:
-        raise ConfigError(f"split: the data set has {', '.join(splits)}; one named train is needed.")
-    for name in ("test", "validation"):
-        if name in splits:
-            return "train", name
-    return "train[:90%]", "train[90%:]"
-
-
-def real_sample(network: FeatureNetwork, dataset: str, split: str, size: int | None = None) -> Sample:
-    """What a feature network sees in a split of real images, with the Gaussian of the features, computed once and cached.
-
-    The file is known by its content: data set, version, split, size, the images and their number, network, and code. One that is
-    damaged is made again, with a sentence on stderr.
+    The file is known by its content: data set, version, split, size, the images and their number,
+    network, and code. One that is damaged is made again, with a sentence on stderr.
 
     Raises:
       ConfigError: as `gan_jax.data.load`, or if the cache cannot be written.
@@ -133,7 +137,16 @@ def real_sample(network: FeatureNetwork, dataset: str, split: str, size: int | N
     data = load(dataset, split, size)
     about = data.description
     code = _digests(REFERENCE_CODE)
-    content = [about.name, about.version, split, size, len(data.labels), _content(data), network.key, code]
+    content = [
+        about.name,
+        about.version,
+        split,
+        size,
+        len(data.labels),
+        _content(data),
+        network.key,
+        code,
+    ]
     path = _folder(network.key) / f"features-{_digest(*content)}.npz"
     arrays = _read(path)
     if arrays is None:
@@ -161,18 +174,26 @@ def _trained(data: dict[str, Dataset], config: RecognizerConfig, key: str) -> di
             )
     (train_split, train_data), (test_split, test_data) = data.items()
     about, n = train_data.description, len(train_data.labels)
-    print(f"Training a recognizer on {about.name}, {train_split} ({n:,} images), once.", file=sys.stderr, flush=True)
+    print(
+        f"Training a recognizer on {about.name}, {train_split} ({n:,} images), once.",
+        file=sys.stderr,
+        flush=True,
+    )
     start = time.perf_counter()
     title = f"recognizer of {about.name}"
     with tqdm(total=config.steps, desc=title, unit=" steps", leave=False, disable=None) as bar:
 
         def told(steps: int, metrics: dict[str, float]) -> None:
-            bar.set_postfix({name: f"{value:.3f}" for name, value in metrics.items()}, refresh=False)
+            bar.set_postfix(
+                {name: f"{value:.3f}" for name, value in metrics.items()}, refresh=False
+            )
             bar.update(steps)
 
         images = np.asarray(train_data.examples)
         checkpoints = _folder(key) / "checkpoints"
-        new = fitting.fit(config, images, train_data.labels, about.num_classes, told=told, checkpoints=checkpoints)
+        new = fitting.fit(
+            config, images, train_data.labels, about.num_classes, told=told, checkpoints=checkpoints
+        )
     provenance = {
         **dataclasses.asdict(config),
         "dataset": about.name,
@@ -187,7 +208,10 @@ def _trained(data: dict[str, Dataset], config: RecognizerConfig, key: str) -> di
         "training_seconds": round(time.perf_counter() - start, 1),
         "key": key,
     }
-    return {**flax.traverse_util.flatten_dict(new.variables, sep="/"), "about": np.array(json.dumps(provenance))}
+    return {
+        **flax.traverse_util.flatten_dict(new.variables, sep="/"),
+        "about": np.array(json.dumps(provenance)),
+    }
 
 
 def _key(data: dict[str, Dataset], dataset: str, size: int | None, config: RecognizerConfig) -> str:
@@ -197,7 +221,9 @@ def _key(data: dict[str, Dataset], dataset: str, size: int | None, config: Recog
 
 
 def _content(data: Dataset) -> str:
-    """Digest of all labels and of some thousand images: a set of another content has another, whatever its name."""
+    """Digest of all labels and of some thousand images: a set of another content has another,
+    whatever its name.
+    """
     digest = hashlib.sha256(repr(data.examples.shape).encode() + data.labels.tobytes())
     digest.update(data.examples[:: len(data.labels) // 1000 + 1].tobytes())
     return digest.hexdigest()
@@ -235,4 +261,6 @@ def _write(path: Path, arrays: dict[str, np.ndarray]) -> None:
         if temporary is not None:
             with contextlib.suppress(OSError):
                 os.unlink(temporary.name)
-        raise ConfigError(f"GAN_JAX_CACHE: the cache {cache_folder()} cannot be written ({error}).") from error
+        raise ConfigError(
+            f"GAN_JAX_CACHE: the cache {cache_folder()} cannot be written ({error})."
+        ) from error

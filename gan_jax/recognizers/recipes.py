@@ -9,7 +9,7 @@ from collections.abc import Callable
 import flax.linen as nn
 import optax
 
-from gan_jax.config import ConfigError, one_of
+from gan_jax.errors import ConfigError, one_of
 from gan_jax.recognizers.cnn import Cnn
 from gan_jax.recognizers.resnet import ResNet
 from gan_jax.recognizers.training import Augmentation, Classifier
@@ -19,15 +19,21 @@ RECOGNIZERS: dict[str, Callable[..., nn.Module]] = {
     "resnet": ResNet,
     "resnet_half": functools.partial(ResNet, blocks=1, half=True),
 }
-"""Architectures: ``(num_classes, features=..., width=...)`` gives a module ``(x, *, train) -> (features, logits)``."""
+"""Architectures: ``(num_classes, features=..., width=...)`` gives a module ``(x, *, train) ->
+(features, logits)``.
+"""
 
 
 @dataclasses.dataclass(frozen=True)
 class RecognizerConfig:
-    """How a recognizer is made: a network of `RECOGNIZERS`, trained by AdamW (Loshchilov & Hutter 2019), the rate decaying as a cosine."""
+    """How a recognizer is made: a network of `RECOGNIZERS`, trained by AdamW (Loshchilov & Hutter
+    2019), the rate decaying as a cosine.
+    """
 
     network: str = "cnn"
-    """Architecture: cnn, resnet (He et al. 2016), or resnet_half, a small one that begins at half the side."""
+    """Architecture: cnn, resnet (He et al. 2016), or resnet_half, a small one that begins at half
+    the side.
+    """
     width: int | None = None
     """Channels of the first stage; None takes the architecture's own."""
     features: int = 64
@@ -65,16 +71,25 @@ CLASSIC: dict[str, Augmentation] = {
 }
 """Random changes that leave the class of a data set's images what it is."""
 
-# Measured, `uv run python -m gan_jax.recognizers mnist`: 99.46 % of the test images; fashion_mnist: 92.84 %; cifar10 was not trained yet.
+# Measured, `uv run python -m gan_jax.recognizers mnist`: 99.46 % of the test images; fashion_mnist:
+# 92.84 %; cifar10 was not trained yet.
 RECIPES: dict[str, RecognizerConfig] = {
     "mnist": RecognizerConfig(
         steps=4_000, smoothing=0.05, augmentation=Augmentation(shift=1, rotation=10.0, scale=0.1)
     ),
     "fashion_mnist": RecognizerConfig(
-        width=32, dropout=0.3, steps=6_000, smoothing=0.1, augmentation=Augmentation(shift=1, flip=True)
+        width=32,
+        dropout=0.3,
+        steps=6_000,
+        smoothing=0.1,
+        augmentation=Augmentation(shift=1, flip=True),
     ),
     "cifar10": RecognizerConfig(
-        "resnet", steps=20_000, weight_decay=0.05, smoothing=0.1, augmentation=Augmentation(shift=4, flip=True)
+        "resnet",
+        steps=20_000,
+        weight_decay=0.05,
+        smoothing=0.1,
+        augmentation=Augmentation(shift=4, flip=True),
     ),
 }
 
@@ -90,7 +105,8 @@ def recipe(dataset: str) -> RecognizerConfig:
 
 
 def classifier(config: RecognizerConfig, num_classes: int) -> Classifier:
-    """The network of a recipe with what it takes to train it; recipes that differ in the seed alone share one compilation.
+    """The network of a recipe with what it takes to train it; recipes that differ in the seed alone
+    share one compilation.
 
     Raises:
       ConfigError: for an unknown architecture or a number out of range.
@@ -127,7 +143,9 @@ def _check(config: RecognizerConfig) -> None:
     if config.dropout is not None:
         _within("recognizer.dropout", config.dropout, 0, 0.99)
     if not 0 <= config.seed < 2**32:
-        raise ConfigError(f"recognizer.seed: {config.seed} is not a number of 32 bits; accepted: 0 to {2**32 - 1}.")
+        raise ConfigError(
+            f"recognizer.seed: {config.seed} is not a number of 32 bits; accepted: 0 to {2**32 - 1}."
+        )
 
 
 def _within(field: str, value: float, low: float, high: float) -> None:

@@ -11,7 +11,7 @@ import jax
 import numpy as np
 
 from gan_jax.metrics.streaming import stream
-from gan_jax.train_step import to_float
+from gan_jax.modality import to_float
 from gan_jax.types import Array, PyTree
 
 BLOCK = 250
@@ -21,14 +21,16 @@ PIXEL_SIDE = 8
 class FeatureNetwork(Protocol):
     """Anything that turns images into features.
 
-    ``key`` names its content: equal keys give equal features. ``about`` is its provenance, for JSON.
+    ``key`` names its content: equal keys give equal features. ``about`` is its provenance, for
+    JSON.
     """
 
     key: str
     about: dict[str, Any]
 
     def features(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-        """Features ``[n, f]`` and logits ``[n, k]`` (None without classes), float32, of ``[n, h, w, c]`` images.
+        """Features ``[n, f]`` and logits ``[n, k]`` (None without classes), float32, of ``[n, h, w,
+        c]`` images.
 
         Images are uint8, or float32 in [-1, 1]; memory-mapped ones are read in blocks.
         """
@@ -45,12 +47,16 @@ class Recognizer:
 
     def features(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """As in `FeatureNetwork`."""
-        return stream(functools.partial(_recognize, self.network, self.variables), images, block=BLOCK)
+        return stream(
+            functools.partial(_recognize, self.network, self.variables), images, block=BLOCK
+        )
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Pixels:
-    """The image itself, averaged down to 8x8: for data sets without labels, from which no recognizer can learn."""
+    """The image itself, averaged down to 8x8: for data sets without labels, from which no
+    recognizer can learn.
+    """
 
     key: str = f"pixels-{PIXEL_SIDE}"
 

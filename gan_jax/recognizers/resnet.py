@@ -1,4 +1,6 @@
-"""A residual network for images of 16 to 64 pixels (He et al. 2016, "Deep residual learning", section 4.2)."""
+"""A residual network for images of 16 to 64 pixels (He et al. 2016, "Deep residual learning",
+section 4.2).
+"""
 
 from __future__ import annotations
 
@@ -11,20 +13,25 @@ _init = nn.initializers.he_normal()
 
 
 class ResNet(nn.Module):
-    """3x3 stages of residual blocks, halving the side and doubling the channels down to 8 pixels or fewer; their mean; a hidden layer.
+    """3x3 stages of residual blocks, halving the side and doubling the channels down to 8 pixels or
+    fewer; their mean; a hidden layer.
 
-    With ``stem`` "full", ``width`` 16 and 3, 5, ... blocks this is the paper's network of 20, 32, ... layers for CIFAR, but for the
-    hidden layer. Halving is a 3x3 convolution and a mean over windows of two, which is one convolution (`ConvPool`).
+    With ``stem`` "full", ``width`` 16 and 3, 5, ... blocks this is the paper's network of 20, 32,
+    ... layers for CIFAR, but for the hidden layer. Halving is a 3x3 convolution and a mean over
+    windows of two, which is one convolution (`ConvPool`).
 
-    Call: ``x [b, h, w, c]`` float32 in [-1, 1] ``-> (features [b, features], logits [b, num_classes])`` float32; the
-    features are the hidden layer after its ReLU. In training mode it changes the statistics "batch_stats".
+    Call: ``x [b, h, w, c]`` float32 in [-1, 1] ``-> (features [b, features], logits [b,
+    num_classes])`` float32; the features are the hidden layer after its ReLU. In training mode it
+    changes the statistics "batch_stats".
 
     Attributes:
       width: channels of the first stage.
       features: units of the hidden layer.
       blocks: residual blocks a stage.
-      half: the first convolution halves the side already; a quarter of the time, for images of few details.
-      dropout: share of activations dropped before the hidden layer; above 0 it needs the random stream "dropout".
+      half: the first convolution halves the side already; a quarter of the time, for images of few
+        details.
+      dropout: share of activations dropped before the hidden layer; above 0 it needs the random
+        stream "dropout".
     """
 
     num_classes: int
@@ -51,7 +58,9 @@ class ResNet(nn.Module):
         return features, nn.Dense(self.num_classes)(features)
 
     def _block(self, x: Array, width: int, down: bool, train: bool) -> Array:
-        """Two convolutions beside a skip, which where the side halves is a mean over windows of two and a 1x1 convolution."""
+        """Two convolutions beside a skip, which where the side halves is a mean over windows of two
+        and a 1x1 convolution.
+        """
         h = nn.relu(self._normed(self._conv(width, down)(x), train))
         h = self._normed(self._conv(width, False)(h), train)
         if down:

@@ -1,4 +1,6 @@
-"""Training of a recognizer: a pure step over the same batches, in the same compiled loop, as the GAN's."""
+"""Training of a recognizer: a pure step over the same batches, in the same compiled loop, as the
+GAN's.
+"""
 
 from __future__ import annotations
 
@@ -12,17 +14,21 @@ import jax.numpy as jnp
 import optax
 
 from gan_jax.data import Resident, batch_at
+from gan_jax.modality import to_float
 from gan_jax.recognizers.augment import mirrored, noisy, shifted, warped
-from gan_jax.train_step import to_float
 from gan_jax.types import Array, Batch, Metrics, Player, PyTree
 
 AVERAGED = 0.1
-"""The moving average's half-life is this share of the steps made, so that it forgets the beginning whatever the length."""
+"""The moving average's half-life is this share of the steps made, so that it forgets the beginning
+whatever the length.
+"""
 
 
 @dataclasses.dataclass(frozen=True)
 class Augmentation:
-    """How much training images are changed at random; see `gan_jax.recognizers.augment`. The default changes nothing."""
+    """How much training images are changed at random; see `gan_jax.recognizers.augment`. The
+    default changes nothing.
+    """
 
     shift: int = 0
     """Most pixels each way."""
@@ -44,8 +50,10 @@ class Classifier:
       network: module ``(x [b, h, w, c], *, train) -> (features [b, f], logits [b, k])``.
       optimizer: an optax transformation.
       augmentation: of the training images.
-      smoothing: share of each label that is spread over all classes (Szegedy et al. 2016, section 7).
-      mixup: parameter of the Beta distribution that two images and their labels are mixed by (Zhang et al. 2018, equation 1); 0: none.
+      smoothing: share of each label that is spread over all classes (Szegedy et al. 2016, section
+        7).
+      mixup: parameter of the Beta distribution that two images and their labels are mixed by (Zhang
+        et al. 2018, equation 1); 0: none.
     """
 
     network: nn.Module
@@ -57,7 +65,9 @@ class Classifier:
 
 @flax.struct.dataclass
 class ClassifierState:
-    """The step, the constant key of everything random, the network, and the moving average ``{"params": ..., **statistics}``."""
+    """The step, the constant key of everything random, the network, and the moving average
+    ``{"params": ..., **statistics}``.
+    """
 
     step: Array
     key: Array
@@ -76,7 +86,9 @@ def init_state(classifier: Classifier, key: Array, shape: tuple[int, int, int]) 
 
 
 @functools.partial(jax.jit, static_argnames="classifier", donate_argnames="state")
-def train_step(classifier: Classifier, state: ClassifierState, batch: Batch) -> tuple[ClassifierState, Metrics]:
+def train_step(
+    classifier: Classifier, state: ClassifierState, batch: Batch
+) -> tuple[ClassifierState, Metrics]:
     """One update by the cross-entropy of augmented images.
 
     Args:
@@ -94,10 +106,12 @@ def train_step(classifier: Classifier, state: ClassifierState, batch: Batch) -> 
 def train_steps(
     classifier: Classifier, state: ClassifierState, data: Resident, n: int
 ) -> tuple[ClassifierState, Metrics]:
-    """``n`` steps in one call of one compiled loop, whatever ``n``: step ``i`` takes batch ``i`` of the resident data.
+    """``n`` steps in one call of one compiled loop, whatever ``n``: step ``i`` takes batch ``i`` of
+    the resident data.
 
     Returns:
-      The state that ``n`` calls of `train_step` give, and the means of their metrics over the ``n`` steps.
+      The state that ``n`` calls of `train_step` give, and the means of their metrics over the ``n``
+      steps.
     """
 
     def step(_, carry):
@@ -112,8 +126,12 @@ def train_steps(
     return state, jax.tree.map(lambda total: total / n, sums)
 
 
-def _train_step(classifier: Classifier, state: ClassifierState, batch: Batch) -> tuple[ClassifierState, Metrics]:
-    augment_key, mix_key, dropout_key = jax.random.split(jax.random.fold_in(state.key, state.step), 3)
+def _train_step(
+    classifier: Classifier, state: ClassifierState, batch: Batch
+) -> tuple[ClassifierState, Metrics]:
+    augment_key, mix_key, dropout_key = jax.random.split(
+        jax.random.fold_in(state.key, state.step), 3
+    )
     x = augmented(classifier.augmentation, augment_key, to_float(batch.x))
 
     def objective(params: PyTree):
@@ -136,7 +154,9 @@ def _train_step(classifier: Classifier, state: ClassifierState, batch: Batch) ->
         return loss, (stats, {"loss": loss, "accuracy": (logits.argmax(-1) == batch.y).mean()})
 
     gradients, (stats, metrics) = jax.grad(objective, has_aux=True)(state.network.params)
-    updates, opt_state = classifier.optimizer.update(gradients, state.network.opt_state, state.network.params)
+    updates, opt_state = classifier.optimizer.update(
+        gradients, state.network.opt_state, state.network.params
+    )
     player = Player(optax.apply_updates(state.network.params, updates), stats, opt_state)
     keep = 0.5 ** (1 / (AVERAGED * (state.step + 1).astype(jnp.float32)))
     new = {"params": player.params, **stats}
@@ -154,7 +174,9 @@ def augmented(augmentation: Augmentation, key: Array, x: Array) -> Array:
 
 
 def _mixed(key: Array, x: Array, alpha: float) -> tuple[Array, Array]:
-    """Shares ``[b]`` from Beta(alpha, alpha), and every image mixed by its share with the one as far from the batch's other end."""
+    """Shares ``[b]`` from Beta(alpha, alpha), and every image mixed by its share with the one as
+    far from the batch's other end.
+    """
     share = jax.random.beta(key, alpha, alpha, (len(x),))
     s = share[:, None, None, None]
     return share, s * x + (1 - s) * x[::-1]

@@ -1,32 +1,36 @@
 """The report of a run: one page that needs no network, for a browser, a phone or a printer.
 
-``reading.py`` reads the files of a run folder, ``page.py`` makes the page of what was read: a pure function, which tells what is there and
-leaves out what is not. ``charts.py`` lays out curves as SVG; the markup itself lies in ``templates/``.
+``reading.py`` reads the files of a run folder, ``page.py`` makes the page of what was read: a pure
+function, which tells what is there and leaves out what is not. ``charts.py`` lays out curves as
+SVG; the markup itself lies in ``templates/``.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from gan_jax import run_folder
-from gan_jax.evaluation_files import write
+from gan_jax.files import write
 from gan_jax.report.page import page, population_page
 from gan_jax.report.reading import Members, Run, read
+from gan_jax.runs import folder as run_folder
 
 __all__ = ["Members", "Run", "page", "population_page", "read", "write_report"]
 
 
 def write_report(workdir: str | Path, suffix: str = "") -> Path:
-    """Writes ``eval/report.html`` of the newest step that was evaluated, of a population also that of each member in its folder.
+    """Writes ``eval/report.html`` of the newest step that was evaluated, of a population also that
+    of each member in its folder.
 
     Args:
-      suffix: of the `gan_jax.evaluate.Settings` of the evaluations; the page's name has it, too.
+      suffix: of the `gan_jax.evaluation.judge.Settings` of the evaluations; the page's name has it,
+        too.
 
     Returns:
       The page: the run's own.
 
     Raises:
-      ConfigError: if this is no run folder, nothing was evaluated yet, or the folder cannot be written.
+      ConfigError: if this is no run folder, nothing was evaluated yet, or the folder cannot be
+        written.
     """
     folder, name = Path(workdir) / run_folder.EVAL, f"report{suffix}.html"
     found = read(workdir, suffix)

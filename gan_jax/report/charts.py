@@ -1,4 +1,6 @@
-"""Curves as small SVG charts: where everything lies. The markup is in ``templates/parts.html``, so that its text is text."""
+"""Curves as small SVG charts: where everything lies. The markup is in ``templates/parts.html``, so
+that its text is text.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ DOTTED = 30
 
 @dataclasses.dataclass(frozen=True)
 class Series:
-    """A curve: ``x`` and ``y`` of its points, with the ends of their intervals; None where a number is missing."""
+    """A curve: ``x`` and ``y`` of its points, with the ends of their intervals; None where a number
+    is missing.
+    """
 
     name: str
     x: Sequence[float]
@@ -33,7 +37,9 @@ class Series:
 
 @dataclasses.dataclass(frozen=True)
 class Curve:
-    """A series laid out: SVG paths of the line and of the band around it, places of the marked points."""
+    """A series laid out: SVG paths of the line and of the band around it, places of the marked
+    points.
+    """
 
     name: str
     colour: int
@@ -46,7 +52,9 @@ class Curve:
 
 @dataclasses.dataclass(frozen=True)
 class Chart:
-    """A chart laid out: curves, ticks as ``(place, text)``, marks as ``(place, text)`` for events, and a summary in words."""
+    """A chart laid out: curves, ticks as ``(place, text)``, marks as ``(place, text)`` for events,
+    and a summary in words.
+    """
 
     title: str
     curves: list[Curve]
@@ -91,28 +99,41 @@ def chart(
     y_low, y_high = _ends([values for _, _, *rest in arrays for values in rest])
     y_ticks = _ticks(y_low, y_high)
     y_low, y_high = min(y_low, y_ticks[0]), max(y_high, y_ticks[-1])
-    across = lambda x: round(LEFT + (WIDTH - LEFT - RIGHT) * (float(x) - x_low) / (x_high - x_low), 1)
-    up = lambda y: round(HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * (float(y) - y_low) / (y_high - y_low), 1)
+    across = lambda x: round(
+        LEFT + (WIDTH - LEFT - RIGHT) * (float(x) - x_low) / (x_high - x_low), 1
+    )
+    up = lambda y: round(
+        HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * (float(y) - y_low) / (y_high - y_low), 1
+    )
     told = (lambda v: f"{100 * v:.3g} %") if share else _short
     names = list(enumerate(x_names)) if x_names is not None else None
     return Chart(
         title,
         [_curve(i, *each, across, up) for i, each in enumerate(arrays)],
-        [(across(x), text) for x, text in names or [(x, _short(x)) for x in _ticks(x_low, x_high, inside=True)]],
+        [
+            (across(x), text)
+            for x, text in names or [(x, _short(x)) for x in _ticks(x_low, x_high, inside=True)]
+        ],
         [(up(y), told(y)) for y in y_ticks],
         [(across(x), text) for x, text in marks if x_low <= x <= x_high],
-        f"{title}: " + "; ".join(f"{one.name} ends at {told(y[-1])}" for one, _, y, *_ in arrays) + ".",
+        f"{title}: "
+        + "; ".join(f"{one.name} ends at {told(y[-1])}" for one, _, y, *_ in arrays)
+        + ".",
     )
 
 
 def _arrays(one: Series) -> tuple[np.ndarray, ...]:
-    """x, y, low, high of the points that have a number, averaged where they are very many; low and high NaN where none are known."""
+    """x, y, low, high of the points that have a number, averaged where they are very many; low and
+    high NaN where none are known.
+    """
     n = len(one.x)
     rows = [one.x, one.y, one.low or [None] * n, one.high or [None] * n]
     table = np.array([[_number(value) for value in row] for row in rows], np.float64).reshape(4, n)
     table = table[:, np.isfinite(table[:2]).all(axis=0)]
     if table.shape[1] > MOST_POINTS:
-        table = np.stack([part.mean(axis=1) for part in np.array_split(table, MOST_POINTS, axis=1)], axis=1)
+        table = np.stack(
+            [part.mean(axis=1) for part in np.array_split(table, MOST_POINTS, axis=1)], axis=1
+        )
     return tuple(table)
 
 
@@ -158,7 +179,9 @@ def _curve(colour: int, one: Series, x, y, low, high, across, up) -> Curve:
         _path(points),
         _path(upper + lower[::-1]) + "Z" if len(lower) > 1 else "",
         points if few and not one.dashed else [],
-        [(a, b, c) for (a, b), (_, c) in zip(lower, upper, strict=True)] if few and not one.dashed else [],
+        [(a, b, c) for (a, b), (_, c) in zip(lower, upper, strict=True)]
+        if few and not one.dashed
+        else [],
     )
 
 

@@ -17,23 +17,34 @@ def score_charts(evaluations: list[dict]) -> list[Chart]:
     charts = []
     for name in dict.fromkeys(name for evaluation in evaluations for name in numbers(evaluation)):
         series = []
-        for whose, key, within in (("samples", "scores", "intervals"), ("real images", "real", "real_intervals")):
+        for whose, key, within in (
+            ("samples", "scores", "intervals"),
+            ("real images", "real", "real_intervals"),
+        ):
             values = [(e.get(key) or {}).get(name) for e in evaluations]
             ends = [(e.get(within) or {}).get(name) or (None, None) for e in evaluations]
             low, high = ([end[i] for end in ends] for i in (0, 1))
-            series.append(Series(whose, [e["step"] for e in evaluations], values, low, high, dashed=key == "real"))
+            series.append(
+                Series(
+                    whose, [e["step"] for e in evaluations], values, low, high, dashed=key == "real"
+                )
+            )
         charts.append(chart(score_title(name), series, share=name in SCORES and SCORES[name].share))
     return [each for each in charts if each is not None]
 
 
 def training_charts(lines: list[dict], marks: list[tuple[float, str]]) -> list[Chart]:
-    """Of a population, whose lines have ``failed``, curves are means with a band of one standard deviation."""
+    """Of a population, whose lines have ``failed``, curves are means with a band of one standard
+    deviation.
+    """
     told = [line for line in lines if "event" not in line]
     names = list(dict.fromkeys(name for line in told for name in line))
     spread = {f"{name}_std" for name in names} if "failed" in names else set()
     parts = [name for name in names if name[:2] in ("d/", "g/") and name not in spread]
     scores = [name for name in parts if name.startswith("d/score")]
-    accuracies = [name for name in names if name.startswith("diagnostics/d_accuracy") and name not in spread]
+    accuracies = [
+        name for name in names if name.startswith("diagnostics/d_accuracy") and name not in spread
+    ]
     losses = [name for name in parts if name.endswith("/loss")]
 
     def series(name: str) -> Series:
@@ -41,18 +52,26 @@ def training_charts(lines: list[dict], marks: list[tuple[float, str]]) -> list[C
         values = [line[name] for line in rows]
         around = [(v - s, v + s) if s is not None and v is not None else (None, None)
                   for v, s in zip(values, (line.get(f"{name}_std") if spread else None for line in rows), strict=True)]  # fmt: skip
-        return Series(_curve_name(name), [line["step"] for line in rows], values, *zip(*around, strict=True))
+        return Series(
+            _curve_name(name), [line["step"] for line in rows], values, *zip(*around, strict=True)
+        )
 
     groups = {
         "losses": (losses, False),
         "scores of D": (scores, False),
-        "penalties and other terms": ([name for name in parts if name not in (*losses, *scores)], False),
+        "penalties and other terms": (
+            [name for name in parts if name not in (*losses, *scores)],
+            False,
+        ),
         "examples that D is right on": (accuracies, True),
         "diversity (1: as the data)": ([n for n in names if n == "diagnostics/diversity"], False),
         "images per second": ([name for name in names if name == "images_per_second"], False),
         "members failed": ([name for name in names if name == "failed"], False),
     }
-    made = (chart(title, map(series, chosen), marks, share=share) for title, (chosen, share) in groups.items())
+    made = (
+        chart(title, map(series, chosen), marks, share=share)
+        for title, (chosen, share) in groups.items()
+    )
     return [each for each in made if each is not None]
 
 
@@ -98,7 +117,12 @@ def truncation(evaluation: dict) -> dict[str, Any] | None:
 
     names = ("frechet_distance", "precision", "recall")
     charts = [
-        chart("precision and recall", [series("precision"), series("recall")], x_names=bounds, share=True),
+        chart(
+            "precision and recall",
+            [series("precision"), series("recall")],
+            x_names=bounds,
+            share=True,
+        ),
         chart("Frechet distance", [series("frechet_distance")], x_names=bounds),
     ]
     return {

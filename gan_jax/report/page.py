@@ -1,4 +1,6 @@
-"""The page of a run, as a pure function of what was read. A string that is shown goes through the template, which escapes it."""
+"""The page of a run, as a pure function of what was read. A string that is shown goes through the
+template, which escapes it.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,10 @@ from gan_jax.report.scores import (
 
 PICTURES = {
     "samples": ("Samples", "{classes}"),
-    "interpolation": ("Interpolation", "In each row from one latent vector to another along an arc, all else equal."),
+    "interpolation": (
+        "Interpolation",
+        "In each row from one latent vector to another along an arc, all else equal.",
+    ),
     "neighbours": (
         "Nearest training images",
         "In each row a sample, then the training images nearest to it by features, then those nearest by pixels. A sample that equals its "
@@ -39,12 +44,23 @@ PICTURES = {
     ),
 }
 ENDS = {
-    "worst_by_discriminator": ("Worst by D", "The samples that the discriminator takes least for real"),
-    "best_by_discriminator": ("Best by D", "The samples that the discriminator takes most for real"),
-    "worst_by_recognizer": ("Worst by recognizer", "The samples that the recognizer is least sure of"),
+    "worst_by_discriminator": (
+        "Worst by D",
+        "The samples that the discriminator takes least for real",
+    ),
+    "best_by_discriminator": (
+        "Best by D",
+        "The samples that the discriminator takes most for real",
+    ),
+    "worst_by_recognizer": (
+        "Worst by recognizer",
+        "The samples that the recognizer is least sure of",
+    ),
     "best_by_recognizer": ("Best by recognizer", "The samples that the recognizer is most sure of"),
 }
-"""What a picture shows, by its name in the evaluation. One that is not here is shown under its name."""
+"""What a picture shows, by its name in the evaluation. One that is not here is shown under its
+name.
+"""
 
 
 def page(run: Run) -> str:
@@ -64,7 +80,9 @@ def page(run: Run) -> str:
         score_charts=score_charts(run.evaluations),
         training_charts=training_charts(run.lines, [(e["step"], e["what"]) for e in marks]),
         events=marks,
-        pictures=[_picture(name, run, PICTURES.get(name)) for name in run.pictures if name not in ENDS],
+        pictures=[
+            _picture(name, run, PICTURES.get(name)) for name in run.pictures if name not in ENDS
+        ],
         ends=[_picture(name, run, told) for name, told in ENDS.items() if name in run.pictures],
         truncation=truncation(newest),
         **_provenance(run.config, run.starts, newest),
@@ -78,8 +96,12 @@ def population_page(found: Members) -> str:
         number: {
             "step": run.evaluations[-1]["step"],
             "seed": run.config.get("seed"),
-            "scores": {name: shown(name, value) for name, value in numbers(run.evaluations[-1]).items()},
-            "picture": _picture("samples", run, PICTURES["samples"]) if "samples" in run.pictures else None,
+            "scores": {
+                name: shown(name, value) for name, value in numbers(run.evaluations[-1]).items()
+            },
+            "picture": _picture("samples", run, PICTURES["samples"])
+            if "samples" in run.pictures
+            else None,
         }
         for number, run in found.members.items()
     }
@@ -90,18 +112,22 @@ def population_page(found: Members) -> str:
         settings=[_setting(setting) for setting in newest.get("settings") or []],
         level=newest.get("level"),
         criterion=newest.get("criterion"),
-        columns=list(dict.fromkeys(name for member in members.values() for name in member["scores"])),
+        columns=list(
+            dict.fromkeys(name for member in members.values() for name in member["scores"])
+        ),
         score_title=score_title,
         members=members,
         missing=found.missing,
-        training_charts=training_charts(found.lines, [(e["step"], e["what"]) for e in events(found)]),
+        training_charts=training_charts(
+            found.lines, [(e["step"], e["what"]) for e in events(found)]
+        ),
         events=events(found),
         **_provenance(found.config, found.starts, newest),
     )
 
 
 def _setting(setting: dict) -> dict[str, Any]:
-    """A verdict of `gan_jax.evaluate_members`, as it is shown."""
+    """A verdict of `gan_jax.evaluation.members`, as it is shown."""
     share, *ends = (f"{100 * value:.1f} %" for value in setting["share"])
     scores = [
         (
@@ -130,7 +156,10 @@ def _facts(config: dict, lines: list, starts: list, newest: dict) -> list[tuple[
     about = newest.get("provenance") or {}
     version = f" {about['version']}" if about.get("version") else ""
     side = f", padded to {config['size']}" if config.get("size") else ""
-    seconds = next((line["seconds"] for line in reversed(lines) if "seconds" in line and "event" not in line), None)
+    seconds = next(
+        (line["seconds"] for line in reversed(lines) if "seconds" in line and "event" not in line),
+        None,
+    )
     facts = {
         "Data set": f"{config.get('dataset')}{version}, {config.get('split')}{side}",
         "Conditioning": config.get("conditioning"),
@@ -139,7 +168,9 @@ def _facts(config: dict, lines: list, starts: list, newest: dict) -> list[tuple[
         "Loss": str(config.get("loss", "")).replace("_", " "),
         "Penalties": _penalties(config.get("penalties")) or "none",
         "Penalties of G": _penalties(config.get("g_penalties")),
-        "Augmentations": ", ".join(f"{a['name']} {_text(a['strength'])}" for a in config.get("augmentations") or []),
+        "Augmentations": ", ".join(
+            f"{a['name']} {_text(a['strength'])}" for a in config.get("augmentations") or []
+        ),
         "Optimizers": _optimizers(config.get("g_optimizer"), config.get("d_optimizer")),
         "Step": f"{newest['step']:,} of {config.get('steps', 0):,}, {config.get('batch_size')} images each",
         "Training time": None if seconds is None else _duration(seconds) + _device(starts),
@@ -151,7 +182,11 @@ def _facts(config: dict, lines: list, starts: list, newest: dict) -> list[tuple[
 def _network(network: dict | None) -> str:
     if not network:
         return ""
-    rest = ", ".join(f"{key} {_text(value)}" for key, value in network.items() if key != "name" and value is not None)
+    rest = ", ".join(
+        f"{key} {_text(value)}"
+        for key, value in network.items()
+        if key != "name" and value is not None
+    )
     return f"{network.get('name')} ({rest})" if rest else str(network.get("name"))
 
 
@@ -159,31 +194,43 @@ def _penalties(penalties: list | None) -> str:
     told = []
     for penalty in penalties or []:
         every = f" every {penalty['every']} updates" if penalty.get("every", 1) != 1 else ""
-        numbers = "".join(f", {name} {_text(value)}" for name, value in penalty.get("numbers") or [])
+        numbers = "".join(
+            f", {name} {_text(value)}" for name, value in penalty.get("numbers") or []
+        )
         told.append(f"{penalty['name']}, weight {_text(penalty['weight'])}{every}{numbers}")
     return "; ".join(told)
 
 
 def _optimizers(g: dict | None, d: dict | None) -> str:
     told = [_network(each) for each in (g, d)]
-    return told[0] if told[0] == told[1] else "; ".join(f"{side}: {t}" for side, t in zip("GD", told, strict=True) if t)
+    return (
+        told[0]
+        if told[0] == told[1]
+        else "; ".join(f"{side}: {t}" for side, t in zip("GD", told, strict=True) if t)
+    )
 
 
 def _text(value: Any) -> str:
     """A config's value as the command line writes it."""
     if isinstance(value, dict) and "start" in value:
-        return "/".join(map(_text, (value.get("shape"), value["start"], value.get("end"), value.get("steps"))))
+        return "/".join(
+            map(_text, (value.get("shape"), value["start"], value.get("end"), value.get("steps")))
+        )
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _duration(seconds: float) -> str:
     minutes, seconds = divmod(round(seconds), 60)
-    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min {seconds} s"
+    return (
+        f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min {seconds} s"
+    )
 
 
 def _device(starts: list) -> str:
     devices = list(
-        dict.fromkeys(f"{start.get('devices')} x {start['device']}" for start in starts if "device" in start)
+        dict.fromkeys(
+            f"{start.get('devices')} x {start['device']}" for start in starts if "device" in start
+        )
     )
     return f" on {', '.join(devices)}" if devices else ""
 
@@ -207,7 +254,10 @@ def _picture(name: str, run: Run, told: tuple[str, str] | None) -> dict[str, str
 
 def _rows_of(evaluation: dict, config: dict) -> str:
     labelled = config.get("conditioning", "none") != "none"
-    classes = next((list(v) for v in (evaluation.get("scores") or {}).values() if isinstance(v, dict) and v), None)
+    classes = next(
+        (list(v) for v in (evaluation.get("scores") or {}).values() if isinstance(v, dict) and v),
+        None,
+    )
     if labelled and classes and len(classes) <= PLAIN:
         return f"A row a class: {', '.join(classes)}."
     return "A row a class." if labelled else "As they come, none chosen."
@@ -222,8 +272,12 @@ def _finite(value: Any) -> str:
 
 def _provenance(config: dict, starts: list, evaluation: dict) -> dict[str, Any]:
     about = evaluation.get("provenance") or {}
-    commands = [("Training", start.get("command")) for start in starts] + [("Evaluation", about.get("command"))]
-    told = [(what, "uv run " + shlex.join(map(str, command))) for what, command in commands if command]
+    commands = [("Training", start.get("command")) for start in starts] + [
+        ("Evaluation", about.get("command"))
+    ]
+    told = [
+        (what, "uv run " + shlex.join(map(str, command))) for what, command in commands if command
+    ]
     return {
         "commands": list(dict.fromkeys(told)),
         "provenance": list(_flat(about)),
@@ -254,6 +308,8 @@ def _flat(values: dict[str, Any], before: str = "") -> Iterable[tuple[str, str]]
 def _template(name: str) -> jinja2.Template:
     folder = importlib.resources.files("gan_jax.report") / "templates"
     names = ("page.html", "population.html", "parts.html", "style.css")
-    loader = jinja2.DictLoader({name: (folder / name).read_text(encoding="utf-8") for name in names})
+    loader = jinja2.DictLoader(
+        {name: (folder / name).read_text(encoding="utf-8") for name in names}
+    )
     options = {"undefined": jinja2.StrictUndefined, "trim_blocks": True, "lstrip_blocks": True}
     return jinja2.Environment(loader=loader, autoescape=True, **options).get_template(name)

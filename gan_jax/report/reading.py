@@ -8,8 +8,10 @@ import re
 from pathlib import Path
 from typing import Any
 
-from gan_jax import logs, run_folder
-from gan_jax.config import ConfigError, to_dict
+from gan_jax.config import to_dict
+from gan_jax.errors import ConfigError
+from gan_jax.runs import folder as run_folder
+from gan_jax.runs import logs
 
 MEMBER = "member_"
 
@@ -18,8 +20,9 @@ MEMBER = "member_"
 class Run:
     """The files of a single GAN, or of one member of a population.
 
-    ``config``: as JSON has it. ``starts``: of run.json. ``lines``: of metrics.jsonl, numbers and events. ``evaluations``: of all steps,
-    ascending. ``pictures``: of the newest one, PNG files by name. ``missing``: files that should be there and could not be read.
+    ``config``: as JSON has it. ``starts``: of run.json. ``lines``: of metrics.jsonl, numbers and
+    events. ``evaluations``: of all steps, ascending. ``pictures``: of the newest one, PNG files by
+    name. ``missing``: files that should be there and could not be read.
     """
 
     name: str
@@ -33,7 +36,9 @@ class Run:
 
 @dataclasses.dataclass(frozen=True)
 class Members:
-    """The files of a population: as those of a `Run`, where ``evaluations`` holds verdicts, and its evaluated members by number."""
+    """The files of a population: as those of a `Run`, where ``evaluations`` holds verdicts, and its
+    evaluated members by number.
+    """
 
     name: str
     config: dict[str, Any]
@@ -62,11 +67,15 @@ def read(workdir: str | Path, suffix: str = "") -> Run | Members:
         path = folder / f"{MEMBER}{number:02}"
         if _files(path, suffix):
             title = f"{name}, member {number}"
-            members[number] = _run(path, suffix, title, to_dict(own), starts, _of_member(told, number))
+            members[number] = _run(
+                path, suffix, title, to_dict(own), starts, _of_member(told, number)
+            )
     return Members(name, to_dict(config), starts, lines, evaluations, members, missing)
 
 
-def _run(folder: Path, suffix: str, name: str, config: dict[str, Any], starts: list, lines: list) -> Run:
+def _run(
+    folder: Path, suffix: str, name: str, config: dict[str, Any], starts: list, lines: list
+) -> Run:
     evaluations, missing = _evaluations(folder, suffix)
     files, pictures = evaluations[-1].get("pictures") or {}, {}
     for picture, file in files.items():
@@ -92,7 +101,9 @@ def _evaluations(folder: Path, suffix: str) -> tuple[list[dict[str, Any]], tuple
         except (OSError, ValueError, KeyError, TypeError):
             missing.append(path.name)
     if not found:
-        raise ConfigError(f"workdir: {folder.parent} was not evaluated yet; accepted: a run that eval.py has judged.")
+        raise ConfigError(
+            f"workdir: {folder.parent} was not evaluated yet; accepted: a run that eval.py has judged."
+        )
     return [values for _, values in sorted(found, key=lambda pair: pair[0])], tuple(missing)
 
 
@@ -104,11 +115,15 @@ def _starts(workdir: Path) -> list[dict[str, Any]]:
 
 
 def _of_member(lines: list[dict[str, Any]], number: int) -> list[dict[str, Any]]:
-    """A member's own numbers of members.jsonl, where each is a list of all members', and its failure as an event."""
+    """A member's own numbers of members.jsonl, where each is a list of all members', and its
+    failure as an event.
+    """
     own = []
     for line in lines:
         values = {
-            name: value[number] for name, value in line.items() if isinstance(value, list) and number < len(value)
+            name: value[number]
+            for name, value in line.items()
+            if isinstance(value, list) and number < len(value)
         }
         if values:
             own.append({"step": line["step"], **values})

@@ -1,4 +1,6 @@
-"""What an evaluation's scores say, as it is shown: text and intervals, by the titles of `gan_jax.metrics.SCORES`."""
+"""What an evaluation's scores say, as it is shown: text and intervals, by the titles of
+`gan_jax.metrics.SCORES`.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ def numbers(evaluation: dict) -> dict[str, float | None]:
 def score_rows(evaluation: dict) -> list[tuple[str, Cell, Cell]]:
     """Title, samples, real images."""
     real = evaluation.get("real") or {}
-    samples_within, real_within = (evaluation.get(name) or {} for name in ("intervals", "real_intervals"))
+    samples_within, real_within = (
+        evaluation.get(name) or {} for name in ("intervals", "real_intervals")
+    )
     return [
         (
             score_title(name),
@@ -39,12 +43,16 @@ def protocols(evaluation: dict) -> list[tuple[str, str, Cell]]:
         for name, found in scores.items() if isinstance(scores, dict) else ():
             value, *ends = found if isinstance(found, (list, tuple)) else [found]
             if not isinstance(value, dict):
-                rows.append((protocol, score_title(name), (shown(name, value), interval(name, ends))))
+                rows.append(
+                    (protocol, score_title(name), (shown(name, value), interval(name, ends)))
+                )
     return rows
 
 
 def by_class(evaluation: dict) -> dict[str, Any] | None:
-    """Titles, and rows of ``(class, [samples and real images, by title])``, each a text and its percentage of the score's largest value."""
+    """Titles, and rows of ``(class, [samples and real images, by title])``, each a text and its
+    percentage of the score's largest value.
+    """
     scores, real = (
         {k: v for k, v in (evaluation.get(part) or {}).items() if isinstance(v, dict) and v}
         for part in ("scores", "real")
@@ -52,13 +60,25 @@ def by_class(evaluation: dict) -> dict[str, Any] | None:
     if not scores:
         return None
     known = lambda values: [value for value in values.values() if isinstance(value, (int, float))]
-    most = {name: max([0.0, *known(scores[name]), *known(real.get(name, {}))]) or 1.0 for name in scores}
+    most = {
+        name: max([0.0, *known(scores[name]), *known(real.get(name, {}))]) or 1.0 for name in scores
+    }
     cell = lambda name, value: (shown(name, value), 100 * max(value or 0.0, 0.0) / most[name])
     rows = [
-        (label, [[cell(name, part.get(name, {}).get(label)) for part in (scores, real)] for name in scores])
+        (
+            label,
+            [
+                [cell(name, part.get(name, {}).get(label)) for part in (scores, real)]
+                for name in scores
+            ],
+        )
         for label in next(iter(scores.values()))
     ]
-    return {"titles": [score_title(name) for name in scores], "rows": rows, "folded": len(rows) > PLAIN}
+    return {
+        "titles": [score_title(name) for name in scores],
+        "rows": rows,
+        "folded": len(rows) > PLAIN,
+    }
 
 
 def left_out(evaluation: dict) -> list[tuple[str, str]]:
@@ -74,8 +94,14 @@ def compared(about: dict) -> list[str]:
     try:
         samples, real = about["samples"], about["real"]
         sentences.append(f"Samples: {samples['images']:,}, against {part(samples['reference'])}.")
-        sentences.append(f"Real images: {part(real)}, against {part(real['reference'])}. They are the yardstick.")
-        right = f", right on {network['test_accuracy']:.2%} of the test images" if "test_accuracy" in network else ""
+        sentences.append(
+            f"Real images: {part(real)}, against {part(real['reference'])}. They are the yardstick."
+        )
+        right = (
+            f", right on {network['test_accuracy']:.2%} of the test images"
+            if "test_accuracy" in network
+            else ""
+        )
         sentences.append(f"Features: {network['features']} of {network['network']}{right}.")
     except (KeyError, TypeError):
         pass  # of an evaluation by other means: the provenance below tells what there is
@@ -96,5 +122,9 @@ def shown(name: str, value: Any) -> str:
 
 def interval(name: str, ends: Any) -> str:
     """Both ends ``[low, high]``; empty where they are not known."""
-    known = isinstance(ends, (list, tuple)) and len(ends) == 2 and all(isinstance(end, (int, float)) for end in ends)
+    known = (
+        isinstance(ends, (list, tuple))
+        and len(ends) == 2
+        and all(isinstance(end, (int, float)) for end in ends)
+    )
     return f"{shown(name, ends[0])} to {shown(name, ends[1])}" if known else ""

@@ -1,4 +1,6 @@
-"""What a recognizer learns from few real images, from a GAN that saw no others, or from both: the parts of `recognition`."""
+"""What a recognizer learns from few real images, from a GAN that saw no others, or from both: the
+parts of `recognition`.
+"""
 
 from __future__ import annotations
 
@@ -11,15 +13,16 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from gan_jax import sampling
 from gan_jax.build import abstract_batch, build
 from gan_jax.config import Augmentation as GanAugmentation
-from gan_jax.config import Config, ConfigError, Network, Optimizer, Penalty
+from gan_jax.config import Config, Network, Optimizer, Penalty
 from gan_jax.data import from_arrays
-from gan_jax.gan import Gan, init_state
+from gan_jax.engine.gan import Gan, init_state
+from gan_jax.engine.train_step import train_steps
+from gan_jax.errors import ConfigError
 from gan_jax.recognizers import Augmentation, Recognizer, RecognizerConfig, accuracy, fit
-from gan_jax.sampling import Filters
-from gan_jax.train_step import train_steps
+from gan_jax.sampling import draw as sampling
+from gan_jax.sampling.draw import Filters
 from gan_jax.types import GanState
 
 CHUNK_SECONDS = 0.5
@@ -42,8 +45,10 @@ ARMS: dict[str, Arm] = {
     "real+generated": Arm(True, True, False),
     "both": Arm(True, True, True),
 }
-"""(a) to (e): the real images; with classic augmentation; generated ones only, the classification accuracy score of Ravuri & Vinyals
-2019, "Classification accuracy score for conditional generative models"; real and generated ones; these with classic augmentation."""
+"""(a) to (e): the real images; with classic augmentation; generated ones only, the classification
+accuracy score of Ravuri & Vinyals 2019, "Classification accuracy score for conditional generative
+models"; real and generated ones; these with classic augmentation.
+"""
 
 
 class Images(NamedTuple):
@@ -54,7 +59,9 @@ class Images(NamedTuple):
 
 
 class Drawn(NamedTuple):
-    """Generated images, how many were drawn for them, and the seconds that training and drawing took."""
+    """Generated images, how many were drawn for them, and the seconds that training and drawing
+    took.
+    """
 
     images: Images
     drawn: int
@@ -64,8 +71,8 @@ class Drawn(NamedTuple):
 def gan_config(dataset: str, size: int | None = None) -> Config:
     """A conditional DCGAN that minutes on a CPU and few images suffice for.
 
-    As the recipe mnist_dcgan; what D sees is shifted, without which it knows few images by heart, and of 28x28 images nothing is
-    padded.
+    As the recipe mnist_dcgan; what D sees is shifted, without which it knows few images by heart,
+    and of 28x28 images nothing is padded.
     """
     return Config(
         dataset=dataset,
@@ -83,7 +90,8 @@ def gan_config(dataset: str, size: int | None = None) -> Config:
 
 
 def subset(labels: np.ndarray, per_class: int | None, seed: int) -> np.ndarray:
-    """Places of ``per_class`` examples of each class, drawn at random, sorted; of all examples for None.
+    """Places of ``per_class`` examples of each class, drawn at random, sorted; of all examples for
+    None.
 
     Args:
       labels: ``[n]``, every class of which occurs.
@@ -98,19 +106,26 @@ def subset(labels: np.ndarray, per_class: int | None, seed: int) -> np.ndarray:
     for label in np.unique(labels):
         of_class = np.flatnonzero(labels == label)
         if len(of_class) < per_class:
-            raise ConfigError(f"labels: class {label} has {len(of_class)} images; accepted: no more than that, or all.")
+            raise ConfigError(
+                f"labels: class {label} has {len(of_class)} images; accepted: no more than that, or all."
+            )
         places.append(rng.choice(of_class, per_class, replace=False))
     return np.sort(np.concatenate(places))
 
 
 def mixture(real: Images | None, generated: Images | None, n: int, real_share: float) -> Images:
-    """``n`` examples to learn from, copies of the given ones in turn: ``real_share`` of them real, where both are given.
+    """``n`` examples to learn from, copies of the given ones in turn: ``real_share`` of them real,
+    where both are given.
 
     A set of always the same size, so that all recognizers of a study share a compilation.
     """
     share = 1.0 if generated is None else 0.0 if real is None else real_share
     of_real = round(share * n)
-    parts = [_repeated(part, count) for part, count in ((real, of_real), (generated, n - of_real)) if count]
+    parts = [
+        _repeated(part, count)
+        for part, count in ((real, of_real), (generated, n - of_real))
+        if count
+    ]
     return Images(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
 
 
@@ -124,7 +139,9 @@ def size_of_mixture(real: int, generated: int, real_share: float) -> int:
     return max(math.ceil(real / real_share), math.ceil(generated / (1 - real_share)))
 
 
-def train_gan(config: Config, images: Images, told: Callable[[int], Any] | None = None) -> tuple[Gan, GanState]:
+def train_gan(
+    config: Config, images: Images, told: Callable[[int], Any] | None = None
+) -> tuple[Gan, GanState]:
     """A GAN that sees these images alone.
 
     Raises:
@@ -133,7 +150,9 @@ def train_gan(config: Config, images: Images, told: Callable[[int], Any] | None 
     """
     gan = build(config)
     batch = abstract_batch(config, gan.shape)
-    data = from_arrays(*images, config.seed, batch_size=config.batch_size, d_steps=config.d_steps, flip=config.flip)
+    data = from_arrays(
+        *images, config.seed, batch_size=config.batch_size, d_steps=config.d_steps, flip=config.flip
+    )
     state = init_state(gan, jax.random.key(config.seed), batch)
     step, n = 0, 1
     while step < config.steps:
@@ -169,11 +188,17 @@ def generated(
     accepts = []
     if filters.rejection is not None:
         rule_seed = seed + 1_000_000  # other latents than those of the images that it decides on
-        accepts.append(sampling.by_discriminator(gan, state, real, filters.rejection, rule_seed, filters.truncation))
+        accepts.append(
+            sampling.by_discriminator(
+                gan, state, real, filters.rejection, rule_seed, filters.truncation
+            )
+        )
     if filters.min_confidence is not None:
         accepts.append(sampling.confident(judge(), filters.min_confidence))
     labels = np.arange(n, dtype=np.int32) % gan.num_classes
-    images, drawn = sampling.draw(gan, state, labels, seed, truncation=filters.truncation, accepts=tuple(accepts))
+    images, drawn = sampling.draw(
+        gan, state, labels, seed, truncation=filters.truncation, accepts=tuple(accepts)
+    )
     return Images(images, labels), drawn
 
 

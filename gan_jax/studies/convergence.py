@@ -1,11 +1,13 @@
-"""Which methods make a GAN converge, and how often: methods x problems with known answers, many seeds each.
+"""Which methods make a GAN converge, and how often: methods x problems with known answers, many
+seeds each.
 
-The Dirac-GAN tells convergence to an equilibrium, from as many starting points as there are seeds; a grid of 25 Gaussians (or, if asked
-for, a ring of 8) tells whether all modes are found. The folder then holds
+The Dirac-GAN tells convergence to an equilibrium, from as many starting points as there are seeds;
+a grid of 25 Gaussians (or, if asked for, a ring of 8) tells whether all modes are found. The folder
+then holds
 
   success.csv, success.md         the share of seeds that succeeded, with Wilson intervals of 95 %
-  dirac.png                       the ways through the plane of generator and discriminator, a panel a method
-  grid25.png, ring8.png           samples of each method's median seed over the truth
+  dirac.png                       the ways through the plane of generator and discriminator, a panel
+  a method grid25.png, ring8.png           samples of each method's median seed over the truth
 """
 
 from __future__ import annotations
@@ -20,13 +22,15 @@ from typing import Any
 import tyro
 
 from gan_jax import command_line
-from gan_jax.config import ConfigError, one_of
+from gan_jax.errors import ConfigError, one_of
 from gan_jax.studies.methods import METHODS, STEPS
 
 DIRAC, MIXTURES = "dirac", ("grid25", "ring8")
 DEFAULT = "dirac,grid25"
 LOCAL = ("r1", "r1_r2", "consensus", "extragradient")
-"""Methods whose local rate of convergence is compared with the Jacobian's: without random numbers, and with one rule for every step."""
+"""Methods whose local rate of convergence is compared with the Jacobian's: without random numbers,
+and with one rule for every step.
+"""
 COLUMNS = {
     "problem": "problem", "title": "method", "source": "source", "theory": "theory", "successes": "successes", "seeds": "seeds",
     "rate": "success", "low": "low", "high": "high", "score": "score", "quality": "high quality", "seconds": "seconds",
@@ -55,14 +59,22 @@ def main(argv: list[str] | None = None) -> int:
     """Exit code 0: done; 2: wrong input, and nothing was written."""
     command_line.plain_warnings()
     with command_line.one_sentence_errors("convergence"):
-        options = tyro.cli(Options, prog="python -m gan_jax.studies.convergence", description=__doc__, args=argv)
-        problems = [one_of("problems", name, (DIRAC, *MIXTURES)) for name in options.problems.split(",")]
+        options = tyro.cli(
+            Options, prog="python -m gan_jax.studies.convergence", description=__doc__, args=argv
+        )
+        problems = [
+            one_of("problems", name, (DIRAC, *MIXTURES)) for name in options.problems.split(",")
+        ]
         names = list(METHODS) if options.methods == "all" else options.methods.split(",")
         methods = [one_of("methods", name, METHODS) for name in names]
         if min(options.seeds, options.steps) < 1:
-            raise ConfigError(f"seeds, steps: {options.seeds}, {options.steps}; accepted: 1 or more.")
+            raise ConfigError(
+                f"seeds, steps: {options.seeds}, {options.steps}; accepted: 1 or more."
+            )
         if not options.overwrite and options.workdir.exists() and any(options.workdir.iterdir()):
-            raise ConfigError(f"workdir: {options.workdir} is not empty; accepted: a new name, or --overwrite.")
+            raise ConfigError(
+                f"workdir: {options.workdir} is not empty; accepted: a new name, or --overwrite."
+            )
         command_line.divide_cpu(options.seeds)
         command_line.keep_compilations()
         return run(options, problems, methods)
@@ -73,7 +85,9 @@ def run(options: Options, problems: list[str], methods: list[str]) -> int:
 
     from gan_jax.studies import figures, games
 
-    tried = lambda problem, name: (METHODS[name].dirac if problem == DIRAC else METHODS[name].mixtures) is not None
+    tried = lambda problem, name: (
+        (METHODS[name].dirac if problem == DIRAC else METHODS[name].mixtures) is not None
+    )
     cells = [(problem, name) for problem in problems for name in methods if tried(problem, name)]
     rows, seen = [], {problem: {} for problem in problems}
     with tqdm(cells, unit=" cells", desc="convergence", disable=None, dynamic_ncols=True) as bar:
@@ -97,13 +111,21 @@ def run(options: Options, problems: list[str], methods: list[str]) -> int:
     return 0
 
 
-def _row(problem: str, name: str, success: Any, score: float, quality: float | None, seconds: float) -> dict[str, Any]:
-    """A line of the table; Wilson's interval (Wilson 1927) stays within [0, 1] also where all succeed."""
+def _row(
+    problem: str, name: str, success: Any, score: float, quality: float | None, seconds: float
+) -> dict[str, Any]:
+    """A line of the table; Wilson's interval (Wilson 1927) stays within [0, 1] also where all
+    succeed.
+    """
     from scipy.stats import binomtest
 
     method, k, n = METHODS[name], int(success.sum()), len(success)
     interval = binomtest(k, n).proportion_ci(0.95, method="wilson")
-    theory = {None: "-", True: "converges", False: "does not"}[method.converges] if problem == DIRAC else "-"
+    theory = (
+        {None: "-", True: "converges", False: "does not"}[method.converges]
+        if problem == DIRAC
+        else "-"
+    )
     return {
         "problem": problem, "name": name, "title": method.title, "source": method.source, "theory": theory, "successes": k, "seeds": n,
         "rate": k / n, "low": interval.low, "high": interval.high, "score": score, "quality": quality, "seconds": seconds,
@@ -119,20 +141,31 @@ def _write(folder: pathlib.Path, rows: list[dict[str, Any]], local: list[str]) -
         writer = csv.DictWriter(file, rows[0])
         writer.writeheader()
         writer.writerows(rows)
-    (folder / "success.md").write_text("\n".join(table(rows) + (rates(local) if local else [])) + "\n")
+    (folder / "success.md").write_text(
+        "\n".join(table(rows) + (rates(local) if local else [])) + "\n"
+    )
 
 
 def table(rows: list[dict[str, Any]]) -> list[str]:
-    """Markdown, a table a problem. ``score``: median distance at the end relative to the start, or modes covered on average."""
+    """Markdown, a table a problem. ``score``: median distance at the end relative to the start, or
+    modes covered on average.
+    """
     lines = []
     for problem in dict.fromkeys(row["problem"] for row in rows):
         on_dirac = problem == DIRAC
         last = ("theory", "distance left") if on_dirac else ("modes, mean", "high quality, mean")
-        lines += ["", f"**{problem}**", "", f"| method | success | 95 % interval | {' | '.join(last)} |"]
+        lines += [
+            "",
+            f"**{problem}**",
+            "",
+            f"| method | success | 95 % interval | {' | '.join(last)} |",
+        ]
         lines.append("| --- | ---: | ---: | " + ("--- | ---: |" if on_dirac else "---: | ---: |"))
         for row in (row for row in rows if row["problem"] == problem):
             told = (
-                (row["theory"], f"{row['score']:.2g}") if on_dirac else (f"{row['score']:.1f}", f"{row['quality']:.0%}")
+                (row["theory"], f"{row['score']:.2g}")
+                if on_dirac
+                else (f"{row['score']:.1f}", f"{row['quality']:.0%}")
             )
             lines.append(
                 f"| {row['title']} ({row['source']}) | {row['successes']} / {row['seeds']} | "
@@ -142,14 +175,21 @@ def table(rows: list[dict[str, Any]]) -> list[str]:
 
 
 def rates(names: list[str]) -> list[str]:
-    """Markdown: the factor by which a step shrinks the distance to the equilibrium, from the Jacobian and as measured."""
+    """Markdown: the factor by which a step shrinks the distance to the equilibrium, from the
+    Jacobian and as measured.
+    """
     from gan_jax.studies.games import local_rate
 
     lines = ["", "**dirac, near the equilibrium: distance after a step / before it**", ""]
-    lines += ["| method | Jacobian | measured | their rates' ratio |", "| --- | ---: | ---: | ---: |"]
+    lines += [
+        "| method | Jacobian | measured | their rates' ratio |",
+        "| --- | ---: | ---: | ---: |",
+    ]
     for name in names:
         theory, measured = local_rate(METHODS[name])
-        lines.append(f"| {METHODS[name].title} | {theory:.5f} | {measured:.5f} | {(1 - measured) / (1 - theory):.4f} |")
+        lines.append(
+            f"| {METHODS[name].title} | {theory:.5f} | {measured:.5f} | {(1 - measured) / (1 - theory):.4f} |"
+        )
     return lines
 
 

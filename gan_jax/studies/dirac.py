@@ -1,4 +1,6 @@
-"""The Dirac-GAN (Mescheder et al. 2018, definition 2.1): data at 0, a generator that is a point, a discriminator that is a slope."""
+"""The Dirac-GAN (Mescheder et al. 2018, definition 2.1): data at 0, a generator that is a point, a
+discriminator that is a slope.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from gan_jax.gan import Gan
+from gan_jax.engine.gan import Gan
 from gan_jax.types import Array, Batch, Critique, GanState, Gradients
 
 
@@ -52,4 +54,6 @@ def placed(state: GanState, theta: Array, psi: Array) -> GanState:
 
 def place(state: GanState) -> Array:
     """``(theta, psi)`` as ``[..., 2]``, of one state or of many."""
-    return jnp.concatenate([state.generator.params["theta"], state.discriminator.params["psi"]], axis=-1)
+    return jnp.concatenate(
+        [state.generator.params["theta"], state.discriminator.params["psi"]], axis=-1
+    )

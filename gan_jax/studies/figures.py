@@ -17,7 +17,9 @@ CONVERGED, LOST = "tab:blue", "tab:red"
 
 
 def ways(path: pathlib.Path, problem: str, results: dict[str, Result]) -> None:
-    """The ways of the Dirac-GAN from its starting points, blue where they converge; a quarter of them, for the eye's sake."""
+    """The ways of the Dirac-GAN from its starting points, blue where they converge; a quarter of
+    them, for the eye's sake.
+    """
 
     def draw(axes: Axes, result: Result) -> None:
         for way, success in list(zip(result.seen, result.success, strict=True))[::4]:

@@ -15,9 +15,8 @@ from gan_jax.build import build
 from gan_jax.config import Config, Network, Optimizer, Schedule
 from gan_jax.data import resident
 from gan_jax.data.truths import TRUTHS
-from gan_jax.gan import Gan, init_state
-from gan_jax.metrics.mixtures import mixture_scores
-from gan_jax.population import (
+from gan_jax.engine.gan import Gan, init_state
+from gan_jax.engine.population import (
     build_members,
     generate_members,
     init_population,
@@ -26,14 +25,17 @@ from gan_jax.population import (
     train_population,
     with_seeds,
 )
+from gan_jax.engine.train_step import train_step
+from gan_jax.metrics.mixtures import mixture_scores
 from gan_jax.studies import dirac as dirac_gan
 from gan_jax.studies.methods import Method
-from gan_jax.train_step import train_step
 from gan_jax.types import Array, GanState
 
 DIRAC_STEPS, DIRAC_BATCH = 2_000, 512
 CONVERGED = 0.05
-"""Distance to the equilibrium, relative to the start and averaged over the last tenth, below which a way has converged."""
+"""Distance to the equilibrium, relative to the start and averaged over the last tenth, below which
+a way has converged.
+"""
 NETWORK = {"spectral", "minibatch_std"}
 """Changes of a method that are of the discriminator's network."""
 SAMPLES = 2_500
@@ -64,7 +66,8 @@ RATES = (3e-3, 1e-4)
 
 
 class Result(NamedTuple):
-    """``success``: ``[K]`` bool by seed; ``score``: of all; ``seen``: ways ``[K, steps, 2]`` or samples ``[K, n, 2]``.
+    """``success``: ``[K]`` bool by seed; ``score``: of all; ``seen``: ways ``[K, steps, 2]`` or
+    samples ``[K, n, 2]``.
 
     ``quality``: of mixtures, the mean share of samples of high quality.
     """
@@ -76,7 +79,9 @@ class Result(NamedTuple):
 
 
 def dirac(method: Method, seeds: int) -> Result:
-    """From ``seeds`` starting points at random angles, 0.5 to 1.5 from the equilibrium. The score is the median distance left."""
+    """From ``seeds`` starting points at random angles, 0.5 to 1.5 from the equilibrium. The score
+    is the median distance left.
+    """
     gan, batch = dirac_game(method), dirac_gan.batch(DIRAC_BATCH, method.changes.get("d_steps", 1))
     rng = np.random.default_rng(0)
     radius, angle = rng.uniform(0.5, 1.5, seeds), rng.uniform(0, 2 * np.pi, seeds)
@@ -102,15 +107,22 @@ def dirac(method: Method, seeds: int) -> Result:
 def dirac_game(method: Method) -> Gan:
     """The method's Dirac-GAN."""
     gan = build(method.config(DIRAC, method.dirac))
-    return dataclasses.replace(gan, generator=dirac_gan.Generator(), discriminator=dirac_gan.Discriminator())
+    return dataclasses.replace(
+        gan, generator=dirac_gan.Generator(), discriminator=dirac_gan.Discriminator()
+    )
 
 
 def mixture(method: Method, problem: str, seeds: int, steps: int) -> Result:
-    """A small MLP GAN on a mixture. Success is that every mode is covered; the score is the mean number of modes."""
+    """A small MLP GAN on a mixture. Success is that every mode is covered; the score is the mean
+    number of modes.
+    """
     own = dict(method.mixtures)
     network = {name: own.pop(name) for name in NETWORK & own.keys()}
     base = dataclasses.replace(
-        MIXTURE, dataset=problem, steps=steps, discriminator=dataclasses.replace(MIXTURE.discriminator, **network)
+        MIXTURE,
+        dataset=problem,
+        steps=steps,
+        discriminator=dataclasses.replace(MIXTURE.discriminator, **network),
     )
     rate = Schedule(*RATES, steps, "cosine")
     config = method.config(base, {"optimizer.lr": rate} | own)
@@ -120,34 +132,46 @@ def mixture(method: Method, problem: str, seeds: int, steps: int) -> Result:
     states = jax.device_put(states, shardings(states, mesh))
     everywhere = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
     data = jax.device_put(with_seeds(resident(config), range(seeds)), everywhere)
-    # Waits, as a device that is done must not stand in the next program's collectives while others still train: XLA gives up after 40 s.
+    # Waits, as a device that is done must not stand in the next program's collectives while others
+    # still train: XLA gives up after 40 s.
     states, _ = jax.block_until_ready(train_population(gans[0], states, data, steps, mesh))
     latents = jax.random.normal(jax.random.key(seeds), (SAMPLES, config.latents))
     samples = generate_members(gans[0], states, latents, jnp.zeros(SAMPLES, jnp.int32))
     scores = jax.device_get(jax.vmap(functools.partial(mixture_scores, truth=truth))(samples))
     success = scores["modes_covered"] == len(truth.weights)
     return Result(
-        success, float(scores["modes_covered"].mean()), np.asarray(samples), float(scores["high_quality_share"].mean())
+        success,
+        float(scores["modes_covered"].mean()),
+        np.asarray(samples),
+        float(scores["high_quality_share"].mean()),
     )
 
 
 def local_rate(method: Method, steps: int = 400) -> tuple[float, float]:
-    """By which factor a step shrinks the distance to the equilibrium of the Dirac-GAN: as the theory has it, and as measured.
+    """By which factor a step shrinks the distance to the equilibrium of the Dirac-GAN: as the
+    theory has it, and as measured.
 
-    The first is the largest modulus among the eigenvalues of the step's Jacobian there (by `jax.jacfwd`); the second the slope of the
-    logarithm of the distance over ``steps`` steps from close by. Of methods that draw nothing at random and have one rule for every step.
+    The first is the largest modulus among the eigenvalues of the step's Jacobian there (by
+    `jax.jacfwd`); the second the slope of the logarithm of the distance over ``steps`` steps from
+    close by. Of methods that draw nothing at random and have one rule for every step.
     """
     gan, batch = dirac_game(method), dirac_gan.batch(1, method.changes.get("d_steps", 1))
-    state = dirac_gan.placed(init_state(gan, jax.random.key(0), batch), jnp.zeros(()), jnp.zeros(()))
+    state = dirac_gan.placed(
+        init_state(gan, jax.random.key(0), batch), jnp.zeros(()), jnp.zeros(())
+    )
     origin, unravel = jax.flatten_util.ravel_pytree((state.generator, state.discriminator))
 
     def step(vector: Array) -> Array:
         generator, discriminator = unravel(vector)
-        after: GanState = train_step(gan, state.replace(generator=generator, discriminator=discriminator), batch)[0]
+        after: GanState = train_step(
+            gan, state.replace(generator=generator, discriminator=discriminator), batch
+        )[0]
         return jax.flatten_util.ravel_pytree((after.generator, after.discriminator))[0]
 
     eigenvalues = np.linalg.eigvals(np.asarray(jax.jit(jax.jacfwd(step))(origin)))
-    start, _ = jax.flatten_util.ravel_pytree((dirac_gan.placed(state, 1e-3, 1e-3).generator, state.discriminator))
+    start, _ = jax.flatten_util.ravel_pytree(
+        (dirac_gan.placed(state, 1e-3, 1e-3).generator, state.discriminator)
+    )
     vectors = jax.jit(lambda v: jax.lax.scan(lambda v, _: (step(v), v), v, None, steps)[1])(start)
     distances = np.linalg.norm(np.asarray(vectors), axis=1)
     slope = np.polyfit(np.arange(steps // 4, steps), np.log(distances[steps // 4 :]), 1)[0]

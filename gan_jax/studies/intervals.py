@@ -20,7 +20,8 @@ class Interval(NamedTuple):
 def interval(values: Sequence[float], level: float = 0.95) -> Interval:
     """Student's interval of the mean of ``n`` values, ``t(n - 1) s / sqrt(n)``.
 
-    Of paired results give the differences: what both sides of a pair share, such as which images were drawn, then cancels.
+    Of paired results give the differences: what both sides of a pair share, such as which images
+    were drawn, then cancels.
     """
     n = len(values)
     if n < 2:

@@ -13,11 +13,13 @@ STEPS = 3_000
 
 @dataclasses.dataclass(frozen=True)
 class Method:
-    """A method: where it is published, what the theory says of it on the Dirac-GAN, and how a config changes.
+    """A method: where it is published, what the theory says of it on the Dirac-GAN, and how a
+    config changes.
 
-    ``converges``: whether the Dirac-GAN does, with constant rates and finite ``d_steps``; None where no theorem is known to us.
-    ``changes``: of the config, everywhere; ``dirac``, ``mixtures``: beside them on one kind of problem; None: it is not tried there.
-    ``momentum``: fields of both optimizers there.
+    ``converges``: whether the Dirac-GAN does, with constant rates and finite ``d_steps``; None
+    where no theorem is known to us. ``changes``: of the config, everywhere; ``dirac``,
+    ``mixtures``: beside them on one kind of problem; None: it is not tried there. ``momentum``:
+    fields of both optimizers there.
     """
 
     title: str
@@ -28,10 +30,14 @@ class Method:
     mixtures: dict[str, Any] | None = dataclasses.field(default_factory=dict)
 
     def config(self, base: Config, own: dict[str, Any]) -> Config:
-        """The base config with the method's changes; those that begin with ``optimizer.`` are of both optimizers."""
+        """The base config with the method's changes; those that begin with ``optimizer.`` are of
+        both optimizers.
+        """
         changes = self.changes | own
         fields = {name.partition(".")[2]: value for name, value in changes.items() if "." in name}
-        changed = dataclasses.replace(base, **{name: value for name, value in changes.items() if "." not in name})
+        changed = dataclasses.replace(
+            base, **{name: value for name, value in changes.items() if "." not in name}
+        )
         return dataclasses.replace(
             changed,
             g_optimizer=dataclasses.replace(changed.g_optimizer, **fields),
@@ -45,7 +51,10 @@ def _penalties(*names: str, weight: float) -> dict[str, Any]:
 
 def _at(name: str, dirac: float, mixtures: float, *more: str) -> dict[str, Any]:
     """One penalty, or several, with a weight for either kind of problem."""
-    return {"dirac": _penalties(name, *more, weight=dirac), "mixtures": _penalties(name, *more, weight=mixtures)}
+    return {
+        "dirac": _penalties(name, *more, weight=dirac),
+        "mixtures": _penalties(name, *more, weight=mixtures),
+    }
 
 
 _SIMULTANEOUS = {"dynamics": Dynamics("simultaneous")}

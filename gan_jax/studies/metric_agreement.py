@@ -1,19 +1,21 @@
 """Do our scores agree with the established implementations, on the same features?
 
-Two environments take part, as the packages compared with need PyTorch. The first command, where gan_jax is installed,
-writes features and our scores into a folder; the second, in an environment of numpy, scipy and the packages below, reads them
-and prints the table. The second does not import gan_jax.
+Two environments take part, as the packages compared with need PyTorch. The first command, where
+gan_jax is installed, writes features and our scores into a folder; the second, in an environment of
+numpy, scipy and the packages below, reads them and prints the table. The second does not import
+gan_jax.
 
   uv run python -m gan_jax.studies.metric_agreement ours FOLDER
   python gan_jax/studies/metric_agreement.py theirs FOLDER
 
-Packages: torch, pytorch-fid, torch-fidelity, clean-fid, prdc, scikit-learn. None needs torchvision here: a stand-in takes its
-place where it is missing. A package that is missing is said to be, and left out. Features (images against a reference):
+Packages: torch, pytorch-fid, torch-fidelity, clean-fid, prdc, scikit-learn. None needs torchvision
+here: a stand-in takes its place where it is missing. A package that is missing is said to be, and
+left out. Features (images against a reference):
 
-  gaussian    10,000 x 64, float32: two Gaussians of different means and covariances
-  wide        3,000 x 512: rectified Gaussians, as the features of a network are, whose covariances decay over six decades
-  mnist       recognizer features of the 10,000 test images against 10,000 training images
-  mnist_soft  the same of test images that were blurred
+  gaussian    10,000 x 64, float32: two Gaussians of different means and covariances wide
+  3,000 x 512: rectified Gaussians, as the features of a network are, whose covariances decay over
+  six decades mnist       recognizer features of the 10,000 test images against 10,000 training
+  images mnist_soft  the same of test images that were blurred
 """
 
 from __future__ import annotations
@@ -51,7 +53,9 @@ Pair = tuple[np.ndarray, np.ndarray]
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("side", choices=["ours", "theirs"])
     parser.add_argument("folder", type=pathlib.Path)
     options = parser.parse_args()
@@ -76,7 +80,9 @@ def ours(folder: pathlib.Path) -> int:
         arrays |= {f"{case}/a": a, f"{case}/b": b, f"{case}/logits": logits}
         found = {
             "frechet_distance": metrics.frechet_estimate(a, b).value,
-            "kernel_distance_of_subsets": metrics.kernel_distance_of_subsets(a, b, subsets(len(a), len(b))).value,
+            "kernel_distance_of_subsets": metrics.kernel_distance_of_subsets(
+                a, b, subsets(len(a), len(b))
+            ).value,
             "kernel_distance": metrics.kernel_distance(a[:WHOLE], b[:WHOLE]).value,
             "inception_score": metrics.inception_score(logits).value,
             "inception_score of 10 splits": metrics.inception_score(logits, splits=10).value,
@@ -86,7 +92,10 @@ def ours(folder: pathlib.Path) -> int:
             "density, coverage": metrics.density_coverage(a, b),
         }
         for names, estimates in pairs.items():
-            found |= {name: estimate.value for name, estimate in zip(names.split(", "), estimates, strict=True)}
+            found |= {
+                name: estimate.value
+                for name, estimate in zip(names.split(", "), estimates, strict=True)
+            }
         scores[case] = found
         print(case, json.dumps(found), flush=True)
     np.savez(folder / "features.npz", **arrays)
@@ -101,7 +110,10 @@ def cases() -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]:
     a = rng.standard_normal((10_000, f)) @ (np.eye(f) + 0.1 * rng.standard_normal((f, f)))
     b = rng.standard_normal((10_000, f)) + 0.05
     wide = rng.standard_normal((256, 512)) / 16 * np.logspace(0, -3, 512)
-    wide = [np.maximum(rng.standard_normal((3000, 256)) @ wide + s * np.logspace(-1, -3, 512), 0) for s in (1, 1.2)]
+    wide = [
+        np.maximum(rng.standard_normal((3000, 256)) @ wide + s * np.logspace(-1, -3, 512), 0)
+        for s in (1, 1.2)
+    ]
     found = {
         "gaussian": (a, b, 2 * rng.standard_normal((10_000, 10))),
         "wide": (*wide, 3 * rng.standard_normal((3000, 1000))),
@@ -111,8 +123,8 @@ def cases() -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]:
 
 
 def mnist() -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    from gan_jax.config import ConfigError
     from gan_jax.data import load
+    from gan_jax.errors import ConfigError
     from gan_jax.recognizers import recognizer
 
     try:
@@ -126,11 +138,17 @@ def mnist() -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]:
     soft = sum(pixels[:, i : i + 28, j : j + 28] for i in range(3) for j in range(3)) / 9
     features, logits = network.features(test[:])
     soft_features, soft_logits = network.features(soft.round().astype(np.uint8))
-    return {"mnist": (features, reference, logits), "mnist_soft": (soft_features, reference, soft_logits)}
+    return {
+        "mnist": (features, reference, logits),
+        "mnist_soft": (soft_features, reference, soft_logits),
+    }
 
 
 def theirs(folder: pathlib.Path) -> int:
-    scores, arrays = json.loads((folder / "ours.json").read_text()), np.load(folder / "features.npz")
+    scores, arrays = (
+        json.loads((folder / "ours.json").read_text()),
+        np.load(folder / "features.npz"),
+    )
     stand_in_for_torchvision()
     packages = {name: package for name in PACKAGES if (package := imported(name)) is not None}
     if not packages:
@@ -147,7 +165,8 @@ def theirs(folder: pathlib.Path) -> int:
                 difference = abs(found[score] - value) / abs(value)
                 worst = max(worst, difference)
                 print(
-                    f"| {case} | {score} | {name} | {value:.9g} | {found[score]:.9g} | {difference:.1e} |", flush=True
+                    f"| {case} | {score} | {name} | {value:.9g} | {found[score]:.9g} | {difference:.1e} |",
+                    flush=True,
                 )
     print(f"\nLargest relative difference: {worst:.1e}; {NEEDED:g} is asked for.")
     return int(worst > NEEDED)
@@ -162,7 +181,9 @@ def imported(name: str) -> types.ModuleType | None:
 
 
 def stand_in_for_torchvision() -> None:
-    """Lets packages be imported that use torchvision for their networks alone, which are not called here."""
+    """Lets packages be imported that use torchvision for their networks alone, which are not called
+    here.
+    """
     with contextlib.suppress(ImportError):
         importlib.import_module("torchvision")
         return
@@ -192,7 +213,9 @@ def pytorch_fid(package, a, b, logits) -> dict[str, float]:
 
     # pytorch-fid 0.3.0 asks scipy's root for `disp`, which newer versions of scipy no longer have.
     root = scipy.linalg.sqrtm
-    package.linalg = types.SimpleNamespace(sqrtm=lambda x, disp=True: root(x) if disp else (root(x), None))
+    package.linalg = types.SimpleNamespace(
+        sqrtm=lambda x, disp=True: root(x) if disp else (root(x), None)
+    )
     return {"frechet_distance": package.calculate_frechet_distance(*statistics(a), *statistics(b))}
 
 
@@ -206,9 +229,13 @@ def torch_fidelity(package, a, b, logits) -> dict[str, float]:
         x, y, kid_subsets=n, kid_subset_size=size, rng_seed=SEED, verbose=False
     )["kernel_inception_distance_mean"]
     manifold = part("prc").prc_features_to_metric(one, two, verbose=False)
-    score = lambda splits: part("isc").isc_features_to_metric(logits, splits, shuffle=False)["inception_score_mean"]
+    score = lambda splits: part("isc").isc_features_to_metric(logits, splits, shuffle=False)[
+        "inception_score_mean"
+    ]
     return {
-        "frechet_distance": part("fid").fid_statistics_to_metric(*fitted, False)["frechet_inception_distance"],
+        "frechet_distance": part("fid").fid_statistics_to_metric(*fitted, False)[
+            "frechet_inception_distance"
+        ],
         "kernel_distance_of_subsets": kid(one, two, SUBSETS, SUBSET_SIZE),
         "kernel_distance": kid(one[:WHOLE], two[:WHOLE], 1, WHOLE),
         "precision": manifold["precision"],
@@ -237,7 +264,9 @@ PACKAGES: dict[str, tuple[str, Callable[..., dict[str, float]]]] = {
     "clean-fid": ("cleanfid.fid", clean_fid),
     "prdc": ("prdc", prdc),
 }
-"""The module to import, and the scores that it gives for features of images, of a reference, and logits."""
+"""The module to import, and the scores that it gives for features of images, of a reference, and
+logits.
+"""
 
 
 if __name__ == "__main__":

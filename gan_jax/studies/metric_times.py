@@ -3,8 +3,8 @@
   uv run python -m gan_jax.studies.metric_times                                    10,000 images of 64 features
   uv run python -m gan_jax.studies.metric_times --count 50000 --metrics kid,pr     only these
 
-Prints seconds for each entry of `METRICS` on random features with ten classes, the first call, compilation included, and the
-second; and the most memory that the process had held by then.
+Prints seconds for each entry of `METRICS` on random features with ten classes, the first call,
+compilation included, and the second; and the most memory that the process had held by then.
 """
 
 from __future__ import annotations
@@ -19,22 +19,28 @@ import numpy as np
 
 from gan_jax import metrics
 from gan_jax.command_line import one_sentence_errors
-from gan_jax.config import one_of
+from gan_jax.errors import one_of
 
 CLASSES = 10
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--count", type=int, default=10_000, help="images on each side")
     parser.add_argument("--features", type=int, default=64)
-    parser.add_argument("--metrics", default=",".join(metrics.METRICS), help="names of METRICS, without a number")
+    parser.add_argument(
+        "--metrics", default=",".join(metrics.METRICS), help="names of METRICS, without a number"
+    )
     options = parser.parse_args()
     with one_sentence_errors("metric_times"):
         names = [one_of("metrics", name, metrics.METRICS) for name in options.metrics.split(",")]
     samples = [sample(seed, options.count, options.features) for seed in range(4)]
     inputs = metrics.Inputs(*samples)
-    print(f"{options.count:,} x {options.features} on {jax.devices()[0].device_kind}, jax {jax.__version__}")
+    print(
+        f"{options.count:,} x {options.features} on {jax.devices()[0].device_kind}, jax {jax.__version__}"
+    )
     print(f"{'':16}{'first s':>9}{'second s':>10}{'MiB held':>10}")
     for name in names:
         if missing := metrics.obstacle(metrics.METRICS[name], inputs):

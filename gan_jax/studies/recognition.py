@@ -1,10 +1,9 @@
-"""When does a GAN help a recognizer? For each number of real labelled images a class, and each seed, a GAN learns from these images
-alone; then recognizers learn from
+"""When does a GAN help a recognizer? For each number of real labelled images a class, and each
+seed, a GAN learns from these images alone; then recognizers learn from
 
-  real            the real images
-  classic         the real images with classic augmentation (shifts, turns, mirrors: what the data set allows)
-  generated       generated images only: the classification accuracy score of Ravuri & Vinyals 2019
-  real+generated  real and generated ones
+  real            the real images classic         the real images with classic augmentation (shifts,
+  turns, mirrors: what the data set allows) generated       generated images only: the
+  classification accuracy score of Ravuri & Vinyals 2019 real+generated  real and generated ones
   both            real and generated ones with classic augmentation
 
 and are tested on the data set's test images. The folder then holds
@@ -14,7 +13,8 @@ and are tested on the data set's test images. The folder then holds
   results.md      the same as tables  results.png     curves
   generated/      the generated images and a picture of each GAN
 
-Called again with the same settings it goes on where it was stopped; more labels or seeds may be asked for.
+Called again with the same settings it goes on where it was stopped; more labels or seeds may be
+asked for.
 """
 
 from __future__ import annotations
@@ -31,13 +31,16 @@ import numpy as np
 import tyro
 from tqdm import tqdm
 
-from gan_jax import command_line, pictures, run_folder
-from gan_jax.config import Config, ConfigError, Penalty, to_dict
+from gan_jax import command_line, pictures
+from gan_jax.config import Config, Penalty, to_dict
 from gan_jax.data import describe, load
-from gan_jax.logs import duration
-from gan_jax.recognizers import Recognizer, RecognizerConfig, train_and_test
+from gan_jax.data.splits import train_and_test
+from gan_jax.errors import ConfigError
+from gan_jax.recognizers import Recognizer, RecognizerConfig
 from gan_jax.recognizers.recipes import classic, classifier
-from gan_jax.sampling import Filters
+from gan_jax.runs import folder as run_folder
+from gan_jax.runs.logs import duration
+from gan_jax.sampling.draw import Filters
 from gan_jax.studies import recognition_report as report
 from gan_jax.studies.augmenting import (
     ARMS,
@@ -85,7 +88,9 @@ class Options:
     truncation: float | None = None
     """Filter: latents are drawn within [-PSI, PSI]."""
     min_confidence: float | None = None
-    """Filter: the least probability of the label, by the recognizer `classic` of the same real images."""
+    """Filter: the least probability of the label, by the recognizer `classic` of the same real
+    images.
+    """
     rejection: float | None = None
     """Filter: discriminator rejection, gamma at this percentile."""
     recognizer_steps: int = 1_000
@@ -124,7 +129,9 @@ class Options:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Exit code 0: all results are there; 1: a GAN diverged; 2: wrong input, and nothing was written; 130: stopped by Ctrl-C."""
+    """Exit code 0: all results are there; 1: a GAN diverged; 2: wrong input, and nothing was
+    written; 130: stopped by Ctrl-C.
+    """
     command_line.plain_warnings()
     with command_line.one_sentence_errors(PROGRAM):
         options = tyro.cli(Options, prog=PROGRAM, description=__doc__, args=argv)
@@ -134,10 +141,16 @@ def main(argv: list[str] | None = None) -> int:
         try:
             study.run()
         except KeyboardInterrupt:
-            print("\nStopped; the same command goes on with the training that was interrupted.", file=sys.stderr)
+            print(
+                "\nStopped; the same command goes on with the training that was interrupted.",
+                file=sys.stderr,
+            )
             return 130
         except FloatingPointError as error:
-            print(f"{PROGRAM}: a GAN diverged: {error}; what was done is kept in {study.folder}.", file=sys.stderr)
+            print(
+                f"{PROGRAM}: a GAN diverged: {error}; what was done is kept in {study.folder}.",
+                file=sys.stderr,
+            )
             return 1
     return 0
 
@@ -151,21 +164,32 @@ def numbers(labels: str) -> list[int | None]:
     parts = [part.strip() for part in labels.split(",")]
     for part in parts:
         if part != "all" and not (part.isdecimal() and int(part)):
-            raise ConfigError(f"labels: {part!r} is none; accepted: positive numbers and all, separated by commas.")
+            raise ConfigError(
+                f"labels: {part!r} is none; accepted: positive numbers and all, separated by commas."
+            )
     return [None if part == "all" else int(part) for part in dict.fromkeys(parts)]
 
 
 class Study:
-    """The cells of the study, one after the other; everything that may be refused is refused when it is made."""
+    """The cells of the study, one after the other; everything that may be refused is refused when
+    it is made.
+    """
 
     def __init__(self, options: Options):
-        self.options, self.folder = options, options.workdir or Path("runs") / f"recognition_{options.dataset}"
+        self.options, self.folder = (
+            options,
+            options.workdir or Path("runs") / f"recognition_{options.dataset}",
+        )
         self.labels = numbers(options.labels)
         self._check()
         about = describe(options.dataset)
-        train, test = train_and_test(about.splits or load(options.dataset, "train").description.splits)
+        train, test = train_and_test(
+            about.splits or load(options.dataset, "train").description.splits
+        )
         data, held_out = (load(options.dataset, split, options.size) for split in (train, test))
-        self.data, self.test = (Images(np.asarray(part.examples), part.labels) for part in (data, held_out))
+        self.data, self.test = (
+            Images(np.asarray(part.examples), part.labels) for part in (data, held_out)
+        )
         for per_class in self.labels:
             subset(self.data.y, per_class, 0)
         self.lines = self._begin()
@@ -176,12 +200,18 @@ class Study:
 
         options, about = self.options, describe(self.options.dataset)
         if len(about.shape) != 3 or not about.num_classes:
-            raise ConfigError(f"dataset: {options.dataset} is not one of labelled images; accepted: such sets.")
+            raise ConfigError(
+                f"dataset: {options.dataset} is not one of labelled images; accepted: such sets."
+            )
         for name in ("seeds", "generated"):
             if getattr(options, name) < 1:
-                raise ConfigError(f"{name}: {getattr(options, name)} is too small; accepted: 1 or more.")
+                raise ConfigError(
+                    f"{name}: {getattr(options, name)} is too small; accepted: 1 or more."
+                )
         if not 0 < options.real_share < 1:
-            raise ConfigError(f"real_share: {options.real_share} is out of range; accepted: above 0 and below 1.")
+            raise ConfigError(
+                f"real_share: {options.real_share} is out of range; accepted: above 0 and below 1."
+            )
         build(options.gan)
         classifier(options.recognizer, about.num_classes)
         options.filters.check(about.num_classes)
@@ -209,7 +239,9 @@ class Study:
                 )
             else:
                 (self.folder / GENERATED).mkdir(parents=True, exist_ok=True)
-                text = json.dumps({"settings": settings, **run_folder.provenance()}, indent=2) + "\n"
+                text = (
+                    json.dumps({"settings": settings, **run_folder.provenance()}, indent=2) + "\n"
+                )
                 _replace(path, text.encode())
             return _read_lines(self.folder / RESULTS)
         except (OSError, KeyError, json.JSONDecodeError) as error:
@@ -220,7 +252,9 @@ class Study:
         cells = [(n, seed) for seed in range(self.options.seeds) for n in self.labels]
         total = sum(self._work(n, seed) for n, seed in cells)
         self.began = time.perf_counter()
-        with tqdm(total=total, desc="study", unit=" steps", disable=None, dynamic_ncols=True) as self.bar:
+        with tqdm(
+            total=total, desc="study", unit=" steps", disable=None, dynamic_ncols=True
+        ) as self.bar:
             self.made, self.total = 0.0, total
             for n, seed in cells:
                 self._cell(n, seed)
@@ -246,10 +280,17 @@ class Study:
             found = self._recognizer(arm, seed, real, made)
             judge = found if name == "classic" else judge
             self._note(
-                per_class, seed, name, began, accuracy=score(found, self.test), real=len(real.y) if arm.real else 0
+                per_class,
+                seed,
+                name,
+                began,
+                accuracy=score(found, self.test),
+                real=len(real.y) if arm.real else 0,
             )
 
-    def _recognizer(self, arm: Arm, seed: int, real: Images, made: Images | None, shown: bool = True) -> Recognizer:
+    def _recognizer(
+        self, arm: Arm, seed: int, real: Images, made: Images | None, shown: bool = True
+    ) -> Recognizer:
         options, about = self.options, describe(self.options.dataset)
         return train_recognizer(
             arm,
@@ -263,7 +304,9 @@ class Study:
             told=(lambda n, _: self._advance(n)) if shown else None,
         )
 
-    def _generated(self, per_class: int | None, seed: int, real: Images, judge: Recognizer | None) -> Images:
+    def _generated(
+        self, per_class: int | None, seed: int, real: Images, judge: Recognizer | None
+    ) -> Images:
         """The images of a cell's GAN, which is trained unless they are there."""
         path = self._path(per_class, seed)
         if path.exists():
@@ -274,9 +317,15 @@ class Study:
         gan, state = train_gan(config, real, told=lambda n: self._advance(n * GAN_STEP))
         # A recognizer `classic` that an earlier call trained is trained again.
         judging = lambda: judge or self._recognizer(ARMS["classic"], seed, real, None, shown=False)
-        made, drawn = generated(gan, state, real, self.options.generated, seed, self.options.filters, judging)
-        shown = made.x[: 10 * gan.num_classes].reshape(-1, gan.num_classes, *gan.shape).swapaxes(0, 1)
-        pictures.save(path.with_suffix(".png"), pictures.grid(shown.reshape(-1, *gan.shape), shown.shape[1]))
+        made, drawn = generated(
+            gan, state, real, self.options.generated, seed, self.options.filters, judging
+        )
+        shown = (
+            made.x[: 10 * gan.num_classes].reshape(-1, gan.num_classes, *gan.shape).swapaxes(0, 1)
+        )
+        pictures.save(
+            path.with_suffix(".png"), pictures.grid(shown.reshape(-1, *gan.shape), shown.shape[1])
+        )
         with path.with_name(f".{path.name}").open("wb") as file:
             np.savez_compressed(file, x=made.x, y=made.y)
         os.replace(path.with_name(f".{path.name}"), path)
@@ -293,7 +342,11 @@ class Study:
         self.done.add((line["labels"], seed, arm))
         spent = time.perf_counter() - self.began
         left = duration(spent / max(self.made, 1) * max(0.0, self.total - self.made))
-        score = f"{found['accuracy']:.2%}" if "accuracy" in found else f"{found['kept']:,} of {found['drawn']:,} kept"
+        score = (
+            f"{found['accuracy']:.2%}"
+            if "accuracy" in found
+            else f"{found['kept']:,} of {found['drawn']:,} kept"
+        )
         told = f"{line['labels']:>4} a class, seed {seed}, {arm:14} {score}, {seconds:.0f} s"
         self.bar.write(told if not self.bar.disable else f"{told}; {left} left", file=sys.stdout)
         sys.stdout.flush()
@@ -314,7 +367,11 @@ class Study:
         title = f"{options.dataset}: mean and 95 % interval over {options.seeds} seeds"
         drawn = report.draw(summary, title, self.folder / "results.png")
         files = "results.csv, results.md, results.png" if drawn else "results.csv, results.md"
-        missing = "" if drawn else "\nno curves:   matplotlib is not installed; uv run --extra notebook ... has it."
+        missing = (
+            ""
+            if drawn
+            else "\nno curves:   matplotlib is not installed; uv run --extra notebook ... has it."
+        )
         return f"{table}\nwritten:     {self.folder}: {files}{missing}"
 
     def _path(self, per_class: int | None, seed: int) -> Path:

@@ -23,8 +23,10 @@ TITLES = {
 
 Line = dict[str, Any]
 Summary = dict[tuple[str, str], tuple[Interval, int]]
-"""By labels and arm: the mean test accuracy with its 95 % interval, and the number of seeds. An arm named ``X - classic`` is the mean of
-the differences of the same seeds, hence of the same real images."""
+"""By labels and arm: the mean test accuracy with its 95 % interval, and the number of seeds. An arm
+named ``X - classic`` is the mean of the differences of the same seeds, hence of the same real
+images.
+"""
 
 
 def summarize(lines: list[Line]) -> Summary:
@@ -57,7 +59,15 @@ def as_csv(summary: Summary) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["labels", "arm", "seeds", "mean", "half_width"])
     for (labels, arm), (found, n) in summary.items():
-        writer.writerow([labels, arm, n, f"{found.mean:.6f}", f"{found.half:.6f}" if found.half == found.half else ""])
+        writer.writerow(
+            [
+                labels,
+                arm,
+                n,
+                f"{found.mean:.6f}",
+                f"{found.half:.6f}" if found.half == found.half else "",
+            ]
+        )
     return text.getvalue()
 
 
@@ -79,7 +89,9 @@ def as_markdown(summary: Summary, about: str) -> str:
             cells = [summary.get((labels, column)) for column in columns]
             seeds = max((cell[1] for cell in cells if cell), default=0)
             signed = " - " in columns[0]
-            lines.append(f"| {labels} | {' | '.join(_shown(cell, signed) for cell in cells)} | {seeds} |")
+            lines.append(
+                f"| {labels} | {' | '.join(_shown(cell, signed) for cell in cells)} | {seeds} |"
+            )
         lines.append("")
     return "\n".join(lines)
 
@@ -109,9 +121,13 @@ def draw(summary: Summary, title: str, path: Path) -> bool:
         if not found:
             continue
         halves = [0.0 if f.half != f.half else 100 * f.half for f in found]
-        shifted = [place + 0.04 * (i - len(ARMS) // 2) for place in places]  # so that bars do not hide each other
+        shifted = [
+            place + 0.04 * (i - len(ARMS) // 2) for place in places
+        ]  # so that bars do not hide each other
         errors = [100 * (1 - f.mean) for f in found]
-        axes.errorbar(shifted, errors, halves, marker="o", markersize=4, capsize=3, label=TITLES[arm])
+        axes.errorbar(
+            shifted, errors, halves, marker="o", markersize=4, capsize=3, label=TITLES[arm]
+        )
     axes.set_yscale("log")
     axes.yaxis.set_major_formatter("{x:g}")
     axes.yaxis.set_minor_formatter("{x:g}")

@@ -19,9 +19,11 @@ CITATION = """\
 
 
 class Digits(tfds.core.GeneratorBasedBuilder):
-    """8x8 grey images: the levels 0..16 of the original scaled to 0..255, white on black, labelled 0 to 9.
+    """8x8 grey images: the levels 0..16 of the original scaled to 0..255, white on black, labelled
+    0 to 9.
 
-    The split is stratified and fixed: of each class, every fifth image in scikit-learn's order is in ``test``.
+    The split is stratified and fixed: of each class, every fifth image in scikit-learn's order is
+    in ``test``.
     """
 
     VERSION = tfds.core.Version("1.0.0")
@@ -42,7 +44,10 @@ class Digits(tfds.core.GeneratorBasedBuilder):
         )
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Iterator]:
-        return {"train": self._generate_examples(test=False), "test": self._generate_examples(test=True)}
+        return {
+            "train": self._generate_examples(test=False),
+            "test": self._generate_examples(test=True),
+        }
 
     def _generate_examples(self, test: bool) -> Iterator[tuple[int, dict]]:
         from sklearn.datasets import load_digits  # a second to import, and needed once

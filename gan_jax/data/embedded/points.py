@@ -1,4 +1,6 @@
-"""Points drawn once, with a fixed seed, from distributions whose truth is known: `gan_jax.data.truths` says which and how."""
+"""Points drawn once, with a fixed seed, from distributions whose truth is known:
+`gan_jax.data.truths` says which and how.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ class Points(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         truth = TRUTHS[self.name]
         features = {"point": tfds.features.Tensor(shape=truth.centres.shape[1:], dtype=np.float32)}
         if truth.labelled:
-            features["label"] = tfds.features.ClassLabel(names=[str(mode) for mode in range(len(truth.weights))])
+            features["label"] = tfds.features.ClassLabel(
+                names=[str(mode) for mode in range(len(truth.weights))]
+            )
         return tfds.core.DatasetInfo(
             builder=self,
             description=type(self).__doc__,
@@ -32,7 +36,10 @@ class Points(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         )
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Iterator]:
-        return {split: self._generate_examples(seed, n) for seed, (split, n) in enumerate(EXAMPLES.items())}
+        return {
+            split: self._generate_examples(seed, n)
+            for seed, (split, n) in enumerate(EXAMPLES.items())
+        }
 
     def _generate_examples(self, seed: int, n: int) -> Iterator[tuple[int, dict]]:
         truth = TRUTHS[self.name]

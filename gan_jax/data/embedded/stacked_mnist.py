@@ -1,4 +1,6 @@
-"""Three random MNIST digits as the colour channels of an image: 1,000 modes that a recognizer of digits can count."""
+"""Three random MNIST digits as the colour channels of an image: 1,000 modes that a recognizer of
+digits can count.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,8 @@ CITATION = """\
 class StackedMnist(tfds.core.GeneratorBasedBuilder):
     """28x28 colour images; red, green and blue show digits a, b and c; labelled 100 a + 10 b + c.
 
-    Made from MNIST's split of the same name. Which digits example ``i`` shows is a function of the split and ``i`` alone.
+    Made from MNIST's split of the same name. Which digits example ``i`` shows is a function of the
+    split and ``i`` alone.
     """
 
     VERSION = tfds.core.Version("1.0.0")
@@ -54,7 +57,7 @@ class StackedMnist(tfds.core.GeneratorBasedBuilder):
         return {split: self._generate_examples(split, n) for split, n in EXAMPLES.items()}
 
     def _generate_examples(self, split: str, n: int) -> Iterator[tuple[int, dict]]:
-        from gan_jax.data.dataset import load  # which imports the names of this folder
+        from gan_jax.data.dataset import load
 
         mnist = load("mnist", split)
         title = f"stacking MNIST {split}"
@@ -67,7 +70,13 @@ class StackedMnist(tfds.core.GeneratorBasedBuilder):
                 bar.update(len(index))
 
 
-def stacked(images: np.ndarray, labels: np.ndarray, index: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Examples number ``index`` ``[m]``: images ``[m, h, w, 3]`` and labels ``[m]``, from ``[n, h, w, 1]`` and ``[n]`` in 0..9."""
+def stacked(
+    images: np.ndarray, labels: np.ndarray, index: np.ndarray, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Examples number ``index`` ``[m]``: images ``[m, h, w, 3]`` and labels ``[m]``, from ``[n, h,
+    w, 1]`` and ``[n]`` in 0..9.
+    """
     picked = np.stack([chosen(index, len(labels), seed, channel) for channel in range(3)], axis=1)
-    return np.moveaxis(images[picked][..., 0], 1, -1), labels[picked] @ np.array([100, 10, 1], labels.dtype)
+    return np.moveaxis(images[picked][..., 0], 1, -1), labels[picked] @ np.array(
+        [100, 10, 1], labels.dtype
+    )

@@ -1,0 +1,1 @@
+"""Where arrays lie and which processes share a run."""

@@ -1,0 +1,181 @@
+"""Many processes as one run: how they meet, what they agree on, and how one ends when it loses
+another.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import threading
+import zlib
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+import jax
+import numpy as np
+from jax.experimental import multihost_utils
+
+from gan_jax.config import Config
+from gan_jax.errors import ConfigError
+
+PATIENCE = 100
+"""Seconds that a process waits for another before it gives up."""
+_T = TypeVar("_T")
+_patience = PATIENCE
+
+
+class PeerLost(RuntimeError):
+    """Another process of this run ended or cannot be reached. Only ending this process is left to
+    do: all it would wait for is gone.
+    """
+
+
+def connect(
+    coordinator: str | None = None,
+    num_processes: int | None = None,
+    process_id: int | None = None,
+    patience: int = PATIENCE,
+) -> None:
+    """Joins the processes of a run by jax's distributed runtime, before anything else asks jax for
+    devices.
+
+    Args:
+      coordinator: ``HOST:PORT`` of process 0; with all three None, jax asks SLURM, Open MPI or the
+        TPU pod.
+      num_processes: of the run.
+      process_id: this one's number, from 0.
+      patience: seconds to wait for the others: to come, to answer, and to end.
+
+    If they do not meet in time, this process ends, with one line and exit code 2.
+
+    Raises:
+      ConfigError: for incomplete or impossible numbers, and where no cluster is found.
+    """
+    given = coordinator, num_processes, process_id
+    if any(value is None for value in given) and given != (None, None, None):
+        raise ConfigError(
+            "coordinator: accepted: --coordinator, --num-processes and --process-id together."
+        )
+    global _patience
+    if patience < 1:
+        raise ConfigError(f"patience: {patience} is too small; accepted: 1 second or more.")
+    if coordinator is not None:
+        host, _, port = coordinator.rpartition(":")
+        if not host or not port.isdigit():
+            raise ConfigError(f"coordinator: {coordinator!r} is not of the form HOST:PORT.")
+        if not 0 <= process_id < num_processes:
+            raise ConfigError(
+                f"process_id: {process_id} is not in [0, {num_processes}), the range of num_processes."
+            )
+    _patience = patience
+    alarm = threading.Timer(patience, _give_up, [patience])
+    alarm.start()
+    try:
+        jax.distributed.initialize(
+            *given,
+            initialization_timeout=patience
+            + 30,  # at its end jax would abort the process, with a trace of C++
+            heartbeat_timeout_seconds=patience,
+            shutdown_timeout_seconds=patience,
+        )
+    except ValueError as error:
+        raise ConfigError(
+            "distributed: no SLURM, Open MPI or TPU pod was found; accepted: --coordinator HOST:PORT --num-processes N "
+            "--process-id I."
+        ) from error
+    finally:
+        alarm.cancel()
+
+
+def _give_up(patience: int) -> None:
+    print(
+        f"coordinator: the processes of this run did not meet within {patience} s.",
+        file=sys.stderr,
+        flush=True,
+    )
+    os._exit(2)  # the main thread waits inside of jax, where nothing reaches it
+
+
+def first() -> bool:
+    """Whether this is the process that writes what is written once."""
+    return jax.process_index() == 0
+
+
+def least(value: int) -> int:
+    """The least of the values (int32) that the processes give; all must call this."""
+    if jax.process_count() == 1:
+        return value
+    return int(multihost_utils.process_allgather(np.int32(value)).min())
+
+
+def together(work: Callable[[], _T]) -> _T:
+    """The result of ``work()``, once it is done in every process.
+
+    Raises:
+      ConfigError: in every process, where one refused.
+    """
+    error = result = None
+    try:
+        result = work()
+    except ConfigError as refused:
+        error = refused
+    if least(error is None) == 0:
+        raise error or ConfigError(
+            "processes: another process of this run refused; its own message says why."
+        )
+    return result
+
+
+def check_same(config: Config) -> None:
+    """Refuses processes that were not started with the same config.
+
+    Raises:
+      ConfigError: in every process.
+    """
+    digest = zlib.crc32(repr(config).encode()) >> 1
+    if least(digest) != digest or least(-digest) != -digest:
+        raise ConfigError(
+            "processes: those of this run were started with different configs; accepted: one for all."
+        )
+
+
+@contextlib.contextmanager
+def peers() -> Iterator[Callable[[], None]]:
+    """Around a loop that needs the other processes; yields a function to be called in every round.
+
+    A call that fails for want of a peer raises; where it hangs instead (a peer that stopped, an
+    accelerator's collectives), a line says what may be wrong, before jax ends the process.
+
+    Raises:
+      PeerLost: where a call across processes failed.
+    """
+    if jax.process_count() == 1:
+        yield lambda: None
+        return
+    done, progress = threading.Event(), threading.Event()
+    threading.Thread(target=_watch, args=(done, progress), daemon=True).start()
+    try:
+        yield progress.set
+    except jax.errors.JaxRuntimeError as error:
+        reason = str(error).partition("\n")[0]
+        raise PeerLost(
+            f"another process of this run ended or cannot be reached ({reason})"
+        ) from error
+    finally:
+        done.set()
+
+
+def _watch(done: threading.Event, progress: threading.Event) -> None:
+    """Tells where a round takes longer than a quarter of what jax waits for a silent process, at
+    most half of it later.
+    """
+    while not done.wait(_patience / 4):
+        if not progress.is_set():
+            print(
+                f"No step was finished for {_patience / 4:.0f} s. If another process of this run is lost, jax ends this one "
+                f"{_patience} s after the last sign of it; to go on from the last checkpoint, start all again.",
+                file=sys.stderr,
+                flush=True,
+            )
+        progress.clear()

@@ -1,0 +1,1 @@
+"""The game in motion: the GAN as a value, its state, the step, many of them at once."""

@@ -1,0 +1,225 @@
+"""Many GANs at once: members of one compiled program that differ in their numbers, weights and
+order of the data.
+
+>>> gans = gan_jax.build_members(gan_jax.Population(seeds=16).members(config))
+>>> states = gan_jax.init_population(gans, jax.random.split(jax.random.key(0), 16))
+>>> states, metrics = gan_jax.train_population(gans[0], states, gan_jax.resident(config), 1_000)
+
+A population's state is a `GanState` whose leaves lead with the axis of the members, but for
+``step``, which they share: what is due at some steps only stays a branch. Nothing flows from one
+member to another, so that one whose numbers become infinite harms no other.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable, Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+
+from gan_jax.build import build
+from gan_jax.config import Config, differences
+from gan_jax.data import Resident
+from gan_jax.data.order import words
+from gan_jax.engine import scalars
+from gan_jax.engine.gan import Gan, first_state
+from gan_jax.engine.train_step import generate, train_steps
+from gan_jax.errors import ConfigError
+from gan_jax.types import Array, GanState, Metrics, PyTree
+
+AXIS = "members"
+
+
+def build_members(configs: Sequence[Config]) -> tuple[Gan, ...]:
+    """The GANs of configs that differ in scalars of the step and seeds alone; what else they say of
+    the training is not looked at.
+
+    Raises:
+      ConfigError: for no config, or one whose GAN is another than the first's, naming the field.
+    """
+    if not configs:
+        raise ConfigError("members: there is none; accepted: one or more.")
+    gans = tuple(build(config) for config in configs)
+    for config, gan in zip(configs, gans, strict=True):
+        if not _alike(gan, gans[0]):
+            fields = differences(configs[0], config)
+            raise ConfigError(
+                f"members: they differ in {', '.join(fields)}; accepted: seeds, and numbers of the training step that are set in all."
+            )
+    return gans
+
+
+def init_population(gans: Sequence[Gan], keys: Array) -> GanState:
+    """The members' states before the first step.
+
+    Args:
+      gans: one for each member; they may differ in scalars alone.
+      keys: ``[K]`` random keys; each member starts as `init_state` does with its own.
+
+    Raises:
+      ConfigError: for GANs that differ in more, or another number of keys.
+    """
+    if len(gans) != len(keys) or not all(_alike(gan, gans[0]) for gan in gans):
+        raise ConfigError(
+            f"members: {len(gans)} GANs and {len(keys)} keys; accepted: a key for each, and GANs that differ in scalars alone."
+        )
+    numbers = jax.tree.map(lambda *a: jnp.stack(a), *(scalars.encode(gan.scalars) for gan in gans))
+    return _init_population(gans[0], keys, numbers)
+
+
+def train_population(
+    gan: Gan,
+    states: GanState,
+    data: Resident,
+    n: int,
+    mesh: Mesh | None = None,
+    layout: str | None = None,
+) -> tuple[GanState, Metrics]:
+    """``n`` steps of every member in one compiled program; another ``n`` does not recompile.
+
+    Args:
+      gan: static; any member's, as all are equal.
+      states: from `init_population`; donated.
+      data: with ``seed [2]`` the members see the same batches, with ``seed [K, 2]`` (`with_seeds`)
+        each in its own order.
+      n: number of steps, at least 1.
+      mesh: devices among which the members are divided, as `members_mesh` makes it; None: the
+        states' device.
+      layout: of `LAYOUTS`: how a device works on its members; by default what is faster on it.
+
+    Returns:
+      What `train_steps` gives each member: states, and the means of the metrics over the steps,
+        each ``[K]`` float32. The order of
+      additions may be another: states agree to rounding, about 1e-5 after a few steps.
+    """
+    return _train_population(gan, states, data, n, mesh, layout or _fastest(mesh))
+
+
+def compile_population(
+    gan: Gan, states: GanState, data: Resident, mesh: Mesh | None = None, layout: str | None = None
+) -> jax.stages.Compiled:
+    """What `train_population` would compile on its first call, as a function of ``states, data,
+    n``.
+    """
+    return _train_population.lower(gan, states, data, 1, mesh, layout or _fastest(mesh)).compile()
+
+
+def member(states: GanState, i: int) -> GanState:
+    """The state of one member, as `train_step` takes it."""
+    return jax.tree.map(lambda a: a[i], states.replace(step=None)).replace(step=states.step)
+
+
+def with_seeds(data: Resident, seeds: Sequence[int]) -> Resident:
+    """The same data, of which each member sees the order that belongs to its seed."""
+    like = data.seed.sharding
+    return dataclasses.replace(
+        data, seed=jax.device_put(np.stack([words(seed) for seed in seeds]), like)
+    )
+
+
+def members_mesh(members: int) -> Mesh:
+    """As many devices as divide the members evenly, along one axis."""
+    devices = jax.devices()
+    count = max(d for d in range(1, min(members, len(devices)) + 1) if members % d == 0)
+    return Mesh(np.array(devices[:count]), (AXIS,), axis_types=(AxisType.Auto,))
+
+
+def shardings(states: GanState, mesh: Mesh) -> GanState:
+    """The sharding of each leaf of a population's state, which may be abstract."""
+    return jax.tree.map(lambda spec: NamedSharding(mesh, spec), _specs(states))
+
+
+@functools.partial(jax.jit, static_argnames="gan")
+def generate_members(gan: Gan, states: GanState, latents: Array, labels: Array) -> Array:
+    """What `generate` gives each member for the same latents and labels: ``[K, n, *shape]``."""
+    return jax.lax.map(
+        lambda s: generate(gan, s.replace(step=states.step), latents, labels),
+        states.replace(step=None),
+    )
+
+
+@jax.jit
+def finite_members(states: GanState) -> Array:
+    """Whether all numbers of a member's state are finite: ``[K]`` bool."""
+    own = [
+        a
+        for a in jax.tree.leaves(states.replace(step=None))
+        if jnp.issubdtype(a.dtype, jnp.inexact)
+    ]
+    return functools.reduce(jnp.logical_and, (jnp.isfinite(a).all(range(1, a.ndim)) for a in own))
+
+
+def _alike(a: Gan, b: Gan) -> bool:
+    """Whether both can be members: equal, with the same scalars set, and a moving average of both
+    or neither.
+    """
+    structure = lambda gan: (jax.tree.structure(scalars.encode(gan.scalars)), gan.ema != 0)
+    return a == b and structure(a) == structure(b)
+
+
+@functools.partial(jax.jit, static_argnames="gan")
+def _init_population(gan: Gan, keys: Array, numbers: PyTree) -> GanState:
+    def one(inputs):
+        return first_state(gan, *inputs, gan.ema != 0).replace(step=None)
+
+    return jax.lax.map(one, (keys, numbers)).replace(step=jnp.zeros((), jnp.int32))
+
+
+@functools.partial(jax.jit, static_argnames=("gan", "mesh", "layout"), donate_argnames="states")
+def _train_population(
+    gan: Gan, states: GanState, data: Resident, n: int, mesh: Mesh | None, layout: str
+) -> tuple[GanState, Metrics]:
+    def train(states: GanState, data: Resident, n: Array) -> tuple[GanState, Metrics]:
+        def one(own: GanState, seed: Array) -> tuple[GanState, Metrics]:
+            state = own.replace(step=states.step)
+            state, metrics = train_steps(gan, state, dataclasses.replace(data, seed=seed), n)
+            return state.replace(step=None), metrics
+
+        seeds = (
+            data.seed if data.seed.ndim == 2 else jnp.broadcast_to(data.seed, (len(states.key), 2))
+        )
+        own, metrics = LAYOUTS[layout](one, states.replace(step=None), seeds)
+        return own.replace(step=states.step + n), metrics
+
+    if mesh is None or mesh.size == 1:
+        return train(states, data, n)
+    whole = jax.tree.map(lambda _: PartitionSpec(), data)
+    split = dataclasses.replace(
+        whole, seed=PartitionSpec(AXIS) if data.seed.ndim == 2 else PartitionSpec()
+    )
+    specs = _specs(states)
+    divided = jax.shard_map(
+        train, mesh=mesh, in_specs=(specs, split, PartitionSpec()), out_specs=(specs, PartitionSpec(AXIS)),
+        check_vma=False,  # of loops that begin with constants it would ask that these vary, too
+    )  # fmt: skip
+    return divided(states, data, n)
+
+
+def _specs(states: GanState) -> GanState:
+    return jax.tree.map(lambda _: PartitionSpec(AXIS), states).replace(step=PartitionSpec())
+
+
+def _side_by_side(one: Callable, states: GanState, seeds: Array) -> tuple[GanState, Metrics]:
+    return jax.vmap(one)(states, seeds)
+
+
+def _in_turn(one: Callable, states: GanState, seeds: Array) -> tuple[GanState, Metrics]:
+    return jax.lax.map(lambda inputs: one(*inputs), (states, seeds))
+
+
+LAYOUTS = {"vmap": _side_by_side, "map": _in_turn}
+"""How one device trains its members: all in each operation, or one after the other, each through
+all steps of the call.
+"""
+
+
+def _fastest(mesh: Mesh | None) -> str:
+    """As measured (docs/stability.md): accelerators want large operations, a core of a CPU wants
+    what fits its cache.
+    """
+    platform = jax.default_backend() if mesh is None else mesh.devices.flat[0].platform
+    return "map" if platform == "cpu" else "vmap"

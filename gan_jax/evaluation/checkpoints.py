@@ -1,0 +1,256 @@
+"""The evaluation of a run's checkpoints: one, all, the best, or each new one while the run goes on
+elsewhere.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from time import sleep
+from typing import Any, NamedTuple
+
+from gan_jax import checkpoint
+from gan_jax.build import build
+from gan_jax.config import Config
+from gan_jax.errors import ConfigError
+from gan_jax.evaluation import files as evaluation_files
+from gan_jax.evaluation import members as evaluate_members
+from gan_jax.evaluation.judge import DEFAULT_SETTINGS, Judge, Settings
+from gan_jax.report import write_report
+from gan_jax.runs import folder as run_folder
+from gan_jax.sweeps import Population
+from gan_jax.types import GanState
+
+POLL = 2.0
+"""Seconds between two looks for new checkpoints."""
+
+
+class Report(NamedTuple):
+    """An evaluated step: its ``scores`` of one number, a ``line`` and a ``table`` for a terminal,
+    the ``files`` that were written.
+    """
+
+    step: int
+    scores: dict[str, float]
+    line: str
+    table: str
+    files: list[Path]
+
+
+class Evaluator:
+    """Evaluates states of a run, of one GAN or of a population, with the same settings; files go to
+    WORKDIR/eval.
+
+    Raises:
+      ConfigError: as `build`.
+    """
+
+    def __init__(
+        self,
+        workdir: Path,
+        config: Config,
+        population: Population | None,
+        settings: Settings = DEFAULT_SETTINGS,
+    ):
+        self.workdir, self.folder = workdir, workdir / run_folder.EVAL
+        self.config, self.population = config, population
+        self._configs = (config,) if population is None else population.members(config)
+        self._settings, self._gan = settings, build(self._configs[0])
+
+    @functools.cached_property
+    def judge(self) -> Judge:
+        """Raises `ConfigError` where the settings cannot be met."""
+        return Judge(self._gan, self._configs[0], self._settings)
+
+    def steps(self) -> list[int]:
+        """Those of the checkpoints that are there, oldest first."""
+        return checkpoint.steps(self.workdir / run_folder.CHECKPOINTS)
+
+    def done(self) -> dict[int, dict[str, Any]]:
+        """What was written of the steps that were evaluated with these settings, in the same
+        features, oldest first.
+        """
+        found = evaluation_files.read(self.folder, self._settings.suffix)
+        key = self.judge.key
+        return {
+            step: own
+            for step, own in found.items()
+            if own.get("provenance", {}).get("settings") == key
+        }
+
+    def load(self, step: int | None = None) -> Callable[[int], GanState]:
+        """The state of each member by its number; that of a single GAN is 0's. Raises as
+        `gan_jax.load`.
+        """
+        return run_folder.load_members(self.workdir, step)[1]
+
+    def evaluate(self, state: Callable[[int], GanState]) -> Report:
+        """Evaluates what `load` gave, or a state of the run in training, and writes it."""
+        suffix = self._settings.suffix
+        if self.population is None:
+            evaluation = self.judge.evaluate(self._gan, state(0))
+            files = evaluation_files.save(evaluation, self.folder, suffix)
+            scores = {
+                name: own[0]
+                for name, own in evaluation_files.scalars(vars(evaluation)).items()
+                if own[0] is not None
+            }
+            texts = evaluation_files.line(evaluation), evaluation_files.table(evaluation)
+            return Report(
+                evaluation.step, scores, *texts, [*files, write_report(self.workdir, suffix)]
+            )
+        step = int(state(0).step)
+        failed = evaluate_members.failures(self.workdir, step)
+        evaluations, verdicts = evaluate_members.judge_members(
+            self.judge, self.population, self._configs, state, failed
+        )
+        files = evaluate_members.save(evaluations, verdicts, self.folder, suffix)
+        texts = evaluate_members.line(step, verdicts), evaluate_members.table(verdicts)
+        files.append(write_report(self.workdir, suffix))
+        return Report(step, evaluate_members.scalars(verdicts), *texts, files)
+
+    def table(self, values: dict[str, Any]) -> str:
+        """The table of what `done` gives."""
+        if self.population is None:
+            return evaluation_files.table(evaluation_files.loaded(values))
+        return evaluate_members.table(evaluate_members.loaded(values))
+
+
+def of_run(workdir: Path, settings: Settings = DEFAULT_SETTINGS) -> Evaluator:
+    """The evaluator of a run folder.
+
+    Raises:
+      ConfigError: if it is none.
+    """
+    return Evaluator(
+        workdir, run_folder.read_config(workdir), run_folder.read_population(workdir), settings
+    )
+
+
+def evaluate_all(evaluator: Evaluator, tell: Callable[[str], None]) -> list[Path]:
+    """Evaluates every checkpoint that has not been, oldest first; tells a line of each.
+
+    Returns:
+      The files.
+
+    Raises:
+      ConfigError: if there is no checkpoint, or as `Judge`.
+    """
+    steps, files = evaluator.steps(), []
+    if not steps:
+        raise ConfigError(f"workdir: {evaluator.workdir} holds no checkpoint yet.")
+    done = evaluator.done()
+    for step in steps:
+        if step in done:
+            tell(f"step {step:,}: evaluated already")
+        elif (state := _loaded(evaluator, step)) is not None:
+            report = evaluator.evaluate(state)
+            tell(report.line)
+            files += report.files
+    return list(dict.fromkeys(files))
+
+
+def best(
+    evaluator: Evaluator,
+    tell: Callable[[str], None],
+    among: Callable[[int], bool] = lambda step: True,
+) -> int:
+    """The best of the steps that were evaluated, checkpoints that have not been being so first;
+    tells which, and why.
+
+    That with the lowest Frechet distance, of a population the lowest mean of a setting; where modes
+    are known, the one with the most modes covered, and of these the one with the largest share of
+    high quality.
+
+    Args:
+      among: which steps to choose from.
+
+    Raises:
+      ConfigError: if no step has such a score; or as `evaluate_all`.
+    """
+    if evaluator.steps() or not evaluator.done():
+        evaluate_all(evaluator, tell)
+    ranked = {step: ranks(values) for step, values in evaluator.done().items() if among(step)}
+    for title in (MODES, FRECHET):
+        found = {step: own[title] for step, own in ranked.items() if title in own}
+        if found:
+            step = min(found, key=lambda step: (found[step], step))
+            tell(f"best: step {step:,} of {len(found)}, by {title}")
+            return step
+    raise ConfigError(
+        "checkpoint: best needs a Frechet distance, which none has; accepted: a step, or metrics with fid."
+    )
+
+
+MODES, FRECHET = "modes covered, then share of high quality", "Frechet distance"
+
+
+def ranks(values: dict[str, Any]) -> dict[str, tuple[float, ...]]:
+    """What an evaluation, as its JSON holds it, may be ranked by: numbers by title, the least being
+    best.
+    """
+    if "members" in values:
+        each = [
+            {name: own["mean"] for name, own in verdict["scores"].items()}
+            for verdict in values["settings"]
+        ]
+    else:
+        each = [{name: numbers[0] for name, numbers in evaluation_files.scalars(values).items()}]
+    found: dict[str, tuple[float, ...]] = {}
+    for scores in each:
+        known = {name: value for name, value in scores.items() if value is not None}
+        own = {}
+        if {"modes_covered", "high_quality_share"} <= known.keys():
+            own[MODES] = (-known["modes_covered"], -known["high_quality_share"])
+        distances = [
+            value for name, value in known.items() if name.rpartition(".")[2] == "frechet_distance"
+        ]
+        if distances:
+            own[FRECHET] = (distances[0],)
+        found |= {title: min(rank, found.get(title, (math.inf,))) for title, rank in own.items()}
+    return found
+
+
+def watch(evaluator: Evaluator, tell: Callable[[str], None], poll: float = POLL) -> None:
+    """Evaluates each checkpoint as it appears, until the run's last step has been evaluated.
+
+    Checkpoints that are removed before their turn are passed over; one that cannot be restored, as
+    it is not yet whole, is tried again.
+
+    Raises:
+      ConfigError: as `Judge`.
+    """
+    evaluator.judge.prepare()
+    troubled: set[int] = set()
+    for step in sorted(set(evaluator.steps()) & set(evaluator.done())):
+        tell(f"step {step:,}: evaluated already")
+    while True:
+        done = evaluator.done()
+        waiting = [step for step in evaluator.steps() if step not in done]
+        for step in waiting:
+            state = _loaded(evaluator, step, quiet=step in troubled)
+            if state is None:
+                troubled.add(step)
+            else:
+                tell(evaluator.evaluate(state).line)
+        if evaluator.config.steps in evaluator.done():
+            return
+        sleep(poll)
+
+
+def _loaded(
+    evaluator: Evaluator, step: int, quiet: bool = False
+) -> Callable[[int], GanState] | None:
+    """A checkpoint's states; None, with a warning, where it is gone or cannot be restored."""
+    try:
+        return evaluator.load(step)
+    except ConfigError as error:
+        if not quiet:
+            gone = step not in evaluator.steps()
+            warnings.warn(
+                f"step {step:,}: its checkpoint was removed" if gone else str(error), stacklevel=2
+            )
+        return None

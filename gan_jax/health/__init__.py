@@ -1,0 +1,1 @@
+"""What a training state reports about its own health."""

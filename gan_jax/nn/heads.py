@@ -1,0 +1,92 @@
+"""How labels enter the networks: as an input of G, and through a head of D.
+
+A head is a module ``(features [b, f], y [b] int32) -> Critique``. A label of -1 means none and acts
+as a zero vector.
+"""
+
+from __future__ import annotations
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from gan_jax.types import Critique
+
+
+def with_labels(latents: jax.Array, y: jax.Array, num_classes: int) -> jax.Array:
+    """Latents ``[b, n]`` followed by the one-hot labels: ``[b, n + num_classes]``; unchanged where
+    there are no classes.
+    """
+    return (
+        jnp.concatenate([latents, jax.nn.one_hot(y, num_classes)], axis=-1)
+        if num_classes
+        else latents
+    )
+
+
+class UnconditionalHead(nn.Module):
+    """The score is linear in the features; labels are not looked at."""
+
+    @nn.compact
+    def __call__(self, features: jax.Array, y: jax.Array) -> Critique:
+        return Critique(_scores(features), features=features)
+
+
+class ConcatHead(nn.Module):
+    """Features and labels, each mapped to a hidden layer, meet in a joint one (Mirza & Osindero
+    2014, section 4.1).
+    """
+
+    num_classes: int
+    width: int = 128
+
+    @nn.compact
+    def __call__(self, features: jax.Array, y: jax.Array) -> Critique:
+        labels = nn.leaky_relu(nn.Dense(self.width)(jax.nn.one_hot(y, self.num_classes)), 0.2)
+        joint = nn.Dense(self.width)(jnp.concatenate([features, labels], axis=-1))
+        return Critique(_scores(nn.leaky_relu(joint, 0.2)), features=features)
+
+
+class ProjectionHead(nn.Module):
+    """``score = psi(h) + <V y, h>`` (Miyato & Koyama 2018, equation 3)."""
+
+    num_classes: int
+
+    @nn.compact
+    def __call__(self, features: jax.Array, y: jax.Array) -> Critique:
+        embedding = nn.Dense(features.shape[-1], use_bias=False)(
+            jax.nn.one_hot(y, self.num_classes)
+        )
+        return Critique(
+            _scores(features) + jnp.sum(embedding * features, axis=-1), features=features
+        )
+
+
+class ClassifierHead(nn.Module):
+    """A score and, beside it, class logits (Odena et al. 2017, section 3)."""
+
+    num_classes: int
+
+    @nn.compact
+    def __call__(self, features: jax.Array, y: jax.Array) -> Critique:
+        return Critique(_scores(features), nn.Dense(self.num_classes)(features), features)
+
+
+class SemiSupervisedHead(nn.Module):
+    """Class logits alone; the score is their log-sum-exp (Salimans et al. 2016, section 5).
+
+    With a logit of 0 for "generated" beside those of the classes, D is a softmax over ``num_classes
+    + 1`` outcomes, and this score the log-odds of "one of the classes": its sigmoid is the
+    probability of "real".
+    """
+
+    num_classes: int
+
+    @nn.compact
+    def __call__(self, features: jax.Array, y: jax.Array) -> Critique:
+        class_logits = nn.Dense(self.num_classes)(features)
+        return Critique(jax.nn.logsumexp(class_logits, axis=-1), class_logits, features)
+
+
+def _scores(features: jax.Array) -> jax.Array:
+    return nn.Dense(1)(features)[:, 0]

@@ -1,0 +1,112 @@
+"""Random changes of what D sees: pure functions ``(key, x [b, ...], strength ()) -> x``,
+differentiable by ``x``.
+
+Each example draws its own change. Those that move images refuse by a `ConfigError` what is none,
+when they are traced.
+"""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+
+from gan_jax.errors import ConfigError
+from gan_jax.types import Array
+
+
+def instance_noise(key: Array, x: Array, strength: Array) -> Array:
+    """``x`` plus noise from N(0, strength^2), of real and fake alike (Sonderby et al. 2017;
+    Arjovsky & Bottou 2017, section 3).
+    """
+    return x + strength * jax.random.normal(key, x.shape)
+
+
+def random_shift(key: Array, x: Array, fraction: float) -> Array:
+    """Moves each image by whole pixels, up to ``fraction`` of either side each way; what comes in
+    is the image reflected at its edge.
+
+    Args:
+      key: determines the shifts, uniform over all there are.
+      x: ``[b, h, w, c]``.
+      fraction: in [0, 0.5], not traced; below one pixel (1/8 of a side of 7) nothing moves along
+        that side.
+    """
+    h, w = x.shape[1:3]
+    rows, columns = int(fraction * h), int(fraction * w)
+    padded = jnp.pad(x, ((0, 0), (rows, rows), (columns, columns), (0, 0)), mode="reflect")
+    top_key, left_key = jax.random.split(key)
+    tops = jax.random.randint(top_key, x.shape[:1], 0, 2 * rows + 1)
+    lefts = jax.random.randint(left_key, x.shape[:1], 0, 2 * columns + 1)
+    shifted = lambda image, top, left: jax.lax.dynamic_slice(image, (top, left, 0), x.shape[1:])
+    return jax.vmap(shifted)(padded, tops, lefts)
+
+
+def random_flip(key: Array, x: Array, probability: float) -> Array:
+    """Mirrors each image ``[b, h, w, c]`` left to right with this probability."""
+    return jnp.where(
+        jax.random.bernoulli(key, probability, (x.shape[0], 1, 1, 1)), x[:, :, ::-1], x
+    )
+
+
+def translation(key: Array, x: Array, strength: Array) -> Array:
+    """Images ``[b, h, w, c]`` moved by whole pixels, up to ``strength`` of either side each way;
+    what comes in is -1, black.
+
+    The translation of Zhao et al. 2020, "Differentiable augmentation for data-efficient GAN
+    training", which takes 1/8. A move is a product with a matrix, so that every derivative of it is
+    one too.
+    """
+    _images("translation", x)
+    keys = jax.random.split(key)
+    rows, columns = (
+        _moves(k, len(x), side, strength) for k, side in zip(keys, x.shape[1:3], strict=True)
+    )
+    return jnp.einsum("bij,bjkc,blk->bilc", rows, x + 1, columns) - 1
+
+
+def rotation(key: Array, x: Array, strength: Array) -> Array:
+    """Images ``[b, h, w, c]`` turned about their middle by up to ``strength`` degrees, at most 90,
+    each way; what comes in is -1, black.
+
+    Three shears make a turn (Paeth 1986, "A fast algorithm for general raster rotation"), each
+    linear between two pixels and a product with matrices, as a `translation` is.
+    """
+    _images("rotation", x)
+    angle = jnp.deg2rad(strength) * jax.random.uniform(key, (len(x),), minval=-1.0, maxval=1.0)
+    for axis, slope in ((2, -jnp.tan(angle / 2)), (1, jnp.sin(angle)), (2, -jnp.tan(angle / 2))):
+        x = _sheared(x, slope, axis)
+    return x
+
+
+def _images(name: str, x: Array) -> None:
+    if x.ndim != 4:
+        raise ConfigError(
+            f"augmentations: {name} moves images, and an example is {list(x.shape[1:])}; accepted: [h, w, c]."
+        )
+
+
+def _sheared(x: Array, slope: Array, axis: int) -> Array:
+    """Each line of pixels along ``axis``, 1 or 2, moved by ``slope`` ``[b]`` times its distance
+    from the middle one.
+    """
+    lines = jnp.moveaxis(x + 1, axis, 2)  # [b, line, place, c]
+    n, side = lines.shape[1:3]
+    distance = jnp.arange(n, dtype=jnp.float32) - (n - 1) / 2
+    place = jnp.arange(side, dtype=jnp.float32)
+    moves = slope[:, None, None, None] * distance[None, :, None, None]
+    from_there = jnp.abs((place[:, None] - place[None, :])[None, None] - moves)
+    moved = jnp.einsum("bnij,bnjc->bnic", jnp.maximum(1 - from_there, 0), lines)
+    return jnp.moveaxis(moved, 2, axis) - 1
+
+
+def _moves(key: Array, b: int, side: int, strength: Array) -> Array:
+    """``[b, side, side]``: matrices that move a vector by random whole numbers of places."""
+    pixels = jnp.round(strength * side)
+    steps = jnp.floor(jax.random.uniform(key, (b, 1, 1)) * (2 * pixels + 1)) - pixels
+    place = jnp.arange(side, dtype=jnp.float32)
+    return (place[None, :, None] - place[None, None, :] == steps).astype(jnp.float32)
+
+
+AUGMENTS = {"instance_noise": instance_noise, "translation": translation, "rotation": rotation}
+STRENGTHS = {"instance_noise": "[0, inf)", "translation": "[0, 1]", "rotation": "[0, 90]"}
+"""The interval of each one's strength."""

@@ -1,0 +1,53 @@
+"""How labels enter a GAN: a head of D, whether G sees them, and the terms that they bring."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+import flax.linen as nn
+
+from gan_jax.nn.heads import (
+    ClassifierHead,
+    ConcatHead,
+    ProjectionHead,
+    SemiSupervisedHead,
+    UnconditionalHead,
+)
+from gan_jax.parts.regularizers import d_classes, g_classes, labelled_classes
+from gan_jax.types import Term
+
+
+@dataclasses.dataclass(frozen=True)
+class Conditioning:
+    """A way of conditioning: ``head(num_classes)`` makes D's head; the terms join the objectives.
+
+    ``labels``: it needs a labelled set; ``g_labels``: G sees labels, too; ``few``: some examples
+    may come without one. What D's terms are is a function of the share of the real examples that
+    have one, in (0, 1].
+    """
+
+    head: Callable[[int], nn.Module]
+    labels: bool = True
+    g_labels: bool = True
+    few: bool = False
+    d_terms: Callable[[float], tuple[Term, ...]] = lambda share: ()
+    g_terms: tuple[Term, ...] = ()
+
+
+CONDITIONINGS = {
+    "none": Conditioning(lambda num_classes: UnconditionalHead(), labels=False, g_labels=False),
+    "concat": Conditioning(ConcatHead),
+    "projection": Conditioning(ProjectionHead),
+    "acgan": Conditioning(
+        ClassifierHead,
+        d_terms=lambda share: (Term("classes", d_classes(), weight=1.0),),
+        g_terms=(Term("classes", g_classes(), weight=1.0),),
+    ),
+    "semi_supervised": Conditioning(
+        SemiSupervisedHead,
+        g_labels=False,
+        few=True,
+        d_terms=lambda share: (Term("classes", labelled_classes(share=share), weight=1.0),),
+    ),
+}

@@ -1,0 +1,102 @@
+"""Objectives of the two-player game, per example and from logits.
+
+With D(x) = sigmoid(score), ``log D = -softplus(-score)`` and ``log(1 - D) = -softplus(score)``;
+both stay finite at any logit. To hinge, least squares and Wasserstein a score is no log-odds but a
+real number that is larger for real examples. The relativistic losses and the contrastive one see
+differences of scores alone: D's score is then determined up to a constant.
+"""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+from jax.nn import logsumexp, relu, softplus
+
+from gan_jax.types import Loss
+
+
+def _d_cross_entropy(real, fake):
+    return softplus(-real) + softplus(fake)
+
+
+def _d_paired(real, fake):
+    return softplus(fake - real)
+
+
+def _d_average(real, fake):
+    return softplus(fake.mean() - real) + softplus(fake - real.mean())
+
+
+def _d_contrastive(real, fake):
+    return _rank_loss(real, fake) + _rank_loss(-fake, -real)
+
+
+def _rank_loss(one, others):
+    """``-log(e^one / (e^one + sum_j e^others_j))`` for each of ``one [b]``: cross entropy of
+    finding it among all ``others [b]``.
+    """
+    return softplus(logsumexp(others) - one)
+
+
+minimax = Loss(d=_d_cross_entropy, g=lambda real, fake: -softplus(fake))
+"""Goodfellow et al. 2014, equation 1: D ascends log D(x) + log(1 - D(G(z))), G descends log(1 -
+D(G(z))).
+"""
+
+nonsaturating = Loss(d=_d_cross_entropy, g=lambda real, fake: softplus(-fake))
+"""Goodfellow et al. 2014, section 3: D as in `minimax`, G ascends log D(G(z)), whose gradient does
+not vanish early.
+"""
+
+hinge = Loss(d=lambda real, fake: relu(1 - real) + relu(1 + fake), g=lambda real, fake: -fake)
+"""Lim & Ye 2017; Miyato et al. 2018, equations 16 and 17: D parts the scores by a margin and no
+further, G follows D's slope.
+"""
+
+least_squares = Loss(
+    d=lambda real, fake: 0.5 * (jnp.square(real - 1) + jnp.square(fake)),
+    g=lambda real, fake: 0.5 * jnp.square(fake - 1),
+)
+"""Mao et al. 2017, "Least squares generative adversarial networks", equation 9: D's targets are 1
+and 0, G's is 1.
+"""
+
+wasserstein = Loss(d=lambda real, fake: fake - real, g=lambda real, fake: -fake)
+"""Arjovsky et al. 2017, "Wasserstein GAN", algorithm 1: the means' difference, an estimate of the
+distance where D is 1-Lipschitz.
+
+Nothing here bounds D: that takes a gradient penalty, spectral normalization, or clipped weights.
+"""
+
+relativistic = Loss(d=_d_paired, g=lambda real, fake: _d_paired(fake, real))
+"""Relativistic GAN, paired: each fake against the real example of its place in the minibatch.
+
+Jolicoeur-Martineau 2018, "The relativistic discriminator", section 4.1 (RSGAN); as RpGAN the loss
+of R3GAN (Huang et al. 2024).
+"""
+
+relativistic_average = Loss(d=_d_average, g=lambda real, fake: _d_average(fake, real))
+"""Relativistic average GAN (Jolicoeur-Martineau 2018, section 4.2, RaSGAN): each example against
+the other kind's mean score.
+
+The means are those of the minibatch that the loss is given.
+"""
+
+dual_contrastive = Loss(d=_d_contrastive, g=lambda real, fake: _d_contrastive(fake, real))
+"""Yu et al. 2021, "Dual contrastive loss and attention for GANs", section 3: D finds each real
+among all fakes, each fake among all reals.
+
+Opponents are those of the minibatch that the loss is given, and the hardest weigh most; with one of
+each kind it is twice `relativistic`. G plays the same game with the kinds exchanged: the negative
+of D's loss would stop teaching it once D tells them apart.
+"""
+
+LOSSES = {
+    "minimax": minimax,
+    "nonsaturating": nonsaturating,
+    "hinge": hinge,
+    "least_squares": least_squares,
+    "wasserstein": wasserstein,
+    "relativistic": relativistic,
+    "relativistic_average": relativistic_average,
+    "dual_contrastive": dual_contrastive,
+}

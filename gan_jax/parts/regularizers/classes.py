@@ -1,0 +1,86 @@
+"""Classification as a second task of both players (AC-GAN), or of D alone, from few labels
+(semi-supervised GANs).
+"""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+import optax
+from jax.nn import logsumexp, softmax
+
+from gan_jax.errors import ConfigError
+from gan_jax.parts.regularizers.making import memoryless, within
+from gan_jax.types import DContext, GContext
+
+
+@memoryless
+def d_classes(context: DContext):
+    """Cross entropy of D's class logits on real and on generated images: -L_C of Odena et al. 2017,
+    equation 3.
+    """
+    return _class_loss(context.real_critique, context.real) + _class_loss(
+        context.fake_critique, context.fake
+    )
+
+
+@memoryless
+def g_classes(context: GContext):
+    """Cross entropy of D's class logits on generated images, the part of -L_C that G can change."""
+    return _class_loss(context.fake_critique, context.fake)
+
+
+@memoryless
+def labelled_classes(context: DContext, *, share: float = 1.0):
+    """Cross entropy of D's class logits on the real examples that have a label, y >= 0:
+    L_supervised of Salimans et al. 2016, section 5.
+
+    Args:
+      share: of the examples of a minibatch that have a label, in (0, 1]. By it all are divided, so
+        that the mean over a minibatch, also one of several parts or on several devices, is that
+        over its labelled examples.
+    """
+    within("classes.share", share, 1e-9, 1)
+    y, logits = context.real.y, _class_logits("classes", context.real_critique)
+    loss = optax.softmax_cross_entropy_with_integer_labels(logits, jnp.maximum(y, 0))
+    return jnp.where(y >= 0, loss, 0) / share
+
+
+@memoryless
+def entropy(context: DContext):
+    """Entropy, in nats, of the class that D sees in each real example: the conditional entropy of
+    Dai et al. 2017, section 4.
+
+    It keeps the borders between classes out of where the data are dense. The examples' labels are
+    not looked at.
+    """
+    logits = _class_logits("entropy", context.real_critique)
+    return logsumexp(logits, axis=-1) - jnp.sum(softmax(logits) * logits, axis=-1)
+
+
+@memoryless
+def class_consistency(context: DContext):
+    """``|p(y|x') - p(y|x'')|^2``, of the class probabilities that D sees in two views of each real
+    example.
+
+    Views differ by augmentations and by the disturbance of D's hidden layers. The consistency of
+    Laine & Aila 2017 ("Temporal ensembling for semi-supervised learning", the Pi-model), taken to
+    semi-supervised GANs by Wei et al. 2018. Labels are not looked at. Without augmentation and
+    disturbance both views are one, and nothing is penalized.
+    """
+    one = softmax(_class_logits("class_consistency", context.real_critique))
+    other = softmax(context.discriminate(context.real.x, context.real.y).class_logits)
+    return jnp.sum(jnp.square(one - other), axis=-1)
+
+
+def _class_loss(critique, batch):
+    return optax.softmax_cross_entropy_with_integer_labels(
+        _class_logits("classes", critique), batch.y
+    )
+
+
+def _class_logits(name: str, critique):
+    if critique.class_logits is None:
+        raise ConfigError(
+            f"{name}: this discriminator has no class logits; accepted: one with a head that classifies."
+        )
+    return critique.class_logits

@@ -1,0 +1,53 @@
+"""Regularizers from a function of the context and its numbers, and what such a function refuses."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import math
+from collections.abc import Callable
+from typing import Any
+
+from gan_jax.errors import ConfigError
+from gan_jax.types import Array, PyTree, Regularizer
+
+
+def with_memory(init: Callable[[], PyTree]) -> Callable[[Callable], Callable[..., Regularizer]]:
+    """Turns ``apply(memory, context, *, **numbers) -> (penalty [b], memory)`` into
+    ``make(**numbers) -> Regularizer``.
+
+    Equal numbers, given or by default, give the same object, so that equal GANs share their
+    compilations. The signature of ``make`` has the numbers alone.
+    """
+
+    def decorate(apply: Callable[..., tuple[Array, PyTree]]) -> Callable[..., Regularizer]:
+        signature = inspect.signature(apply)
+        numbers = [p for p in signature.parameters.values() if p.kind is p.KEYWORD_ONLY]
+        defaults = {p.name: p.default for p in numbers}
+
+        @functools.cache
+        def made(**numbers: Any) -> Regularizer:
+            return Regularizer(init, lambda memory, context: apply(memory, context, **numbers))
+
+        make = functools.wraps(apply)(lambda **numbers: made(**(defaults | numbers)))
+        make.__signature__ = signature.replace(parameters=numbers, return_annotation=Regularizer)
+        return make
+
+    return decorate
+
+
+def memoryless(penalty: Callable[..., Array]) -> Callable[..., Regularizer]:
+    """As `with_memory`, from ``penalty(context, *, **numbers) -> [b]``."""
+
+    @functools.wraps(penalty)
+    def apply(memory, context, **numbers):
+        return penalty(context, **numbers), memory
+
+    return with_memory(tuple)(apply)
+
+
+def within(name: str, value: float, low: float, high: float = math.inf) -> None:
+    """Refuses a number outside ``[low, high]``, or infinite."""
+    if not low <= value <= high or math.isinf(value):
+        accepted = f"{low:g} or more" if high == math.inf else f"{low:g} to {high:g}"
+        raise ConfigError(f"{name}: {value} is out of range; accepted: {accepted}.")

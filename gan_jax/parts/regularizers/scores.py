@@ -1,0 +1,45 @@
+"""Penalties on the scores themselves: they keep D from running away."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+
+from gan_jax.errors import ConfigError
+from gan_jax.parts.regularizers.making import memoryless, with_memory
+from gan_jax.types import Array, DContext
+
+
+@memoryless
+def drift(context: DContext):
+    """``D(x)^2`` at real examples, with a small weight: scores stay near zero (Karras et al. 2018,
+    appendix A.1, epsilon_drift).
+    """
+    return jnp.square(context.real_critique.score)
+
+
+def _nothing_seen() -> dict[str, Array]:
+    return {"real": jnp.zeros(()), "fake": jnp.zeros(()), "seen": jnp.zeros(())}
+
+
+@with_memory(_nothing_seen)
+def lecam(memory, context: DContext, *, decay: float = 0.99):
+    """``(D(x) - a_fake)^2 + (D(G(z)) - a_real)^2``: either kind is drawn to ``a``, the moving
+    average of the other's earlier scores.
+
+    Tseng et al. 2021, "Regularizing generative adversarial networks under limited data", section 3.
+    At each evaluation an average keeps ``decay`` of what it was and takes the rest from the
+    minibatch's mean score; it is corrected for its start at nothing ("seen" is the weight of all it
+    has seen). The penalty sees averages as they were before and is zero the first time; no gradient
+    flows through them.
+    """
+    if not 0 <= decay < 1:
+        raise ConfigError(f"decay: {decay} is not in [0, 1).")
+    real, fake = context.real_critique.score, context.fake_critique.score
+    seen = jnp.where(memory["seen"] > 0, memory["seen"], 1)
+    penalty = jnp.square(real - memory["fake"] / seen) + jnp.square(fake - memory["real"] / seen)
+    now = {"real": real.mean(), "fake": fake.mean(), "seen": jnp.ones_like(seen)}
+    after = jax.tree.map(
+        lambda old, new: decay * old + (1 - decay) * jax.lax.stop_gradient(new), memory, now
+    )
+    return jnp.where(memory["seen"] > 0, penalty, 0), after

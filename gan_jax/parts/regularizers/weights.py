@@ -1,0 +1,43 @@
+"""Penalties on the parameters of the player itself."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+
+from gan_jax.parts.regularizers.making import memoryless, within
+from gan_jax.types import Array, DContext, GContext
+
+
+@memoryless
+def orthogonal(context: DContext | GContext, *, diagonal: float = 1.0):
+    """``|W^T W - 1|^2``, summed over the player's kernels ``[..., c_out]`` as matrices ``W``, the
+    same for each example.
+
+    Brock et al. 2017, "Neural photo editing with introspective adversarial networks", there with
+    absolute values. ``diagonal`` weighs the diagonal's part. With 0 the columns may have any length
+    and need only be at right angles (Brock et al. 2019, "Large scale GAN training", equation 3).
+    The kernels are those that are trained, before any spectral normalization; more columns than
+    rows cannot all be at right angles, so that the penalty of such a kernel stays above 0.
+    """
+    within("diagonal", diagonal, 0)
+    kernels = [w.reshape(-1, w.shape[-1]) for w in jax.tree.leaves(context.params) if w.ndim > 1]
+    scores = context.fake_critique.score
+    return jnp.broadcast_to(
+        sum(_defect(w, diagonal) for w in kernels).astype(scores.dtype), scores.shape
+    )
+
+
+def _defect(w: Array, diagonal: float) -> Array:
+    lengths = jnp.sum(jnp.square(w), axis=0)
+    if (
+        w.shape[0] < w.shape[1]
+    ):  # |W^T W| = |W W^T|, which is smaller; no cancellation, as this part cannot vanish
+        angles = jnp.sum(jnp.square(_gram(w.T))) - jnp.sum(jnp.square(lengths))
+    else:
+        angles = jnp.sum(jnp.square(_gram(w) * (1 - jnp.eye(w.shape[1]))))
+    return angles + diagonal * jnp.sum(jnp.square(lengths - 1))
+
+
+def _gram(w: Array) -> Array:
+    return jnp.matmul(w.T, w, precision=jax.lax.Precision.HIGHEST)

@@ -1,0 +1,45 @@
+"""Recipes: one file each, whose docstring gives the command, the time it takes, the hardware and
+the expected scores.
+"""
+
+from gan_jax.config import Config
+from gan_jax.errors import one_of
+from gan_jax.recipes import (
+    cifar10_sngan,
+    digits_dcgan,
+    fashion_dcgan,
+    grid25_mlp,
+    mnist_dcgan,
+    mnist_mlp,
+    mnist_ssl100,
+    ring8_mlp,
+    stacked_dcgan,
+)
+
+_MODULES = (
+    digits_dcgan,
+    mnist_mlp,
+    mnist_dcgan,
+    mnist_ssl100,
+    fashion_dcgan,
+    cifar10_sngan,
+    ring8_mlp,
+    grid25_mlp,
+    stacked_dcgan,
+)
+
+RECIPES: dict[str, Config] = {
+    module.__name__.rsplit(".", 1)[1]: module.config for module in _MODULES
+}
+SUMMARIES: dict[str, str] = {
+    module.__name__.rsplit(".", 1)[1]: module.__doc__.splitlines()[0] for module in _MODULES
+}
+
+
+def recipe(name: str) -> Config:
+    """The config of a recipe; `dataclasses.replace` changes it.
+
+    Raises:
+      ConfigError: for an unknown name, with the nearest one.
+    """
+    return RECIPES[one_of("recipe", name, RECIPES)]

@@ -1,0 +1,23 @@
+"""A conditional DCGAN on scikit-learn's 8x8 digits: the default, no download, about a minute on two
+CPU cores.
+
+uv run train.py digits_dcgan
+
+Two cores of an AMD EPYC: 5,000 steps in 41 s, compilation included. `uv run eval.py
+runs/digits_dcgan`, 2,000 samples: 99.4 % recognized as their label (real test images: 98.9 %),
+Frechet distance 0.23 to the training images (real test images: 0.53, being few).
+"""
+
+from gan_jax.config import Config, Network, Optimizer, Penalty
+
+config = Config(
+    dataset="digits",
+    conditioning="projection",
+    latents=32,
+    generator=Network("dcgan", width=64, base=2),
+    discriminator=Network("dcgan", width=64, base=2, norm="none"),
+    penalties=(Penalty("r1", 1.0, every=4),),
+    g_optimizer=Optimizer(lr=5e-4, b1=0.0, b2=0.99),
+    d_optimizer=Optimizer(lr=5e-4, b1=0.0, b2=0.99),
+    steps=5_000,
+)

@@ -1,0 +1,14 @@
+"""A conditional DCGAN on Fashion-MNIST, padded to 32x32: the networks and numbers of mnist_dcgan.
+
+uv run train.py fashion_dcgan
+
+Two cores of an AMD EPYC: 8,000 steps in 4:30, compilation included. `uv run eval.py
+runs/fashion_dcgan`, 2,000 samples: 89.4 % recognized as their label (real test images: 90.2 %),
+Frechet distance 0.18 to the test images (training images: 0.02).
+"""
+
+import dataclasses
+
+from gan_jax.recipes import mnist_dcgan
+
+config = dataclasses.replace(mnist_dcgan.config, dataset="fashion_mnist")

@@ -1,0 +1,24 @@
+"""The article's GAN on 28x28 digits: latents 100 -> 128 -> 128 -> 784 against 784 -> 128 -> 128 ->
+1, unconditional.
+
+uv run train.py mnist_mlp
+
+Two cores of an AMD EPYC: 30,000 steps in 55 s, compilation included. `uv run eval.py
+runs/mnist_mlp`, 2,000 samples: every digit makes up 8.5 to 11.9 % of them, Frechet distance 2.2 to
+the test images (training images: 0.04).
+"""
+
+from gan_jax.config import Config, Network, Optimizer, Penalty
+
+config = Config(
+    dataset="mnist",
+    generator=Network("mlp"),
+    discriminator=Network("mlp"),
+    penalties=(Penalty("r1", 1.0, every=4),),
+    g_optimizer=Optimizer(lr=5e-4),
+    d_optimizer=Optimizer(lr=5e-4),
+    batch_size=128,
+    steps=30_000,
+    sample_every=5_000,
+    checkpoint_every=5_000,
+)

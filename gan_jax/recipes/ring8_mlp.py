@@ -1,0 +1,26 @@
+"""A small MLP GAN on a ring of eight Gaussians, whose modes can be counted: unconditional.
+
+uv run train.py ring8_mlp
+
+Two cores of an AMD EPYC, shared with much other work: 20,000 steps in 1:35, compilation included.
+`uv run eval.py runs/ring8_mlp`, 2,000 samples: 8 of 8 modes, 96.9 % of high quality (real test
+points: 98.8 %), KL of the modes' shares 0.0007.
+"""
+
+from gan_jax.config import Config, Network, Optimizer, Penalty
+
+config = Config(
+    dataset="ring8",
+    latents=16,
+    generator=Network("mlp", width=64),
+    discriminator=Network("mlp", width=64),
+    penalties=(Penalty("r1", 0.1),),
+    g_optimizer=Optimizer(lr=1e-3, b1=0.0, b2=0.99),
+    d_optimizer=Optimizer(lr=1e-3, b1=0.0, b2=0.99),
+    ema=100_000.0,
+    batch_size=128,
+    steps=20_000,
+    log_every=500,
+    sample_every=2_000,
+    checkpoint_every=5_000,
+)

@@ -1,0 +1,27 @@
+"""StackedMNIST, 1,000 modes: a small DCGAN with the paired relativistic loss and R1 + R2.
+
+uv run train.py stacked_dcgan
+uv run eval.py runs/stacked_dcgan --num-samples 25600
+
+On two cores of an AMD EPYC, of which it keeps one busy, 16,000 steps take about a quarter of an
+hour. 25,600 samples: 1,000 of 1,000 modes, KL 0.098 (real test images: 0.025). With `--loss
+nonsaturating --penalties`, for 20,000 steps with rates as long: 1,000 modes, KL 0.171.
+"""
+
+from gan_jax.config import Config, Network, Optimizer, Penalty, Schedule
+
+STEPS = 16_000
+
+_optimizer = Optimizer(lr=Schedule(5e-4, 1e-4, STEPS, "cosine"), b1=0.0, b2=0.99)
+config = Config(
+    dataset="stacked_mnist",
+    latents=64,
+    generator=Network("dcgan", width=32),
+    discriminator=Network("dcgan", width=32, norm="none"),
+    loss="relativistic",
+    penalties=(Penalty("r1", 1.0), Penalty("r2", 1.0)),
+    g_optimizer=_optimizer,
+    d_optimizer=_optimizer,
+    ema=20_000.0,
+    steps=STEPS,
+)

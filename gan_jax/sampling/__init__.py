@@ -1,0 +1,1 @@
+"""Samples in number: drawn, filtered, exported."""

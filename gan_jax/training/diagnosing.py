@@ -1,0 +1,160 @@
+"""When a run is diagnosed, and on which examples: what `gan_jax.health.diagnostics` needs of a
+config.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh
+
+from gan_jax.config import Config
+from gan_jax.data import Resident, batch_at, load, resident, some
+from gan_jax.data.splits import held_out_split
+from gan_jax.devices import parallel
+from gan_jax.engine.gan import Gan
+from gan_jax.errors import ConfigError
+from gan_jax.evaluation.classifying import classifies, wrong
+from gan_jax.health import monitor
+from gan_jax.health.diagnostics import PREFIX, diagnose, recognized_classes
+from gan_jax.training.rollback import Diverged
+from gan_jax.training.stepping import Steps, stepper
+from gan_jax.types import Batch, GanState, Metrics
+
+Diagnosis = Callable[[GanState], Metrics]
+TESTED = 2_000
+"""Held-out examples by which a diagnosis tests a D that classifies."""
+
+
+def due(config: Config, step: int) -> bool:
+    """Whether the line of metrics of a step has a diagnosis: it is the first one at or after a
+    multiple of ``diagnose_every``.
+    """
+    if not config.diagnose_every or (step % config.log_every and step != config.steps):
+        return False
+    last_line = (step - 1) // config.log_every * config.log_every
+    return step // config.diagnose_every > last_line // config.diagnose_every
+
+
+def diagnosis(gan: Gan, config: Config, mesh: Mesh, steps: Steps) -> Diagnosis | None:
+    """What diagnoses a state of the run, on the batch of its next step; None where none is ever
+    due.
+
+    Raises:
+      ConfigError: where ``diagnose_modes`` wants a recognizer of a data set without labels.
+    """
+    if not 0 < config.diagnose_every <= config.steps:
+        return None
+    split = held_out_split(config, labelled=gan.num_classes > 0)
+    held_out = stepper(gan, _held_out(config, split), mesh, 0).batch if split else lambda _: None
+    modes = _modes(gan, config, mesh) if config.diagnose_modes else lambda _: {}
+    error = _test_error(gan, config, mesh, split)
+    return lambda state: (
+        diagnose(gan, state, steps.batch(state), held_out(state)) | modes(state) | error(state)
+    )
+
+
+def diagnosis_of_members(gan: Gan, config: Config, mesh: Mesh, steps: Steps) -> Diagnosis | None:
+    """As `diagnosis`, of every member of a population: each number is ``[K]``. All see the same
+    held-out examples.
+
+    Raises:
+      ConfigError: where classes shall be recognized, which is done for single GANs alone.
+    """
+    if config.diagnose_modes:
+        raise ConfigError(
+            f"diagnose_modes: {config.diagnose_modes} is not 0; accepted for a population: 0."
+        )
+    if not 0 < config.diagnose_every <= config.steps:
+        return None
+    split = held_out_split(config, labelled=gan.num_classes > 0)
+    other = _held_out(config, split or config.split)
+    held_out = resident(other, parallel.replicated(mesh)) if split else None
+    return lambda states: _diagnose_members(gan, states, steps.batch(states), held_out)
+
+
+@functools.partial(jax.jit, static_argnames="gan")
+def _diagnose_members(
+    gan: Gan, states: GanState, batches: Batch, held_out: Resident | None
+) -> Metrics:
+    unseen = held_out and batch_at(held_out, states.step)
+    one = lambda inputs: diagnose(gan, inputs[0].replace(step=states.step), inputs[1], unseen)
+    return jax.lax.map(one, (states.replace(step=None), batches))
+
+
+class Watch:
+    """Knows the diagnosis of each line of metrics that shall have one, and heeds what `monitor`
+    finds in the lines.
+
+    ``lines``: those so far. ``strict``: all that is found is divergence; else only what is fatal,
+    and the rest is told.
+    """
+
+    def __init__(
+        self, config: Config, diagnosis: Diagnosis | None, lines: list[dict[str, Any]], strict: bool
+    ):
+        self._config, self._diagnosis, self._lines, self._strict = (
+            config,
+            diagnosis,
+            list(lines),
+            strict,
+        )
+
+    def diagnosed(self, state: GanState, step: int) -> dict[str, np.ndarray]:
+        """The diagnosis that the line of a step shall have."""
+        if not self._diagnosis or not due(self._config, step):
+            return {}
+        return {
+            name: np.asarray(value, np.float64)
+            for name, value in jax.device_get(self._diagnosis(state)).items()
+        }
+
+    def heed(self, step: int, metrics: dict[str, float], warn: Callable[[str], None]) -> None:
+        """Looks at the line of a step.
+
+        Raises:
+          Diverged: for what was found.
+        """
+        self._lines.append({"step": step, **metrics})
+        for finding in monitor.findings(self._lines):
+            if finding.fatal or self._strict:
+                raise Diverged(finding.text, step, finding.good)
+            warn(f"Warning: {finding.text}.")
+
+
+def _held_out(config: Config, split: str) -> Config:
+    """The config of minibatches that are held out: all in the order of the whole split."""
+    return dataclasses.replace(config, split=split, d_steps=1, labels=0, labelled_batch=0)
+
+
+def _test_error(gan: Gan, config: Config, mesh: Mesh, split: str | None) -> Diagnosis:
+    """Of a D that classifies, how often it is wrong of held-out examples;
+    ``diagnostics/test_error``, ``()`` float32 in [0, 1].
+    """
+    if split is None or not classifies(gan):
+        return lambda state: {}
+    data = load(config.dataset, split, config.size)
+    chosen = some(np.flatnonzero(data.labels >= 0), TESTED)
+    if not len(chosen):
+        return lambda state: {}
+    inputs = parallel.put((data.examples[chosen], data.labels[chosen]), parallel.replicated(mesh))
+    return lambda state: {f"{PREFIX}test_error": wrong(gan, state, *inputs)}
+
+
+def _modes(gan: Gan, config: Config, mesh: Mesh) -> Diagnosis:
+    from gan_jax.recognizers import recognizer
+
+    network = recognizer(config.dataset, config.size)
+    n = config.diagnose_modes
+    latents = jax.random.normal(jax.random.key(config.seed), (n, gan.latents))
+    labels = jnp.arange(n, dtype=jnp.int32) % max(gan.num_classes, 1)
+    inputs = parallel.put(
+        jax.device_get((network.variables, latents, labels)), parallel.replicated(mesh)
+    )
+    return lambda state: recognized_classes(gan, network.network, state, *inputs)

@@ -1,0 +1,182 @@
+"""A population in the training loop: what it tells in place of a single GAN, and what becomes of
+members that fail.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import pathlib
+from collections.abc import Iterator
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from gan_jax.config import Config
+from gan_jax.data import load, some
+from gan_jax.devices import parallel
+from gan_jax.engine.population import (
+    build_members,
+    finite_members,
+    generate_members,
+    init_population,
+    members_mesh,
+    shardings,
+)
+from gan_jax.errors import ConfigError
+from gan_jax.modality import to_float
+from gan_jax.runs import logs
+from gan_jax.runs.folder import MEMBERS, abstract_state
+from gan_jax.sweeps import Population
+from gan_jax.training import diagnosing
+from gan_jax.training.rollback import NotFinite
+from gan_jax.training.stepping import Steps, population_stepper
+from gan_jax.types import Array, GanState
+
+SHOWN = ("best", "median", "worst")
+_REAL = 10_000
+"""Training examples whose moments stand for the set's."""
+
+
+class Members:
+    """The members of one run. One that fails, by a metric or a weight that is not finite, is marked
+    and goes on; the others do not notice.
+
+    ``members.jsonl`` in the run folder has three kinds of lines, each with its ``step``: the
+    metrics, a list of the members' values each (null where a member has failed);
+    ``moment_distance`` of all members' samples with the numbers of the best, median and worst; and
+    ``member`` and ``failed``: who failed, and how.
+    """
+
+    def __init__(self, config: Config, population: Population, fsdp: bool = False):
+        if fsdp:
+            raise ConfigError(
+                "fsdp: the devices divide a population's members, not their weights; accepted: no fsdp."
+            )
+        if jax.process_count() > 1:
+            raise ConfigError(
+                f"processes: {jax.process_count()} cannot share a population; accepted: one, with all its devices."
+            )
+        self._configs = population.members(config)
+        gans = build_members(self._configs)
+        self.gan, self.size = gans[0], len(gans)
+        self._gans, self._population = gans, population
+        self._mesh = members_mesh(self.size)
+        self.everywhere = parallel.replicated(self._mesh)
+        self.shardings = shardings(abstract_state(config, population), self._mesh)
+        self._failed: dict[int, int] = {}
+        self._record = logs.Silence()
+        self._real: np.ndarray | None = None
+
+    @property
+    def failed(self) -> tuple[int, ...]:
+        """Numbers of the members that failed so far."""
+        return tuple(sorted(self._failed))
+
+    def init(self) -> GanState:
+        keys = jnp.stack([jax.random.key(config.seed) for config in self._configs])
+        return jax.device_put(init_population(self._gans, keys), self.shardings)
+
+    def steps(self, start: int) -> Steps:
+        return population_stepper(self.gan, self._configs, self._mesh)
+
+    def diagnosis(self, steps: Steps) -> diagnosing.Diagnosis | None:
+        return diagnosing.diagnosis_of_members(self.gan, self._configs[0], self._mesh, steps)
+
+    def compile(self, state: GanState, latents: Array, labels: Array) -> None:
+        generate_members.lower(self.gan, state, latents, labels).compile()
+        finite_members.lower(state).compile()
+
+    @contextlib.contextmanager
+    def recording(self, workdir: pathlib.Path, step: int) -> Iterator[None]:
+        """Keeps ``members.jsonl``, from which it knows who failed before the step that the run goes
+        on from.
+        """
+        self._failed = {
+            line["member"]: line["step"]
+            for line in logs.lines(workdir / MEMBERS, step)
+            if "member" in line
+        }
+        with contextlib.closing(logs.Lines(workdir / MEMBERS, step)) as self._record:
+            yield
+
+    def check(self, metrics: dict[str, np.ndarray], first: int, last: int) -> None:
+        """Marks who failed in the steps from ``first`` to ``last``.
+
+        Raises:
+          NotFinite: if nobody is left.
+        """
+        for name, values in metrics.items():
+            for i in np.flatnonzero(~np.isfinite(values)):
+                self._fail(
+                    int(i), last, f"{name} became {values[i]} between steps {first} and {last}"
+                )
+        self._check_left()
+
+    def check_state(self, state: GanState, step: int) -> None:
+        """Marks who has a weight that is not finite; raises as `check`."""
+        for i in np.flatnonzero(~np.asarray(finite_members(state))):
+            self._fail(int(i), step, f"a weight became infinite or no number by step {step}")
+        self._check_left()
+
+    def told(self, step: int, metrics: dict[str, np.ndarray]) -> dict[str, float]:
+        """Mean and standard deviation over the members that have not failed, by metric, and the
+        number of the others.
+        """
+        self._record.write(
+            {"step": step} | {name: self._listed(values) for name, values in metrics.items()}
+        )
+        alive = [i for i in range(self.size) if i not in self._failed]
+        told = {name: float(values[alive].mean()) for name, values in metrics.items()}
+        spread = lambda values: float(values.std(ddof=1)) if len(values) > 1 else 0.0
+        told |= {f"{name}_std": spread(values[alive]) for name, values in metrics.items()}
+        return told | {"failed": float(len(self._failed))}
+
+    def images(self, state: GanState, latents: Array, labels: Array) -> dict[str, np.ndarray]:
+        """Images of the best, the median and the worst member that has not failed, by
+        `moment_distance` to the training set.
+        """
+        images = np.asarray(jax.device_get(generate_members(self.gan, state, latents, labels)))
+        if self._real is None:
+            config = self._configs[0]
+            real = some(load(config.dataset, config.split, config.size).examples, _REAL)
+            self._real = moments(np.asarray(to_float(real)))
+        distances = np.array([moment_distance(moments(own), self._real) for own in images])
+        alive = [i for i in range(self.size) if i not in self._failed]
+        order = sorted(alive, key=lambda i: (not np.isfinite(distances[i]), distances[i]))
+        shown = dict(zip(SHOWN, (order[0], order[(len(order) - 1) // 2], order[-1]), strict=True))
+        self._record.write(
+            {"step": int(state.step), "moment_distance": self._listed(distances), **shown}
+        )
+        return {name: images[i] for name, i in shown.items()}
+
+    def _fail(self, i: int, step: int, how: str) -> None:
+        if i not in self._failed:
+            self._failed[i] = step
+            self._record.write({"step": step, "member": i, "failed": how})
+
+    def _check_left(self) -> None:
+        if len(self._failed) == self.size:
+            last = max(self._failed.values())
+            raise NotFinite(f"all {self.size} members failed, the last one by step {last}", last)
+
+    def _listed(self, values: np.ndarray) -> list[float | None]:
+        return [
+            None if i in self._failed or not np.isfinite(v) else float(v)
+            for i, v in enumerate(values)
+        ]
+
+
+def moments(images: np.ndarray) -> np.ndarray:
+    """Mean and standard deviation of each number of examples ``[n, ...]``: ``[2, ...]`` float64."""
+    return np.stack([images.mean(0, dtype=np.float64), images.std(0, dtype=np.float64)])
+
+
+def moment_distance(a: np.ndarray, b: np.ndarray) -> float:
+    """The squared distance of two `moments`: the Frechet distance of Gaussians whose numbers are
+    independent of each other.
+
+    Cheap, and enough to tell a member that collapsed or drifted off from one that did not;
+    `eval.py` judges by features.
+    """
+    return float(np.sum((a - b) ** 2))

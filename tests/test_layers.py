@@ -1,0 +1,78 @@
+"""The house: chapters import only chapters that stand earlier, nothing runs in a circle, rooms stay small."""
+
+import ast
+import pathlib
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parent.parent
+CHAPTERS = [
+    ("errors", "types", "config", "sweeps"),
+    ("files", "pictures", "modality", "checkpoint", "command_line"),
+    *[(name,) for name in ["recipes", "devices", "data", "nn", "parts", "models", "metrics", "engine", "recognizers", "build"]],
+    *[(name,) for name in ["health", "runs", "sampling", "report", "evaluation", "training", "studies", "benchmarks"]],
+]  # fmt: skip
+ORDER = {name: i for i, chapter in enumerate(CHAPTERS) for name in chapter}
+FILES = sorted((ROOT / "gan_jax").rglob("*.py"))
+LINES, FUNCTION = 400, 60
+
+
+def parts(file):
+    """``("engine", "gan")`` for gan_jax/engine/gan.py; a package is its own ``__init__``."""
+    return tuple(
+        p for p in file.relative_to(ROOT / "gan_jax").with_suffix("").parts if p != "__init__"
+    )
+
+
+MODULES = {parts(file): file for file in FILES}
+
+
+def imports(file):
+    """The modules of the package that a file imports, deferred imports included."""
+    for node in ast.walk(ast.parse(file.read_text())):
+        names = []
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "gan_jax":
+            base = tuple(node.module.split(".")[1:])
+            names = [(*base, a.name) if (*base, a.name) in MODULES else base for a in node.names]
+        elif isinstance(node, ast.Import):
+            names = [
+                tuple(a.name.split(".")[1:]) for a in node.names if a.name.startswith("gan_jax.")
+            ]
+        yield from (name for name in names if name and name != parts(file))
+
+
+def test_chapters_import_only_earlier_ones():
+    wrong = [
+        f"{'.'.join(own)} imports {'.'.join(name)}"
+        for own, file in MODULES.items() if own for name in imports(file)
+        if name[0] != own[0] and ORDER[name[0]] > ORDER[own[0]]
+    ]  # fmt: skip
+    assert not wrong, "\n".join(wrong)
+
+
+def test_no_file_reaches_itself():
+    graph = {own: {n for n in imports(file) if n in MODULES} for own, file in MODULES.items()}
+    packages = {own for own in MODULES if MODULES[own].name == "__init__.py"}
+    finished, path = set(), []
+
+    def visit(own):
+        assert own not in path, " -> ".join(".".join(p) for p in [*path[path.index(own) :], own])
+        if own in finished:
+            return
+        path.append(own)
+        for name in graph[own] - packages:
+            visit(name)
+        path.pop()
+        finished.add(own)
+
+    for own in graph:
+        visit(own)
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda f: str(f.relative_to(ROOT)))
+def test_rooms_are_small(file):
+    text = file.read_text()
+    assert len(text.splitlines()) <= LINES
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            assert node.end_lineno - node.lineno < FUNCTION, f"{node.name} has more lines"
