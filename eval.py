@@ -5,13 +5,15 @@ The samples are judged by a recognizer, a small image classifier that is trained
 training images the first time (seconds for digits, about a minute for MNIST) and kept in the user's
 cache folder. WORKDIR/eval then holds
 
-  step_XXXXXX.json               every score, its 95 % interval, and what was compared with what
-  step_XXXXXX_samples.png        a row per class step_XXXXXX_interpolation.png  per row one class,
-  from one latent vector to another step_XXXXXX_neighbours.png     per row a sample, then its
-  nearest training images by features, then by pixels step_XXXXXX_worst_by_*.png     the samples
-  that the discriminator takes least for real, that the recognizer is least sure of; best_by_*
-  report.html                    all of it on one page, with the curves over the steps; it needs no
-  network scores.csv                     a row per step that was evaluated
+  step_XXXXXX.json               every score with its 95 % interval, and what was compared with what
+  step_XXXXXX_samples.png        samples, a row per class
+  step_XXXXXX_interpolation.png  per row one class, from one latent vector to another
+  step_XXXXXX_neighbours.png     per row a sample, then its nearest training images by features and
+                                 by pixels
+  step_XXXXXX_worst_by_*.png     the samples that the discriminator, or the recognizer, scores lowest
+  step_XXXXXX_best_by_*.png      and highest
+  report.html                    everything on one page that needs no network
+  scores.csv                     a row per evaluated step
 
 Settings other than the default have files of their own, with a suffix: --num-samples 10000 writes
 step_XXXXXX_n10000.json and scores_n10000.csv, --metrics fid10k,kid10k --features inception

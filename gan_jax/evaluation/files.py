@@ -21,6 +21,7 @@ from typing import Any
 from gan_jax import pictures
 from gan_jax.errors import ConfigError
 from gan_jax.evaluation.judge import Evaluation
+from gan_jax.files import write
 from gan_jax.metrics import SCORES, Metric, parse
 
 SHOWN_CLASSES = 20

@@ -1,12 +1,15 @@
 """A run folder: everything that a run needs to be looked at, resumed, evaluated and repeated.
 
-config.json      the whole config; of a population the one that its members have in common, and its
-seeds and sweep run.json         provenance of every start: versions, devices, revision, seed,
-command; where it ended, with what peak memory metrics.jsonl    a line a log: step, seconds,
-images_per_second, every metric; a line an event, which has the key "event" members.jsonl    of a
-population alone: every member's metrics events.out.*     the same for TensorBoard, with the samples
-samples/         step_XXXXXX.png; of a population step_XXXXXX_{best,median,worst}.png checkpoints/
-one folder a step eval/            written by the evaluation, in training (eval_every) or by eval.py
+config.json      the config; for a population the one that its members share, its seeds and its sweep
+run.json         provenance of every start: versions, devices, revision, seed, command, last step,
+                 peak memory
+metrics.jsonl    a line per log: step, seconds, images_per_second and every metric; a line per
+                 event, which has the key "event"
+members.jsonl    populations only: the metrics of every member
+events.out.*     the same for TensorBoard, with the samples
+samples/         step_XXXXXX.png; for a population step_XXXXXX_{best,median,worst}.png
+checkpoints/     a folder per step
+eval/            written by evaluations, in training (eval_every) or by eval.py
 """
 
 from __future__ import annotations
