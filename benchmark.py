@@ -1,4 +1,4 @@
-"""Measure training steps, the whole training loop, or the convolutions, and tell what was measured
+"""Measure training steps, the whole training loop, or the convolutions, and say what was measured
 on what.
 """
 
@@ -14,11 +14,11 @@ from typing import Annotated, Any
 import tyro
 
 from gan_jax import command_line
-from gan_jax.errors import ConfigError, one_of
+from gan_jax.errors import ConfigError, at_least, one_of
 
 Flag = Annotated[bool, tyro.conf.FlagCreatePairsOff]
 
-COLUMNS = {
+STEP_COLUMNS = {
     "net": "net",
     "batch": "batch",
     "precision": "precision",
@@ -63,7 +63,7 @@ class Options:
     seeds: str = "1"
     """GANs trained at once; times are for one GAN."""
     runs: int = 10
-    """Timed runs, of which median, minimum and interquartile range are told."""
+    """Timed runs, of which median, minimum and interquartile range are shown."""
     json: pathlib.Path | None = None
     """File to which each result is added as a line of JSON."""
     profile: pathlib.Path | None = None
@@ -108,16 +108,16 @@ def measure_steps(options: Options) -> int:
             numbers("seeds", options.seeds),
         )
     )
-    at_least_one("runs", options.runs)
+    at_least("runs", options.runs, 1)
     seeds = max(combination[-1] for combination in combinations)
     if seeds > 1:
         command_line.divide_cpu(seeds)
     print("  ".join(f"{name} {value}" for name, value in environment().items()))
-    print("  ".join(f"{title:>10}" for title in COLUMNS.values()))
+    print("  ".join(f"{title:>10}" for title in STEP_COLUMNS.values()))
     for combination in combinations:
         trace = options.profile and options.profile / "-".join(map(str, combination))
         record = measure(*combination, runs=options.runs, profile=trace)
-        print("  ".join(f"{cell(record[key]):>10}" for key in COLUMNS), flush=True)
+        print("  ".join(f"{cell(record[key]):>10}" for key in STEP_COLUMNS), flush=True)
         for kind, ms in record.get("ms_by_kind", {}).items():
             print(f"{cell(ms):>34} ms  {kind}")
         keep(options, record)
@@ -130,7 +130,7 @@ def measure_lazy(options: Options) -> int:
 
     settings = itertools.product(*nets(options))
     every, d_steps = numbers("every", options.every, least=0), numbers("d_steps", options.d_steps)
-    at_least_one("runs", options.runs)
+    at_least("runs", options.runs, 1)
     print("  ".join(f"{name} {value}" for name, value in environment().items()))
     print("  ".join(f"{title:>12}" for title in LAZY_COLUMNS.values()))
     for setting in settings:
@@ -189,14 +189,10 @@ def numbers(field: str, text: str, least: int = 1) -> list[int]:
     values = text.split(",")
     if not all(value.isdecimal() and int(value) >= least for value in values):
         raise ConfigError(
-            f"{field}: {text!r} is not a list of whole numbers from {least} on; accepted: for instance 4,16."
+            f"{field}: {text!r} is not a list of whole numbers from {least} on; "
+            "accepted: for instance 4,16."
         )
     return [int(value) for value in values]
-
-
-def at_least_one(field: str, value: int) -> None:
-    if value < 1:
-        raise ConfigError(f"{field}: {value} is too small; accepted: 1 or more.")
 
 
 def cell(value: Any) -> str:

@@ -1,17 +1,17 @@
 """Evaluate a trained GAN from its run folder: scores with their intervals and their provenance, and
 pictures to look at.
 
-The samples are judged by a recognizer, a small image classifier that is trained on the real
-training images the first time (seconds for digits, about a minute for MNIST) and kept in the user's
-cache folder. WORKDIR/eval then holds
+Features come from a recognizer, a small image classifier that is trained on the real training
+images the first time (seconds for digits, about a minute for MNIST) and kept in the user's cache
+folder. WORKDIR/eval then holds
 
   step_XXXXXX.json               every score with its 95 % interval, and what was compared with what
   step_XXXXXX_samples.png        samples, a row per class
   step_XXXXXX_interpolation.png  per row one class, from one latent vector to another
   step_XXXXXX_neighbours.png     per row a sample, then its nearest training images by features and
                                  by pixels
-  step_XXXXXX_worst_by_*.png     the samples that the discriminator, or the recognizer, scores lowest
-  step_XXXXXX_best_by_*.png      and highest
+  step_XXXXXX_worst_by_*.png     the samples that the discriminator, or the recognizer, scores
+  step_XXXXXX_best_by_*.png      lowest, and highest
   report.html                    everything on one page that needs no network
   scores.csv                     a row per evaluated step
 
@@ -19,14 +19,14 @@ Settings other than the default have files of their own, with a suffix: --num-sa
 step_XXXXXX_n10000.json and scores_n10000.csv, --metrics fid10k,kid10k --features inception
 --truncation 0.7 writes step_XXXXXX_fid10k-kid10k_inception_psi0.7.json.
 
-Sets of points are judged by their known truth, and drawn as one picture. The modes of stacked_mnist
-are counted from 10,000 samples on; the literature takes --num-samples 25600.
+Sets of points are compared with their known truth, and drawn as one picture. The modes of
+stacked_mnist are counted from 10,000 samples on; the literature takes --num-samples 25600.
 
-Of a population (train.py --seeds, --sweep) every member is judged, each in a folder member_XX of
+Of a population (train.py --seeds, --sweep) every member is evaluated, each in a folder member_XX of
 WORKDIR/eval; step_XXXXXX.json there holds means with 95 % intervals over those that did not fail,
 and the share of those that did.
 
-With --export DIR the samples are not judged, but written to DIR as a data set of TensorFlow
+With --export DIR the samples are not evaluated, but written to DIR as a data set of TensorFlow
 Datasets, to train on.
 """
 
@@ -113,7 +113,7 @@ def check(options: Options) -> None:
     text, exporting = options.checkpoint, options.export is not None
     if text not in (LATEST, ALL, BEST) and not text.isdecimal():
         raise ConfigError(
-            f"checkpoint: {text!r} is none; accepted: latest, best, all, or a step such as 1000."
+            f"checkpoint: {text!r} is unknown; accepted: latest, best, all, or a step such as 1000."
         )
     if options.watch and exporting:
         raise ConfigError("watch: nothing is evaluated with --export; accepted: one of both.")
@@ -123,7 +123,8 @@ def check(options: Options) -> None:
         )
     if exporting and text == ALL:
         raise ConfigError(
-            "export: a data set holds the samples of one checkpoint; accepted: latest, best, or a step."
+            "export: a data set holds the samples of one checkpoint; "
+            "accepted: latest, best, or a step."
         )
     if exporting and (options.metrics, options.features) != (None, Options.features):
         raise ConfigError(
@@ -135,7 +136,7 @@ def check(options: Options) -> None:
 
 def run(options: Options) -> int:
     from gan_jax.evaluation import checkpoints as evaluate_checkpoints
-    from gan_jax.evaluation.judge import Settings
+    from gan_jax.evaluation.settings import Settings
 
     if options.export is not None:
         return export(options)
@@ -149,11 +150,11 @@ def run(options: Options) -> int:
         written(evaluate_checkpoints.evaluate_all(evaluator, tell))
     elif options.checkpoint == BEST:
         step = evaluate_checkpoints.best(evaluator, tell)
-        print(evaluator.table(evaluator.done()[step]))
+        print(evaluate_checkpoints.table(evaluator.done()[step]))
     else:
-        report = evaluator.evaluate(evaluator.load(step_of(options)))
-        print(report.table)
-        written(report.files)
+        summary = evaluator.evaluate(evaluator.load(step_of(options)))
+        print(summary.table)
+        written(summary.files)
     return 0
 
 
@@ -173,14 +174,15 @@ def written(files: list[pathlib.Path]) -> None:
 
 def export(options: Options) -> int:
     from gan_jax.evaluation import checkpoints as evaluate_checkpoints
-    from gan_jax.evaluation.judge import NUM_SAMPLES
+    from gan_jax.evaluation.settings import NUM_SAMPLES
     from gan_jax.runs import folder as run_folder
+    from gan_jax.runs import restore
     from gan_jax.sampling import export as exporting
-    from gan_jax.sampling.draw import Filters
+    from gan_jax.sampling.filters import Filters
 
     exporting.check(options.export)
-    config = run_folder.read_config(options.workdir)
-    if run_folder.read_population(options.workdir):
+    run = run_folder.read(options.workdir)
+    if not run.single:
         raise ConfigError(
             f"export: {options.workdir} holds a population; accepted: the run of one GAN."
         )
@@ -191,11 +193,11 @@ def export(options: Options) -> int:
         )
     else:
         step = step_of(options)
-    gan, state = run_folder.load(options.workdir, step)
+    gan, state = restore.load(options.workdir, step)
     about = exporting.export(
         gan,
         state,
-        config,
+        run.config,
         options.export,
         num_samples=NUM_SAMPLES if options.num_samples is None else options.num_samples,
         seed=options.seed,

@@ -9,16 +9,23 @@ import pathlib
 import shlex
 import signal
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
 from gan_jax import command_line, sweeps
 from gan_jax.config import Config, to_dict
 from gan_jax.recipes import SUMMARIES, recipe
+from gan_jax.runs.run import Run
 from gan_jax.sweeps import Population
 
+if TYPE_CHECKING:
+    from gan_jax.training.loop import Outcome
+
 DEFAULT = "digits_dcgan"
+PARTS = """Parts are written NAME[:NUMBER][:KEY=VALUE...], for instance --generator dcgan:width=32
+--penalties r1:1:every=4 gp:10:target=0 --d-optimizer adam:2e-4:b1=0.5; --FIELD.KEY VALUE changes
+one option of a part, --FIELD.name its name. Names that are accepted, and their options:"""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,21 +75,25 @@ def main(argv: list[str] | None = None) -> int:
     command_line.plain_warnings()
     with command_line.one_sentence_errors("train.py"):
         options = parse(argv)
-        population = population_of(options)
+        run = run_of(options)
         command_line.fast_cpu()
         command_line.keep_compilations()
         connect(options)
-        return dry_run(options, population) if options.dry_run else train(options, population, argv)
+        return dry_run(options, run) if options.dry_run else train(options, run, argv)
 
 
 def parse(argv: list[str]) -> Options:
+    """The recipe, changed by the rest of the command line: first by ``--FIELD VALUE``, then by
+    ``--FIELD.OPTION VALUE``.
+    """
     name, rest = (argv[0], argv[1:]) if argv and not argv[0].startswith("-") else (DEFAULT, argv)
     config = recipe(name)
-    recipes = "\n".join(f"  {name:15} {summary}" for name, summary in SUMMARIES.items())
-    return tyro.cli(
+    rest, changes = command_line.split_changes(rest, config)
+    options = tyro.cli(
         Options,
         prog="train.py [RECIPE]",
-        description=f"{__doc__}\n\nRecipes:\n{recipes}",
+        description=description(named={"-h", "--help"} & set(rest)),
+        registry=command_line.CONSTRUCTORS,
         args=rest,
         default=Options(
             workdir=pathlib.Path("runs") / name,
@@ -100,18 +111,27 @@ def parse(argv: list[str]) -> Options:
             config=config,
         ),
     )
+    return dataclasses.replace(options, config=command_line.change(options.config, changes))
 
 
-def population_of(options: Options) -> Population | None:
-    """None for a single GAN. A CPU becomes a device for each of its cores, among which the members
-    are divided.
+def description(named: bool) -> str:
+    """What ``--help`` begins with; with ``named`` all that can be chosen by name."""
+    recipes = "\n".join(f"  {name:15} {summary}" for name, summary in SUMMARIES.items())
+    text = f"{__doc__}\n\nRecipes:\n{recipes}"
+    if named:
+        from gan_jax.build import choices
+
+        text += f"\n\n{PARTS}\n\n{command_line.list_choices(choices())}"
+    return text
+
+
+def run_of(options: Options) -> Run:
+    """What is trained. A CPU becomes a device for each of its cores, among which the members of a
+    population are divided.
     """
-    population = Population(options.seeds, sweeps.from_text(options.sweep))
-    members = len(population.members(options.config))
-    if population == Population():
-        return None
-    command_line.divide_cpu(members)
-    return population
+    run = Run(options.config, Population(options.seeds, sweeps.from_text(options.sweep)))
+    command_line.divide_cpu(len(run.configs))
+    return run
 
 
 def connect(options: Options) -> None:
@@ -122,45 +142,42 @@ def connect(options: Options) -> None:
         processes.connect(*given, patience=options.patience)
 
 
-def dry_run(options: Options, population: Population | None) -> int:
+def dry_run(options: Options, run: Run) -> int:
     import jax
 
     from gan_jax.devices import parallel
-    from gan_jax.runs import folder as run_folder
+    from gan_jax.runs import folder
 
-    config, devices = options.config, jax.devices()
+    config, members, devices = run.config, len(run.configs), jax.devices()
     print(json.dumps(to_dict(config), indent=2))
-    state = run_folder.abstract_state(config, population)
-    members = len(population.members(config)) if population else 1
+    state = run.abstract_state()
     for player in ("generator", "discriminator"):
         count = sum(leaf.size for leaf in jax.tree.leaves(getattr(state, player).params))
         print(f"{player}: {count // members:,} parameters")
-    if population:
-        print(
-            f"members: {members}, seeds {config.seed} to {config.seed + population.seeds - 1}",
-            *population.names(),
-        )
-    else:
+    if run.single:
         parallel.mesh(config.batch_size, config.micro_batches)
+    else:
+        seeds = f"{config.seed} to {config.seed + run.population.seeds - 1}"
+        print(f"members: {members}, seeds {seeds}", *run.population.names())
     print(f"devices: {len(devices)} {devices[0].device_kind}")
-    resume = run_folder.check(options.workdir, config, options.overwrite, population)
+    resume = folder.check(options.workdir, run, options.overwrite)
     print(f"workdir: {options.workdir} ({'a run to be resumed' if resume else 'new'})")
     return 0
 
 
-def train(options: Options, population: Population | None, argv: list[str]) -> int:
-    from gan_jax.devices import memory, processes
-    from gan_jax.runs.logs import duration
-    from gan_jax.training import loop as training
+def train(options: Options, run: Run, argv: list[str]) -> int:
+    from gan_jax.devices import processes
+    from gan_jax.training import loop
+    from gan_jax.training.divergence import Diverged
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     again = "uv run train.py " + shlex.join(a for a in argv if a != "--overwrite")
-    workdir, steps = options.workdir, options.config.steps
+    workdir, steps = options.workdir, run.config.steps
     try:
-        outcome = training.train(
-            options.config,
+        outcome = loop.train(
+            run.config,
             workdir,
-            population=population,
+            population=run.population,
             overwrite=options.overwrite,
             fsdp=options.fsdp,
             on_divergence=options.on_divergence,
@@ -172,7 +189,7 @@ def train(options: Options, population: Population | None, argv: list[str]) -> i
             flush=True,
         )
         os._exit(3)  # threads of orbax and jax would wait for the lost process
-    except training.Diverged as error:
+    except Diverged as error:
         print(f"train.py: {error}; the last good checkpoint is kept in {workdir}.", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -188,19 +205,26 @@ def train(options: Options, population: Population | None, argv: list[str]) -> i
         command_line.ignore_signals()
         print(f"\nStopped and saved at step {outcome.step:,} of {steps:,}. To go on: {again}")
         return 0
+    report(workdir, run, outcome)
+    return 0
+
+
+def report(workdir: pathlib.Path, run: Run, outcome: Outcome) -> None:
+    """What was trained, and what to do next."""
+    from gan_jax.devices import memory
+    from gan_jax.runs import folder
+    from gan_jax.runs.logs import duration
+
     print(f"\nTrained for {outcome.step:,} steps in {duration(outcome.seconds)}.")
     if outcome.failed:
-        print(
-            f"Failed:       members {', '.join(map(str, outcome.failed))}; members.jsonl says how"
-        )
+        failed = ", ".join(map(str, outcome.failed))
+        print(f"Failed:       members {failed}; members.jsonl says how")
     of = {"process_peak_mib": "of this process", "device_peak_mib": "of the first device"}
-    print(
-        f"Peak memory:  {', '.join(f'{mib:,.0f} MiB {of[key]}' for key, mib in memory.peaks().items())}"
-    )
-    print(f"Samples:      {training.picture(workdir, outcome.step, 'best' if population else '')}")
-    print(f"Checkpoints:  {workdir / 'checkpoints'}")
+    peaks = ", ".join(f"{mib:,.0f} MiB {of[key]}" for key, mib in memory.peaks().items())
+    print(f"Peak memory:  {peaks}")
+    print(f"Samples:      {folder.picture(workdir, outcome.step, run.pictures[0])}")
+    print(f"Checkpoints:  {workdir / folder.CHECKPOINTS}")
     print(f"Evaluate it:  uv run eval.py {shlex.quote(str(workdir))}")
-    return 0
 
 
 if __name__ == "__main__":

@@ -8,31 +8,33 @@
 >>> images = gan_jax.sample(gan, state, jax.random.key(1), n=100)
 """
 
-from gan_jax.build import build
-from gan_jax.config import Augmentation, Config, Network, Optimizer, Penalty, Schedule
+from gan_jax.build import build, build_members
+from gan_jax.config import Augmentation, Config, Feedback, Network, Optimizer, Penalty, Schedule
 from gan_jax.data import batches, describe, resident
-from gan_jax.engine.gan import Gan, init_state
-from gan_jax.engine.population import (
-    build_members,
-    init_population,
-    member,
-    train_population,
-    with_seeds,
-)
-from gan_jax.engine.train_step import generate, sample, train_step, train_steps
+from gan_jax.engine.gan import Gan, Player, Turns, init_state
+from gan_jax.engine.population import init_population, member, train_population, with_seeds
+from gan_jax.engine.train_step import train_step, train_steps
+from gan_jax.engine.trained import discriminate, generate, sample
 from gan_jax.errors import ConfigError
-from gan_jax.evaluation.judge import Evaluation, evaluate
+from gan_jax.evaluation.evaluator import evaluate
+from gan_jax.evaluation.result import Evaluation
+from gan_jax.modality import Images, Modality, Vectors
 from gan_jax.recipes import recipe
-from gan_jax.runs.folder import load
+from gan_jax.runs.restore import load
 from gan_jax.sweeps import Population
 from gan_jax.types import (
     Augment,
     Batch,
+    Context,
     Critique,
     DContext,
+    Fake,
+    Frozen,
     GanState,
     GContext,
     Loss,
+    Memory,
+    PlayerState,
     Regularizer,
     Term,
     Tunable,
@@ -41,8 +43,11 @@ from gan_jax.types import (
 __version__ = "0.1.0"
 
 __all__ = [
-    "Augment", "Augmentation", "Batch", "Config", "ConfigError", "Critique", "DContext", "Evaluation", "GContext", "Gan", "GanState",
-    "Loss", "Network", "Optimizer", "Penalty", "Population", "Regularizer", "Schedule", "Term", "Tunable", "batches", "build",
-    "build_members", "describe", "evaluate", "generate", "init_population", "init_state", "load", "member", "recipe", "resident", "sample",
-    "train_population", "train_step", "train_steps", "with_seeds",
+    "Augment", "Augmentation", "Batch", "Config", "ConfigError", "Context", "Critique", "DContext",
+    "Evaluation", "Fake", "Feedback", "Frozen", "GContext", "Gan", "GanState", "Images", "Loss",
+    "Memory", "Modality", "Network", "Optimizer", "Penalty", "Player", "PlayerState", "Population",
+    "Regularizer", "Schedule", "Term", "Tunable", "Turns", "Vectors", "batches", "build",
+    "build_members", "describe", "discriminate", "evaluate", "generate", "init_population",
+    "init_state", "load", "member", "recipe", "resident", "sample", "train_population",
+    "train_step", "train_steps", "with_seeds",
 ]  # fmt: skip

@@ -4,46 +4,62 @@ an optimizer.
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import inspect
-import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from gan_jax import types
-from gan_jax.config import Augmentation, Config, Dynamics, Network, Optimizer, Penalty
-from gan_jax.data import check_flip, describe, example_dtype, padded_shape
-from gan_jax.engine import scalars
-from gan_jax.engine.gan import Gan, init_state
+from gan_jax.config import Augmentation, Config, Dynamics, Network, Optimizer, Penalty, differences
+from gan_jax.data import (
+    DATASETS,
+    Description,
+    check_flip,
+    describe,
+    example_dtype,
+    load,
+    padded_shape,
+)
+from gan_jax.engine.gan import Gan, Player, Turns, init_state
+from gan_jax.engine.population import alike
 from gan_jax.engine.train_step import train_step
-from gan_jax.errors import ConfigError, one_of
+from gan_jax.errors import ConfigError, at_least, has_option, is_seed, one_of, whole, within
+from gan_jax.grammar import Part, check_scalar
+from gan_jax.modality import Modality, of_shape
 from gan_jax.models import MODELS
-from gan_jax.nn.norms import NORMS
-from gan_jax.parts.augment import AUGMENTS, STRENGTHS
-from gan_jax.parts.conditioning import CONDITIONINGS
+from gan_jax.models.options import checked, options_of
+from gan_jax.parts import optimizers
+from gan_jax.parts.augment import AUGMENTS
+from gan_jax.parts.conditioning import CONDITIONINGS, Conditioning
+from gan_jax.parts.conditions import CONDITIONS
 from gan_jax.parts.dynamics import DYNAMICS
 from gan_jax.parts.losses import LOSSES
-from gan_jax.parts.optimizers import tunable
+from gan_jax.parts.priors import PRIORS
 from gan_jax.parts.regularizers import G_REGULARIZERS, REGULARIZERS
-from gan_jax.types import Augment, Batch, Regularizer, Scalar, Term, Tunable
+from gan_jax.types import Augment, Batch, Regularizer, Term, Tunable
 
 PRECISIONS = {"fp32": jnp.float32, "bf16": jnp.bfloat16}
-_POSITIVE = (
-    "latents",
-    "d_steps",
-    "batch_size",
-    "micro_batches",
-    "steps",
-    "log_every",
-    "sample_every",
-    "checkpoint_every",
-    "keep",
-)
+_LEAST = dict.fromkeys(
+    ("latents", "d_steps", "batch_size", "micro_batches", "steps", "log_every", "sample_every",
+     "checkpoint_every", "keep"), 1,
+) | dict.fromkeys(("lookahead", "diagnose_every", "diagnose_modes", "eval_every"), 0)  # fmt: skip
+"""The smallest value of each field that counts something."""
+_INTERVALS = {
+    "ema": "[0, inf)",
+    "d_ema": "[0, inf)",
+    "g_loss_weight": "[0, inf)",
+    "ema_warm_up": "(0, inf)",
+    "g_steps": "[1, inf)",
+    "clip": "(0, inf)",
+    "top_k": "(0, 1]",
+    "lookahead_rate": "[0, 1]",
+}
+"""Of the fields that are numbers of the step."""
 
 
 @functools.cache
@@ -61,189 +77,242 @@ def build(config: Config) -> Gan:
     description = describe(config.dataset)
     shape = padded_shape(description.shape, config.size)
     check_flip(shape, config.flip)
-    one_of("conditioning", config.conditioning, CONDITIONINGS)
-    conditioning = CONDITIONINGS[config.conditioning]
+    conditioning = CONDITIONINGS[one_of("conditioning", config.conditioning, CONDITIONINGS)]
     if conditioning.labels and not description.num_classes:
         raise ConfigError(
-            f"conditioning: {config.conditioning!r} needs labels, and {config.dataset!r} has none; accepted: none."
+            f"conditioning: {config.conditioning!r} needs labels, and {config.dataset!r} has none; "
+            "accepted: none."
         )
     _check_labels(config, description.num_classes)
-    num_classes = description.num_classes if conditioning.g_labels else 0
-    generator, discriminator = (
-        MODELS[one_of(f"{field}.name", getattr(config, field).name, MODELS)]
-        for field in ("generator", "discriminator")
-    )
-    dtype = PRECISIONS[one_of("precision", config.precision, PRECISIONS)]
-    gan = Gan(
-        generator=_network(
-            "generator",
-            config.generator,
-            generator.generator,
-            shape=shape,
-            num_classes=num_classes,
-            dtype=dtype,
-        ),
-        discriminator=_network(
-            "discriminator",
-            config.discriminator,
-            discriminator.discriminator,
-            head=conditioning.head(description.num_classes),
-            dtype=dtype,
-        ),
-        loss=LOSSES[one_of("loss", config.loss, LOSSES)],
-        g_optimizer=_optimizer("g_optimizer", config.g_optimizer),
-        d_optimizer=_optimizer("d_optimizer", config.d_optimizer),
-        shape=shape,
-        latents=config.latents,
-        num_classes=num_classes,
-        d_terms=_terms("penalties", config.penalties, REGULARIZERS)
-        + conditioning.d_terms(config.labelled_batch / config.batch_size if config.labels else 1.0),
-        g_terms=_terms("g_penalties", config.g_penalties, G_REGULARIZERS) + conditioning.g_terms,
-        joint=config.joint,
-        ema=config.ema,
-        micro_batches=config.micro_batches,
-        dynamics=_dynamics(config.dynamics),
-        augments=_augments(config.augmentations),
-        clip=config.clip,
-        top_k=config.top_k,
-        lookahead=config.lookahead,
-        lookahead_rate=config.lookahead_rate,
-        d_ema=config.d_ema,
-        g_loss_weight=config.g_loss_weight,
-    )
+    gan = _gan(config, description, shape, conditioning)
     _trace(gan, config)
     return gan
+
+
+def build_members(configs: Sequence[Config]) -> tuple[Gan, ...]:
+    """The GANs of configs that differ in scalars of the step and seeds alone; what else they say of
+    the training is not looked at.
+
+    Raises:
+      ConfigError: for no config, or one whose GAN is another than the first's, naming the field.
+    """
+    if not configs:
+        raise ConfigError("members: there is none; accepted: one or more.")
+    gans = tuple(build(config) for config in configs)
+    for config, gan in zip(configs, gans, strict=True):
+        if not alike(gan, gans[0]):
+            fields = ", ".join(differences(configs[0], config))
+            raise ConfigError(
+                f"members: they differ in {fields}; accepted: seeds, and numbers of the training "
+                "step that are set in all."
+            )
+    return gans
+
+
+def choices() -> dict[str, dict[str, dict[str, tuple[str, str]]]]:
+    """For help texts: by field of a `Config` the names that it accepts, and the options of each
+    with their default and a sentence, which may be empty.
+    """
+    networks = lambda field: {
+        name: {
+            key: (o.default_text, o.help)
+            for key, o in options_of(getattr(architecture, field)).items()
+        }
+        for name, architecture in MODELS.items()
+    }
+    plain = lambda options: {key: (str(default), "") for key, default in options.items()}
+    bare = lambda names: {name: {} for name in names}
+    made = lambda known: {name: plain(_options(make)) for name, make in known.items()}
+    tuned = {
+        name: plain(dict.fromkeys(optimizers.options_of(name), ""))
+        for name in optimizers.optimizers()
+    }
+    return {
+        "dataset": bare(DATASETS),
+        "conditioning": bare(CONDITIONINGS),
+        "generator": networks("generator"),
+        "discriminator": networks("discriminator"),
+        "prior": bare(PRIORS),
+        "fake_labels": bare(CONDITIONS),
+        "loss": bare(LOSSES),
+        "penalties": made(REGULARIZERS),
+        "g_penalties": made(G_REGULARIZERS),
+        "augmentations": bare(AUGMENTS),
+        "precision": bare(PRECISIONS),
+        "g_optimizer": tuned,
+        "d_optimizer": tuned,
+        "dynamics": made(DYNAMICS),
+    }
 
 
 def abstract_batch(
     config: Config, shape: tuple[int, ...], sharding: jax.sharding.Sharding | None = None
 ) -> Batch:
     """A training batch's shapes and dtypes, without data."""
-    lead = (config.d_steps, config.batch_size)
+    lead = (config.minibatches, config.batch_size)
     return Batch(
         jax.ShapeDtypeStruct((*lead, *shape), example_dtype(shape), sharding=sharding),
         jax.ShapeDtypeStruct(lead, jnp.int32, sharding=sharding),
     )
 
 
+def _gan(
+    config: Config, description: Description, shape: tuple[int, ...], conditioning: Conditioning
+) -> Gan:
+    num_classes = description.num_classes if conditioning.g_labels else 0
+    dtype = PRECISIONS[one_of("precision", config.precision, PRECISIONS)]
+    modality = of_shape(shape)
+    share = config.labelled_batch / config.batch_size if config.labels else 1.0
+    g_network = _network(
+        "generator", config, modality,
+        shape=shape, num_classes=num_classes, bounded=modality.bounded, dtype=dtype,
+    )  # fmt: skip
+    head = conditioning.head(description.num_classes)
+    d_network = _network("discriminator", config, modality, head=head, dtype=dtype)
+    return Gan(
+        generator=Player(
+            network=g_network,
+            optimizer=_optimizer("g_optimizer", config.g_optimizer),
+            terms=_terms("g_penalties", config.g_penalties, G_REGULARIZERS) + conditioning.g_terms,
+            average=config.ema,
+            warm_up=config.ema_warm_up,
+            loss_weight=config.g_loss_weight,
+            top_k=config.top_k,
+        ),
+        discriminator=Player(
+            network=d_network,
+            optimizer=_optimizer("d_optimizer", config.d_optimizer),
+            terms=_terms("penalties", config.penalties, REGULARIZERS) + conditioning.d_terms(share),
+            average=config.d_ema,
+            warm_up=config.ema_warm_up,
+            clip=config.clip,
+        ),
+        loss=LOSSES[one_of("loss", config.loss, LOSSES)],
+        prior=PRIORS[one_of("prior", config.prior, PRIORS)](config.latents),
+        modality=modality,
+        num_classes=num_classes,
+        conditions=_conditions(config, num_classes),
+        turns=Turns(g=None if config.g_steps == 1 else config.g_steps, fresh=config.fresh_batch),
+        joint=config.joint,
+        micro_batches=config.micro_batches,
+        dynamics=_dynamics(config.dynamics),
+        augments=_augments(config.augmentations, modality),
+        lookahead=config.lookahead,
+        lookahead_rate=config.lookahead_rate,
+    )
+
+
+def _conditions(config: Config, num_classes: int) -> Callable[[jax.Array, Any], Any]:
+    make = CONDITIONS[one_of("fake_labels", config.fake_labels, CONDITIONS)]
+    if config.fake_labels != "batch" and not num_classes:
+        raise ConfigError(
+            f"fake_labels: {config.fake_labels!r} needs a generator that sees labels, and "
+            f"conditioning {config.conditioning!r} shows it none; accepted: batch."
+        )
+
+    def counts() -> tuple[int, ...]:
+        labels = load(config.dataset, config.split, config.size).labels
+        return tuple(np.bincount(labels, minlength=num_classes).tolist())
+
+    return make(num_classes, counts)
+
+
 def _trace(gan: Gan, config: Config) -> None:
-    batch = abstract_batch(config, gan.shape)
+    batch = abstract_batch(config, gan.modality.shape)
     state = jax.eval_shape(functools.partial(init_state, gan), jax.random.key(0), batch)
     jax.eval_shape(functools.partial(train_step, gan), state, batch)
 
 
-def _network(field: str, network: Network, module: type[nn.Module], **given: Any) -> nn.Module:
-    """The module with those fields of ``network`` that are set; a field it does not have is
-    refused.
-    """
-    known = {f.name for f in dataclasses.fields(module)}
-    options = {
-        k: v for k, v in dataclasses.asdict(network).items() if k != "name" and v is not None
-    }
-    for name, value in options.items():
-        if name not in known:
-            accepted = sorted(known & {f.name for f in dataclasses.fields(Network)} - {"name"})
-            raise ConfigError(
-                f"{field}.{name}: {network.name} has no such field; accepted: {', '.join(accepted)}."
-            )
-        if type(value) is int:
-            _at_least(f"{field}.{name}", value, 1)
-        if type(value) is float:
-            _scalar(f"{field}.{name}", value, "[0, 1)" if name == "dropout" else "[0, inf)")
-    if "norm" in options:
-        options["norm"] = NORMS[one_of(f"{field}.norm", options["norm"], NORMS)]
+def _network(field: str, config: Config, modality: Modality, **given: Any) -> nn.Module:
+    """The module of a player, with its options that are set."""
+    network: Network = getattr(config, field)
+    architecture = MODELS[one_of(f"{field}.name", network.name, MODELS)]
+    if not isinstance(modality, architecture.modalities):
+        kinds = " and ".join(kind.name for kind in architecture.modalities)
+        fitting = [name for name, a in MODELS.items() if isinstance(modality, a.modalities)]
+        raise ConfigError(
+            f"{field}.name: {network.name} is for {kinds}, and examples of {config.dataset!r} are "
+            f"{modality}; accepted: {', '.join(fitting)}."
+        )
+    module = getattr(architecture, field)
+    known, options = options_of(module), {}
+    for key, value in network.options:
+        has_option(field, network.name, key, known)
+        options[key] = checked(f"{field}.{key}", value, known[key].accepted)
     return module(**options, **given)
 
 
 def _optimizer(field: str, optimizer: Optimizer) -> Tunable:
-    intervals = {
-        "lr": "(0, inf)",
-        "eps": "(0, inf)",
-        "momentum": "(-1, 1)",
-        "weight_decay": "[0, inf)",
-    }
-    numbers = {
-        f.name: getattr(optimizer, f.name)
-        for f in dataclasses.fields(optimizer)
-        if f.name != "name"
-    }
-    numbers = {name: value for name, value in numbers.items() if value is not None}
-    for name, value in numbers.items():
-        _scalar(f"{field}.{name}", value, intervals.get(name, "[0, 1)"))
-    return tunable(
-        field, optimizer.name, {"learning_rate" if k == "lr" else k: v for k, v in numbers.items()}
-    )
+    options = dict(optimizer.options)
+    numbers = {"learning_rate": options.pop("lr"), **options}
+    return optimizers.tunable(field, optimizer.name, numbers)
 
 
 def _terms(
     field: str, penalties: tuple[Penalty, ...], known: dict[str, Callable[..., Regularizer]]
 ) -> tuple[Term, ...]:
-    names = [p.name for p in penalties]
-    if len(set(names)) < len(names):
-        raise ConfigError(
-            f"{field}: {', '.join(names)} names one twice; accepted: each at most once."
-        )
+    _check_once(field, penalties)
     return tuple(_term(f"{field}.{i}", penalty, known) for i, penalty in enumerate(penalties))
 
 
 def _term(field: str, penalty: Penalty, known: dict[str, Callable[..., Regularizer]]) -> Term:
     make = known[one_of(field, penalty.name, known)]
-    _scalar(f"{field}.weight", penalty.weight, "[0, inf)")
-    _at_least(f"{field}.every", penalty.every, 1)
-    accepted = [p for p in inspect.signature(make).parameters if p != "context"]
-    for number, value in penalty.numbers:
-        if number not in accepted or not math.isfinite(value):
-            raise ConfigError(
-                f"{field}: {penalty.name} has no number {number}={value}; accepted: {', '.join(accepted) or 'none'}."
-            )
-    return Term(penalty.name, make(**dict(penalty.numbers)), penalty.weight, penalty.every)
+    numbers = dict(penalty.options)
+    weight, every = numbers.pop("weight"), numbers.pop("every")
+    check_scalar(f"{field}.weight", weight, "[0, inf)")
+    whole(f"{field}.every", every, 1)
+    for key, value in numbers.items():
+        has_option(field, penalty.name, key, ["weight", "every", *_options(make)])
+        within(f"{field}.{key}", value, "(-inf, inf)")
+    return Term(penalty.name, make(**numbers), weight, every)
 
 
-def _augments(augmentations: tuple[Augmentation, ...]) -> tuple[Augment, ...]:
-    names = [a.name for a in augmentations]
-    if len(set(names)) < len(names):
-        raise ConfigError(
-            f"augmentations: {', '.join(names)} names one twice; accepted: each at most once."
-        )
+def _augments(augmentations: tuple[Augmentation, ...], modality: Modality) -> tuple[Augment, ...]:
+    _check_once("augmentations", augmentations)
+    augments = []
     for i, augmentation in enumerate(augmentations):
-        one_of(f"augmentations.{i}", augmentation.name, AUGMENTS)
-        _scalar(f"augmentations.{i}.strength", augmentation.strength, STRENGTHS[augmentation.name])
-    return tuple(Augment(a.name, AUGMENTS[a.name], a.strength) for a in augmentations)
+        field, name = f"augmentations.{i}", augmentation.name
+        change = AUGMENTS[one_of(field, name, AUGMENTS)]
+        for key, value in augmentation.options:
+            has_option(field, name, key, ["strength"])
+            check_scalar(f"{field}.{key}", value, change.strengths)
+        if not isinstance(modality, change.modalities):
+            raise ConfigError(
+                f"{field}: {name} does not change {modality.name}; "
+                f"accepted: {', '.join(kind.name for kind in change.modalities)}."
+            )
+        augments.append(Augment(name, change.apply, augmentation.strength))
+    return tuple(augments)
 
 
 def _dynamics(dynamics: Dynamics) -> types.Dynamics | None:
     make = DYNAMICS[one_of("dynamics.name", dynamics.name, DYNAMICS)]
-    if dynamics.weight is None:
-        return make()
-    if "weight" not in inspect.signature(make).parameters:
-        raise ConfigError(f"dynamics.weight: {dynamics.name} has no weight; accepted: None.")
-    _scalar("dynamics.weight", dynamics.weight, "[0, inf)")
-    return make(weight=dynamics.weight)
+    for key, value in dynamics.options:
+        has_option("dynamics", dynamics.name, key, _options(make))
+        check_scalar(f"dynamics.{key}", value, "[0, inf)")
+    return make(**dict(dynamics.options))
 
 
-def _scalar(field: str, value: Scalar, interval: str) -> None:
-    low, high = (float(bound) for bound in interval[1:-1].split(","))
-    scalars.check(field, value, low, high, interval)
+def _options(make: Callable) -> dict[str, Any]:
+    """The options that a maker of a part takes, with their defaults."""
+    return {name: p.default for name, p in inspect.signature(make).parameters.items()}
+
+
+def _check_once(field: str, parts: tuple[Part, ...]) -> None:
+    names = [part.name for part in parts]
+    if len(set(names)) < len(names):
+        raise ConfigError(
+            f"{field}: {', '.join(names)} names one twice; accepted: each at most once."
+        )
 
 
 def _check_numbers(config: Config) -> None:
-    for field in _POSITIVE:
-        _at_least(field, getattr(config, field), 1)
-    if not 0 <= config.seed < 2**32:
-        raise ConfigError(
-            f"seed: {config.seed} is not a number of 32 bits; accepted: 0 to {2**32 - 1}."
-        )
-    for field in ("ema", "d_ema"):
-        _scalar(field, getattr(config, field), "[0, inf)")
-    if config.g_loss_weight is not None:
-        _scalar("g_loss_weight", config.g_loss_weight, "[0, inf)")
-    if config.clip is not None:
-        _scalar("clip", config.clip, "(0, inf)")
-    if config.top_k is not None:
-        _scalar("top_k", config.top_k, "(0, 1]")
-    for field in ("lookahead", "diagnose_every", "diagnose_modes", "eval_every"):
-        _at_least(field, getattr(config, field), 0)
-    _scalar("lookahead_rate", config.lookahead_rate, "[0, 1]")
+    for field, least in _LEAST.items():
+        at_least(field, getattr(config, field), least)
+    is_seed("seed", config.seed)
+    for field, interval in _INTERVALS.items():
+        if getattr(config, field) is not None:
+            check_scalar(field, getattr(config, field), interval)
 
 
 def _check_labels(config: Config, num_classes: int) -> None:
@@ -255,24 +324,17 @@ def _check_labels(config: Config, num_classes: int) -> None:
     known = [name for name, conditioning in CONDITIONINGS.items() if conditioning.few]
     if config.conditioning not in known:
         raise ConfigError(
-            f"labels: conditioning {config.conditioning!r} does not learn from a part of the labels; "
-            f"accepted: 0, or the conditioning {' or '.join(known)}."
+            f"labels: conditioning {config.conditioning!r} does not learn from a part of the "
+            f"labels; accepted: 0, or the conditioning {' or '.join(known)}."
         )
     if config.labels < 1 or config.labels % num_classes:
         raise ConfigError(
-            f"labels: {config.labels} are not as many of each of {num_classes} classes; accepted: multiples of {num_classes}."
+            f"labels: {config.labels} are not as many of each of {num_classes} classes; "
+            f"accepted: multiples of {num_classes}."
         )
     if not 1 <= config.labelled_batch < config.batch_size:
         raise ConfigError(
-            f"labelled_batch: {config.labelled_batch} of the {config.batch_size} examples of a batch; "
-            f"accepted: 1 to {config.batch_size - 1}, where labels is not 0."
+            f"labelled_batch: {config.labelled_batch} of the {config.batch_size} examples of a "
+            f"batch; accepted: 1 to {config.batch_size - 1}, where labels is not 0."
         )
-    if not 0 <= config.label_seed < 2**32:
-        raise ConfigError(
-            f"label_seed: {config.label_seed} is not a number of 32 bits; accepted: 0 to {2**32 - 1}."
-        )
-
-
-def _at_least(field: str, value: int, least: int) -> None:
-    if value < least:
-        raise ConfigError(f"{field}: {value} is too small; accepted: {least} or more.")
+    is_seed("label_seed", config.label_seed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import numbers
 from collections.abc import Iterable
 
 
@@ -40,8 +41,19 @@ def at_least(field: str, value: int, least: int) -> None:
         raise ConfigError(f"{field}: {value} is too small; accepted: {least} or more.")
 
 
+def whole(field: str, value: int, least: int) -> None:
+    """Refuses what is not a whole number, or is below ``least``.
+
+    Raises:
+      ConfigError: naming the field, the value and the smallest number accepted.
+    """
+    if type(value) is not int:
+        raise ConfigError(f"{field}: {value!r} is not a whole number; accepted: {least} or more.")
+    at_least(field, value, least)
+
+
 def within(field: str, value: float, interval: str) -> None:
-    """Refuses a number outside an interval, or one that is not finite.
+    """Refuses what is not a number, is not finite, or lies outside an interval.
 
     Args:
       field: its path in the config.
@@ -51,6 +63,8 @@ def within(field: str, value: float, interval: str) -> None:
     Raises:
       ConfigError: naming the field, the value and the interval.
     """
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise ConfigError(f"{field}: {value!r} is not a number; accepted: {interval}.")
     low, high = (float(bound) for bound in interval[1:-1].split(","))
     above = value >= low if interval[0] == "[" else value > low
     below = value <= high if interval[-1] == "]" else value < high
@@ -72,10 +86,11 @@ def has_option(field: str, owner: str, name: str, accepted: Iterable[str]) -> No
     """Refuses an option that ``owner`` does not have.
 
     Raises:
-      ConfigError: naming the owner, the option and those that it has.
+      ConfigError: naming the owner, the option, the nearest one and those that it has.
     """
     accepted = sorted(accepted)
     if name not in accepted:
         raise ConfigError(
-            f"{field}.{name}: {owner} has no such option; accepted: {', '.join(accepted) or 'none'}."
+            f"{field}.{name}: {owner} has no such option; {did_you_mean(name, accepted)}"
+            f"accepted: {', '.join(accepted) or 'none'}."
         )

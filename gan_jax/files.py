@@ -1,34 +1,59 @@
 """Files that are whole or not there: whatever interrupts a write, a reader finds the old or the
-new.
+new; and the folder of those that are kept between runs.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
-import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+
+import platformdirs
 
 from gan_jax.errors import ConfigError
 
 
+def cache_folder() -> Path:
+    """``$GAN_JAX_CACHE``, or the user's cache folder of this library."""
+    chosen = os.environ.get("GAN_JAX_CACHE")
+    return (
+        Path(chosen).expanduser()
+        if chosen
+        else platformdirs.user_cache_path("gan_jax", appauthor=False)
+    )
+
+
 @contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, keep: Callable[[Path], bool] = lambda there: False) -> Iterator[Path]:
     """A path to write a file or a folder to; it takes the place of ``path`` when the block ends.
 
     Parents are made. Several processes may write one path at once: the last one wins, whole. When
     the block raises, ``path`` is left as it was and nothing else stays.
+
+    Args:
+      path: of the file or the folder.
+      keep: whether a folder that lies at ``path`` by then stays, and the new one is dropped: for
+        folders that others read, of which one is as good as another.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".unfinished-") as folder:
         unfinished = Path(folder, path.name)
         yield unfinished
-        if unfinished.is_dir() and path.is_dir():
-            shutil.rmtree(path)
-        os.replace(unfinished, path)
+        while True:
+            try:
+                os.replace(unfinished, path)
+                break
+            except OSError as error:  # a folder takes the place of an empty one only
+                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                    raise
+            if keep(path):
+                break
+            with contextlib.suppress(FileNotFoundError):  # another process has moved it
+                os.replace(path, tempfile.mkdtemp(dir=folder))
 
 
 def write(path: Path, text: str) -> None:

@@ -36,13 +36,15 @@ def grid(images: np.ndarray, columns: int) -> np.ndarray:
       ValueError: for another shape.
     """
     images = to_uint8(images)
-    if images.ndim != 4 or images.shape[-1] not in (1, 3) or 0 in images.shape or columns < 1:
-        raise ValueError(
-            f"images of shape {images.shape} in {columns} columns are no grid of [n, h, w, 1 or 3]."
-        )
-    factor = max(1, -(-MIN_SIDE // min(images.shape[1:3])))
+    match images.shape:
+        case (n, h, w, (1 | 3) as c) if min(n, h, w, columns) > 0:
+            factor = max(1, -(-MIN_SIDE // min(h, w)))
+        case shape:
+            raise ValueError(
+                f"images of shape {shape} in {columns} columns are no grid of [n, h, w, 1 or 3]."
+            )
     images = images.repeat(factor, axis=1).repeat(factor, axis=2)
-    n, h, w, c = images.shape
+    h, w = factor * h, factor * w
     rows = -(-n // columns)
     tiles = np.full((rows * columns, h + GAP, w + GAP, c), GAP_GREY, np.uint8)
     tiles[:n, :h, :w] = images
@@ -64,9 +66,8 @@ def points(samples: np.ndarray, real: np.ndarray) -> np.ndarray:
     Returns:
       ``[480, 480, 3]`` uint8.
     """
-    from matplotlib.backends.backend_agg import (
-        FigureCanvasAgg,
-    )  # without pyplot, which would keep every figure
+    # Without pyplot, which would keep every figure.
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     samples, real = samples[:, :2], real[:, :2]
@@ -98,8 +99,3 @@ def save(path: str | pathlib.Path, pixels: np.ndarray) -> None:
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).save(path)
-
-
-def save_grid(path: str | pathlib.Path, images: np.ndarray, columns: int) -> None:
-    """`grid` and `save` in one."""
-    save(path, grid(images, columns))

@@ -1,135 +1,175 @@
 """The nouns of the library: what flows between data, networks, losses and the training step.
 
-Nothing here imports the rest of the package but its `config`. Arrays are written ``[b, ...]`` by
-shape: ``b`` examples, ``k`` classes, ``f`` features, ``h, w, c`` the sides and channels of an
-image. An example ``x`` is ``[..., b, *dims, c]``: an image has two spatial dimensions, ``[..., b,
-h, w, c]``, and a vector of ``c`` numbers has none, ``[..., b, c]``.
+Arrays are written ``[b, ...]`` by shape: ``b`` examples, ``k`` classes, ``f`` features. Examples
+``x``, conditions ``y`` and latents ``z`` are pytrees of arrays that lead with the same ``b``; a
+single array is the usual case. Nothing here imports the rest of the package but `gan_jax.config`.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import flax.struct
 import jax
 import optax
 
-from gan_jax.config import Schedule
+from gan_jax.config import Feedback, Schedule
+from gan_jax.errors import ConfigError
 
 Array = jax.Array
 PyTree = Any
-Scalar = float | Schedule
-"""A number of a `Gan` that is data of the step: it lies in the state, and does not count when GANs
-are compared.
-"""
+Metrics = dict[str, Array]
+Scalar = float | Schedule | Feedback
+"""A number of a `Gan` that is data of the step: it lies in the state and may change over time."""
 
 
 def scalar(default: Any = dataclasses.MISSING) -> Any:
-    """A dataclass field for a `Scalar`: GANs that differ in it alone are equal, hence share their
-    compilations.
+    """A dataclass field for a `Scalar`, or a mapping of them; None where it is not set.
+
+    GANs that differ in such fields alone are equal, so that they share their compilations.
     """
-    return dataclasses.field(default=default, compare=False)
+    return dataclasses.field(default=default, compare=False, metadata={"scalar": True})
 
 
 class Batch(NamedTuple):
-    """Real examples.
+    """Real examples; the leaves of a training batch lead with ``[minibatches, b]``.
 
-    ``x``: ``[..., b, *dims, c]``: images, uint8 in [0, 255] or float32 in [-1, 1]; or vectors,
-    float32. ``y``: ``[..., b]`` int32 class labels; -1 where an example has none. A training batch
-    leads with ``[d_steps, b]``: one minibatch for each update of the discriminator.
+    ``x``: examples as stored or as networks see them, see `gan_jax.modality`.
+    ``y``: what they are conditioned on: ``[b]`` int32 class labels, -1 where an example has none;
+    or any other pytree, such as images or features.
     """
 
-    x: Array
-    y: Array
+    x: PyTree
+    y: PyTree
+
+
+class Fake(NamedTuple):
+    """What a generator made: examples, their conditions, and whatever else it gives by name.
+
+    A generator returns ``x``, or ``Fake(x, extras={...})``, whose ``y`` the engine fills in.
+    """
+
+    x: PyTree
+    y: PyTree = None
+    extras: dict[str, PyTree] = {}  # noqa: RUF012  (never written to)
 
 
 class Critique(NamedTuple):
     """What a discriminator says of ``b`` examples.
 
-    ``score``: ``[b]`` float32 logits (log-odds of "real").
-    ``class_logits``: ``[b, k]`` where the head classifies, else None.
-    ``features``: ``[b, f]``, the last hidden layer, what the head saw.
+    ``score``: ``[b, ...]`` float32 logits (log-odds of "real"), one or several per example:
+    patches, scales, positions of a sequence.
+    ``extras``: by name, such as ``class_logits [b, k]`` and ``features [b, f]``, what the head saw.
     """
 
     score: Array
-    class_logits: Array | None = None
-    features: Array | None = None
+    extras: dict[str, PyTree] = {}  # noqa: RUF012
+
+    def extra(self, name: str, wanted_by: str) -> PyTree:
+        """An entry of ``extras``.
+
+        Raises:
+          ConfigError: if the discriminator does not give it.
+        """
+        if name not in self.extras:
+            raise ConfigError(
+                f"{wanted_by}: this discriminator gives no {name}; accepted: one whose critique "
+                f"has them, not only {', '.join(sorted(self.extras)) or 'scores'}."
+            )
+        return self.extras[name]
 
 
-Scores = Callable[[Array, Array], Array]
+class Pair(NamedTuple):
+    """Something of both players, indexed by `G` or `D`."""
+
+    generator: Any
+    discriminator: Any
+
+    def put(self, side: int, value: Any) -> Pair:
+        """The same with another value on one side."""
+        return Pair(*(value if i == side else own for i, own in enumerate(self)))
+
+
+G, D = 0, 1
+"""The sides of the game, as indices of a `Pair`."""
+
+Scores = Callable[..., Array]
 
 
 @dataclasses.dataclass(frozen=True)
 class Loss:
-    """A GAN objective: two pure functions ``(real_scores [b], fake_scores [b]) -> [b]``, both to be
-    minimized.
+    """A GAN objective: two pure functions ``(real_scores, fake_scores, **numbers) -> losses``.
 
-    Per example, never reduced: the caller averages, so nothing broadcasts by accident.
+    Both are to be minimized. Scores are ``[b, ...]``, losses have their shape and are never
+    reduced: the engine averages, so that nothing broadcasts by accident.
     """
 
     d: Scores
     g: Scores
+    numbers: Mapping[str, Scalar] | None = scalar(None)
 
 
 @dataclasses.dataclass(frozen=True)
-class DContext:
-    """What a discriminator-side regularizer may look at, at the parameters being differentiated.
+class Context:
+    """What a regularizer of either player may look at, at the parameters being differentiated.
 
-    ``discriminate(x, y) -> Critique`` runs D in training mode without changing its statistics,
-    ``generate(latents, y) -> x`` G likewise; ``params``: D's, those being differentiated;
-    ``latents`` ``[b, n]`` made the fakes; ``real`` and ``fake`` hold float32 examples with their
-    labels, images in [-1, 1]; ``key`` is the term's own random key of this step.
+    Networks run in training mode and keep their statistics.
+
+    Attributes:
+      generate: ``(z, y) -> Fake``. With ``method="NAME"`` the inputs and the result are those of
+        that method of the network; with ``capture=True`` the intermediate values come beside it.
+      discriminate: ``(x, y) -> Critique`` in another augmented view than that of the scores;
+        ``method`` and ``capture`` likewise.
+      see_real, see_fake: ``x -> Critique``, as D saw the examples of that kind: the same augmented
+        views and noise, so that the compiler shares the forward pass.
+      frozen: networks that do not learn, by name, as functions.
+      modality: of the examples.
+      params: the player's own parameters.
+      latents: ``z`` of the fakes.
+      real, fake: examples as networks see them, with their conditions.
+      real_critique, fake_critique: what D said of them.
+      key: the term's own random key of this update.
     """
 
-    discriminate: Callable[[Array, Array], Critique]
-    generate: Callable[[Array, Array], Array]
+    generate: Callable[..., Any]
+    discriminate: Callable[..., Any]
+    see_real: Callable[[PyTree], Critique]
+    see_fake: Callable[[PyTree], Critique]
+    frozen: Mapping[str, Callable[..., Any]]
+    modality: Any
     params: PyTree
-    latents: Array
+    latents: PyTree
     real: Batch
-    fake: Batch
+    fake: Fake
     real_critique: Critique
     fake_critique: Critique
     key: Array
 
 
-@dataclasses.dataclass(frozen=True)
-class GContext:
-    """What a generator-side regularizer may look at: as `DContext`, but ``params`` are G's, and D's
-    are constant.
-    """
-
-    discriminate: Callable[[Array, Array], Critique]
-    generate: Callable[[Array, Array], Array]
-    params: PyTree
-    latents: Array
-    real: Batch
-    fake: Batch
-    real_critique: Critique
-    fake_critique: Critique
-    key: Array
+DContext = GContext = Context
+"""Regularizers of both players see the same."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Regularizer:
-    """A penalty in the manner of optax: ``init() -> memory`` and ``apply(memory, context) ->
-    (penalty [b], memory)``.
+    """A penalty in the manner of optax: ``init()`` and ``apply(memory, context)``.
 
-    ``memory`` is any pytree of arrays (``()`` for none). The penalty is per example, like a loss.
+    ``apply`` returns ``(penalty [b, ...], memory)``: per example, like a loss. ``memory`` is any
+    pytree of arrays, ``()`` for none.
     """
 
     init: Callable[[], PyTree]
-    apply: Callable[[PyTree, Any], tuple[Array, PyTree]]
+    apply: Callable[[PyTree, Context], tuple[Array, PyTree]]
 
 
 @dataclasses.dataclass(frozen=True)
 class Term:
-    """A weighted regularizer, evaluated at every ``every``-th step and then weighted
-    ``every``-fold.
+    """A weighted regularizer, evaluated at every ``every``-th update and weighted ``every``-fold.
 
     Lazy regularization (Karras et al. 2020, "Analyzing and improving the image quality of
-    StyleGAN", section 3.1): the mean over steps is that of ``every=1``, the cost is not.
+    StyleGAN", section 3.1): the mean over updates is that of ``every=1``, the cost is not.
     """
 
     name: str
@@ -140,96 +180,122 @@ class Term:
 
 @dataclasses.dataclass(frozen=True)
 class Augment:
-    """A random change of what D sees, real and fake, differentiable by ``x``: ``apply(key, x [b,
-    ...], strength ()) -> x``.
-    """
+    """A random change of all that D sees: ``apply(key, x, strength ()) -> x``, differentiable."""
 
     name: str
-    apply: Callable[[Array, Array, Array], Array]
+    apply: Callable[[Array, PyTree, Array], PyTree]
     strength: Scalar = scalar()
 
 
 @dataclasses.dataclass(frozen=True)
 class Tunable:
-    """An optimizer whose numbers are data of the step: ``make(**numbers)`` is the optax
-    transformation.
-    """
+    """An optax optimizer whose numbers are scalars: ``make(**numbers)`` is the transformation."""
 
     make: Callable[..., optax.GradientTransformation]
     numbers: Mapping[str, Scalar] = scalar()
 
+    def init(self, params: PyTree) -> PyTree:
+        return self.make(**self.numbers).init(params)
 
-class Gradients(NamedTuple):
-    """Of both players' objectives, each by its own parameters."""
-
-    generator: PyTree
-    discriminator: PyTree
+    def update(self, gradients: PyTree, state: PyTree, params: PyTree) -> tuple[PyTree, PyTree]:
+        return self.make(**self.numbers).update(gradients, state, params)
 
 
-Field = Callable[["Point"], tuple[Gradients, Any]]
-"""The gradients at a point, and what else was computed there: new statistics, terms' states,
-metrics.
-"""
-Move = Callable[["Point", "Point", Gradients], "Point"]
-"""``move(origin, last, gradients)``: the optimizers, in their state at ``last``, step from the
+@dataclasses.dataclass(frozen=True)
+class Memory:
+    """What a player keeps of earlier fakes, optax-shaped, such as an image pool.
+
+    ``init(x [2, ...]) -> memory`` from examples as networks see them, whose values do not count;
+    ``apply(memory, fake, key) -> (Fake, memory)``: the fakes that the player's objective sees,
+    from those of the whole batch, also under ``pmap``.
+    """
+
+    init: Callable[[PyTree], PyTree]
+    apply: Callable[[PyTree, Fake, Array], tuple[Fake, PyTree]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Frozen:
+    """A network that does not learn: an encoder, a recognizer, an earlier stage."""
+
+    name: str
+    network: Any
+
+
+class Prior(Protocol):
+    """What the generator is fed."""
+
+    def draw(self, key: Array, n: int, truncation: float | None = None) -> PyTree:
+        """Latents ``z`` whose leaves are ``[n, ...]``."""
+
+
+Field = Callable[[Pair], tuple[Pair, Any]]
+"""Both players' gradients at a point, and what else was computed there."""
+Move = Callable[[Pair, Pair, Pair], Pair]
+"""``move(origin, last, gradients)``: the optimizers, in their states at ``last``, step from the
 weights of ``origin``.
 """
 
 
 @dataclasses.dataclass(frozen=True)
 class Dynamics:
-    """How both players move at once: ``step(field, move, point, **numbers) -> (point, what field
-    computed)``.
+    """How both players move at once.
+
+    ``step(field, move, point, **numbers) -> (point, what field computed)``.
     """
 
-    step: Callable[..., tuple[Point, Any]]
-    numbers: Mapping[str, Scalar] = scalar(None)
-
-
-@flax.struct.dataclass
-class Player:
-    """One network in training: parameters, statistics (batch norm, ...) and optimizer state."""
-
-    params: PyTree
-    stats: PyTree
-    opt_state: PyTree
-
-
-class Point(NamedTuple):
-    """Where the game stands: both players."""
-
-    generator: Player
-    discriminator: Player
+    step: Callable[..., tuple[Pair, Any]]
+    numbers: Mapping[str, Scalar] | None = scalar(None)
 
 
 @flax.struct.dataclass
 class TermState:
-    """A term's memory and the value that its regularizer had when last evaluated, ``()`` float32."""
+    """A term's memory and its regularizer's value when last evaluated, ``()`` float32."""
 
     memory: PyTree
     value: Array
 
 
 @flax.struct.dataclass
+class PlayerState:
+    """One player in training.
+
+    ``params``, ``stats``: parameters and statistics (batch norm, ...) of its network.
+    ``average``: the moving average, ``{"params": ..., **statistics}``; None where none is kept.
+    ``terms``: the states of its regularizers by name. ``slow``: parameters where the last lookahead
+    ended; None without lookahead. ``memory``: see `Memory`; None without.
+    """
+
+    params: PyTree
+    stats: PyTree
+    opt_state: PyTree
+    average: PyTree = None
+    terms: dict[str, TermState] = flax.struct.field(default_factory=dict)
+    slow: PyTree = None
+    memory: PyTree = None
+
+    def variables(self, averaged: bool = False) -> PyTree:
+        """As flax takes them; those of the moving average if asked for and kept."""
+        if averaged and self.average is not None:
+            return self.average
+        return {"params": self.params, **self.stats}
+
+
+@flax.struct.dataclass
 class GanState:
     """Everything a checkpoint holds. ``key`` never changes: every step folds its number into it.
 
-    ``ema``: the generator's moving average, ``{"params": ..., **statistics}``; None where none is
-    kept. ``terms``: the states of the regularizers, ``{"d": {name: ...}, "g": {name: ...}}``.
-    ``scalars``: every number of the step that is data, as `gan_jax.engine.scalars.encode` makes it.
-    ``d_ema``: the discriminator's moving average, likewise. ``slow``: the weights of both players
-    where the last lookahead ended, `Gradients`-shaped; None without lookahead.
+    ``scalars``: every number of the step that is data, see `gan_jax.engine.scalars`.
+    ``frozen``: variables of the networks that do not learn, by name.
     """
 
     step: Array
     key: Array
-    generator: Player
-    discriminator: Player
-    ema: PyTree
-    terms: dict[str, dict[str, TermState]]
+    generator: PlayerState
+    discriminator: PlayerState
     scalars: PyTree
-    slow: PyTree = None
-    d_ema: PyTree = None
+    frozen: dict[str, PyTree] = flax.struct.field(default_factory=dict)
 
-
-Metrics = dict[str, Array]
+    @property
+    def players(self) -> Pair:
+        return Pair(self.generator, self.discriminator)

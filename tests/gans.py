@@ -1,16 +1,24 @@
 """Small GANs built from objects, for tests of the engine that need neither names nor data."""
 
+import dataclasses
+
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 
-from gan_jax.engine.gan import Gan
+from gan_jax.engine import scalars
+from gan_jax.engine.gan import Gan, Player
+from gan_jax.modality import Images
 from gan_jax.models import dcgan, mlp
 from gan_jax.nn.heads import ProjectionHead, UnconditionalHead
 from gan_jax.parts.losses import nonsaturating
-from gan_jax.types import Batch
+from gan_jax.parts.priors import Normal
+from gan_jax.types import Batch, GanState, PlayerState
 
 SHAPE = (8, 8, 1)
+SGD = optax.sgd(0.1)
+"""One object, so that equal GANs share their compilations."""
 
 
 def random_batch(seed=0, d_steps=1, b=8, shape=SHAPE):
@@ -19,34 +27,41 @@ def random_batch(seed=0, d_steps=1, b=8, shape=SHAPE):
     return Batch(x, rng.integers(0, 10, (d_steps, b)).astype(np.int32))
 
 
-def small_mlp(**changes):
+def small_mlp(g=None, d=None, **changes):
+    """``g``, ``d``: changed fields of the players; the rest are fields of the `Gan`."""
+    generator = Player(mlp.Generator(SHAPE, width=16), SGD, average=10_000.0)
+    discriminator = Player(mlp.Discriminator(UnconditionalHead(), width=16), SGD)
     fields = dict(
-        generator=mlp.Generator(SHAPE, width=16),
-        discriminator=mlp.Discriminator(UnconditionalHead(), width=16),
+        generator=dataclasses.replace(generator, **(g or {})),
+        discriminator=dataclasses.replace(discriminator, **(d or {})),
         loss=nonsaturating,
-        g_optimizer=optax.sgd(0.1),
-        d_optimizer=optax.sgd(0.1),
-        shape=SHAPE,
-        latents=4,
+        prior=Normal(4),
+        modality=Images(SHAPE),
     )
     return Gan(**(fields | changes))
 
 
-def small_dcgan(**changes):
-    """Batch norm in both players, conditional, trained by SGD: Adam would turn rounding of
-    near-zero gradients into full steps.
+def small_dcgan(g=None, d=None, **changes):
+    """Batch norm in both players, conditional, trained by SGD: Adam would turn rounding of small
+    gradients into full steps.
     """
-    fields = dict(
-        generator=dcgan.Generator(SHAPE, num_classes=10, width=8, base=2),
-        discriminator=dcgan.Discriminator(ProjectionHead(10), width=8, base=2),
-        num_classes=10,
+    return small_mlp(
+        {"network": dcgan.Generator(SHAPE, num_classes=10, width=8, base=2)} | (g or {}),
+        {"network": dcgan.Discriminator(ProjectionHead(10), width=8, base=2)} | (d or {}),
+        **({"num_classes": 10} | changes),
     )
-    return small_mlp(**(fields | changes))
+
+
+def state_of(gan, step=0):
+    """A state with D's first weights, if it has any, of a generator without weights."""
+    examples = jnp.zeros((2, *gan.modality.shape)), jnp.zeros(2, jnp.int32)
+    weights = gan.discriminator.network.init(jax.random.key(0), *examples, train=False)
+    players = PlayerState({}, {}, ()), PlayerState(weights.get("params", {}), {}, ())
+    return GanState(jnp.int32(step), jax.random.key(0), *players, scalars.encode(gan))
 
 
 def arrays(tree):
     """All leaves as numpy arrays, random keys by their data."""
-    data = lambda a: (
-        jax.random.key_data(a) if jax.dtypes.issubdtype(a.dtype, jax.dtypes.prng_key) else a
-    )
+    is_key = lambda a: jax.dtypes.issubdtype(a.dtype, jax.dtypes.prng_key)
+    data = lambda a: jax.random.key_data(a) if is_key(a) else a
     return [np.asarray(data(a)) for a in jax.tree.leaves(tree)]

@@ -2,13 +2,15 @@
 penalties.
 """
 
+import dataclasses
 import math
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gan_jax.types import Batch, Critique, DContext, GContext
+from gan_jax.modality import of_shape
+from gan_jax.types import Batch, Context, Critique, Fake
 
 IMAGES, VECTORS = (8, 8, 1), (3,)
 LATENTS = 2
@@ -23,11 +25,9 @@ def critique(params, x, y, view=0.0):
         jnp.tanh(x.reshape(x.shape[0], -1) @ params["first"] + params["bias"][None])
         @ params["second"]
     )
-    return Critique(
-        features @ params["head"] * (1 + 0.1 * y),
-        features[:, :3] + view * features[:, 2:],
-        features,
-    )
+    class_logits = features[:, :3] + view * features[:, 2:]
+    score = features @ params["head"] * (1 + 0.1 * y)
+    return Critique(score, {"class_logits": class_logits, "features": features})
 
 
 def generate(params, z, y, shape):
@@ -56,27 +56,46 @@ def inputs(shape, seed=1):
     return jnp.asarray(z), Batch(jnp.asarray(x), jnp.arange(B) % 3)
 
 
+def context(**fields):
+    """With None for every field that is not given."""
+    return Context(**(dict.fromkeys(f.name for f in dataclasses.fields(Context)) | fields))
+
+
 def contexts(d_params, g_params, shape, seed=1, key=0):
     """What the penalties of D and those of G see."""
     z, real = inputs(shape, seed)
-    make = lambda z, y: generate(g_params, z, y, shape)
-    look = lambda x, y: critique(d_params, x, y)
-    fake = Batch(make(z, real.y), real.y)
-    seen = z, real, fake, critique(d_params, *real, view=0.3), look(*fake), jax.random.key(key)
-    return DContext(look, make, d_params, *seen), GContext(look, make, g_params, *seen)
+    make = lambda z, y: Fake(generate(g_params, z, y, shape), y)
+    look = lambda x, y, view=0.0: critique(d_params, x, y, view)
+    fake = make(z, real.y)
+    see_real, see_fake = lambda x: look(x, real.y, view=0.3), lambda x: look(x, real.y)
+    d = context(
+        generate=make, discriminate=look, see_real=see_real, see_fake=see_fake, params=d_params,
+        modality=of_shape(shape), latents=z, real=real, fake=fake, real_critique=see_real(real.x),
+        fake_critique=see_fake(fake.x), key=jax.random.key(key),
+    )  # fmt: skip
+    return d, dataclasses.replace(d, params=g_params)
 
 
 def d_context(discriminate, real, fake=None, generate=None, latents=None, key=0):
     """For a discriminator ``x -> score`` written in the test; fakes are by default the real
     examples.
     """
-    look = lambda x, y: Critique(discriminate(x))
-    real, fake = (
-        Batch(x, jnp.zeros(len(x), jnp.int32)) for x in (real, real if fake is None else fake)
-    )
-    return DContext(
-        look, generate, None, latents, real, fake, look(*real), look(*fake), jax.random.key(key)
-    )
+    see = lambda x: Critique(discriminate(x))
+    fake, y = real if fake is None else fake, jnp.zeros(len(real), jnp.int32)
+    return context(
+        generate=generate and (lambda z, y: Fake(generate(z, y), y)),
+        discriminate=lambda x, y: see(x), see_real=see, see_fake=see,
+        modality=of_shape(real.shape[1:]), latents=latents, real=Batch(real, y), fake=Fake(fake, y),
+        real_critique=see(real), fake_critique=see(fake), key=jax.random.key(key),
+    )  # fmt: skip
+
+
+def of_critiques(real, fake, **fields):
+    """For penalties that look at critiques, or labels ``y``, alone."""
+    y = fields.pop("y", jnp.zeros(len(fake.score), jnp.int32))
+    x = jnp.zeros((len(fake.score), 1))
+    seen = {"real_critique": real, "fake_critique": fake}
+    return context(real=Batch(x, y), fake=Fake(x, y), **seen, **fields)
 
 
 def numeric_gradient_norms(discriminate, batch, h=1e-5):

@@ -15,9 +15,10 @@ from gan_jax.config import Network
 from gan_jax.recipes import recipe
 
 FIELDS = {
-    "framework", "version", "jax", "jaxlib", "flax", "optax", "python", "device", "net", "batch", "precision", "steps_per_call",
-    "seeds", "params_g", "params_d", "compile_s", "runs", "ms_median", "ms_min", "ms_iqr", "images_per_s", "tflops",
-    "pct_of_matmul_peak", "peak_mib", "process_peak_mib",
+    "framework", "version", "jax", "jaxlib", "flax", "optax", "python", "device", "net", "batch",
+    "precision", "steps_per_call", "seeds", "params_g", "params_d", "compile_s", "runs",
+    "ms_median", "ms_min", "ms_iqr", "images_per_s", "tflops", "pct_of_matmul_peak", "peak_mib",
+    "process_peak_mib",
 }  # fmt: skip
 
 # Products for an example in mlp28, by hand.
@@ -79,11 +80,13 @@ def test_records_of_steps(tmp_path, capsys):
 
 def test_time_is_divided_among_what_is_under_way(tmp_path):
     """conv from 0 to 30 us, Adam from 10 to 20, a sum from 40 to 50; of two steps, by hand."""
-    hlo = """
-  %fusion.1 = (f32[8,4]{1,0}, s32[]) fusion(%a, %b), metadata={op_name="jit(f)/jvp(Generator)/Conv_0/conv/conv_general_dilated"}
-  ROOT %adam = f32[] add(%c, %d), metadata={op_name="jit(f)/add"}
-  %sum.2 = f32[] reduce(%c, %d), metadata={op_name="jit(f)/transpose(jvp(Discriminator))/reduce_sum"}
-  %while.3 = f32[] while(%c), metadata={op_name="jit(f)/while"}
+    conv = "jit(f)/jvp(Generator)/Conv_0/conv/conv_general_dilated"
+    total = "jit(f)/transpose(jvp(Discriminator))/reduce_sum"
+    hlo = f"""
+  %fusion.1 = (f32[8,4]{{1,0}}, s32[]) fusion(%a, %b), metadata={{op_name="{conv}"}}
+  ROOT %adam = f32[] add(%c, %d), metadata={{op_name="jit(f)/add"}}
+  %sum.2 = f32[] reduce(%c, %d), metadata={{op_name="{total}"}}
+  %while.3 = f32[] while(%c), metadata={{op_name="jit(f)/while"}}
 """
     times = {"fusion.1": (0, 30), "adam": (10, 20), "sum.2": (40, 50), "while.3": (0, 60)}
     events = [
@@ -135,9 +138,15 @@ def test_half_a_step_is_an_update_of_d():
 
 def test_the_loop_beside_its_steps():
     config = dataclasses.replace(
-        recipe("digits_dcgan"), generator=Network("mlp", width=8), discriminator=Network("mlp", width=8), penalties=(),
-        batch_size=8, log_every=5, sample_every=20, checkpoint_every=20,
-    )  # fmt: skip
+        recipe("digits_dcgan"),
+        generator=Network("mlp", width=8),
+        discriminator=Network("mlp", width=8),
+        penalties=(),
+        batch_size=8,
+        log_every=5,
+        sample_every=20,
+        checkpoint_every=20,
+    )
     record = measure_loop(config, seconds=0.05, rounds=1)
     assert record["loop_images_per_s"] > 0 and record["bare_images_per_s"] > 0
     share = 100 * record["loop_images_per_s"] / record["bare_images_per_s"]

@@ -17,9 +17,11 @@ from gan_jax.config import (
     Augmentation,
     Config,
     Dynamics,
+    Feedback,
     Network,
     Optimizer,
     Penalty,
+    Schedule,
     differences,
     from_dict,
     to_dict,
@@ -29,6 +31,7 @@ from gan_jax.engine.gan import init_state
 from gan_jax.engine.train_step import train_step
 from gan_jax.errors import ConfigError
 from gan_jax.models import MODELS, dcgan, mlp, sngan
+from gan_jax.models.options import options_of
 from gan_jax.nn.norms import NORMS
 from gan_jax.parts.conditioning import CONDITIONINGS, UnconditionalHead
 from gan_jax.parts.dynamics import DYNAMICS
@@ -96,18 +99,18 @@ def test_labels_change_samples_and_scores_or_class_logits(conditioning):
             recipe("digits_dcgan"), conditioning=conditioning, generator=Network("mlp", width=8)
         )
     )
-    z = jax.random.normal(jax.random.key(0), (2, gan.latents))
-    g = gan.generator.init(jax.random.key(1), z, LABELS, train=False)
-    x = gan.generator.apply(g, z, LABELS, train=False)
-    assert not np.allclose(x, gan.generator.apply(g, z, LABELS + 1, train=False))
-    d = gan.discriminator.init(jax.random.key(2), x, LABELS, train=False)
-    critique = gan.discriminator.apply(d, x, LABELS, train=False)
-    other = gan.discriminator.apply(d, x, LABELS + 1, train=False)
-    if critique.class_logits is None:
+    z = jax.random.normal(jax.random.key(0), (2, gan.prior.size))
+    g = gan.generator.network.init(jax.random.key(1), z, LABELS, train=False)
+    x = gan.generator.network.apply(g, z, LABELS, train=False)
+    assert not np.allclose(x, gan.generator.network.apply(g, z, LABELS + 1, train=False))
+    d = gan.discriminator.network.init(jax.random.key(2), x, LABELS, train=False)
+    critique = gan.discriminator.network.apply(d, x, LABELS, train=False)
+    other = gan.discriminator.network.apply(d, x, LABELS + 1, train=False)
+    if "class_logits" not in critique.extras:
         assert not np.allclose(critique.score, other.score)
     else:
-        assert critique.class_logits.shape == (2, 10)
-    assert critique.score.shape == (2,) and critique.features.shape[0] == 2
+        assert critique.extras["class_logits"].shape == (2, 10)
+    assert critique.score.shape == (2,) and critique.extras["features"].shape[0] == 2
 
 
 AXES = {
@@ -172,13 +175,13 @@ def test_every_pair_of_names_traces():
             "spectral": choice.pop("spectral"),
         }
         for player in ("generator", "discriminator"):
-            known = {f.name for f in dataclasses.fields(getattr(MODELS[choice[player]], player))}
+            known = options_of(getattr(MODELS[choice[player]], player))
             choice[player] = Network(
                 choice[player], **{k: v for k, v in options.items() if k in known}
             )
         config = Config(**choice, latents=2, batch_size=2)
         gan = build(config)
-        batch = abstract_batch(config, gan.shape)
+        batch = abstract_batch(config, gan.modality.shape)
         state = jax.eval_shape(functools.partial(init_state, gan), jax.random.key(0), batch)
         after, metrics = jax.eval_shape(functools.partial(train_step, gan), state, batch)
         assert jax.tree.map(lambda a: (a.shape, a.dtype), after) == jax.tree.map(
@@ -214,9 +217,13 @@ def test_differences_name_paths():
         ({"sed": 1}, "did you mean 'seed'"),
         ({"seed": 1.5}, "seed: 1.5 is not of type int"),
         ({"seed": True}, "True is not of type int"),
-        ({"generator": {"widht": 3}}, r"config.generator.widht.*did you mean 'width'"),
+        ({"g_optimizer": {"lr": {"strat": 3}}}, r"config.g_optimizer.lr.strat.*mean 'start'"),
+        ({"ema": {"start": 3}}, "config.ema: the field 'end' is missing"),
+        ({"generator": {"width": [3]}}, r"config.generator: dcgan has \[3\] as width"),
+        ({"penalties": [{"weight": 1.0}]}, "config.penalties.0: None is not a name"),
+        ({"version": 3}, "config.version: unknown 3; accepted: 1, 2"),
         ({"generator": 3}, "config.generator: 3"),
-        ({"penalties": [{"name": "r1"}]}, "weight"),
+        ({"penalties": [{"name": "r1"}]}, "config.penalties.0: r1 has no weight"),
         ({"penalties": "r1"}, "not a list"),
     ],
 )
@@ -233,7 +240,7 @@ def test_wrong_json_is_refused_by_path(values, words):
         ({"precision": "bf32"}, "precision.*accepted: bf16, fp32"),
         (
             {"generator": Network("dcgan", spectral=True)},
-            "generator.spectral: dcgan has no such field",
+            "generator.spectral: dcgan has no such option",
         ),
         ({"discriminator": Network("sngan")}, "8x8 cannot be halved to sides of at least 8"),
         ({"dataset": "digit"}, "dataset.*did you mean 'digits'"),
@@ -244,29 +251,44 @@ def test_wrong_json_is_refused_by_path(values, words):
         ),
         (
             {"generator": Network("mlp", norm="batch")},
-            "generator.norm: mlp has no such field; accepted: depth, width",
+            "generator.norm: mlp has no such option; accepted: depth, width",
         ),
         (
             {"discriminator": Network("dcgan", norm="bach")},
             "discriminator.norm.*did you mean 'batch'",
         ),
+        (
+            {"generator": Network("dcgan", widht=3)},
+            "generator.widht: dcgan has no such option; did you mean 'width'",
+        ),
+        ({"generator": Network("dcgan", width=1.5)}, "generator.width: 1.5 is not a whole number"),
+        ({"generator": Network("dcgan", width="wide")}, "generator.width: 'wide' is not a whole"),
+        ({"discriminator": Network(dropout="much")}, "discriminator.dropout: 'much' is not a num"),
+        ({"discriminator": Network(spectral=1)}, "discriminator.spectral: 1 is not a truth value"),
         ({"generator": Network("dcgan", base=5)}, "8x8 cannot be halved to sides of at least 5"),
         ({"penalties": (Penalty("r2d2", 1.0),)}, "penalties.0.*did you mean 'r2'"),
         ({"penalties": (Penalty("r1", -1.0),)}, "penalties.0.weight: -1.0"),
+        ({"penalties": (Penalty("r1", 1.0, 0),)}, "penalties.0.every: 0 is too small"),
+        ({"penalties": (Penalty("r1", 1.0, 1.5),)}, "penalties.0.every: 1.5 is not a whole"),
+        ({"penalties": (Penalty("gp", 1.0, target="far"),)}, "penalties.0.target: 'far' is not a"),
+        (
+            {"augmentations": (Augmentation("rotation", 1.0, wide=1),)},
+            "augmentations.0.wide: rotation has no such option; accepted: strength",
+        ),
         ({"penalties": (Penalty("r1", 1.0), Penalty("r1", 2.0))}, "names one twice"),
         ({"batch_size": 0}, "batch_size: 0"),
         ({"steps": -1}, "steps: -1"),
         ({"seed": -1}, "seed: -1"),
-        ({"seed": 2**32}, "seed: 4294967296 is not a number of 32 bits; accepted: 0 to 4294967295"),
+        ({"seed": 2**32}, "seed: 4294967296 is not a seed of 32 bits; accepted: 0 to 4294967295"),
         ({"ema": -1.0}, "ema: -1.0"),
         ({"d_ema": -1.0}, "d_ema: -1.0"),
         ({"g_loss_weight": -1.0}, "g_loss_weight: -1.0"),
         ({"discriminator": Network(dropout=1.0)}, r"discriminator.dropout: 1.0 is not in \[0, 1\)"),
         ({"discriminator": Network(noise=-0.5)}, "discriminator.noise: -0.5"),
-        ({"generator": Network(dropout=0.5)}, "generator.dropout: dcgan has no such field"),
+        ({"generator": Network(dropout=0.5)}, "generator.dropout: dcgan has no such option"),
         (
             {"labels": 100},
-            "labels: conditioning 'projection' does not learn from a part of the labels.*semi_supervised",
+            "labels: conditioning 'projection' does not learn from a part.*semi_supervised",
         ),
         ({"labelled_batch": 8}, "labels: conditioning 'projection' does not learn"),
         (
@@ -284,6 +306,18 @@ def test_wrong_json_is_refused_by_path(values, words):
         ({"conditioning": "semi_supervised", "label_seed": 1}, "labels: 0 .* multiples of 10"),
         ({"g_optimizer": Optimizer(lr=0.0)}, "g_optimizer.lr: 0.0"),
         ({"d_optimizer": Optimizer(b1=1.0)}, "d_optimizer.b1: 1.0"),
+        ({"d_optimizer": Optimizer(lr="fast")}, "d_optimizer.lr: 'fast' is not a number"),
+        (
+            {"ema": Feedback("d/loss", 0.6, 0.1, low=-1.0)},
+            r"ema: -1.0 is not in \[0, inf\)",
+        ),
+        (
+            {"ema": Feedback("d/loss", 0.6, 0.1, start=2.0)},
+            r"ema.start: 2.0 is not in \[0.0, 1.0\]",
+        ),
+        ({"ema": Feedback("d/loss", 0.6, float("inf"))}, "ema.rate: inf is not in"),
+        ({"ema": Feedback("d/loss", 0.6, 0.1, every=0)}, "ema.every: 0 is too small"),
+        ({"ema": Schedule(1.0, 2.0, 5, begin=-1)}, "ema.begin: -1 is too small"),
         ({"size": 4}, "size: 4 is smaller than the images, which are 8x8"),
     ],
 )

@@ -11,7 +11,8 @@ from gan_jax import command_line
 command_line.fast_cpu()
 import jax, jax.numpy as jnp
 loss = lambda x: jnp.sum(x @ x, axis=0)
-print(jax.jit(loss).lower(jnp.ones((128, 128))).compile().as_text().count("__ynn_fusion"), os.environ["XLA_FLAGS"])
+compiled = jax.jit(loss).lower(jnp.ones((128, 128))).compile()
+print(compiled.as_text().count("__ynn_fusion"), os.environ["XLA_FLAGS"])
 """
 
 

@@ -228,7 +228,7 @@ def case(request, monkeypatch):
 
 
 def third_derivatives(f, x, w):
-    """Value, gradient, and its derivative along one direction and along two, all in reverse mode."""
+    """Value, gradient, and its derivative along one direction and two, all in reverse mode."""
     z, u, v = (x, w), jax.tree.map(jnp.sin, (x, w)), jax.tree.map(jnp.cos, (x, w))
     dot = lambda a, b: sum(jnp.vdot(p, q) for p, q in zip(a, b, strict=True))
     first = jax.grad(lambda z: jnp.sum(f(*z) ** 3))

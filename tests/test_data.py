@@ -15,7 +15,7 @@ import tensorflow_datasets as tfds
 from PIL import Image
 
 from gan_jax.config import Config
-from gan_jax.data import batches, batching, cache, describe, load, preparing
+from gan_jax.data import batches, batching, cache, describe, load, preparing, streams
 from gan_jax.data.embedded.digits import Digits
 from gan_jax.errors import ConfigError
 
@@ -133,7 +133,7 @@ def test_what_reading_raises_comes_with_its_batch(numbered_set, monkeypatch):
         return position
 
     monkeypatch.setattr(batching, "_TOGETHER", 50)
-    monkeypatch.setattr(batching, "shuffled", torn)
+    monkeypatch.setattr(streams, "shuffled", torn)
     ahead = batches(Config(dataset="numbered", batch_size=50), ahead=7)
     assert [next(ahead).y.shape for _ in range(2)] == [(1, 50)] * 2
     with pytest.raises(OSError, match="the disk is gone"):
@@ -273,9 +273,9 @@ def test_mnist_is_what_tfds_reads(monkeypatch):
         ("caltech101", "train", "vary in size"),
         ("ag_news_subset", "train", "0 features that are 8-bit images"),
         ("digits", "validation", "digits has train, test"),
-        ("digits", "train[:x]", "'train.:x.' is none"),
+        ("digits", "train[:x]", "'train.:x.' is not a split"),
         ("digits", "train[5:5]", "holds no example"),
-        ("digits", "train[9999:]", "is none"),
+        ("digits", "train[9999:]", "is not a split"),
     ],
 )
 def test_wrong_names_are_refused(name, split, words, capfd):

@@ -1,6 +1,7 @@
 """What is logged of a state's health, against direct computations."""
 
 import dataclasses
+import functools
 
 import flax.linen as nn
 import jax
@@ -14,14 +15,15 @@ from gan_jax import Config, Network, build, init_state
 from gan_jax.data.splits import held_out_split
 from gan_jax.devices import parallel
 from gan_jax.engine import scalars
-from gan_jax.engine.objectives import Update, d_gradients, g_gradients
+from gan_jax.engine.objectives import Update
 from gan_jax.engine.train_step import train_step
+from gan_jax.engine.update import gradients
 from gan_jax.health.diagnostics import diagnose, diversity, recognized_classes
 from gan_jax.parts.dynamics import DYNAMICS
 from gan_jax.parts.regularizers import REGULARIZERS
 from gan_jax.training import diagnosing
 from gan_jax.training.stepping import stepper
-from gan_jax.types import Batch, Critique, Point, Term
+from gan_jax.types import Batch, Critique, Pair, Term
 from tests.gans import random_batch, small_dcgan, small_mlp
 
 
@@ -47,17 +49,17 @@ def flat(tree):
 def test_norms_and_cosines_are_those_of_plain_gradients(r1):
     """Against losses written out here, and SGD done by hand."""
     terms = (Term("r1", REGULARIZERS["r1"](), r1, every=4),) if r1 else ()
-    gan, batch = small_mlp(d_terms=terms), random_batch()
+    gan, batch = small_mlp(d={"terms": terms}), random_batch()
     state = trained(gan, batch)
     key = jax.random.fold_in(jax.random.fold_in(state.key, state.step), 0)
-    z = jax.random.normal(jax.random.fold_in(key, 0), (8, gan.latents))
+    z = gan.prior.draw(jax.random.fold_in(key, 0), 8)
     x, y = jnp.float32(batch.x[0]) / 127.5 - 1, batch.y[0]
 
     def score(d, x):
-        return gan.discriminator.apply({"params": d}, x, y, train=True).score
+        return gan.discriminator.network.apply({"params": d}, x, y, train=True).score
 
     def d_loss(d, g):
-        fake = gan.generator.apply({"params": g}, z, y, train=True)
+        fake = gan.generator.network.apply({"params": g}, z, y, train=True)
         slope = jax.grad(lambda x: score(d, x).sum())(x)
         penalty = (
             r1 * 0.5 * jnp.mean(jnp.sum(slope**2, (1, 2, 3)))
@@ -65,17 +67,17 @@ def test_norms_and_cosines_are_those_of_plain_gradients(r1):
         return jnp.mean(jax.nn.softplus(-score(d, x)) + jax.nn.softplus(score(d, fake))) + penalty
 
     def g_loss(g, d):
-        return jnp.mean(
-            jax.nn.softplus(-score(d, gan.generator.apply({"params": g}, z, y, train=True)))
-        )
+        fake = gan.generator.network.apply({"params": g}, z, y, train=True)
+        return jnp.mean(jax.nn.softplus(-score(d, fake)))
 
+    slopes = jax.jit(lambda g, d: (jax.grad(g_loss)(g, d), jax.grad(d_loss)(d, g)))
     g, d = state.generator.params, state.discriminator.params
-    before = jax.grad(g_loss)(g, d), jax.grad(d_loss)(d, g)
+    before = slopes(g, d)
     g, d = (
         jax.tree.map(lambda w, s: w - 0.1 * s, p, slope)
         for p, slope in zip((g, d), before, strict=True)
     )
-    after = jax.grad(g_loss)(g, d), jax.grad(d_loss)(d, g)
+    after = slopes(g, d)
     found = diagnosed(gan, state, batch)
     for name, a, b in zip("gd", map(flat, before), map(flat, after), strict=True):
         assert found[f"{name}_grad_norm"] == pytest.approx(np.linalg.norm(a), rel=1e-4)
@@ -88,21 +90,25 @@ def test_the_gradients_are_those_of_the_next_step():
     gan, batch = small_dcgan(), random_batch()
     state = trained(gan, batch)
     found = diagnosed(gan, state, batch)
-    now = scalars.values(state.scalars, state.step)
     key = jax.random.fold_in(jax.random.fold_in(state.key, state.step), 0)
     real = Batch(jnp.float32(batch.x[0]) / 127.5 - 1, batch.y[0])
-    update = Update(gan, now, real, key, state.step, state.step, None)
-    point = Point(state.generator, state.discriminator)
-    for name, gradients in (("g", g_gradients), ("d", d_gradients)):
-        norm = optax.tree.norm(gradients(update, point, state.terms)[0])
-        assert found[f"{name}_grad_norm"] == pytest.approx(float(norm), rel=1e-4)
+    now = scalars.bind(gan, state.scalars, state.step)
+    counts = Pair(state.step, state.step)
+
+    @functools.partial(jax.jit, static_argnums=1)
+    def norm(players, side):
+        update = Update(now, players, real, key, counts, state.frozen)
+        return optax.tree.norm(gradients(update, side)[0])
+
+    for side, name in enumerate("gd"):
+        assert found[f"{name}_grad_norm"] == pytest.approx(
+            float(norm(state.players, side)), rel=1e-4
+        )
 
 
 def test_a_huge_step_turns_the_gradient():
     batch = random_batch()
-    small, large = (
-        small_mlp(d_optimizer=optax.sgd(lr), g_optimizer=optax.sgd(lr)) for lr in (1e-4, 30.0)
-    )
+    small, large = (small_mlp(*[{"optimizer": optax.sgd(lr)}] * 2) for lr in (1e-4, 30.0))
     state = trained(small_mlp(), batch)
     assert diagnosed(small, state, batch)["d_grad_cosine"] > 0.9999
     assert diagnosed(large, state, batch)["d_grad_cosine"] < 0.9
@@ -117,7 +123,7 @@ class MeanPixel(nn.Module):
 
 
 def test_accuracies_scores_and_ranking_by_construction():
-    gan = small_mlp(discriminator=MeanPixel())
+    gan = small_mlp(d={"network": MeanPixel()})
     x = np.zeros((1, 8, 8, 8, 1), np.uint8)
     x[0, :6] = 255  # six of eight real scores are 1, the others -1
     held_out = np.full_like(x, 255)
@@ -188,7 +194,9 @@ def test_largest_singular_values_are_those_of_numpy():
     def call(stats):
         inputs = jnp.zeros((2, 8, 8, 1)), jnp.zeros(2, jnp.int32)
         variables = {"params": state.discriminator.params, **stats}
-        return gan.discriminator.apply(variables, *inputs, train=True, mutable=["spectral"])[1]
+        return gan.discriminator.network.apply(
+            variables, *inputs, train=True, mutable=["spectral"]
+        )[1]
 
     for _ in range(300):  # the power method converges only as calls in training go by
         stats = call(stats)
@@ -211,11 +219,11 @@ def test_largest_singular_values_are_those_of_numpy():
 def test_distance_of_the_moving_average():
     gan, batch = small_mlp(), random_batch()
     state = trained(gan, batch)
-    a, b = flat(state.generator.params), flat(state.ema["params"])
+    a, b = flat(state.generator.params), flat(state.generator.average["params"])
     assert diagnosed(gan, state, batch)["ema_distance"] == pytest.approx(
         np.linalg.norm(a - b) / np.linalg.norm(a), rel=1e-5
     )
-    without = dataclasses.replace(gan, ema=0)
+    without = small_mlp(g={"average": 0.0})
     assert "ema_distance" not in diagnosed(
         without, init_state(without, jax.random.key(0), batch), batch
     )
@@ -231,6 +239,7 @@ def test_works_with_all_dynamics_and_changes_nothing(dynamics):
     jax.tree.map(np.testing.assert_array_equal, before, jax.device_get(state.generator))
     if dynamics != "alternating":  # plain gradients, whatever the players make of them
         alike = dataclasses.replace(gan, dynamics=None)
+        state = state.replace(scalars=scalars.encode(alike))
         assert diagnosed(alike, state, batch, random_batch(1)) == pytest.approx(found, rel=1e-5)
 
 
@@ -272,12 +281,12 @@ def test_classes_that_a_recognizer_sees():
                 [x[:, 0, 0, 0], -x[:, 0, 0, 0], 0 * x[:, 0, 0, 0] - 9, 0 * x[:, 0, 0, 0] - 9], 1
             )
 
-    gan, batch = small_mlp(ema=0), random_batch()
+    gan, batch = small_mlp(g={"average": 0.0}), random_batch()
     state, z = (
         init_state(gan, jax.random.key(0), batch),
         jax.random.normal(jax.random.key(2), (64, 4)),
     )
-    x = gan.generator.apply(
+    x = gan.generator.network.apply(
         {"params": state.generator.params}, z, jnp.zeros(64, jnp.int32), train=False
     )
     shares = np.bincount(np.asarray(x[:, 0, 0, 0]) < 0, minlength=2) / 64

@@ -1,4 +1,4 @@
-"""How the players move, against closed forms: the Dirac-GAN, where the gradients of both are known."""
+"""How the players move, against closed forms: the Dirac-GAN, where both gradients are known."""
 
 import dataclasses
 import functools
@@ -24,7 +24,7 @@ from gan_jax.parts.optimizers import tunable
 from gan_jax.parts.regularizers import REGULARIZERS
 from gan_jax.recipes import recipe
 from gan_jax.studies import dirac
-from gan_jax.types import Augment, Term
+from gan_jax.types import Augment, Pair, Term
 
 LR = 0.1
 R1 = Term("r1", REGULARIZERS["r1"](), 0.5, every=2)
@@ -39,16 +39,9 @@ def field(w):
     return np.array([-sigmoid(psi * theta) * psi, sigmoid(psi * theta) * theta])
 
 
-def steps(n, theta=0.8, psi=-0.4, d_steps=1, **parts):
-    gan = dirac.dirac_gan(
-        **dict(
-            loss=minimax,
-            g_optimizer=optax.sgd(LR),
-            d_optimizer=optax.sgd(LR),
-            dynamics=simultaneous(),
-        )
-        | parts
-    )
+def steps(n, theta=0.8, psi=-0.4, d_steps=1, optimizer=None, **parts):
+    optimizers = Pair(*[optimizer or optax.sgd(LR)] * 2)
+    gan = dirac.dirac_gan(minimax, optimizers, **{"dynamics": simultaneous()} | parts)
     data = dirac.batch(d_steps=d_steps)
     state = dirac.placed(init_state(gan, jax.random.key(0), data), theta, psi)
     for _ in range(n):
@@ -91,8 +84,8 @@ def test_extra_adam_updates_its_moments_twice():
     state = adam.init(w)
     update, state = adam.update(jnp.asarray(field(START)), state)
     update, state = adam.update(jnp.asarray(field(np.asarray(w + update))), state)
-    parts = dict(g_optimizer=adam, d_optimizer=adam, dynamics=extragradient())
-    np.testing.assert_allclose(steps(1, **parts), w + update, rtol=1e-4)
+    after = steps(1, optimizer=adam, dynamics=extragradient())
+    np.testing.assert_allclose(after, w + update, rtol=1e-4)
 
 
 def test_consensus_descends_the_norm_of_the_field_too():
@@ -121,27 +114,25 @@ def test_negative_momentum():
     """Gidel et al. 2019b, equation 2: ``v <- beta v + gradient``, ``w <- w - lr v``, here with beta
     = -0.5.
     """
-    optimizer = lambda: tunable("d_optimizer", "sgd", {"learning_rate": LR, "momentum": -0.5})
+    optimizer = tunable("d_optimizer", "sgd", {"learning_rate": LR, "momentum": -0.5})
     w, v = START, 0
     for _ in range(2):
         v = -0.5 * v + field(w)
         w = w - LR * v
-    np.testing.assert_allclose(
-        steps(2, g_optimizer=optimizer(), d_optimizer=optimizer()), w, rtol=1e-5
-    )
+    np.testing.assert_allclose(steps(2, optimizer=optimizer), w, rtol=1e-5)
 
 
 def test_optimistic_gradients_extrapolate_from_the_past():
     """Daskalakis et al. 2018, equation 1: ``w <- w - 2 lr v_t + lr v_(t-1)``."""
-    optimizer = lambda: tunable("d_optimizer", "optimistic_gradient_descent", {"learning_rate": LR})
+    optimizer = tunable("d_optimizer", "optimistic_gradient_descent", {"learning_rate": LR})
     first = START - LR * field(START)  # optax takes the first gradient for its own predecessor
     second = first - 2 * LR * field(first) + LR * field(START)
-    after = [steps(n, g_optimizer=optimizer(), d_optimizer=optimizer()) for n in (1, 2)]
+    after = [steps(n, optimizer=optimizer) for n in (1, 2)]
     np.testing.assert_allclose(after, [first, second], rtol=1e-5)
 
 
 def test_weights_of_d_are_clipped_after_each_update():
-    theta, psi = steps(1, psi=2.0, clip=0.3)
+    theta, psi = steps(1, psi=2.0, d={"clip": 0.3})
     assert psi == pytest.approx(0.3) and theta == pytest.approx(
         0.8 + LR * sigmoid(1.6) * 2.0, rel=1e-5
     )
@@ -156,7 +147,7 @@ def test_top_k_weights_the_best_share_of_fakes():
 
 def test_all_of_the_samples_is_the_same_as_no_top_k():
     batch = random_batch()
-    plain, all_of_them, half = (small_mlp(top_k=share) for share in (None, 1.0, 0.5))
+    plain, all_of_them, half = (small_mlp(g={"top_k": share}) for share in (None, 1.0, 0.5))
     after = [
         train_step(gan, init_state(gan, jax.random.key(0), batch), batch)[0].generator.params
         for gan in (plain, all_of_them, half)
@@ -167,26 +158,20 @@ def test_all_of_the_samples_is_the_same_as_no_top_k():
 
 def test_instance_noise_has_its_strength():
     x = jnp.ones((4, 1000))
-    noisy = AUGMENTS["instance_noise"](jax.random.key(0), x, jnp.asarray(0.3))
+    noise = AUGMENTS["instance_noise"].apply
+    noisy = noise(jax.random.key(0), x, jnp.asarray(0.3))
     np.testing.assert_allclose([noisy.mean(), noisy.std()], [1, 0.3], atol=0.02)
-    np.testing.assert_array_equal(
-        AUGMENTS["instance_noise"](jax.random.key(0), x, jnp.asarray(0.0)), x
-    )
+    np.testing.assert_array_equal(noise(jax.random.key(0), x, jnp.asarray(0.0)), x)
 
 
 def test_instance_noise_makes_the_dirac_gan_converge():
     """Mescheder et al. 2018, lemma 3.3: it converges with noise of any strength, and does not
     without.
     """
-    noise = Augment("instance_noise", AUGMENTS["instance_noise"], 1.0)
+    noise = Augment("instance_noise", AUGMENTS["instance_noise"].apply, 1.0)
 
     def end(augments):
-        gan = dirac.dirac_gan(
-            loss=nonsaturating,
-            g_optimizer=optax.sgd(LR),
-            d_optimizer=optax.sgd(LR),
-            augments=augments,
-        )
+        gan = dirac.dirac_gan(nonsaturating, Pair(*[optax.sgd(LR)] * 2), augments=augments)
         data = dirac.batch(b=256)
         state = init_state(gan, jax.random.key(0), data)
         states = jax.lax.fori_loop(0, 600, lambda _, s: train_step(gan, s, data)[0], state)
@@ -198,7 +183,7 @@ def test_instance_noise_makes_the_dirac_gan_converge():
 @pytest.mark.parametrize("name", [name for name in DYNAMICS if name != "alternating"])
 def test_players_that_move_at_once_do_so_on_any_devices_and_in_parts(name):
     """Equal on one device, sharded, under pmap, and (without batch norm) in parts."""
-    gan = small_mlp(d_terms=(dataclasses.replace(R1, every=1),), dynamics=DYNAMICS[name]())
+    gan = small_mlp(d={"terms": (dataclasses.replace(R1, every=1),)}, dynamics=DYNAMICS[name]())
     batches = [random_batch(i, d_steps=2, b=16) for i in range(2)]
     expected = run(gan, batches)
     assert_close(run(dataclasses.replace(gan, micro_batches=4), batches), expected, 1e-4)
@@ -248,7 +233,7 @@ def assert_close(actual, expected, tolerance):
         ({"dynamics": Dynamics("extragradien")}, "dynamics.name.*did you mean 'extragradient'"),
         (
             {"dynamics": Dynamics("extragradient", 0.5)},
-            "dynamics.weight: extragradient has no weight",
+            "dynamics.weight: extragradient has no such option; accepted: none",
         ),
         ({"dynamics": Dynamics("consensus", -1.0)}, r"dynamics.weight: -1.0 is not in \[0, inf\)"),
         ({"lookahead": -1}, "lookahead: -1 is too small"),
@@ -259,7 +244,7 @@ def assert_close(actual, expected, tolerance):
         ({"g_optimizer": Optimizer("sdg")}, "g_optimizer.name: unknown 'sdg'; did you mean"),
         (
             {"g_optimizer": Optimizer("sgd", b1=0.5)},
-            "g_optimizer.b1: sgd has no such number; accepted: momentum",
+            "g_optimizer.b1: sgd has no such option; accepted: lr, momentum",
         ),
         ({"d_optimizer": Optimizer("lbfgs")}, "d_optimizer.name: 'lbfgs' does not work"),
         (
@@ -272,7 +257,7 @@ def assert_close(actual, expected, tolerance):
         ),
         (
             {"penalties": (Penalty("r1", 1.0, 1, (("target", 2.0),)),)},
-            "r1 has no number target=2.0; accepted: none",
+            "penalties.0.target: r1 has no such option; accepted: every, weight",
         ),
     ],
 )

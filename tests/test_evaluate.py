@@ -3,7 +3,6 @@ folder.
 """
 
 import dataclasses
-import importlib
 import json
 import pathlib
 import shlex
@@ -19,7 +18,7 @@ import pytest
 import scipy.linalg
 import scipy.spatial.distance
 import scipy.stats
-from gans import random_batch, small_mlp
+from gans import random_batch, small_mlp, state_of
 from PIL import Image
 
 import eval as eval_script
@@ -27,25 +26,24 @@ import gan_jax
 import train
 from gan_jax import ConfigError, pictures, recipe
 from gan_jax.data import Description, load
+from gan_jax.evaluation import evaluator, real
+from gan_jax.evaluation.evaluator import evaluate
 from gan_jax.evaluation.files import save, table
-from gan_jax.evaluation.judge import Evaluation, evaluate
 from gan_jax.evaluation.pictures import arc
+from gan_jax.evaluation.result import Evaluation
 from gan_jax.models import mlp
 from gan_jax.nn.heads import SemiSupervisedHead
 from gan_jax.recognizers import RecognizerConfig, feature_networks, fitting, library, recognizer
 from gan_jax.runs import folder as run_folder
-from gan_jax.types import GanState, Player
 
-evaluation_module = importlib.import_module(
-    "gan_jax.evaluate"
-)  # by its name, as `gan_jax.evaluate` may be the function
 ROOT = pathlib.Path(eval_script.__file__).parent
 QUICK = RecognizerConfig(features=16, steps=300, batch_size=64)
 DIGITS = recipe("digits_dcgan")
 TRAIN_TINY = shlex.split(
-    "digits_dcgan --generator.name mlp --generator.width 8 --generator.base None --discriminator.name mlp "
-    "--discriminator.width 8 --discriminator.norm None --discriminator.base None --latents 4 --batch-size 16 "
-    "--steps 20 --log-every 20 --sample-every 20 --checkpoint-every 10"
+    "digits_dcgan --generator.name mlp --generator.width 8 --generator.base None "
+    "--discriminator.name mlp --discriminator.width 8 --discriminator.norm None "
+    "--discriminator.base None --latents 4 --batch-size 16 --steps 20 --log-every 20 "
+    "--sample-every 20 --checkpoint-every 10"
 )
 
 
@@ -70,18 +68,13 @@ class Grey(nn.Module):
 
 
 def judged(generator, num_classes=10, config=DIGITS, **options):
-    gan = small_mlp(generator=generator, num_classes=num_classes)
-    params = gan.discriminator.init(
-        jax.random.key(0), np.zeros((2, 8, 8, 1)), np.zeros(2, np.int32), train=False
-    )
-    g, d = Player({}, {}, ()), Player(params["params"], {}, ())
-    state = GanState(jnp.int32(7), jax.random.key(0), g, d, None, {}, {})
-    return evaluate(gan, state, config, recognizer_config=QUICK, **options)
+    gan = small_mlp({"network": generator}, num_classes=num_classes)
+    return evaluate(gan, state_of(gan, 7), config, recognizer_config=QUICK, **options)
 
 
 def test_a_d_that_classifies_is_tested_on_images_it_has_not_seen():
     """One that sees a 3 in everything."""
-    gan = small_mlp(discriminator=mlp.Discriminator(SemiSupervisedHead(10), width=4))
+    gan = small_mlp(d={"network": mlp.Discriminator(SemiSupervisedHead(10), width=4)})
     state = gan_jax.init_state(gan, jax.random.key(0), random_batch())
     params = jax.tree.map(jnp.zeros_like, state.discriminator.params)
     params["head"]["Dense_0"]["bias"] = jax.nn.one_hot(3, 10)
@@ -143,10 +136,10 @@ def test_a_collapsed_generator_scores_badly(perfect):
 
 def test_scores_are_those_of_the_samples_drawn_by_seed(run):
     """Draws and measures again by other means: `gan_jax.generate`, the recognizer itself, scipy."""
-    config, (gan, state) = run_folder.read_config(run), gan_jax.load(run)
+    config, (gan, state) = run_folder.read(run).config, gan_jax.load(run)
     found = evaluate(gan, state, config, num_samples=130, seed=5, recognizer_config=QUICK)
 
-    latents = jax.random.normal(jax.random.split(jax.random.key(5))[0], (130, gan.latents))
+    latents = gan.prior.draw(jax.random.split(jax.random.key(5))[0], 130)
     labels = np.arange(130) % 10
     images = pictures.to_uint8(
         gan_jax.generate(gan, state, latents, jnp.asarray(labels, jnp.int32))
@@ -171,7 +164,7 @@ def test_scores_are_those_of_the_samples_drawn_by_seed(run):
 
 
 def test_classes_are_drawn_in_equal_shares_and_large_splits_are_the_reference(monkeypatch):
-    monkeypatch.setattr(evaluation_module, "MIN_TEST_IMAGES", 300)
+    monkeypatch.setattr(real, "MIN_TEST_IMAGES", 300)
     found = judged(Oracle(), num_samples=130).provenance
     assert found["samples"] == {"images": 130, "reference": {"split": "test", "images": 355}}
     assert found["real"] == {
@@ -191,7 +184,7 @@ def test_unconditional_gan_has_no_labels_to_agree_with():
 
 def test_unlabelled_data_are_compared_by_pixels(monkeypatch):
     unlabelled = Description("digits", "1.0.0", (8, 8, 1), 0, (), {"train": 1442, "test": 355})
-    monkeypatch.setattr(evaluation_module, "describe", lambda name: unlabelled)
+    monkeypatch.setattr(evaluator, "describe", lambda name: unlabelled)
 
     def without_labels(*arguments):
         data = load(*arguments)
@@ -273,7 +266,7 @@ def test_sample_grid_has_a_row_a_class(perfect):
     found = tiles(perfect.pictures["samples"], 10)
     classes = network.features(found.reshape(-1, 8, 8, 1))[1].argmax(1).reshape(10, 10)
     assert found.shape == (10, 10, 8, 8)
-    assert (classes == np.arange(10)[:, None]).mean() > 0.7  # of a judge that is right on 95 %
+    assert (classes == np.arange(10)[:, None]).mean() > 0.7  # of a recognizer that is right on 95 %
 
 
 def test_neighbours_of_a_copy_are_the_copy(perfect):
@@ -292,7 +285,7 @@ def test_interpolation_has_a_row_a_class(perfect):
     network = recognizer("digits", None, QUICK)
     found = tiles(perfect.pictures["interpolation"], 10)
     classes = network.features(found.reshape(-1, 8, 8, 1))[1].argmax(1).reshape(10, 10)
-    assert (classes == np.arange(10)[:, None]).mean() > 0.7  # of a judge that is right on 95 %
+    assert (classes == np.arange(10)[:, None]).mean() > 0.7  # of a recognizer that is right on 95 %
     assert all(len(np.unique(row.reshape(10, -1), axis=0)) > 1 for row in found)
 
 
@@ -376,25 +369,28 @@ def test_latest_checkpoint_is_the_default(run, tmp_path, capsys):
         (["run", "--checkpoint", "15"], "has none of step 15; accepted: 10, 20."),
         (
             ["run", "--checkpoint", "lastest"],
-            "'lastest' is none; accepted: latest, best, all, or a step such as 1000.",
+            "'lastest' is unknown; accepted: latest, best, all, or a step such as 1000.",
         ),
         (
             ["run", "--num-samples", "64"],
             "64 samples are too few for the Frechet distance of 64 features; accepted: 65",
         ),
         (["run", "--num-samples", "0"], "0 samples are too few"),
-        (["run", "--seed", "-1"], "seed: -1 is none; accepted: 0 to 4294967295."),
+        (["run", "--seed", "-1"], "seed: -1 is not a seed of 32 bits; accepted: 0 to 4294967295."),
         (
             ["run", "--features", "inception", "--metrics", "fid100"],
-            "fid100 has too few images for the Frechet distance of 2048 features; accepted: 2049 or more.",
+            "fid100 has too few images for the Frechet distance of 2048 features; "
+            "accepted: 2049 or more.",
         ),
         (
             ["run", "--features", "inception", "--metrics", "fid3k"],
-            "fid3k cannot be computed, as 1442 images are too few, 2049 are needed; accepted: others.",
+            "fid3k cannot be computed, as 1442 images are too few, 2049 are needed; "
+            "accepted: others.",
         ),
         (
             ["run", "--features", "inception", "--metrics", "labels100"],
-            "labels100 cannot be computed, as the feature network recognizes other classes; accepted: others.",
+            "labels100 cannot be computed, as the feature network recognizes other classes; "
+            "accepted: others.",
         ),
         (
             ["run", "--features", "inception"],

@@ -22,8 +22,9 @@ import gan_jax
 from gan_jax.data import load
 from gan_jax.evaluation import checkpoints as evaluate_checkpoints
 from gan_jax.evaluation import files as evaluation_files
-from gan_jax.evaluation.judge import Settings
-from gan_jax.runs import folder as run_folder
+from gan_jax.evaluation.settings import Settings
+from gan_jax.runs import evaluations as run_evaluations
+from gan_jax.runs import restore
 from gan_jax.training import loop as training
 
 pytestmark = pytest.mark.usefixtures("signals_as_before")
@@ -200,14 +201,14 @@ def test_watching_ends_with_the_last_step(trained, tmp_path, monkeypatch, capsys
 
 def test_a_checkpoint_removed_while_it_is_read(run, monkeypatch, recwarn):
     """What `keep` removes between the look into the folder and the reading is passed over."""
-    restore = run_folder.load_members
+    states = restore.states
 
-    def removed(workdir, step):
+    def removed(workdir, run_of_folder, step):
         if step == 4:
             shutil.rmtree(run / "checkpoints" / "4")
-        return restore(workdir, step)
+        return states(workdir, run_of_folder, step)
 
-    monkeypatch.setattr(run_folder, "load_members", removed)
+    monkeypatch.setattr(restore, "states", removed)
     assert eval_script.main([str(run), "--watch", *FEW]) == 0
     assert "step 4: its checkpoint was removed" in [str(warning.message) for warning in recwarn]
     assert [path.name for path in sorted((run / "eval").glob("*.json"))] == [
@@ -238,7 +239,7 @@ def test_protocols_are_measured_on_their_numbers(run):
     assert own["provenance"]["samples"]["images"] == 150
 
     gan, state = gan_jax.load(run)
-    latents = jax.random.normal(jax.random.split(jax.random.key(3))[0], (150, gan.latents))
+    latents = gan.prior.draw(jax.random.split(jax.random.key(3))[0], 150)
     labels = np.arange(150) % 8
     points = np.asarray(
         gan_jax.generate(gan, state, latents, jnp.asarray(labels, jnp.int32)), np.float64
@@ -298,20 +299,28 @@ def test_suffix_names_what_is_not_the_default(settings, suffix):
 
 
 WRONG = [
-    (["--metrics", "fid2"], "metrics: fid2 has too few images for the Frechet distance of 2 features; accepted: 3 or more."),
+    (["--metrics", "fid2"],
+     "metrics: fid2 has too few images for the Frechet distance of 2 features; "
+     "accepted: 3 or more."),
     (["--metrics", "fad10"], "metrics: unknown 'fad10'; did you mean 'fid10'?"),
     (["--metrics", "fid"], "metrics: 'fid' has no number of images"),
     (["--metrics", "class_fid16"], "class_fid16 has too few images"),
     (["--metrics", "fid10", "--num-samples", "10"], "num_samples: 10 beside metrics"),
-    (["--num-samples", "2"], "2 samples are too few for the Frechet distance of 2 features; accepted: 3 or more."),
+    (["--num-samples", "2"],
+     "2 samples are too few for the Frechet distance of 2 features; accepted: 3 or more."),
     (["--features", "incepton"], "features: unknown 'incepton'; did you mean 'inception'?"),
-    (["--features", "inception"], "features: inception looks at images, and ring8 holds vectors; accepted: default."),
-    (["--truncation", "0"], "truncation: 0.0 is out of range; accepted: above 0."),
-    (["--checkpoint", "bset"], "checkpoint: 'bset' is none; accepted: latest, best, all, or a step such as 1000."),
-    (["--checkpoint", "1.5"], "checkpoint: '1.5' is none"),
-    (["--watch", "--export", "x"], "watch: nothing is evaluated with --export; accepted: one of both."),
-    (["--watch", "--checkpoint", "4"], "watch: it evaluates each checkpoint; accepted without --checkpoint 4."),
-    (["--checkpoint", "all", "--export", "x"], "export: a data set holds the samples of one checkpoint"),
+    (["--features", "inception"],
+     "features: inception takes images, and ring8 holds vectors; accepted: default."),
+    (["--truncation", "0"], "truncation: 0.0 is not in (0, inf)."),
+    (["--checkpoint", "bset"],
+     "checkpoint: 'bset' is unknown; accepted: latest, best, all, or a step such as 1000."),
+    (["--checkpoint", "1.5"], "checkpoint: '1.5' is unknown"),
+    (["--watch", "--export", "x"],
+     "watch: nothing is evaluated with --export; accepted: one of both."),
+    (["--watch", "--checkpoint", "4"],
+     "watch: it evaluates each checkpoint; accepted without --checkpoint 4."),
+    (["--checkpoint", "all", "--export", "x"],
+     "export: a data set holds the samples of one checkpoint"),
     (["--metrics", "fid10", "--export", "x"], "export: samples are written, not measured"),
     (["--min-confidence", "0.5"], "min_confidence, rejection: accepted with --export alone."),
 ]  # fmt: skip
@@ -365,8 +374,8 @@ def test_a_table_leaves_out_what_is_unreadable(tmp_path):
     (tmp_path / "step_000003.json").write_text('{"scores"')
     (tmp_path / "step_000004_n10.json").write_text("{}")
     (tmp_path / "step_000001.json").write_text('{"scores": {"b": 2}}')
-    found = evaluation_files.read(tmp_path)
-    assert list(found) == [1, 2]
+    found, unreadable = run_evaluations.read(tmp_path)
+    assert list(found) == [1, 2] and unreadable == ("step_000003.json",)
     path = evaluation_files.write_csv(
         tmp_path, "", [{"step": s} | evaluation_files.cells(v) for s, v in found.items()]
     )

@@ -2,7 +2,6 @@
 
 import csv
 import dataclasses
-import importlib
 import json
 import shutil
 
@@ -14,10 +13,12 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 import eval as eval_script
 from gan_jax import ConfigError, checkpoint
+from gan_jax.evaluation import settings
 from gan_jax.runs import logs
 from gan_jax.sweeps import Population
 from gan_jax.training import loop as training
 from gan_jax.training import rollback
+from gan_jax.training.divergence import Diverged
 
 pytestmark = pytest.mark.usefixtures("signals_as_before")
 EVALUATED = dataclasses.replace(RING, eval_every=5)
@@ -110,7 +111,7 @@ def test_a_population_is_evaluated_in_training(tmp_path, capsys):
 
 
 def test_what_cannot_be_judged_is_refused_before_training(tmp_path, monkeypatch):
-    monkeypatch.setattr(importlib.import_module("gan_jax.evaluate"), "NUM_SAMPLES", 2)
+    monkeypatch.setattr(settings, "NUM_SAMPLES", 2)
     with pytest.raises(ConfigError, match="2 samples are too few"):
         training.train(EVALUATED, tmp_path / "run")
     with pytest.raises(ConfigError, match=r"^eval_every: -1 is too small; accepted: 0 or more\.$"):
@@ -120,6 +121,6 @@ def test_what_cannot_be_judged_is_refused_before_training(tmp_path, monkeypatch)
 
 def test_a_run_that_goes_back_forgets_what_is_no_longer_of_it(judged, tmp_path):
     run = shutil.copytree(judged[0], tmp_path / "run")
-    to = rollback.go_back(run, rollback.Diverged("loss became nan", 11, good=9), 1.0)
+    to = rollback.go_back(run, Diverged("loss became nan", 11, good=9), 1.0)
     assert to == 8 and checkpoint.steps(run / "checkpoints") == [4, 8]
     assert {path.name[:11] for path in (run / "eval").iterdir()} == {"step_000005"}

@@ -14,13 +14,17 @@ import eval as eval_script
 from gan_jax import Config, ConfigError, Network, Optimizer, build, init_state
 from gan_jax.build import abstract_batch
 from gan_jax.data import describe, load
-from gan_jax.engine.train_step import generate
+from gan_jax.engine.trained import generate
+from gan_jax.parts.priors import Normal
 from gan_jax.pictures import to_uint8
 from gan_jax.runs import folder as run_folder
+from gan_jax.runs import restore
+from gan_jax.runs.run import Run
 from gan_jax.sampling import draw as sampling
 from gan_jax.sampling import export as export_module
-from gan_jax.sampling.draw import Filters, by_discriminator, confident, discriminate, draw, latents
+from gan_jax.sampling.draw import discriminator_scores, draw
 from gan_jax.sampling.export import export
+from gan_jax.sampling.filters import Filters, by_discriminator, confident
 
 CONFIG = Config(
     dataset="digits",
@@ -36,7 +40,9 @@ CONFIG = Config(
 @pytest.fixture(scope="module")
 def made():
     gan = build(CONFIG)
-    batch = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), abstract_batch(CONFIG, gan.shape))
+    batch = jax.tree.map(
+        lambda a: jnp.zeros(a.shape, a.dtype), abstract_batch(CONFIG, gan.modality.shape)
+    )
     return gan, init_state(gan, jax.random.key(0), batch)
 
 
@@ -44,10 +50,10 @@ def made():
 
 
 def test_truncated_latents_are_truncated_normal():
-    z = np.asarray(latents(jax.random.key(0), 2_000, 5, truncation=0.7)).ravel()
+    z = np.asarray(Normal(5).draw(jax.random.key(0), 2_000, truncation=0.7)).ravel()
     assert np.abs(z).max() <= 0.7
     assert scipy.stats.kstest(z, scipy.stats.truncnorm(-0.7, 0.7).cdf).pvalue > 0.01
-    whole = np.asarray(latents(jax.random.key(0), 2_000, 5)).ravel()
+    whole = np.asarray(Normal(5).draw(jax.random.key(0), 2_000)).ravel()
     assert scipy.stats.kstest(whole, scipy.stats.norm.cdf).pvalue > 0.01
 
 
@@ -55,13 +61,13 @@ def test_drawn_are_the_generators(made, monkeypatch):
     """Without a filter: block by block what `generate` makes of the latents, in the order of the
     labels.
     """
-    monkeypatch.setattr(sampling, "BLOCK", 4)
+    monkeypatch.setattr(sampling, "SAMPLE_BLOCK", 4)
     gan, state = made
-    labels, told = np.arange(10) % 10, []
-    images, drawn = draw(gan, state, labels, 7, told=told.append)
-    assert drawn == sum(told) == 10 and images.dtype == np.uint8
+    labels, kept = np.arange(10) % 10, []
+    images, drawn = draw(gan, state, labels, 7, progress=kept.append)
+    assert drawn == sum(kept) == 10 and images.dtype == np.uint8
     for start in (0, 4, 8):
-        z = latents(jax.random.fold_in(jax.random.key(7), start), 4, 4)
+        z = gan.prior.draw(jax.random.fold_in(jax.random.key(7), start), 4)
         part = labels[start : start + 4]
         expected = to_uint8(generate(gan, state, z, np.resize(part, 4).astype(np.int32)))[
             : len(part)
@@ -71,7 +77,7 @@ def test_drawn_are_the_generators(made, monkeypatch):
 
 
 def test_kept_are_those_that_the_filter_accepts(made, monkeypatch):
-    monkeypatch.setattr(sampling, "BLOCK", 8)
+    monkeypatch.setattr(sampling, "SAMPLE_BLOCK", 8)
     gan, state = made
     labels = np.arange(20) % 10
     seen = []
@@ -106,8 +112,8 @@ def test_rejection_prefers_what_the_discriminator_takes_for_real(made):
     accept = by_discriminator(gan, state, (data.examples, data.labels), 90, seed=1)
     images, _ = draw(gan, state, labels, 0)
     kept = accept(images, labels, np.random.default_rng(0))
-    scores = np.asarray(discriminate(gan, state, images, labels))
-    expected = gan.discriminator.apply(
+    scores = discriminator_scores(gan, state, images, labels)
+    expected = gan.discriminator.network.apply(
         {"params": state.discriminator.params}, images / np.float32(127.5) - 1, labels, train=False
     ).score
     np.testing.assert_allclose(scores, expected, atol=1e-5)
@@ -216,9 +222,8 @@ def test_path_that_is_no_data_set(tmp_path):
 
 
 def test_script_exports(made, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(run_folder, "read_population", lambda _: None)
-    monkeypatch.setattr(run_folder, "read_config", lambda _: CONFIG)
-    monkeypatch.setattr(run_folder, "load", lambda *_: made)
+    monkeypatch.setattr(run_folder, "read", lambda _: Run(CONFIG))
+    monkeypatch.setattr(restore, "load", lambda *_: made)
     command = ["run", "--num-samples", "20", "--export", str(tmp_path / "x")]
     assert eval_script.main([*command, "--rejection", "20"]) == 0
     assert "20 of " in capsys.readouterr().out

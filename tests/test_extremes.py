@@ -1,16 +1,17 @@
 """The worst and the best samples: by a discriminator and logits whose ranking is known."""
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from gans import small_mlp
+from gans import small_mlp, state_of
 
 from gan_jax import pictures
-from gan_jax.evaluation.extremes import confidence, extremes
+from gan_jax.evaluation.extremes import extremes
 from gan_jax.metrics import Sample
-from gan_jax.types import Critique, GanState, Player
+from gan_jax.metrics.labels import confidence
+from gan_jax.modality import of_shape
+from gan_jax.types import Critique
 
 N = 50
 LABELS = np.arange(N, dtype=np.int32) % 10
@@ -33,10 +34,10 @@ def images():
 
 
 def ends(examples, sample, most=2.0, **options):
-    player = Player({}, {}, ())
-    gan = small_mlp(discriminator=Brightness(most), num_classes=10)
-    state = GanState(jnp.int32(0), jax.random.key(0), player, player, None, {}, {})
-    return extremes(gan, state, examples, LABELS[: len(examples)], sample, **options)
+    gan = small_mlp(
+        d={"network": Brightness(most)}, num_classes=10, modality=of_shape(examples.shape[1:])
+    )
+    return extremes(gan, state_of(gan), examples, LABELS[: len(examples)], sample, **options)
 
 
 def greys(picture):

@@ -18,6 +18,8 @@ from gan_jax.engine.train_step import train_step
 from gan_jax.models import dcgan, mlp
 from gan_jax.nn.heads import ProjectionHead
 from gan_jax.runs import folder as run_folder
+from gan_jax.runs.restore import restore
+from gan_jax.runs.run import Run
 from gan_jax.training import loop as training
 
 CONFIG = Config(
@@ -63,7 +65,7 @@ def test_divided_weights_train_as_whole_ones_and_take_less_memory(runs):
     for tree in (
         divided.state.generator.params,
         divided.state.generator.opt_state[0].mu,
-        divided.state.ema["params"],
+        divided.state.generator.average["params"],
     ):
         assert tree["Dense_1"]["kernel"].addressable_shards[0].data.shape == (16, 64)
         assert tree["Dense_1"]["bias"].sharding.is_fully_replicated
@@ -71,8 +73,8 @@ def test_divided_weights_train_as_whole_ones_and_take_less_memory(runs):
 
 def test_batch_norm_stays_whole_and_the_step_keeps_every_placement():
     gan = small_dcgan(
-        generator=dcgan.Generator((8, 8, 1), num_classes=10, width=32, base=2),
-        discriminator=mlp.Discriminator(ProjectionHead(10), width=64),
+        {"network": dcgan.Generator((8, 8, 1), num_classes=10, width=32, base=2)},
+        {"network": mlp.Discriminator(ProjectionHead(10), width=64)},
     )
     batches = [random_batch(i, b=16) for i in range(2)]
     results = []
@@ -114,9 +116,9 @@ def test_the_largest_axis_that_the_devices_divide_is_divided():
 @pytest.mark.parametrize("devices, fsdp", [(1, False), (2, False), (2, True), (4, True)])
 def test_checkpoints_are_restored_on_any_devices_and_placement(runs, saved, devices, fsdp):
     folder, outcome = runs[saved]
-    placement = parallel.Placement(mesh_of(devices), fsdp)
-    shardings = placement.of(run_folder.abstract_state(CONFIG))
-    state = run_folder.restore(folder, CONFIG, shardings)
+    run, placement = Run(CONFIG), parallel.Placement(mesh_of(devices), fsdp)
+    shardings = placement.of(run.abstract_state())
+    state = restore(folder, run, shardings)
     for a, b in zip(arrays(state), arrays(outcome.state), strict=True):
         np.testing.assert_array_equal(a, b)
     for leaf, sharding in zip(jax.tree.leaves(state), jax.tree.leaves(shardings), strict=True):

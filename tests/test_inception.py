@@ -222,7 +222,7 @@ def test_damaged_file_is_refused(tmp_path, file):
     damages["flipped"][len(whole) // 2] ^= 1
     for name, content in damages.items():
         (tmp_path / name).write_bytes(content)
-        with pytest.raises(ConfigError, match=f"{name} is no whole npz file"):
+        with pytest.raises(ConfigError, match=f"{name} is not a whole npz file"):
             load_inception(tmp_path / name)
         (tmp_path / name).unlink()
 
@@ -241,8 +241,8 @@ def _without(state, *names):
         ),
         (
             lambda s: {**s, "fc.weight": np.zeros((1000, 2048), np.float32)},
-            r"1 arrays of another shape or type, such as params/fc/kernel \(float32\[2048, 1000\] instead of float32\[2048, "
-            r"1008\]\)",
+            r"1 arrays of another shape or type, such as params/fc/kernel "
+            r"\(float32\[2048, 1000\] instead of float32\[2048, 1008\]\)",
         ),
         (
             lambda s: {**s, "fc.bias": np.zeros(1008, np.float16)},
@@ -274,9 +274,9 @@ def test_converter_refuses_and_writes_nothing(tmp_path, monkeypatch, capsys):
     before = sorted(tmp_path.iterdir())
     for source, out, told in [
         ("absent.pb", "new.npz", "source: .* cannot be read"),
-        ("a.h5", "new.npz", r"of no known kind; accepted: \.pb, \.pth"),
+        ("a.h5", "new.npz", r"of an unknown kind; accepted: \.pb, \.pth"),
         ("a.pth", "new.npz", "where PyTorch is installed only; accepted: .*uv run --with torch"),
-        ("a.pb", "new.npz", "is no graph of TensorFlow"),
+        ("a.pb", "new.npz", "is not a graph of TensorFlow"),
         ("empty.pb", "new.npz", "another network .*472 arrays missing"),
         ("empty.pb", "there.npz", "there.npz exists; accepted: a new file"),
     ]:
@@ -285,5 +285,5 @@ def test_converter_refuses_and_writes_nothing(tmp_path, monkeypatch, capsys):
     monkeypatch.undo()
     with pytest.raises(SystemExit) as error:
         convert_inception.main([str(tmp_path / "a.h5"), str(tmp_path / "new.npz")])
-    assert error.value.code == 2 and "no known kind" in capsys.readouterr().err
+    assert error.value.code == 2 and "of an unknown kind" in capsys.readouterr().err
     assert sorted(tmp_path.iterdir()) == before and (tmp_path / "there.npz").read_bytes() == b"mine"

@@ -16,7 +16,8 @@ from gan_jax.build import abstract_batch, build
 from gan_jax.config import Config, Network, Optimizer, Penalty
 from gan_jax.data.truths import TRUTHS
 from gan_jax.engine.gan import init_state
-from gan_jax.engine.train_step import generate, train_step, train_steps
+from gan_jax.engine.train_step import train_step, train_steps
+from gan_jax.engine.trained import generate
 from gan_jax.metrics.mixtures import nearest_modes
 from gan_jax.parts.dynamics import DYNAMICS
 from gan_jax.parts.losses import LOSSES
@@ -57,13 +58,14 @@ def test_every_loss_and_penalty_traces_with_every_network_and_conditioning(netwo
     penalties = {
         k: v for k, v in REGULARIZERS.items() if k not in OF_CLASSES or conditioning in CLASSIFYING
     }
+    more = lambda player, terms: dataclasses.replace(player, terms=player.terms + lazily(terms))
     gan = dataclasses.replace(
         gan,
         loss=Loss(every_loss("d"), every_loss("g")),
-        d_terms=gan.d_terms + lazily(penalties),
-        g_terms=gan.g_terms + lazily(G_REGULARIZERS),
+        generator=more(gan.generator, G_REGULARIZERS),
+        discriminator=more(gan.discriminator, penalties),
     )
-    batch = abstract_batch(config, gan.shape)
+    batch = abstract_batch(config, gan.modality.shape)
     state = jax.eval_shape(functools.partial(init_state, gan), jax.random.key(0), batch)
     after, metrics = jax.eval_shape(functools.partial(train_step, gan), state, batch)
     assert jax.tree.map(lambda a: (a.shape, a.dtype), after) == jax.tree.map(
@@ -110,7 +112,7 @@ def test_a_diagonal_learns_a_ring(loss, penalty, dynamics):
         steps=1_000,
     )
     gan, data = build(config), gan_jax.resident(config)
-    state = init_state(gan, jax.random.key(0), abstract_batch(config, gan.shape))
+    state = init_state(gan, jax.random.key(0), abstract_batch(config, gan.modality.shape))
     z = jax.random.normal(jax.random.key(1), (512, 4))
     distance = lambda state: np.abs(
         np.linalg.norm(generate(gan, state, z, jnp.zeros(512, jnp.int32)), axis=1) - 1

@@ -3,6 +3,7 @@ resuming, evaluation.
 """
 
 import dataclasses
+import inspect
 import json
 import math
 import shlex
@@ -19,14 +20,17 @@ import gan_jax
 import train as train_script
 from gan_jax import Config, ConfigError, Network, Optimizer, Penalty, checkpoint
 from gan_jax.config import Schedule
-from gan_jax.engine import population
-from gan_jax.evaluation import members as judging
-from gan_jax.evaluation.judge import Evaluation, Judge
+from gan_jax.evaluation import members as evaluation_members
+from gan_jax.evaluation.evaluator import Evaluator
+from gan_jax.evaluation.result import Evaluation
 from gan_jax.runs import folder as run_folder
+from gan_jax.runs.run import Run
 from gan_jax.sweeps import Population, from_dict, from_text, to_dict
 from gan_jax.training import loop as training
-from gan_jax.training import rollback
-from gan_jax.training.members import moment_distance, moments
+from gan_jax.training.divergence import NotFinite
+from gan_jax.training.members import Members, moment_distance, moments
+from gan_jax.training.single import Single
+from gan_jax.training.trainee import Trainee
 
 TINY = Config(
     latents=4,
@@ -69,6 +73,17 @@ def arrays(state):
 
 def lines(path):
     return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+@pytest.mark.parametrize("kind", [Single, Members])
+def test_the_loop_can_train_either(kind):
+    """Every method of the protocol, with the same parameters."""
+    methods = {name: own for name, own in vars(Trainee).items() if inspect.isfunction(own)}
+    for name in [name for name in methods if not name.startswith("_")]:
+        parameters = lambda own: list(inspect.signature(own).parameters.values())
+        assert parameters(getattr(kind, name)) == parameters(methods[name])
+    trainee = kind(Run(TINY, Population() if kind is Single else FOUR))
+    assert all(hasattr(trainee, name) for name in Trainee.__annotations__)
 
 
 def test_members_end_where_each_would_alone(finished, tmp_path):
@@ -116,7 +131,7 @@ def test_pictures_of_the_best_the_median_and_the_worst(finished):
 
 
 def test_the_distance_of_moments():
-    """Of two sets whose numbers have means 0 and 1 and deviations 1 and 3: 1 + 4 for each number."""
+    """Of two sets whose numbers have means 0 and 1 and deviations 1 and 3: 1 + 4 a number."""
     a = np.array([-1.0, 1.0])[:, None] * np.ones(6)
     assert moment_distance(moments(a), moments(3 * a + 1)) == pytest.approx(6 * 5)
     assert moment_distance(moments(a), moments(a)) == 0
@@ -155,9 +170,7 @@ def test_a_member_that_diverges_is_marked_and_ends_no_other(diverged, tmp_path):
 
 
 def test_a_run_whose_members_all_fail_ends(tmp_path):
-    with pytest.raises(
-        rollback.NotFinite, match=r"^all 2 members failed, the last one by step \d+$"
-    ):
+    with pytest.raises(NotFinite, match=r"^all 2 members failed, the last one by step \d+$"):
         training.train(
             TINY, tmp_path / "run", population=Population(2, (("d_optimizer.lr", (1e38,)),))
         )
@@ -165,7 +178,7 @@ def test_a_run_whose_members_all_fail_ends(tmp_path):
 
 def test_the_folder_tells_seeds_and_sweep(diverged, finished):
     workdir, _ = diverged
-    assert run_folder.read_config(workdir) == TINY and run_folder.read_population(workdir) == SWEEP
+    assert run_folder.read(workdir) == Run(TINY, SWEEP)
     values = json.loads((workdir / "config.json").read_text())
     assert values["population"] == {"seeds": 2, "sweep": {"d_optimizer.lr": [1e-2, 1e38]}}
     with pytest.raises(ConfigError, match=r"differs in seeds or sweep; accepted"):
@@ -195,7 +208,7 @@ def test_members_of_a_sweep():
         for c in members
     )
     assert from_dict(json.loads(json.dumps(to_dict(Population(2, sweep))))) == Population(2, sweep)
-    assert population.build_members(members)[0] == gan_jax.build(TINY)
+    assert gan_jax.build_members(members)[0] == gan_jax.build(TINY)
 
 
 WRONG = [
@@ -208,7 +221,7 @@ WRONG = [
     ("--sweep ema=1 ema=2", "names one twice"),
     ("--sweep g_optimizer.lr=1e-4,-1", "g_optimizer.lr: -1.0 is not in (0, inf)"),
     ("--sweep ema=0,1000", "members: they differ in ema"),
-    ("--sweep g_optimizer.momentum=0.5,0.9", "g_optimizer.momentum: adam has no such number"),
+    ("--sweep g_optimizer.momentum=0.5,0.9", "g_optimizer.momentum: adam has no such option"),
     ("--seeds 0", "seeds: 0 is not in [1,"),
     ("--seeds 2 --fsdp", "fsdp: "),
 ]  # fmt: skip
@@ -231,8 +244,10 @@ def test_the_scripts(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     handler = signal.getsignal(signal.SIGTERM)
     tiny = shlex.split(
-        "digits_dcgan --generator.name mlp --generator.width 8 --generator.base None --discriminator.name mlp --discriminator.width 8 "
-        "--discriminator.norm None --discriminator.base None --latents 4 --batch-size 16 --steps 20 --log-every 20 --sample-every 20 "
+        "digits_dcgan --generator.name mlp --generator.width 8 --generator.base None "
+        "--discriminator.name mlp --discriminator.width 8 "
+        "--discriminator.norm None --discriminator.base None --latents 4 --batch-size 16 "
+        "--steps 20 --log-every 20 --sample-every 20 "
         "--checkpoint-every 10 --workdir run --seeds 2 --sweep g_optimizer.lr=1e-4,1e-3"
     )
     assert train_script.main([*tiny, "--dry-run"]) == 0
@@ -248,7 +263,7 @@ def test_the_scripts(tmp_path, monkeypatch, capsys):
     signal.signal(signal.SIGTERM, handler)
     distances = iter([1.0, 2.0, 3.0, 4.0])
     monkeypatch.setattr(
-        Judge,
+        Evaluator,
         "evaluate",
         lambda self, gan, state: evaluation(state, {"frechet_distance": next(distances)}),
     )
@@ -268,24 +283,24 @@ def evaluation(state, scores, real=None):
     return Evaluation(step, scores, real or {}, {}, {"seed": 0}, {})
 
 
-def test_verdicts():
+def test_aggregates():
     """Of five members one diverged, one is far off, one lacks modes; of the others' scores the
     interval is Student's.
     """
     scores = [{"frechet_distance": d, "modes_covered": m, "by_class": {"a": 1.0}} for d, m in
               ((1.0, 8), (1.2, 8), (1.4, 7), (9.0, 8))]  # fmt: skip
     evaluations = {i: evaluation(None, s, {"modes_covered": 8}) for i, s in enumerate(scores)}
-    (verdict,) = judging.verdicts(Population(5), evaluations, {4: "g/loss became nan"})
-    assert set(verdict.failed) == {2, 3, 4} and verdict.failed[4] == "g/loss became nan"
-    assert "9 is above 3 times the median 1.3" in verdict.failed[3] and "7" in verdict.failed[2]
-    score = verdict.scores["frechet_distance"]
+    (found,) = evaluation_members.aggregate(Population(5), evaluations, {4: "g/loss became nan"})
+    assert set(found.failed) == {2, 3, 4} and found.failed[4] == "g/loss became nan"
+    assert "9 is above 3 times the median 1.3" in found.failed[3] and "7" in found.failed[2]
+    score = found.scores["frechet_distance"]
     interval = scipy.stats.ttest_1samp([1.0, 1.2], 0).confidence_interval(0.95)
     assert (score["mean"], score["low"], score["high"]) == pytest.approx(
         (1.1, interval.low, interval.high)
     )
-    assert score["members"] == 2 and "by_class" not in verdict.scores
+    assert score["members"] == 2 and "by_class" not in found.scores
     share, low, high = (
-        verdict.share
+        found.share
     )  # Wilson 1927: (p + z^2/2n -+ z sqrt(p q / n + z^2 / 4n^2)) / (1 + z^2 / n)
     z, p, n = 1.959964, 0.6, 5
     middle, half, norm = (
@@ -296,4 +311,4 @@ def test_verdicts():
     assert (share, low, high) == pytest.approx(
         (p, (middle - half) / norm, (middle + half) / norm), rel=1e-5
     )
-    assert "failed" in judging.table([verdict])
+    assert "failed" in evaluation_members.table([found])

@@ -1,6 +1,7 @@
 """Metrics of recognized classes, and of intervals, against closed forms and draws."""
 
 import itertools
+import math
 
 import numpy as np
 import pytest
@@ -72,4 +73,17 @@ def test_intervals_of_shares_and_counts_are_the_textbook_ones():
     np.testing.assert_allclose(
         [scipy.stats.poisson.sf(6, low), scipy.stats.poisson.cdf(7, high)], 0.025
     )
+    assert scipy.stats.norm.ppf(0.975) == estimate.Z
     assert estimate.normal(0.1, 0.1, least=0.0) == (0.1, 0.0, pytest.approx(0.296, abs=1e-3))
+
+
+def test_interval_of_a_mean_is_student_s():
+    """Against the table of quantiles, t(4, 0.975) = 2.776, and scipy."""
+    found = estimate.mean([1.0, 2.0, 3.0, 4.0, 5.0])
+    half = 2.776445 * math.sqrt(2.5) / math.sqrt(5)
+    np.testing.assert_allclose(found, (3, 3 - half, 3 + half), rtol=1e-6)
+    values = np.random.default_rng(0).standard_normal(12)
+    expected = scipy.stats.ttest_1samp(values, 0).confidence_interval(0.95)
+    np.testing.assert_allclose(estimate.mean(values)[1:], expected, rtol=1e-12)
+    assert estimate.mean([2.0]).value == 2 and math.isnan(estimate.mean([2.0]).low)
+    assert math.isnan(estimate.mean([]).value)

@@ -19,7 +19,7 @@ def by_definition(a, b):
     ("block", "n", "m"), [(4096, 300, 200), (64, 300, 200), (64, 128, 129), (7, 20, 30)]
 )
 def test_full_statistic_agrees_with_the_definition(monkeypatch, block, n, m):
-    monkeypatch.setattr(kernel, "BLOCK", block)
+    monkeypatch.setattr(kernel, "FEATURE_BLOCK", block)
     rng = np.random.default_rng(0)
     a, b = rng.standard_normal((n, 8)) + 1, np.maximum(rng.standard_normal((m, 8)), 0) + 1.1
     a, b = a.astype(np.float32), b.astype(np.float32)

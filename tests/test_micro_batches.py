@@ -39,7 +39,7 @@ def assert_close(actual, expected, tolerance):
 @pytest.mark.parametrize("joint", [False, True])
 @pytest.mark.parametrize("parts", [2, 4])
 def test_parts_give_the_update_of_the_whole_batch(parts, joint):
-    gan = small_mlp(d_terms=(R1,), joint=joint)
+    gan = small_mlp(d={"terms": (R1,)}, joint=joint)
     assert_close(run(dataclasses.replace(gan, micro_batches=parts)), run(gan), 1e-5)
 
 
@@ -47,8 +47,8 @@ def test_parts_on_several_devices_give_it_too_and_no_example_travels():
     """Four devices by sharding and by pmap; the only communication is the sum of gradients and
     means.
     """
-    gan = small_mlp(d_terms=(R1,), micro_batches=2)
-    expected = run(small_mlp(d_terms=(R1,)))
+    gan = small_mlp(d={"terms": (R1,)}, micro_batches=2)
+    expected = run(small_mlp(d={"terms": (R1,)}))
     mesh = parallel.mesh(16, 2)
     place = lambda tree, spec: jax.device_put(tree, NamedSharding(mesh, spec))
     assert_close(run(gan, place=place), expected, 1e-5)
@@ -81,17 +81,18 @@ def test_statistics_and_memories_are_updated_part_after_part():
         lambda: jnp.zeros((), jnp.int32),
         lambda memory, context: (0 * context.real_critique.score, memory + 1),
     )
-    state, _ = run(small_mlp(d_terms=(Term("count", count, 1.0),), micro_batches=4))
-    assert state.terms["d"]["count"].memory == 3 * 2 * 4
+    state, _ = run(small_mlp(d={"terms": (Term("count", count, 1.0),)}, micro_batches=4))
+    assert state.discriminator.terms["count"].memory == 3 * 2 * 4
 
-    gan = small_dcgan(micro_batches=2, g_optimizer=optax.sgd(0.0), d_optimizer=optax.sgd(0.0))
+    still = {"optimizer": optax.sgd(0.0)}
+    gan = small_dcgan(still, still, micro_batches=2)
     state = init_state(gan, jax.random.key(0), BATCHES[0])
     z = jax.random.normal(
         jax.random.fold_in(jax.random.fold_in(jax.random.fold_in(state.key, 0), 2), 0), (16, 4)
     )
     variables = jax.tree.map(jnp.copy, {"params": state.generator.params, **state.generator.stats})
     for part in range(2):  # every second example
-        _, stats = gan.generator.apply(
+        _, stats = gan.generator.network.apply(
             variables, z[part::2], BATCHES[0].y[-1, part::2], train=True, mutable=["batch_stats"]
         )
         variables |= stats

@@ -1,16 +1,18 @@
-"""Grids of images."""
+"""Grids of images, and what an example is."""
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from PIL import Image
 
-from gan_jax import pictures
+from gan_jax import modality, pictures
+from gan_jax.errors import ConfigError
 
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_every_pixel_of_a_grid(tmp_path, channels):
     images = np.random.default_rng(0).integers(0, 256, (5, 8, 16, channels), np.uint8)
-    pictures.save_grid(tmp_path / "a" / "grid.png", images, columns=2)
+    pictures.save(tmp_path / "a" / "grid.png", pictures.grid(images, columns=2))
     with Image.open(tmp_path / "a" / "grid.png") as picture:
         pixels = np.asarray(picture).reshape(3 * 50 - 2, 2 * 98 - 2, channels)
     for i, image in enumerate(images):  # 8 x 16 becomes 48 x 96, then a gap of 2
@@ -37,3 +39,27 @@ def test_what_is_no_grid(shape):
 
 def test_large_images_keep_their_size():
     assert pictures.grid(np.zeros((4, 64, 64, 3)), 4).shape == (64, 4 * 66 - 2, 3)
+
+
+# What an example is
+
+
+def test_numbers_for_networks_are_those_that_are_stored():
+    images, vectors = modality.of_shape((8, 4, 1)), modality.of_shape((2,))
+    pixels, points = np.arange(256, dtype=np.uint8).reshape(8, 8, 4, 1), np.eye(2, dtype=np.float32)
+    seen = images.to_network(jnp.asarray(pixels))
+    assert seen.dtype == np.float32 and (seen.min(), seen.max()) == (-1, 1)
+    np.testing.assert_array_equal(images.to_stored(seen), pixels)
+    np.testing.assert_array_equal(vectors.to_stored(vectors.to_network(points)), points)
+    with pytest.raises(ConfigError, match="x: int32"):
+        images.to_network(jnp.zeros((1, 8, 4, 1), jnp.int32))
+
+
+def test_modalities_by_shape():
+    assert modality.of_shape((8, 4, 1)).padded(10) == modality.of_shape((10, 10, 1))
+    assert modality.of_shape((2,)).padded(None) == modality.of_shape((2,))
+    assert modality.of_feature((None, None, 3), np.uint8) is modality.Images
+    assert modality.of_feature((7,), np.float32) is modality.Vectors
+    assert modality.of_feature((7,), np.uint8) is modality.of_feature((), np.float32) is None
+    with pytest.raises(ConfigError, match=r"shape: examples of shape \(8, 4\)"):
+        modality.of_shape((8, 4))

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import json
 
 import jax
 import jax.numpy as jnp
@@ -10,8 +11,8 @@ import pytest
 from gans import arrays, small_dcgan, small_mlp
 
 import gan_jax
-from gan_jax import ConfigError, Network, Optimizer, Penalty
-from gan_jax.config import Schedule
+from gan_jax import ConfigError, Network, Optimizer, Penalty, sweeps
+from gan_jax.config import Feedback, Schedule
 from gan_jax.engine import population
 from gan_jax.engine.population import LAYOUTS
 from gan_jax.parts.optimizers import tunable
@@ -20,24 +21,23 @@ from gan_jax.types import Term
 
 CONFIG = dataclasses.replace(gan_jax.recipe("digits_dcgan"), batch_size=8, d_steps=2)
 SEEDS = (3, 4, 5, 6)
+
+
+def sides(lr, weight):
+    """What the players are given."""
+    optimizer = {"optimizer": tunable("optimizer", "sgd", {"learning_rate": lr})}
+    return optimizer, optimizer | {"terms": (Term("r1", REGULARIZERS["r1"](), weight, every=3),)}
+
+
 CHANGES = {
-    "mlp": lambda lr, weight: small_mlp(
-        g_optimizer=tunable("g_optimizer", "sgd", {"learning_rate": lr}),
-        d_optimizer=tunable("d_optimizer", "sgd", {"learning_rate": lr}),
-        d_terms=(Term("r1", REGULARIZERS["r1"](), weight, every=3),),
-        lookahead=2,
-    ),
-    "dcgan": lambda lr, weight: small_dcgan(
-        g_optimizer=tunable("g_optimizer", "sgd", {"learning_rate": lr}),
-        d_optimizer=tunable("d_optimizer", "sgd", {"learning_rate": lr}),
-        d_terms=(Term("r1", REGULARIZERS["r1"](), weight, every=3),),
-    ),
+    "mlp": lambda lr, weight: small_mlp(*sides(lr, weight), lookahead=2),
+    "dcgan": lambda lr, weight: small_dcgan(*sides(lr, weight)),
 }
 
 
 def gans(name):
-    """Four that differ in two scalars, one of them a schedule."""
-    return [CHANGES[name](lr, w) for lr in (0.1, 0.02) for w in (0.5, Schedule(0.0, 1.0, 4))]
+    """Four that differ in two scalars, one of them a schedule; at higher rates rounding grows."""
+    return [CHANGES[name](lr, w) for lr in (0.03, 0.01) for w in (0.5, Schedule(0.0, 1.0, 4))]
 
 
 def keys():
@@ -199,7 +199,7 @@ SMALL = dataclasses.replace(
 def test_members_that_differ_in_more_than_scalars_are_refused(change, field):
     other = dataclasses.replace(SMALL, **change)
     with pytest.raises(ConfigError, match=rf"^members: they differ in {field}; accepted: .*\.$"):
-        population.build_members([SMALL, other])
+        gan_jax.build_members([SMALL, other])
     with pytest.raises(
         ConfigError, match=r"accepted: a key for each, and GANs that differ in scalars alone"
     ):
@@ -210,5 +210,22 @@ def test_members_may_differ_in_scalars_and_seeds():
     other = dataclasses.replace(
         SMALL, seed=9, d_optimizer=Optimizer(lr=1e-3, b1=0.0, b2=0.99), ema=1.0
     )
-    a, b = population.build_members([SMALL, other])
-    assert a == b and a.scalars != b.scalars
+    a, b = gan_jax.build_members([SMALL, other])
+    assert a == b and a.generator.average != b.generator.average
+
+
+def test_a_sweep_reaches_every_number_of_a_part():
+    """Also those that are not set, and by schedules and feedbacks; what is no number is refused."""
+    texts = ("g_optimizer.b2=0.5,0.9", "penalties.0.weight=1,feedback/d/loss/0.6/0.1")
+    sweep = gan_jax.Population(sweep=sweeps.from_text(texts))
+    members = sweep.members(SMALL)
+    assert [config.g_optimizer.b2 for config in members] == [0.5, 0.5, 0.9, 0.9]
+    weights = [config.penalties[0].weight for config in members]
+    assert weights == [1.0, Feedback("d/loss", 0.6, 0.1)] * 2
+    assert {
+        dataclasses.replace(c, g_optimizer=SMALL.g_optimizer, penalties=()) for c in members
+    } == {dataclasses.replace(SMALL, penalties=())}
+    assert sweeps.from_dict(json.loads(json.dumps(sweeps.to_dict(sweep)))) == sweep
+    for path in ("generator.width", "penalties.0.every", "penalties.0.name"):
+        with pytest.raises(ConfigError, match=f"'{path}' is no number of this config's training"):
+            gan_jax.Population(sweep=((path, (1.0, 2.0)),)).members(SMALL)

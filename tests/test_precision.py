@@ -11,7 +11,8 @@ from gans import arrays, random_batch
 from gan_jax.build import build
 from gan_jax.config import Network, Penalty
 from gan_jax.engine.gan import init_state
-from gan_jax.engine.train_step import generate, train_step
+from gan_jax.engine.train_step import train_step
+from gan_jax.engine.trained import generate
 from gan_jax.nn.norms import NORMS
 from gan_jax.recipes import recipe
 
@@ -26,7 +27,7 @@ def one_step(precision):
     )
     gan, batch = build(config), random_batch(b=16)
     state, metrics = train_step(gan, init_state(gan, jax.random.key(0), batch), batch)
-    z = jax.random.normal(jax.random.key(1), (4, gan.latents))
+    z = gan.prior.draw(jax.random.key(1), 4)
     return state, metrics, generate(gan, state, z, jnp.arange(4))
 
 

@@ -7,19 +7,22 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from gans import small_mlp
+from gans import small_mlp, state_of
 from PIL import Image
 
 import gan_jax
 from gan_jax import Config, ConfigError, Network, pictures
 from gan_jax.data import TRUTHS, describe, load
+from gan_jax.evaluation.evaluator import evaluate
 from gan_jax.evaluation.files import save, table
-from gan_jax.evaluation.judge import evaluate
-from gan_jax.metrics.mixtures import stacked_modes
+from gan_jax.metrics.mixtures import equal_modes, modes_covered
+from gan_jax.modality import POINTS, of_shape
 from gan_jax.recognizers import RecognizerConfig, recognizer
-from gan_jax.recognizers.feature_networks import StackedDigits, choose, stacked_predictions
+from gan_jax.recognizers.feature_networks import choose
+from gan_jax.recognizers.networks import StackedDigits, stacked_predictions
+from gan_jax.runs import folder
 from gan_jax.training import loop as training
-from gan_jax.types import GanState, Player
+from gan_jax.training import samples
 
 TINY = Config(
     dataset="ring8",
@@ -33,14 +36,6 @@ TINY = Config(
     sample_every=4,
     checkpoint_every=4,
 )
-
-
-def state_without_generator(gan):
-    example = np.zeros((2, *gan.shape)), np.zeros(2, np.int32)
-    params = gan.discriminator.init(jax.random.key(0), *example, train=False)["params"]
-    return GanState(
-        jnp.int32(7), jax.random.key(0), Player({}, {}, ()), Player(params, {}, ()), None, {}, {}
-    )
 
 
 class FromTruth(nn.Module):
@@ -58,14 +53,17 @@ class FromTruth(nn.Module):
 
 
 def judged(dataset, num_classes, **options):
-    generator = FromTruth(dataset, **options)
-    gan = small_mlp(generator=generator, num_classes=num_classes, shape=describe(dataset).shape)
-    return evaluate(gan, state_without_generator(gan), Config(dataset=dataset), num_samples=2_000)
+    gan = small_mlp(
+        {"network": FromTruth(dataset, **options)},
+        num_classes=num_classes,
+        modality=of_shape(describe(dataset).shape),
+    )
+    return evaluate(gan, state_of(gan, 7), Config(dataset=dataset), num_samples=2_000)
 
 
 def test_run_of_points(tmp_path):
     training.train(TINY, tmp_path / "run")
-    with Image.open(training.picture(tmp_path / "run", 4)) as picture:
+    with Image.open(folder.picture(tmp_path / "run", 4)) as picture:
         assert picture.size == (480, 480)
     gan, state = gan_jax.load(tmp_path / "run")
     assert gan_jax.sample(gan, state, jax.random.key(0), n=8).shape == (8, 2)
@@ -79,9 +77,9 @@ def test_run_of_points(tmp_path):
 
 
 def test_pictures_of_points_have_labels_in_turn():
-    latents, labels = training.fixed_inputs(gan_jax.build(TINY), seed=0)
-    assert latents.shape == (training.POINTS, 4) and set(np.bincount(labels)) == {250}
-    _, none = training.fixed_inputs(
+    latents, labels = samples.fixed_inputs(gan_jax.build(TINY), seed=0)
+    assert latents.shape == (POINTS, 4) and set(np.bincount(labels)) == {250}
+    _, none = samples.fixed_inputs(
         gan_jax.build(dataclasses.replace(TINY, conditioning="none")), seed=0
     )
     assert not none.any()
@@ -145,7 +143,8 @@ def test_stacked_digits_are_recognized_channel_by_channel():
     features, logits = StackedDigits(Seer()).features(images)
     assert features.shape == (300, 30) and logits is None
     np.testing.assert_array_equal(stacked_predictions(features), labels)
-    assert int(stacked_modes(stacked_predictions(features))[0]) == len(np.unique(labels))
+    modes = equal_modes(stacked_predictions(features), 1000)
+    assert int(modes_covered(modes)) == len(np.unique(labels))
 
 
 def test_modes_of_few_stacked_images_are_not_counted():

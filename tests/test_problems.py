@@ -116,20 +116,25 @@ def test_what_is_for_images_is_refused(use, changes, words):
 @pytest.mark.parametrize("player", ["generator", "discriminator"])
 @pytest.mark.parametrize("name", ["dcgan", "sngan"])
 def test_architectures_for_images_refuse_vectors(player, name):
-    with pytest.raises(ConfigError, match="vectors of 2 numbers have no sides"):
+    with pytest.raises(
+        ConfigError,
+        match=f"{player}.name: {name} is for images, and .* are vectors of 2 numbers; "
+        "accepted: mlp",
+    ):
         build(dataclasses.replace(RING, **{player: Network(name)}))
 
 
 def test_mlp_draws_vectors_without_bounds_and_images_within():
     gan = build(RING)
-    z, y = 100 * jax.random.normal(jax.random.key(0), (50, gan.latents)), jnp.zeros(50, jnp.int32)
-    variables = gan.generator.init(jax.random.key(1), z, y, train=False)
-    x = gan.generator.apply(variables, z, y, train=False)
+    network = gan.generator.network
+    z, y = 100 * gan.prior.draw(jax.random.key(0), 50), jnp.zeros(50, jnp.int32)
+    variables = network.init(jax.random.key(1), z, y, train=False)
+    x = network.apply(variables, z, y, train=False)
     assert x.shape == (50, 2) and x.dtype == jnp.float32 and np.abs(x).max() > 1
     last = variables["params"]["Dense_2"]
     doubled = {"params": variables["params"] | {"Dense_2": jax.tree.map(lambda a: 2 * a, last)}}
-    np.testing.assert_allclose(gan.generator.apply(doubled, z, y, train=False), 2 * x, rtol=1e-5)
-    as_image = dataclasses.replace(gan.generator, shape=(1, 1, 2)).apply(
+    np.testing.assert_allclose(network.apply(doubled, z, y, train=False), 2 * x, rtol=1e-5)
+    as_image = dataclasses.replace(network, shape=(1, 1, 2), bounded=True).apply(
         variables, z, y, train=False
     )
     np.testing.assert_allclose(as_image[:, 0, 0], np.tanh(x), rtol=1e-4, atol=1e-6)
@@ -217,7 +222,6 @@ def fake_mnist(monkeypatch, n=200):
     images = np.broadcast_to(np.arange(n, dtype=np.uint8)[:, None, None, None], (n, 28, 28, 1))
     labels = np.arange(n, dtype=np.int32) % 10
     monkeypatch.setattr(dataset, "load", lambda name, split: Dataset(images, labels, None))
-    monkeypatch.setattr(stacked_mnist.StackedMnist, "MADE_FROM", ())
     monkeypatch.setattr(stacked_mnist, "EXAMPLES", {"train": 5_000, "test": 300})
 
 

@@ -1,7 +1,9 @@
 """What is kept of recognizers, and of the real images that they saw."""
 
 import dataclasses
+import inspect
 import json
+import pathlib
 
 import numpy as np
 import pytest
@@ -127,17 +129,20 @@ def test_the_code_that_decides_weights_and_features_is_all_in_the_keys():
     """A new file of the folder is either named in the lists or here, among those that change no
     number.
     """
-    there = {f"recognizers/{path.name}" for path in (library.PACKAGE / "recognizers").glob("*.py")}
+    folder = pathlib.Path(library.__file__).parent
     about = {
         "__init__",
         "__main__",
         "convert_inception",
+        "feature_networks",
         "inception",
         "inception_weights",
         "library",
     }
-    assert there - {f"recognizers/{name}.py" for name in about} == {
-        file
-        for file in library.TRAINING_CODE + library.REFERENCE_CODE
-        if file.startswith("recognizers/")
+    code = {
+        pathlib.Path(inspect.getfile(part))
+        for part in library.TRAINING_CODE + library.REFERENCE_CODE
+    }
+    assert {path.stem for path in folder.glob("*.py")} - about == {
+        path.stem for path in code if path.parent == folder
     }

@@ -17,8 +17,9 @@ import train
 from gan_jax import ConfigError, pictures, recipe, report, sweeps
 from gan_jax.config import to_dict
 from gan_jax.evaluation.files import save
-from gan_jax.evaluation.judge import Evaluation
+from gan_jax.evaluation.result import Evaluation
 from gan_jax.report.charts import Series, chart
+from gan_jax.report.scores import interval, score_title, shown
 from gan_jax.runs import folder as run_folder
 
 EVIL = "<script>alert('\"&')</script>"
@@ -288,9 +289,15 @@ def test_a_page_a_member_and_one_of_the_population(folder):
     for number in (0, 1, 3):
         save(evaluation(20 + number), folder / run_folder.EVAL / f"member_{number:02}")
     settings = [
-        {"name": f"g_optimizer.lr={lr}", "members": [i, i + 1], "failed": {str(i): EVIL}, "share": [0.5, 0.094, 0.906],
-         "scores": {"frechet_distance": {"mean": 3.5, "low": 3.25, "high": None, "members": 1}}} for i, lr in ((0, 0.25), (2, 0.5))
-    ]  # fmt: skip
+        {
+            "name": f"g_optimizer.lr={lr}",
+            "members": [i, i + 1],
+            "failed": {str(i): EVIL},
+            "share": [0.5, 0.094, 0.906],
+            "scores": {"frechet_distance": {"mean": 3.5, "low": 3.25, "high": None, "members": 1}},
+        }
+        for i, lr in ((0, 0.25), (2, 0.5))
+    ]
     verdicts = {"step": 20, "settings": settings, "criterion": EVIL, "provenance": {"seed": 1}}
     (folder / run_folder.EVAL / "step_000020.json").write_text(json.dumps(verdicts))
 
@@ -317,6 +324,19 @@ def test_a_page_a_member_and_one_of_the_population(folder):
     assert (
         "failed" in Page((folder / run_folder.EVAL / "member_01" / "report.html").read_text()).text
     )
+
+
+# Texts
+
+
+def test_scores_as_text():
+    assert shown("precision", 0.8125) == shown("pr10k.precision", 0.8125) == "81.2 %"
+    assert shown("support_size", 1234.0) == "1,234" and shown("support_size", None) == "-"
+    assert score_title("fid10k.frechet_distance") == "fid10k Frechet distance"
+    assert score_title("something_new") == "something new"
+    assert interval("recall", [0.25, 0.5]) == "25.0 % to 50.0 %"
+    assert interval("support_size", [1234.0, None]) == "1,234 to -"
+    assert interval("support_size", [None, None]) == interval("support_size", None) == ""
 
 
 # Curves
@@ -378,9 +398,12 @@ def test_any_numbers_make_a_chart(y):
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """Two evaluated steps of a tiny GAN of points, whose judge needs no training."""
+    """Two evaluated steps of a tiny GAN of points, whose feature network needs no training."""
     workdir = tmp_path_factory.mktemp("runs") / "ring"
-    tiny = "ring8_mlp --generator.width 8 --discriminator.width 8 --batch-size 16 --steps 20 --log-every 5 --checkpoint-every 10"
+    tiny = (
+        "ring8_mlp --generator.width 8 --discriminator.width 8 --batch-size 16 --steps 20 "
+        "--log-every 5 --checkpoint-every 10"
+    )
     assert train.main([*tiny.split(), "--workdir", str(workdir)]) == 0
     for step in ("10", "20"):
         assert eval_script.main([str(workdir), "--checkpoint", step, "--num-samples", "200"]) == 0
@@ -426,15 +449,17 @@ def test_a_browser_shows_the_page(folder, tmp_path):
 
     # The page allows no scripts: a copy that looks at itself may, in frames of both widths, as no
     # window is as narrow as a phone.
-    ask = """<script>addEventListener("load", () => parent.postMessage(JSON.stringify({frame: innerWidth,
-        pictures: [...document.images].map(image => image.naturalWidth), wide: document.documentElement.scrollWidth}), "*"))</script>"""
+    ask = """<script>addEventListener("load", () => parent.postMessage(JSON.stringify({
+        frame: innerWidth, wide: document.documentElement.scrollWidth,
+        pictures: [...document.images].map(image => image.naturalWidth)}), "*"))</script>"""
     text, policies = re.subn(
         r'<meta http-equiv="Content-Security-Policy"[^>]*>', ask, path.read_text()
     )
     assert policies == 1
     (tmp_path / "asking.html").write_text(text)
     frame = '<iframe src="asking.html" width="{}" height="800"></iframe>'
-    hear = """<script>addEventListener("message", told => document.body.append(told.data + "\\n"))</script>"""
+    hear = """<script>addEventListener("message",
+        heard => document.body.append(heard.data + "\\n"))</script>"""
     (tmp_path / "frames.html").write_text(
         f"<body>{hear}{frame.format(1280)}{frame.format(390)}</body>"
     )

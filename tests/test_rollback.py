@@ -11,6 +11,7 @@ from gan_jax import Config, ConfigError, Network, Optimizer, checkpoint
 from gan_jax.runs import logs
 from gan_jax.training import loop as training
 from gan_jax.training import rollback
+from gan_jax.training.divergence import Diverged, NotFinite
 from tests.gans import arrays
 from tests.test_training import DIVERGES, TINY, assert_same, lines
 
@@ -93,10 +94,8 @@ def test_interrupted_after_a_rollback_and_resumed_is_as_if_never_interrupted(
     outcome = training.train(CONFIG, tmp_path / "run", on_divergence="rollback")
     assert_same(outcome.state, rolled_back[1].state)
     for ours, theirs in zip(lines(tmp_path / "run"), lines(rolled_back[0]), strict=True):
-        for line in (
-            ours,
-            theirs,
-        ):  # these depend on the clock, and means over steps in their last bit on how many a call made
+        # These depend on the clock; means over steps do in their last bit, by the length of calls.
+        for line in (ours, theirs):
             for name in ("seconds", "images_per_second"):
                 line.pop(name, None)
         means = {name: value for name, value in theirs.items() if name.startswith(("d/", "g/"))}
@@ -120,10 +119,10 @@ def test_a_checkpoint_that_leads_to_divergence_twice_gives_way_to_the_one_before
 
 def test_after_some_returns_it_stops(tmp_path):
     config = dataclasses.replace(DIVERGES, log_every=1, steps=30)
-    with pytest.raises(rollback.NotFinite):
+    with pytest.raises(NotFinite):
         training.train(config, tmp_path / "run", on_divergence="rollback")
     assert len(events(tmp_path / "run")) == rollback.LIMITS["rollback"]
-    with pytest.raises(rollback.NotFinite):  # and again
+    with pytest.raises(NotFinite):  # and again
         training.train(config, tmp_path / "run", on_divergence="rollback")
     assert len(events(tmp_path / "run")) == rollback.LIMITS["rollback"] or not checkpoint.steps(
         tmp_path / "run" / "checkpoints"
@@ -149,7 +148,7 @@ def test_what_is_not_fatal_is_told_or_turned_back_from(tmp_path, monkeypatch, ca
     assert training.train(COLLAPSES, tmp_path / "warned").step == 8
     assert capsys.readouterr().err.count("Warning: the samples' diversity is below") == 1
     assert events(tmp_path / "warned") == []
-    with pytest.raises(rollback.Diverged, match=r"diversity is below .* at step 3$"):
+    with pytest.raises(Diverged, match=r"diversity is below .* at step 3$"):
         training.train(COLLAPSES, tmp_path / "strict", on_divergence="rollback")
     assert [(e["step"], e["from"]) for e in events(tmp_path / "strict")] == [(0, 3)] * 3
     err = capsys.readouterr().err

@@ -1,6 +1,7 @@
 """Numbers as data: their values over time, and that changing them never compiles again."""
 
 import dataclasses
+import json
 import math
 
 import jax
@@ -19,13 +20,12 @@ from gan_jax.config import (
     Penalty,
     Schedule,
     from_dict,
-    scalar_from_text,
-    scalar_to_text,
     to_dict,
 )
 from gan_jax.engine import scalars
 from gan_jax.engine.gan import init_state
 from gan_jax.engine.train_step import train_step
+from gan_jax.grammar import Feedback, scalar_from_text, scalar_to_text
 from gan_jax.parts.optimizers import tunable
 from gan_jax.parts.regularizers import REGULARIZERS
 from gan_jax.types import Term
@@ -48,23 +48,61 @@ LINEAR, COSINE = Schedule(2.0, 1.0, 10), Schedule(2.0, 1.0, 10, "cosine")
         (Schedule(3.0, 3.0, 1, warmup=4), 3, 3.0),
         (Schedule(3.0, 3.0, 1, warmup=4), 30, 3.0),
         (Schedule(2.0, 1.0, 10, "linear", 4), 1, 0.5 * 1.9),
+        (Schedule(2.0, 1.0, 10, begin=5), 5, 2.0),
+        (Schedule(2.0, 1.0, 10, begin=5), 10, 1.5),
+        (Schedule(2.0, 1.0, 10, begin=5), 15, 1.0),
+        (Schedule(2.0, 1.0, 10, "cosine", begin=5), 7, 1.5 + 0.5 * math.cos(math.pi * 0.2)),
+        (Schedule(2.0, 1.0, 10, "linear", 4, begin=5), 1, 0.5 * 2.0),  # its rise begins at once
     ],
 )
 def test_values_over_time(scalar, step, expected):
-    encoded = {"a": {"b": scalar}, "c": 7.0}
-    found = scalars.values(scalars.encode(encoded), jnp.asarray(step))
-    assert float(found["a"]["b"]) == pytest.approx(expected, rel=1e-6) and float(found["c"]) == 7.0
+    gan = small_mlp({"average": scalar, "numbers": {"a": 7.0}}, {"clip": scalar})
+    encoded, step = scalars.encode(gan), jnp.asarray(step)
+    now, bound = scalars.values(encoded, step), scalars.bind(gan, encoded, step)
+    for name in ("generator.average", "discriminator.clip"):
+        side, field = name.split(".")
+        assert float(now[side][field]) == pytest.approx(expected, rel=1e-6)
+        assert getattr(getattr(bound, side), field) == now[side][field]
+    assert float(bound.generator.numbers["a"]) == 7.0 and bound.generator.clip is None
 
 
 @pytest.mark.parametrize(
-    "text", ["0.0002", "linear/1/0.5/100", "cosine/0.0002/5e-05/20000/500", "warmup/0.0002/100"]
+    "text, scalar",
+    [
+        ("0.0002", 2e-4),
+        ("0.1234567891", 0.1234567891),
+        ("linear/1/0.5/100", Schedule(1.0, 0.5, 100)),
+        ("cosine/0.0002/5e-05/20000/500", Schedule(2e-4, 5e-5, 20_000, "cosine", 500)),
+        ("linear/1/0/1000000/0/5000000", Schedule(1.0, 0.0, 10**6, begin=5 * 10**6)),
+        ("warmup/0.0002/100", Schedule(2e-4, 2e-4, 1, warmup=100)),
+        ("linear/1/1/2/100", Schedule(1.0, 1.0, 2, warmup=100)),
+        ("feedback/d/loss/0.6/-0.01", Feedback("d/loss", 0.6, -0.01)),
+        ("feedback/fooling/0.6/1/0/0.8/0.1/4", Feedback("fooling", 0.6, 1.0, 0.0, 0.8, 0.1, 4)),
+        ("proportional/d/r1/0.6/1", Feedback("d/r1", 0.6, 1.0, proportional=True)),
+    ],
 )
-def test_text_and_back(text):
-    assert scalar_to_text(scalar_from_text(text)) == text
+def test_text_and_back(text, scalar):
+    assert scalar_from_text(text) == scalar and scalar_to_text(scalar) == text
+
+
+def test_a_feedback_may_leave_its_last_numbers_out():
+    assert scalar_from_text("feedback/d/loss/0.6/0.1/0/2") == Feedback("d/loss", 0.6, 0.1, 0.0, 2.0)
+    assert scalar_from_text("feedback/a/0.6/0.1/0/2/1") == Feedback("a", 0.6, 0.1, 0.0, 2.0, 1.0)
 
 
 @pytest.mark.parametrize(
-    "text", ["a", "linear/1/2", "cosin/1/2/3", "warmup/1", "linear/1/2/3/4/5", "linear/1/2/x"]
+    "text",
+    [
+        "a",
+        "linear/1/2",
+        "cosin/1/2/3",
+        "warmup/1",
+        "linear/1/2/3/4/5/6",
+        "linear/1/2/x",
+        "feedback/1/2",
+        "feedback/a/b",
+        "feedback/a/b/c",
+    ],
 )
 def test_wrong_text_is_refused(text):
     with pytest.raises(ValueError):
@@ -96,7 +134,10 @@ CHANGED = dataclasses.replace(
 
 
 def test_configs_with_schedules_survive_json():
-    assert from_dict(to_dict(CHANGED)) == CHANGED
+    config = dataclasses.replace(
+        CHANGED, ema=Feedback("d/loss", 0.6, 0.1), d_optimizer=Optimizer(lr=Feedback("a", 1.0, 2.0))
+    )
+    assert from_dict(json.loads(json.dumps(to_dict(config)))) == config
 
 
 def test_other_numbers_never_compile_again():
@@ -126,7 +167,7 @@ def test_a_scheduled_rate_is_that_of_optax():
     batches = [random_batch(i) for i in range(4)]
     ends = []
     for optimizer in (tunable("g_optimizer", "sgd", {"learning_rate": schedule}), optax.sgd(rate)):
-        gan = small_mlp(g_optimizer=optimizer)
+        gan = small_mlp(g={"optimizer": optimizer})
         state = init_state(gan, jax.random.key(0), batches[0])
         for batch in batches:
             state, _ = train_step(gan, state, batch)
@@ -136,7 +177,7 @@ def test_a_scheduled_rate_is_that_of_optax():
 
 def test_a_scheduled_weight_is_that_of_the_moment():
     """SGD's first two steps under a weight of 6, then 3, are those of constant weights."""
-    r1 = lambda weight: small_mlp(d_terms=(Term("r1", REGULARIZERS["r1"](), weight),))
+    r1 = lambda weight: small_mlp(d={"terms": (Term("r1", REGULARIZERS["r1"](), weight),)})
     batches = [random_batch(i) for i in range(2)]
     falling = r1(Schedule(6.0, 3.0, 1))
     state = init_state(falling, jax.random.key(0), batches[0])

@@ -4,9 +4,7 @@ average, and D as a recognizer.
 
 import dataclasses
 import functools
-from typing import Any
 
-import flax.struct
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -33,20 +31,20 @@ from gan_jax.nn.heads import SemiSupervisedHead
 from gan_jax.parts.augment import rotation
 from gan_jax.parts.losses import LOSSES
 from gan_jax.parts.regularizers import class_consistency, feature_matching, labelled_classes
-from gan_jax.types import Augment, GanState, Term
+from gan_jax.types import Augment, Term
 
 CONFIG = Config(
     conditioning="semi_supervised", labels=30, labelled_batch=6, batch_size=16, d_steps=2
 )
 
 
-def semi(share=0.5, **changes):
+def semi(g=None, d=None, **changes):
     """A small GAN, of plain gradient descent, with the term of the classes."""
     fields = dict(
-        discriminator=mlp.Discriminator(SemiSupervisedHead(10), width=16),
-        d_terms=(Term("classes", labelled_classes(share=share), 1.0),),
+        network=mlp.Discriminator(SemiSupervisedHead(10), width=16),
+        terms=(Term("classes", labelled_classes(share=0.5), 1.0),),
     )
-    return small_mlp(**(fields | changes))
+    return small_mlp(g, fields | (d or {}), **changes)
 
 
 def half_labelled(seed=0, d_steps=1, b=16):
@@ -73,7 +71,9 @@ def test_the_losses_are_those_of_a_softmax_over_the_classes_and_generated(loss):
     params = head.init(jax.random.key(0), features[0], jnp.zeros(6, jnp.int32))
     real, fake = (head.apply(params, x, jnp.full(6, -1)) for x in features)
     log_p = lambda critique: scipy.special.log_softmax(
-        np.concatenate([np.asarray(critique.class_logits, np.float64), np.zeros((6, 1))], axis=1),
+        np.concatenate(
+            [np.asarray(critique.extras["class_logits"], np.float64), np.zeros((6, 1))], axis=1
+        ),
         axis=1,
     )
     expected = -np.log1p(-np.exp(log_p(real)[:, 4])) - log_p(fake)[:, 4]
@@ -81,7 +81,7 @@ def test_the_losses_are_those_of_a_softmax_over_the_classes_and_generated(loss):
     # Of a class, given that the example is real: the softmax over the K classes.
     given_real = log_p(real)[:, :4] - np.log1p(-np.exp(log_p(real)[:, 4:]))
     np.testing.assert_allclose(
-        jax.nn.log_softmax(real.class_logits), given_real, rtol=1e-4, atol=1e-6
+        jax.nn.log_softmax(real.extras["class_logits"]), given_real, rtol=1e-4, atol=1e-6
     )
 
 
@@ -90,7 +90,7 @@ def test_the_label_is_nothing_the_head_looks_at():
     params = head.init(jax.random.key(0), features, jnp.zeros(2, jnp.int32))
     one, other = (head.apply(params, features, jnp.full(2, y)) for y in (-1, 3))
     np.testing.assert_array_equal(one.score, other.score)
-    assert one.score.shape == (2,) and one.class_logits.shape == (2, 4)
+    assert one.score.shape == (2,) and one.extras["class_logits"].shape == (2, 4)
 
 
 @pytest.mark.parametrize("parts", [1, 2, 4])
@@ -182,10 +182,10 @@ def test_every_epoch_has_each_labelled_example_once_and_the_others_go_through_th
 
 
 def test_the_average_of_d_is_that_of_its_weights():
-    gan = semi(d_ema=100.0, ema=0.0)
+    gan = semi({"average": 0.0}, {"average": 100.0})
     batches = [half_labelled(i) for i in range(4)]
     state = init_state(gan, jax.random.key(0), batches[0])
-    assert state.ema is None
+    assert state.generator.average is None
     average = jax.tree.map(np.asarray, state.discriminator.params)
     for i, batch in enumerate(batches):
         state, _ = train_step(gan, state, batch)
@@ -195,31 +195,26 @@ def test_the_average_of_d_is_that_of_its_weights():
             average,
             state.discriminator.params,
         )
-    for a, e in zip(arrays(state.d_ema["params"]), arrays(average), strict=True):
+    for a, e in zip(arrays(state.discriminator.average["params"]), arrays(average), strict=True):
         np.testing.assert_allclose(a, e, rtol=1e-5, atol=1e-6)
-    late = state.replace(step=jnp.int32(10**6), d_ema=jax.tree.map(jnp.zeros_like, state.d_ema))
+    zero = jax.tree.map(jnp.zeros_like, state.discriminator.average)
+    emptied = state.discriminator.replace(average=zero)
+    late = state.replace(step=jnp.int32(10**6), discriminator=emptied)
     late, _ = train_step(gan, late, batches[0])
     jax.tree.map(
         lambda e, w: np.testing.assert_allclose(e, (1 - 0.5**0.16) * w, rtol=1e-4),
-        late.d_ema["params"],
+        late.discriminator.average["params"],
         late.discriminator.params,
     )
     plain, _ = run(semi(), batches)
-    assert plain.d_ema is None and "d_ema" not in plain.scalars
+    assert plain.discriminator.average is None
 
 
-def test_a_checkpoint_holds_the_average_of_d_and_one_from_before_it_is_still_restored(tmp_path):
-    fields = [f.name for f in dataclasses.fields(GanState) if f.name != "d_ema"]
-    before = flax.struct.dataclass(
-        type("Before", (), {"__annotations__": dict.fromkeys(fields, Any)})
-    )
-    for step, gan in enumerate((semi(d_ema=100.0), semi(), semi())):
+def test_a_checkpoint_holds_the_average_of_d(tmp_path):
+    for step, gan in enumerate((semi(d={"average": 100.0}), semi())):
         state = init_state(gan, jax.random.key(0), half_labelled())
         with checkpoint.Writer(tmp_path, keep=3) as writer:
-            writer.save(
-                step,
-                state if step < 2 else before(**{name: getattr(state, name) for name in fields}),
-            )
+            writer.save(step, state)
         like = jax.tree.map(
             lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype, sharding=a.sharding),
             jax.device_put(state),
@@ -232,14 +227,13 @@ def test_a_checkpoint_holds_the_average_of_d_and_one_from_before_it_is_still_res
 
 def test_without_its_loss_g_follows_its_regularizers_alone():
     batch = [half_labelled()]
-    moved = lambda **changes: jax.tree.map(
-        lambda a, b: np.asarray(a - b), *(run(semi(d_optimizer=optax.sgd(0.0), **c), batch)[0].generator.params
-        for c in (changes, {"g_optimizer": optax.sgd(0.0)}))
-    )  # fmt: skip
+    still = {"optimizer": optax.sgd(0.0)}
+    end = lambda g: run(semi(g, still), batch)[0].generator.params
+    moved = lambda **g: jax.tree.map(lambda a, b: np.asarray(a - b), end(g), end(still))
     terms = (Term("feature_matching", feature_matching(), 0.7),)
-    assert all((a == 0).all() for a in jax.tree.leaves(moved(g_loss_weight=0.0)))
-    whole, half = moved(), moved(g_loss_weight=0.5)
-    both, regularized = moved(g_terms=terms), moved(g_terms=terms, g_loss_weight=0.0)
+    assert all((a == 0).all() for a in jax.tree.leaves(moved(loss_weight=0.0)))
+    whole, half = moved(), moved(loss_weight=0.5)
+    both, regularized = moved(terms=terms), moved(terms=terms, loss_weight=0.0)
     for w, h, b, r in zip(*map(jax.tree.leaves, (whole, half, both, regularized)), strict=True):
         np.testing.assert_allclose(h, 0.5 * w, rtol=1e-3, atol=1e-7)
         np.testing.assert_allclose(r, b - w, rtol=1e-3, atol=1e-6)
@@ -252,8 +246,8 @@ def test_g_sees_no_labels_and_d_all_classes():
             CONFIG, generator=Network("mlp", width=4), discriminator=Network("mlp", width=4)
         )
     )
-    assert gan.num_classes == gan.generator.num_classes == 0
-    state = init_state(gan, jax.random.key(0), abstract_batch(CONFIG, gan.shape))
+    assert gan.num_classes == gan.generator.network.num_classes == 0
+    state = init_state(gan, jax.random.key(0), abstract_batch(CONFIG, gan.modality.shape))
     assert classifying.classifies(gan)
     assert classifying.class_logits(gan, state, load("digits", "test").examples[:7]).shape == (
         7,
@@ -272,8 +266,9 @@ def test_disturbances_are_of_training_alone_and_of_each_example(network, disturb
         build(dataclasses.replace(config, discriminator=Network(network, **changes))),
     )
     x, y = jnp.ones((4, 8, 8, 1)), jnp.zeros(4, jnp.int32)
-    variables = plain.discriminator.init(jax.random.key(0), x, y, train=False)
-    judge = lambda gan, **options: gan.discriminator.apply(variables, x, y, **options).score
+    variables = plain.discriminator.network.init(jax.random.key(0), x, y, train=False)
+    score = lambda network, **options: network.apply(variables, x, y, **options).score
+    judge = lambda gan, **options: score(gan.discriminator.network, **options)
     train = lambda key: judge(gan, train=True, rngs={"noise": jax.random.key(key)})
     np.testing.assert_array_equal(judge(gan, train=False), judge(plain, train=True))
     assert len(np.unique(train(0))) == 4
@@ -281,12 +276,12 @@ def test_disturbances_are_of_training_alone_and_of_each_example(network, disturb
     assert not np.array_equal(train(0), train(1))
 
 
-def _with_class_bias(gan, winner, **fields):
+def _with_class_bias(gan, winner):
     """A state whose D sees the class ``winner`` in everything."""
     state = init_state(gan, jax.random.key(0), random_batch())
     params = jax.tree.map(jnp.zeros_like, state.discriminator.params)
     params["head"]["Dense_0"]["bias"] = jax.nn.one_hot(winner, 10)
-    return state.replace(discriminator=state.discriminator.replace(params=params), **fields)
+    return state.replace(discriminator=state.discriminator.replace(params=params))
 
 
 @pytest.mark.parametrize(
@@ -298,9 +293,11 @@ def test_two_views_of_an_example_differ_by_augmentation_and_disturbance(change):
     """
     head = SemiSupervisedHead(10)
     gan = semi(
+        d={
+            "network": mlp.Discriminator(head, width=16, dropout=change.get("dropout", 0.0)),
+            "terms": (Term("consistency", class_consistency(), 1.0),),
+        },
         augments=change.get("augments", ()),
-        discriminator=mlp.Discriminator(head, width=16, dropout=change.get("dropout", 0.0)),
-        d_terms=(Term("consistency", class_consistency(), 1.0),),
     )
     _, metrics = run(gan, [half_labelled()])
     assert metrics["d/consistency"] > 1e-7 if change else metrics["d/consistency"] < 1e-12
@@ -316,7 +313,8 @@ def test_the_error_is_the_share_of_wrong_classes_among_labelled_examples():
     some = error([3, -1, 1, -1, -1], state)
     assert some.value == pytest.approx(0.5) and 0 < some.low < 0.5 < some.high < 1
     average = {"params": _with_class_bias(gan, 1).discriminator.params}
-    assert error([1, 1, 1, 1, 3], state.replace(d_ema=average)).value == pytest.approx(0.2)
+    state = state.replace(discriminator=state.discriminator.replace(average=average))
+    assert error([1, 1, 1, 1, 3], state).value == pytest.approx(0.2)
     with pytest.raises(ConfigError, match="'digits' has no labels to test D by"):
         error([-1] * 5, state)
 
@@ -336,9 +334,11 @@ def test_few_labels_of_digits_go_far():
     rate = Optimizer(lr=2e-3, b1=0.5, b2=0.99)
     network = Network("mlp", width=128)
     config = dataclasses.replace(
-        CONFIG, dataset="digits", labels=50, labelled_batch=16, batch_size=64, d_steps=1, latents=32, g_loss_weight=0.0,
-        generator=network, discriminator=dataclasses.replace(network, dropout=0.3), penalties=(Penalty("entropy", 0.3),),
-        g_penalties=(Penalty("feature_matching", 1.0),), g_optimizer=rate, d_optimizer=rate, d_ema=5_000.0, ema=0.0,
+        CONFIG, dataset="digits", labels=50, labelled_batch=16, batch_size=64, d_steps=1,
+        latents=32, g_loss_weight=0.0, generator=network,
+        discriminator=Network("mlp", width=128, dropout=0.3),
+        penalties=(Penalty("entropy", 0.3),), g_penalties=(Penalty("feature_matching", 1.0),),
+        g_optimizer=rate, d_optimizer=rate, d_ema=5_000.0, ema=0.0,
     )  # fmt: skip
     train, test = load("digits", "train"), load("digits", "test")
     flat = lambda images: images.reshape(len(images), -1).astype(np.float64)
@@ -346,7 +346,7 @@ def test_few_labels_of_digits_go_far():
     for seed in (0, 1):
         chosen = dataclasses.replace(config, seed=seed, label_seed=seed)
         gan, data, known = build(chosen), resident(chosen), labelled(train, chosen)
-        state = init_state(gan, jax.random.key(seed), abstract_batch(chosen, gan.shape))
+        state = init_state(gan, jax.random.key(seed), abstract_batch(chosen, gan.modality.shape))
         state, _ = train_steps(gan, state, data, 1_200)
         nearest = scipy.spatial.distance.cdist(
             flat(test.examples), flat(train.examples[known])

@@ -1,4 +1,4 @@
-"""Spectral normalization against numpy's singular values, in closed form, and in the training step."""
+"""Spectral normalization against numpy's singular values, in closed form, and in the step."""
 
 import functools
 
@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 from gans import arrays, random_batch, small_mlp
 
-from gan_jax.data import Resident
-from gan_jax.data.order import words
+from gan_jax.data import from_arrays
 from gan_jax.engine.gan import init_state
 from gan_jax.engine.train_step import train_step, train_steps
 from gan_jax.models import mlp
@@ -41,7 +40,7 @@ class Wrapped(nn.Module):
 
 
 def trained(module, *inputs, calls=60):
-    """Variables after many calls that may change the statistics, the weights staying as they are."""
+    """Variables after many calls that may change the statistics and not the weights."""
     variables = module.init(jax.random.key(0), *inputs)
     call = jax.jit(functools.partial(module.apply, mutable="spectral"))
     for _ in range(calls):
@@ -128,9 +127,11 @@ def test_a_network_is_normalized_whole():
 def test_the_step_keeps_the_directions_and_is_the_same_in_a_loop_and_under_pmap():
     """With R1, hence through second derivatives; all batches hold the same images."""
     gan = small_mlp(
-        discriminator=mlp.Discriminator(ProjectionHead(10), width=8, spectral=True),
+        d={
+            "network": mlp.Discriminator(ProjectionHead(10), width=8, spectral=True),
+            "terms": (Term("r1", REGULARIZERS["r1"](), 0.5),),
+        },
         loss=LOSSES["hinge"],
-        d_terms=(Term("r1", REGULARIZERS["r1"](), 0.5),),
     )
     batch = jax.tree.map(lambda a: np.repeat(a[:, :1], 8, axis=1), random_batch(d_steps=1))
     fresh = lambda: init_state(gan, jax.random.key(0), batch)
@@ -152,7 +153,7 @@ def test_the_step_keeps_the_directions_and_is_the_same_in_a_loop_and_under_pmap(
         np.testing.assert_allclose(np.linalg.norm(new), 1, rtol=1e-5)
     for device in range(4):
         assert_close(jax.tree.map(lambda a, i=device: a[i], states), state)
-    data = Resident(batch.x[0], batch.y[0], words(0), d_steps=1, batch_size=8, flip=False)
+    data = from_arrays(batch.x[0], batch.y[0], 0, batch_size=8)
     assert_close(train_steps(gan, fresh(), data, 2)[0], state)
 
 

@@ -3,6 +3,7 @@
 import json
 import pathlib
 import random
+import re
 import shlex
 import shutil
 import signal
@@ -16,12 +17,25 @@ import pytest
 
 import train
 from gan_jax import checkpoint, recipe
-from gan_jax.runs import folder as run_folder
+from gan_jax.build import PRECISIONS
+from gan_jax.config import Dynamics, Feedback, Network, Optimizer, Penalty, Schedule
+from gan_jax.data import DATASETS
+from gan_jax.models import MODELS
+from gan_jax.models.options import options_of
+from gan_jax.parts.augment import AUGMENTS
+from gan_jax.parts.conditioning import CONDITIONINGS
+from gan_jax.parts.dynamics import DYNAMICS
+from gan_jax.parts.losses import LOSSES
+from gan_jax.parts.optimizers import optimizers
+from gan_jax.parts.regularizers import G_REGULARIZERS, REGULARIZERS
+from gan_jax.recipes import RECIPES
+from gan_jax.runs.restore import load
 
 ROOT = pathlib.Path(train.__file__).parent
 TINY = shlex.split(
-    "digits_dcgan --generator.name mlp --generator.width 8 --generator.base None --discriminator.name mlp "
-    "--discriminator.width 8 --discriminator.norm None --discriminator.base None --latents 4 --batch-size 16 "
+    "digits_dcgan --generator.name mlp --generator.width 8 --generator.base None "
+    "--discriminator.name mlp --discriminator.width 8 --discriminator.norm None "
+    "--discriminator.base None --latents 4 --batch-size 16 "
     "--steps 300 --log-every 5 --sample-every 100 --checkpoint-every 20"
 )
 
@@ -94,11 +108,9 @@ def test_killed_and_interrupted_runs_end_bit_equal_to_an_undisturbed_one(tmp_pat
             json.loads(line)["step"] for line in (folder / "metrics.jsonl").read_text().splitlines()
         ]
         assert steps == sorted(set(steps)) and set(range(5, 305, 5)) <= set(steps)
-    (_, a), (_, b) = run_folder.load(finished), run_folder.load(tmp_path / "run")
+    (_, a), (_, b) = load(finished), load(tmp_path / "run")
     assert int(a.step) == int(b.step) == 300
-    a, b = (
-        {"players": (s.generator, s.discriminator), "ema": s.ema, "terms": s.terms} for s in (a, b)
-    )
+    a, b = a.players, b.players
     assert jax.tree.structure(a) == jax.tree.structure(b) and len(jax.tree.leaves(a)) > 30
     for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True):
         assert np.asarray(x).tobytes() == np.asarray(y).tobytes()
@@ -180,8 +192,9 @@ def test_dry_run_counts_parameters(capsys):
 def test_every_field_can_be_set():
     options = train.parse(
         shlex.split(
-            "mnist_dcgan --dataset digits --loss minimax --conditioning acgan --batch-size 32 --steps 9 --seed 3 --ema 5 "
-            "--generator.width 16 --d-optimizer.lr 0.1 --penalties r1:0.5:4 r1:2 --joint --size None --workdir x"
+            "mnist_dcgan --dataset digits --loss minimax --conditioning acgan --batch-size 32 "
+            "--steps 9 --seed 3 --ema 5 --generator.width 16 --d-optimizer.lr 0.1 "
+            "--penalties r1:0.5:4 r1:2 --joint --size None --workdir x"
         )
     )
     config = options.config
@@ -207,21 +220,55 @@ def test_every_field_can_be_set():
     assert train.parse(["mnist_mlp", "--penalties"]).config.penalties == ()
 
 
-def test_help_lists_recipes_and_options(capsys):
+def test_parts_as_text_and_by_option():
+    config = train.parse(
+        shlex.split(
+            "digits_dcgan --generator mlp:depth=1 --generator.width 8 --discriminator.name=mlp "
+            "--discriminator.base None --discriminator.norm None --g-optimizer sgd:1e-2 "
+            "--g_optimizer.momentum -0.5 --d-optimizer.weight-decay 0.1 --dynamics.name consensus "
+            "--dynamics.weight linear/0.1/0/10 --penalties gp:10:target=0 --ema feedback/a/1/2"
+        )
+    ).config
+    assert config.generator == Network("mlp", width=8, depth=1)
+    assert config.discriminator == Network("mlp", width=64)
+    assert config.g_optimizer == Optimizer("sgd", 1e-2, momentum=-0.5)
+    assert config.d_optimizer == Optimizer(lr=5e-4, b1=0.0, b2=0.99, weight_decay=0.1)
+    assert config.dynamics == Dynamics("consensus", Schedule(0.1, 0.0, 10))
+    assert config.penalties == (Penalty("gp", 10.0, target=0.0),)
+    assert config.ema == Feedback("a", 1.0, 2.0)
+
+
+DOCUMENTED = [
+    (path.name, command)
+    for path in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    for command in re.findall(
+        r"uv run (?:--extra \w+ )?train\.py ?([^#|`\n&;>]*)", path.read_text()
+    )
+]
+
+
+@pytest.mark.parametrize("page, command", DOCUMENTED)
+def test_commands_of_the_documentation_are_read(page, command):
+    arguments = shlex.split(command.partition(", then")[0].replace("--help", ""))
+    placeholders = {"N": "3", "I": "3", "$i": "3"}
+    train.run_of(train.parse([placeholders.get(a, a) for a in arguments]))
+
+
+def test_help_lists_recipes_options_and_names(capsys):
     with pytest.raises(SystemExit) as exit:
         train.main(["--help"])
     assert exit.value.code == 0
-    out = capsys.readouterr().out
-    for word in (
-        "digits_dcgan",
-        "mnist_mlp",
-        "mnist_dcgan",
-        "fashion_dcgan",
-        "--workdir",
-        "--generator.width",
-        "--batch-size",
-    ):
-        assert word in out
+    words = set(re.findall(r"[\w.-]+", capsys.readouterr().out))
+    assert {"--workdir", "--generator", "--batch-size", *RECIPES} <= words
+    names = [
+        MODELS, LOSSES, CONDITIONINGS, REGULARIZERS, G_REGULARIZERS, AUGMENTS, DYNAMICS, PRECISIONS,
+        DATASETS, optimizers(),
+    ]  # fmt: skip
+    options = [
+        options_of(player) for a in MODELS.values() for player in (a.generator, a.discriminator)
+    ]
+    for known in names + options:
+        assert known and known.keys() <= words
 
 
 def other_run(finished):
@@ -263,7 +310,7 @@ def nothing(finished):
 WRONG = [
     ("digits_dcgn", nothing, "did you mean 'digits_dcgan'"),
     ("--batch-siz 64", nothing, "--batch-size"),
-    ("--generator.widht 64", nothing, "--generator.width"),
+    ("--generator.widht 64", nothing, "dcgan has no such option; did you mean 'width'?"),
     ("mnist_mlp digits", nothing, "digits"),
     ("--steps 1.5", nothing, "--steps"),
     ("--steps 0", nothing, "steps: 0"),
@@ -277,6 +324,11 @@ WRONG = [
     ("--latents 0", nothing, "latents: 0"),
     ("--d-optimizer.lr nan", nothing, "d_optimizer.lr: nan"),
     ("--generator.width 0", nothing, "generator.width: 0"),
+    ("--generator.width", nothing, "generator.width: no value is given"),
+    ("--penalties r1:1:every=x", nothing, "penalties.0.every: 'x' is not a whole number"),
+    ("--generator dcgan:widht=3", nothing, "did you mean 'width'?"),
+    ("--g-optimizer adam:fast", nothing, "g_optimizer.lr: 'fast' is not a number"),
+    ("--generator.options 3", nothing, "generator.options: dcgan has no such option"),
     ("--generator.name dcgn", nothing, "did you mean 'dcgan'"),
     ("--loss minmax", nothing, "did you mean 'minimax'"),
     ("--conditioning projektion", nothing, "did you mean 'projection'"),
@@ -295,7 +347,7 @@ WRONG = [
     (f"--workdir {'x' * 300}", nothing, "cannot be used"),
     (f"{' '.join(TINY)} --workdir run", corrupted_config, "config.json: corrupted"),
     (f"{' '.join(TINY)} --workdir run", unknown_field, "did you mean 'steps'"),
-    (f"{' '.join(TINY)} --workdir run", truncated_checkpoints, "no checkpoint can be restored: 300 ("),
+    (f"{' '.join(TINY)} --workdir run", truncated_checkpoints, "can be restored: 300 ("),
 ]  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from gans import arrays, small_mlp
 
 import gan_jax
 from gan_jax.data import batch_at
+from gan_jax.parts.priors import Normal
 from gan_jax.parts.regularizers import REGULARIZERS
 from gan_jax.types import Term
 
@@ -45,7 +46,7 @@ def test_n_steps_at_once_are_n_single_steps():
     """Within 1e-5: the compiler fuses the two programs differently; in float32 an MLP's differ by
     rounding only.
     """
-    gan = small_mlp(d_terms=(Term("r1", REGULARIZERS["r1"](), 0.5, every=3),))
+    gan = small_mlp(d={"terms": (Term("r1", REGULARIZERS["r1"](), 0.5, every=3),)})
     data, batches = gan_jax.resident(CONFIG), gan_jax.batches(CONFIG)
     state = gan_jax.init_state(gan, jax.random.key(0), next(gan_jax.batches(CONFIG)))
     history = []
@@ -61,7 +62,7 @@ def test_n_steps_at_once_are_n_single_steps():
 
 
 def test_where_a_call_ends_does_not_matter_and_no_length_compiles_anew():
-    gan, data = small_mlp(latents=3), gan_jax.resident(CONFIG)
+    gan, data = small_mlp(prior=Normal(3)), gan_jax.resident(CONFIG)
     ends = []
     for lengths in ((5,), (2, 3), (1, 1, 3)):
         state = gan_jax.init_state(gan, jax.random.key(0), next(gan_jax.batches(CONFIG)))

@@ -21,8 +21,11 @@ from gan_jax import Config, ConfigError, Network, Optimizer, Penalty, checkpoint
 from gan_jax.devices import parallel
 from gan_jax.runs import folder as run_folder
 from gan_jax.runs import logs
+from gan_jax.runs.restore import load
+from gan_jax.runs.run import Run
 from gan_jax.training import loop as training
-from gan_jax.training import rollback, stepping
+from gan_jax.training import samples, signals, stepping
+from gan_jax.training.divergence import NotFinite
 
 TINY = Config(
     conditioning="projection",
@@ -143,7 +146,7 @@ def test_a_quarter_of_the_memory_is_the_limit_of_what_lies_on_the_device(monkeyp
 
 def test_run_folder(finished):
     workdir, _ = finished
-    assert run_folder.read_config(workdir) == TINY
+    assert run_folder.read(workdir) == Run(TINY)
     assert checkpoint.steps(workdir / "checkpoints") == [10, 14]
     assert sorted(p.name for p in (workdir / "samples").iterdir()) == [
         "step_000006.png",
@@ -187,7 +190,7 @@ def test_tensorboard_events_hold_the_metrics_and_the_samples(finished):
 
 
 def test_pictures_show_a_class_a_row_and_the_same_latents_down_a_column():
-    latents, labels = training.fixed_inputs(gan_jax.build(TINY), seed=3)
+    latents, labels = samples.fixed_inputs(gan_jax.build(TINY), seed=3)
     assert latents.shape == (100, TINY.latents) and labels.tolist() == [
         row for row in range(10) for _ in range(10)
     ]
@@ -195,11 +198,11 @@ def test_pictures_show_a_class_a_row_and_the_same_latents_down_a_column():
     np.testing.assert_array_equal(table, np.broadcast_to(table[:1], table.shape))
     assert len(np.unique(table[0], axis=0)) == 10
     many = dataclasses.replace(gan_jax.build(TINY), num_classes=26)
-    latents, labels = training.fixed_inputs(many, seed=3)
+    latents, labels = samples.fixed_inputs(many, seed=3)
     assert latents.shape == (200, TINY.latents)
     shown = labels[::10].tolist()
     assert shown[0] == 0 and shown[-1] == 25 and set(np.diff(shown)) == {1, 2}
-    unconditional, _ = training.fixed_inputs(
+    unconditional, _ = samples.fixed_inputs(
         gan_jax.build(dataclasses.replace(TINY, conditioning="none")), seed=3
     )
     assert len(np.unique(np.asarray(unconditional), axis=0)) == 100
@@ -219,7 +222,7 @@ def test_stopped_and_resumed_is_as_if_never_stopped(tmp_path, monkeypatch, finis
     assert lines(tmp_path / "run")[-1]["step"] == stopped.step
     outcome = training.train(TINY, tmp_path / "run")
     assert_same(outcome.state, finished[1].state)
-    assert_same(run_folder.load(tmp_path / "run")[1], finished[1].state)
+    assert_same(load(tmp_path / "run")[1], finished[1].state)
     steps = [line["step"] for line in lines(tmp_path / "run")]
     assert steps == sorted({4, stopped.step, 8, 12, 14})
     assert (tmp_path / "run" / "samples" / "step_000014.png").read_bytes() == (
@@ -231,12 +234,12 @@ def test_stopped_and_resumed_is_as_if_never_stopped(tmp_path, monkeypatch, finis
 
 def test_the_same_key_press_counts_once_and_a_second_one_kills(monkeypatch):
     killed = []
-    with training._stop_signals() as stop:
+    with signals.stop_signals() as stop:
         signal.raise_signal(signal.SIGINT)
         signal.raise_signal(signal.SIGINT)  # as a parent passes it on
         assert stop.is_set()
-        monkeypatch.setattr(training, "ONE_KEY_PRESS", 0.0)
-        monkeypatch.setattr(training.signal, "raise_signal", killed.append)
+        monkeypatch.setattr(signals, "ONE_KEY_PRESS", 0.0)
+        monkeypatch.setattr(signals.signal, "raise_signal", killed.append)
         os.kill(os.getpid(), signal.SIGINT)
         assert killed == [signal.SIGINT] and signal.getsignal(signal.SIGINT) is signal.SIG_DFL
     assert signal.getsignal(signal.SIGINT) is not signal.SIG_DFL
@@ -275,7 +278,7 @@ def test_overwrite_begins_anew_and_spares_what_no_run_wrote(tmp_path, finished):
     shutil.copytree(finished[0], tmp_path / "run")
     (tmp_path / "run" / "notes.txt").write_text("mine")
     other = dataclasses.replace(TINY, steps=2, generator=Network("mlp", width=4))
-    with pytest.raises(ConfigError, match=r"differs in generator\.width, generator\.depth, steps"):
+    with pytest.raises(ConfigError, match=r"differs in generator\.depth, generator\.width, steps"):
         training.train(other, tmp_path / "run")
     assert training.train(other, tmp_path / "run", overwrite=True).step == 2
     assert checkpoint.steps(tmp_path / "run" / "checkpoints") == [2]
@@ -306,10 +309,10 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(tmp_path, finished, da
     shutil.copytree(finished[0], workdir)
     damage(workdir / "checkpoints" / "14")
     with pytest.warns(UserWarning, match=r"cannot be restored: 14 \(.*\); going back to 10"):
-        _, state = run_folder.load(workdir)
+        _, state = load(workdir)
     assert int(state.step) == 10
     with pytest.raises(ConfigError, match=r"no checkpoint can be restored: 14 \("):
-        run_folder.load(workdir, checkpoint=14)
+        load(workdir, checkpoint=14)
     with pytest.warns(UserWarning, match="going back to 10"):
         assert_same(training.train(TINY, workdir).state, finished[1].state)
     assert checkpoint.steps(workdir / "checkpoints") == [10, 14]
@@ -324,47 +327,51 @@ def test_nothing_is_touched_where_every_checkpoint_is_damaged(tmp_path, finished
     before = snapshot(workdir)
     with pytest.raises(
         ConfigError,
-        match=r"no checkpoint can be restored: 14 \(.*\), 10 \(.*\); train.py --overwrite starts anew\.$",
+        match=r"no checkpoint can be restored: 14 \(.*\), 10 \(.*\); "
+        r"train.py --overwrite starts anew\.$",
     ):
         training.train(TINY, workdir)
     assert snapshot(workdir) == before
 
 
 def test_load(tmp_path, finished):
-    gan, state = run_folder.load(str(finished[0]))
+    gan, state = load(str(finished[0]))
     assert gan is gan_jax.build(TINY)
     assert_same(state, finished[1].state)
     assert all(len(leaf.sharding.device_set) == 1 for leaf in jax.tree.leaves(state))
-    assert int(run_folder.load(finished[0], checkpoint=10)[1].step) == 10
+    assert int(load(finished[0], checkpoint=10)[1].step) == 10
     with pytest.raises(ConfigError, match=r"has none of step 11; accepted: 10, 14"):
-        run_folder.load(finished[0], checkpoint=11)
+        load(finished[0], checkpoint=11)
     with pytest.raises(ConfigError, match="no run folder"):
-        run_folder.load(tmp_path)
+        load(tmp_path)
     shutil.copy(finished[0] / "config.json", tmp_path)
     with pytest.raises(ConfigError, match="no checkpoint yet"):
-        run_folder.load(tmp_path)
+        load(tmp_path)
 
 
 def test_divergence_stops_the_run_and_keeps_what_was_good(tmp_path):
     with pytest.raises(
-        rollback.NotFinite,
-        match=r"^(d/\w+|g/\w+|[\w.]+) became (nan|-?inf|infinite or no number) (between steps \d+ and \d+|by step \d+)$",
+        NotFinite,
+        match=r"^(d/\w+|g/\w+|[\w.]+) became (nan|-?inf|infinite or no number) "
+        r"(between steps \d+ and \d+|by step \d+)$",
     ):
         training.train(DIVERGES, tmp_path / "run")
     kept = checkpoint.steps(tmp_path / "run" / "checkpoints")
     for line in lines(tmp_path / "run"):
         assert all(math.isfinite(value) for value in line.values())
     for step in kept:
-        for a in arrays(run_folder.load(tmp_path / "run", checkpoint=step)[1]):
+        for a in arrays(load(tmp_path / "run", checkpoint=step)[1]):
             assert np.all(np.isfinite(a))
 
 
 def test_a_state_with_one_bad_number_is_never_saved(tmp_path, finished):
-    state, single = finished[1].state, training.Single(TINY)
+    state, single = finished[1].state, training.Single(Run(TINY))
     single.check_state(state, 14)
-    bad = state.replace(ema=jax.tree.map(lambda a: a.at[(0,) * a.ndim].set(np.nan), state.ema))
+    broken = lambda tree: jax.tree.map(lambda a: a.at[(0,) * a.ndim].set(np.nan), tree)
+    g = state.generator
+    bad = state.replace(generator=g.replace(average=broken(g.average)))
     with pytest.raises(
-        rollback.NotFinite, match=r"^ema\.params\.\S+ became infinite or no number by step 14$"
+        NotFinite, match=r"^generator\.average\.params\.\S+ became infinite or no number by step"
     ):
         single.check_state(bad, 14)
 

@@ -20,7 +20,7 @@ from gan_jax.build import PRECISIONS
 from gan_jax.engine.gan import Gan
 from gan_jax.engine.train_step import train_step
 from gan_jax.parts.regularizers import REGULARIZERS
-from gan_jax.types import Batch, GanState, Player, Term
+from gan_jax.types import Batch, GanState, PyTree, Term
 
 
 def measure_lazy(
@@ -51,52 +51,64 @@ def measure_lazy(
       ``ms_d_r1``, ``ms_g``.
     """
     plain = NETS[net](PRECISIONS[precision])
-    with_r1 = lambda every: dataclasses.replace(
-        plain, d_terms=(Term("r1", REGULARIZERS["r1"](), 1.0, every),)
-    )
-    n = math.lcm(
-        *(e for e in every if e), 1
-    )  # steps a call, so that each has its share of penalties
+
+    def with_r1(every: int) -> Gan:
+        term = Term("r1", REGULARIZERS["r1"](), 1.0, every)
+        discriminator = dataclasses.replace(plain.discriminator, terms=(term,))
+        return dataclasses.replace(plain, discriminator=discriminator)
+
+    # So many steps a call that each call has its share of penalties.
+    n = math.lcm(*(e for e in every if e), 1)
     parts = [_step(plain, batch, n), _d_update(plain, batch, n), _d_update(with_r1(1), batch, n)]
     combinations = list(itertools.product(every, d_steps))
     loops = [_loop(with_r1(e) if e else plain, batch, n, d) for e, d in combinations]
     for work in (*parts, *loops):
         work()
     seconds = [[work() for work in (*parts, *loops)] for _ in range(rounds)]
-    records = []
-    for i, (e, d) in enumerate(combinations):
-        pairs = [(row[len(parts) + i], predicted(*row[: len(parts)], e, d)) for row in seconds]
-        ratios = [measured / predicted for measured, predicted in pairs]
-        median = lambda values: round(statistics.median(values) * 1e3, 4)
-        records.append(
-            {
-                **steps.environment(),
-                "net": net,
-                "batch": batch,
-                "precision": precision,
-                "d_steps": d,
-                "r1_every": e,
-                "rounds": rounds,
-                "ms_median": median(measured for measured, _ in pairs),
-                "ms_predicted": median(predicted for _, predicted in pairs),
-                "ratio": round(statistics.median(ratios), 3),
-                "ratio_min": round(min(ratios), 3),
-                "ratio_max": round(max(ratios), 3),
-                "ms_d": median(row[1] for row in seconds),
-                "ms_d_r1": median(row[2] for row in seconds),
-                "ms_g": median(row[0] - row[1] for row in seconds),
-            }
-        )
-    return records
+    about = {"net": net, "batch": batch, "precision": precision}
+    return [
+        {
+            **steps.environment(),
+            **about,
+            "d_steps": d,
+            "r1_every": e,
+            "rounds": rounds,
+            **_compared([(*row[: len(parts)], row[len(parts) + i]) for row in seconds], e, d),
+        }
+        for i, (e, d) in enumerate(combinations)
+    ]
 
 
-def d_update(gan: Gan, batch: Batch) -> Callable[[GanState], Player]:
+def _compared(
+    seconds: list[tuple[float, float, float, float]], every: int, d_steps: int
+) -> dict[str, float]:
+    """A combination beside its parts, from each round's seconds of a step without penalty, of an
+    update of D without and with R1, and of the combination.
+    """
+    pairs = [(measured, predicted(*parts, every, d_steps)) for *parts, measured in seconds]
+    ratios = [measured / expected for measured, expected in pairs]
+    median = lambda values: round(statistics.median(values) * 1e3, 4)
+    return {
+        "ms_median": median(measured for measured, _ in pairs),
+        "ms_predicted": median(expected for _, expected in pairs),
+        "ratio": round(statistics.median(ratios), 3),
+        "ratio_min": round(min(ratios), 3),
+        "ratio_max": round(max(ratios), 3),
+        "ms_d": median(d for _, d, *_ in seconds),
+        "ms_d_r1": median(d_r1 for _, _, d_r1, _ in seconds),
+        "ms_g": median(step - d for step, d, *_ in seconds),
+    }
+
+
+def d_update(gan: Gan, batch: Batch) -> Callable[[GanState], PyTree]:
     """D's half of a step, compiled: what does not reach D's new state, the compiler drops."""
     return jax.jit(lambda state: train_step(gan, state, batch)[0].discriminator)
 
 
 def predicted(step: float, d: float, d_r1: float, every: int, d_steps: int) -> float:
-    """Seconds of a step, from those of one without penalty and of D's updates without and with R1."""
+    """Seconds of a step, from those of one without penalty and of D's updates without and with
+    R1.
+    """
     return step - d + d_steps * (d + (d_r1 - d) / every if every else d)
 
 

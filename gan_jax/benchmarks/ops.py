@@ -164,15 +164,14 @@ def _in_scan(f: Callable) -> Callable:
     return run
 
 
-PLACES = {
-    "plain": (lambda f: f, 1),
-    "cond": (_in_cond, 1),
-    "scan": (_in_scan, 2),
-}  # and the steps that each takes
+PLACES = {"plain": (lambda f: f, 1), "cond": (_in_cond, 1), "scan": (_in_scan, 2)}
+"""Where an operation stands, and the steps that it makes there."""
 
 
 def _value_and_gradients(module: nn.Module, variables: Any) -> Callable:
-    """``kernel, x, y -> value, (gradient by the kernel, gradient by x)`` for the cotangent ``y``."""
+    """``kernel, x, y -> value, (gradient by the kernel, gradient by x)`` for the cotangent
+    ``y``.
+    """
 
     def run(kernel, x, y):
         value, pull = jax.vjp(
@@ -306,7 +305,8 @@ def compare_ops(
 def table(rows: Sequence[dict[str, Any]]) -> str:
     """The rows as text, milliseconds and GFLOP/s."""
     lines = [
-        f"{'':48}{'place':>7}{'stock ms':>10}{'ours ms':>9}{'speedup':>9}{'stock GF/s':>12}{'ours GF/s':>11}"
+        f"{'':48}{'place':>7}{'stock ms':>10}{'ours ms':>9}{'speedup':>9}"
+        f"{'stock GF/s':>12}{'ours GF/s':>11}"
     ]
     for row in rows:
         rates = "".join(
@@ -324,7 +324,8 @@ def main() -> None:
     """Prints the comparison on the default device."""
     device = jax.devices()[0]
     print(
-        f"jax {jax.__version__}, {device.device_kind} x {jax.local_device_count()}; forward and both gradients, float32"
+        f"jax {jax.__version__}, {device.device_kind} x {jax.local_device_count()}; "
+        "forward and both gradients, float32"
     )
     print(table(compare_ops()))
 

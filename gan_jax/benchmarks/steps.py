@@ -19,8 +19,7 @@ import numpy as np
 from gan_jax.benchmarks.nets import NETS
 from gan_jax.benchmarks.profile import milliseconds
 from gan_jax.build import PRECISIONS
-from gan_jax.data import Resident, batch_at
-from gan_jax.data.order import words
+from gan_jax.data import batch_at, from_arrays
 from gan_jax.devices import memory
 from gan_jax.engine import population
 from gan_jax.engine.gan import Gan, init_state
@@ -60,13 +59,12 @@ def measure(
       profile: a folder for a trace of three more calls.
 
     Returns:
-      What a line of JSON holds: versions and device; the arguments; ``params_g``, ``params_d``;
+      A line of JSON: versions and device; the arguments; ``params_g``, ``params_d``;
       ``compile_s``; ``ms_median``, ``ms_min``, ``ms_iqr`` (interquartile range) of a step of one
-      GAN; ``images_per_s``, real images over all GANs; ``tflops``, 1e12 operations a second;
-      ``pct_of_matmul_peak``, percent of what a large matrix product in this precision reaches right
-      before; ``peak_mib`` of the compiled call with its arguments; and what the whole process took
-      at most so far, as `gan_jax.devices.memory.peaks`. With a profile, ``ms_by_kind``:
-      milliseconds of a step by kind of operation.
+      GAN; ``images_per_s``, real images over all GANs; ``tflops``, 1e12 operations per second;
+      ``pct_of_matmul_peak``, measured right before; ``peak_mib`` of the compiled call with its
+      arguments, and `gan_jax.devices.memory.peaks` of the process so far. With a profile,
+      ``ms_by_kind``: milliseconds of a step by kind of operation.
     """
     gan = NETS[net](PRECISIONS[precision])
     program = compiled_steps(gan, batch, steps_per_call, seeds)
@@ -77,7 +75,6 @@ def measure(
     kinds = {} if profile is None else _profile(program, state, steps_per_call, profile)
     each = [s / steps_per_call / seeds for s in seconds]
     flops = program.flops / statistics.median(each)
-    quartiles = statistics.quantiles(each, n=4) if runs > 1 else [each[0]] * 3
     return {
         **environment(),
         "net": net,
@@ -89,9 +86,7 @@ def measure(
         "params_d": params[1],
         "compile_s": round(program.compile_s, 2),
         "runs": runs,
-        "ms_median": round(statistics.median(each) * 1e3, 4),
-        "ms_min": round(min(each) * 1e3, 4),
-        "ms_iqr": round((quartiles[2] - quartiles[0]) * 1e3, 4),
+        **_milliseconds(each),
         "images_per_s": round(batch / statistics.median(each), 1),
         "tflops": round(flops / 1e12, 5),
         "pct_of_matmul_peak": round(100 * flops / peak, 1),
@@ -99,6 +94,13 @@ def measure(
         **memory.peaks(),
         **kinds,
     }
+
+
+def _milliseconds(seconds: list[float]) -> dict[str, float]:
+    """Median, minimum and interquartile range."""
+    low, _, high = statistics.quantiles(seconds, n=4) if len(seconds) > 1 else [seconds[0]] * 3
+    figures = {"median": statistics.median(seconds), "min": min(seconds), "iqr": high - low}
+    return {f"ms_{name}": round(figure * 1e3, 4) for name, figure in figures.items()}
 
 
 def environment() -> dict[str, Any]:
@@ -143,15 +145,11 @@ class Program(NamedTuple):
 def compiled_steps(
     gan: Gan, batch: int, steps_per_call: int = 1, seeds: int = 1, d_steps: int = 1
 ) -> Program:
-    """Compiles a step, or a loop of them, on random images; the arguments are those of `measure`."""
+    """Compiles a step, or a loop of them, on random images; arguments as those of `measure`."""
     rng = np.random.default_rng(0)
-    images = rng.integers(0, 256, (_EXAMPLES, *gan.shape), dtype=np.uint8)
-    data = Resident(
-        *jax.device_put((images, np.zeros(_EXAMPLES, np.int32), words(0))),
-        d_steps,
-        batch,
-        flip=False,
-    )
+    images = rng.integers(0, 256, (_EXAMPLES, *gan.modality.shape), dtype=np.uint8)
+    labels = np.zeros(_EXAMPLES, np.int32)
+    data = from_arrays(images, labels, 0, batch_size=batch, d_steps=d_steps)
     minibatch = jax.jit(batch_at)(data, jnp.int32(0))
     state = init_state(gan, jax.random.key(0), minibatch)
     single = train_step.lower(gan, state, minibatch)

@@ -1,19 +1,20 @@
-"""Endless training batches, each a function of the seed and its number alone."""
+"""Endless training batches on the host, each a function of the seed and its number alone."""
 
 from __future__ import annotations
 
 import functools
 import itertools
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
+import jax
 import numpy as np
 
 from gan_jax.config import Config
-from gan_jax.data.dataset import check_flip, load
-from gan_jax.data.labelled import labelled
-from gan_jax.data.order import mirrored, shuffled
-from gan_jax.errors import ConfigError
+from gan_jax.data.labelled import training_streams
+from gan_jax.data.order import words
+from gan_jax.data.streams import Join, Stream, check_streams, concatenated, drawn, taken
+from gan_jax.errors import ConfigError, at_least
 from gan_jax.types import Batch
 
 _THREADS = 4
@@ -21,7 +22,11 @@ _TOGETHER = 1 << 14  # positions shuffled at once: one numpy call a round has a 
 
 
 def batches(
-    config: Config, start: int = 0, rows: np.ndarray | None = None, ahead: int = 0
+    config: Config,
+    start: int = 0,
+    rows: np.ndarray | None = None,
+    ahead: int = 0,
+    minibatches: int | None = None,
 ) -> Iterator[Batch]:
     """Batches ``start``, ``start + 1``, ... of the training set, without end.
 
@@ -33,19 +38,55 @@ def batches(
     Args:
       config: the experiment.
       start: number of the first batch.
-      rows: of each minibatch only these, integers in [0, b); by default all. Nothing else is read.
+      rows: of each minibatch only these, ascending integers in [0, b); by default all. Nothing else
+        is read.
       ahead: so many batches are prepared beforehand by threads, in the same order.
+      minibatches: of a batch; by default ``config.minibatches``.
 
     Returns:
-      Iterator of `Batch` of numpy arrays: ``x`` ``[d_steps, b, h, w, c]`` uint8 in [0, 255] or
-      ``[d_steps, b, d]`` float32, ``y`` ``[d_steps, b]`` int32.
+      Iterator of `Batch` of numpy arrays: ``x`` ``[minibatches, b, h, w, c]`` uint8 in [0, 255] or
+      ``[minibatches, b, d]`` float32, ``y`` ``[minibatches, b]`` int32.
 
     Raises:
       ConfigError: at once, where a field or the data set is at fault.
     """
-    if start < 0:
-        raise ConfigError(f"start: {start} is not the number of a batch, which begin at 0.")
-    read = _reader(config, rows)
+    at_least("d_steps", config.d_steps, 1)
+    streams = training_streams(config)
+    minibatches = config.minibatches if minibatches is None else minibatches
+    own = None if rows is None else _by_stream(rows, streams)
+    return batches_of(streams, config.seed, minibatches, start=start, rows=own, ahead=ahead)
+
+
+def batches_of(
+    streams: Sequence[Stream],
+    seed: int,
+    minibatches: int = 1,
+    join: Join = concatenated,
+    *,
+    start: int = 0,
+    rows: Sequence[np.ndarray] | None = None,
+    ahead: int = 0,
+) -> Iterator[Batch]:
+    """As `batches`, from streams of one's own, in memory or memory-mapped.
+
+    Args:
+      streams: the draws of each minibatch.
+      seed: determines the order of each stream, together with its salt.
+      minibatches: of a batch.
+      join: makes one batch of the draws.
+      start, ahead: as for `batches`.
+      rows: for each stream, which of its ``count`` examples of a minibatch are read, integers in
+        [0, count); by default all.
+
+    Returns:
+      Iterator of what ``join`` returns for numpy arrays ``[minibatches, count, ...]``.
+
+    Raises:
+      ConfigError: at once, for streams that cannot be drawn from.
+    """
+    at_least("start", start, 0)
+    check_streams(streams, minibatches)
+    read = _reader(jax.tree.map(np.asarray, tuple(streams)), words(seed), minibatches, join, rows)
     if not ahead:
         return map(read, itertools.count(start))
     import grain  # takes longer to import than most sets need, which fit on the device
@@ -58,51 +99,46 @@ def batches(
     )
 
 
-def _reader(config: Config, rows: np.ndarray | None = None) -> Callable[[int], Batch]:
-    """A function from the number of a batch to the batch, for any thread; refuses as `batches`."""
-    for field in ("batch_size", "d_steps"):
-        if getattr(config, field) < 1:
-            raise ConfigError(f"{field}: {getattr(config, field)} is not a positive number.")
-    dataset = load(config.dataset, config.split, config.size)
-    check_flip(dataset.examples.shape[1:], config.flip)
-    examples, labels = np.asarray(dataset.examples), dataset.labels
-    few = labelled(dataset, config)
-    block = max(1, _TOGETHER // (config.d_steps * config.batch_size))
-    rows = slice(None) if rows is None else rows
-
-    def drawn(number: int, count: int, n: int) -> tuple[np.ndarray, np.ndarray]:
-        """Places in ``range(n)`` and mirroring of ``count`` examples of each minibatch of a block,
-        ``[block, d_steps, count]``.
-        """
-        size = block * config.d_steps * count
-        epoch, offset = divmod(
-            number * size, n
-        )  # Python integers: no overflow however long the run
-        position = offset + np.arange(size)
-        place, epochs = position % n, epoch + position // n
-        choice = shuffled(place, n, config.seed, epochs), mirrored(place, config.seed, epochs)
-        return tuple(a.reshape(block, config.d_steps, count) for a in choice)
+def _reader(
+    streams: tuple[Stream, ...],
+    seed: np.ndarray,
+    minibatches: int,
+    join: Join,
+    rows: Sequence[np.ndarray] | None,
+) -> Callable[[int], Batch]:
+    """A function from the number of a batch to the batch, for any thread."""
+    block = max(1, _TOGETHER // (minibatches * sum(stream.count for stream in streams)))
+    rows = [slice(None)] * len(streams) if rows is None else rows
 
     @functools.lru_cache(maxsize=2)
-    def order(number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Examples, mirroring and labels of a block of batches, ``[block, d_steps, len(rows)]``."""
-        index, mirror = drawn(number, config.batch_size - config.labelled_batch, len(labels))
-        y = labels[index]
-        if few is not None:
-            place, few_mirror = drawn(number, config.labelled_batch, len(few))
-            parts = (
-                (few[place], index),
-                (few_mirror, mirror),
-                (labels[few[place]], np.full_like(y, -1)),
+    def order(number: int) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Of each stream, places and mirroring of a block of batches, ``[block, minibatches,
+        len(rows)]``.
+        """
+        return [
+            tuple(
+                a.reshape(block, minibatches, stream.count)[..., own]
+                for a in drawn(stream, seed, number, block * minibatches)
             )
-            index, mirror, y = (np.concatenate(part, axis=2) for part in parts)
-        return tuple(a[..., rows] for a in (index, mirror, y))
+            for stream, own in zip(streams, rows, strict=True)
+        ]
 
     def read(number: int) -> Batch:
-        index, mirror, y = (a[number % block] for a in order(number // block))
-        x = examples[index]
-        if config.flip:
-            x[mirror] = x[mirror][..., ::-1, :]
-        return Batch(x, y)
+        i, found = number % block, order(number // block)
+        return join(
+            tuple(taken(s, *(a[i] for a in f)) for s, f in zip(streams, found, strict=True))
+        )
 
     return read
+
+
+def _by_stream(rows: np.ndarray, streams: Sequence[Stream]) -> list[np.ndarray]:
+    """Rows of a concatenated minibatch as those of each stream."""
+    if np.any(np.diff(rows) <= 0):
+        raise ConfigError(f"rows: {rows} do not ascend.")
+    ends = np.cumsum([stream.count for stream in streams])
+    begins = [0, *ends[:-1]]
+    return [
+        rows[(begin <= rows) & (rows < end)] - begin
+        for begin, end in zip(begins, ends, strict=True)
+    ]

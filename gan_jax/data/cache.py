@@ -11,27 +11,16 @@ import contextlib
 import hashlib
 import json
 import os
-import shutil
-import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
-import platformdirs
 
+from gan_jax import files
 from gan_jax.errors import ConfigError
+from gan_jax.files import cache_folder
 
 FORMAT = 2  # of this cache; a change of it makes every older entry unknown
-
-
-def cache_folder() -> Path:
-    """``$GAN_JAX_CACHE``, or the user's cache folder of this library."""
-    chosen = os.environ.get("GAN_JAX_CACHE")
-    return (
-        Path(chosen).expanduser()
-        if chosen
-        else platformdirs.user_cache_path("gan_jax", appauthor=False)
-    )
 
 
 def digest(*values: object) -> str:
@@ -78,12 +67,9 @@ def remember(question: str, answer: dict, root: Path, source: Path) -> None:
         "source": os.path.relpath(source, root),
         "fingerprint": fingerprint(source),
     }
-    index = cache_folder() / "index"
-    with _writing():
-        index.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=index, prefix=".", delete=False) as file:
-            json.dump(entry, file)
-        os.replace(file.name, index / f"{question}.json")
+    path = cache_folder() / "index" / f"{question}.json"
+    with writing(), files.replacing(path) as new:
+        new.write_text(json.dumps(entry))
 
 
 def read(folder: Path) -> tuple[np.ndarray, np.ndarray] | None:
@@ -114,8 +100,7 @@ def write(
       ConfigError: if the cache cannot be written.
     """
     labels: list[np.ndarray] = []
-    with _writing(), _temporary_folder(beside=folder) as temporary:
-        new = temporary / "new"
+    with writing(), files.replacing(folder, keep=lambda there: read(there) is not None) as new:
         new.mkdir()
         with open(new / "examples.npy", "wb") as file:
             descr = np.lib.format.dtype_to_descr(np.dtype(dtype))
@@ -126,38 +111,20 @@ def write(
                 file.write(examples.astype(dtype, copy=False).tobytes())
                 labels.append(some)
             file.flush()
-            os.fsync(
-                file.fileno()
-            )  # a machine that dies after the renaming must not leave blank examples
+            os.fsync(file.fileno())  # a machine that dies after the renaming leaves no blank ones
         np.save(new / "labels.npy", np.concatenate(labels).astype(np.int32))
-        _publish(new, folder)
-
-
-def _publish(new: Path, folder: Path) -> None:
-    while True:
-        try:
-            return os.replace(new, folder)
-        except OSError:  # there is one already: another process was faster, or it is damaged
-            if read(folder) is not None:
-                return None
-            os.replace(folder, new.with_name("damaged"))
 
 
 @contextlib.contextmanager
-def _writing() -> Iterator[None]:
+def writing() -> Iterator[None]:
+    """Around whatever writes to the cache.
+
+    Raises:
+      ConfigError: for an `OSError` of the block.
+    """
     try:
         yield
     except OSError as error:
         raise ConfigError(
             f"GAN_JAX_CACHE: the cache {cache_folder()} cannot be written ({error})."
         ) from error
-
-
-@contextlib.contextmanager
-def _temporary_folder(beside: Path) -> Iterator[Path]:
-    beside.parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(dir=beside.parent, prefix="."))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""What a data set is, and its examples as one memory-mapped array."""
+"""A data set by its name: what it is, and its examples as one memory-mapped array."""
 
 from __future__ import annotations
 
@@ -12,26 +12,9 @@ import numpy as np
 from tqdm import tqdm
 
 from gan_jax.data import cache
+from gan_jax.data.description import Description, example_dtype, padded_shape
 from gan_jax.data.embedded import DATASETS
 from gan_jax.data.order import shuffled
-from gan_jax.errors import ConfigError
-
-
-@dataclasses.dataclass(frozen=True)
-class Description:
-    """A data set without its examples.
-
-    ``name`` includes TFDS's configuration (``emnist/letters``); ``shape``: (h, w, c) of every image
-    as stored, before any padding, or (d,) of every vector; ``num_classes``: 0 and ``class_names``:
-    () where it is unlabelled; ``splits``: examples by split, empty until the set has been prepared.
-    """
-
-    name: str
-    version: str
-    shape: tuple[int, ...]
-    num_classes: int
-    class_names: tuple[str, ...]
-    splits: dict[str, int]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,8 +40,7 @@ def describe(name: str) -> Description:
     root, question = _root(name), _question("describe", name)
     if (answer := cache.recall(question, root)) is not None:
         return _description(answer)
-
-    from gan_jax.data import source
+    from gan_jax.data import source  # imports TFDS, which takes a second
 
     opened = source.open_source(name, root)
     if opened.prepared and opened.versioned:
@@ -85,12 +67,11 @@ def load(name: str, split: str, size: int | None = None) -> Dataset:
         arrays = cache.read(cache.cache_folder() / answer["folder"])
         if arrays is not None:
             return Dataset(*arrays, _description(answer["description"]))
-
-    from gan_jax.data import source
+    from gan_jax.data import source  # imports TFDS, which takes a second
 
     opened = source.open_source(name, root)
     shape = padded_shape(opened.description.shape, size)
-    opened = source.prepare(opened, root)
+    opened = source.prepare(opened, root, load)
     part, n = source.resolve(opened, split)
     about = opened.description
     folder = Path(
@@ -146,43 +127,7 @@ def _description(values: dict) -> Description:
     return Description(**{**values, **lists})
 
 
-def example_dtype(shape: tuple[int, ...]) -> type:
-    """How examples of a shape are stored: images (h, w, c) as uint8, vectors (d,) as float32."""
-    return np.uint8 if len(shape) == 3 else np.float32
-
-
-def padded_shape(shape: tuple[int, ...], size: int | None) -> tuple[int, ...]:
-    """The shape of examples of ``shape``, (h, w, c) or (d,), once padded to ``size``.
-
-    Raises:
-      ConfigError: for a size below the images', or any for vectors.
-    """
-    if size is None:
-        return shape
-    if len(shape) == 1:
-        raise ConfigError(
-            f"size: {size} cannot be had of vectors of {shape[0]} numbers; accepted: None."
-        )
-    if size < max(shape[:2]):
-        raise ConfigError(
-            f"size: {size} is smaller than the images, which are {shape[0]}x{shape[1]}."
-        )
-    return (size, size, shape[2])
-
-
-def check_flip(shape: tuple[int, ...], flip: bool) -> None:
-    """Refuses to mirror what has no sides.
-
-    Raises:
-      ConfigError: for vectors that shall be flipped.
-    """
-    if flip and len(shape) == 1:
-        raise ConfigError(
-            f"flip: {flip} cannot be had of vectors of {shape[0]} numbers; accepted: False."
-        )
-
-
-def _pad(examples: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
+def _pad(examples: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     before = [(to - side) // 2 for side, to in zip(examples.shape[1:], shape, strict=True)]
     after = [to - side - b for side, to, b in zip(examples.shape[1:], shape, before, strict=True)]
     return np.pad(examples, [(0, 0), *zip(before, after, strict=True)])

@@ -19,6 +19,39 @@ def words(seed: int) -> np.ndarray:
     return np.array([seed & 0xFFFFFFFF, seed >> 32 & 0xFFFFFFFF], np.uint32)
 
 
+def salted(seed, salt: int):
+    """The seed, as its `words` ``[2]`` uint32, of one of several independent orders.
+
+    0 gives the seed itself. The low word stays, so that a salted seed is no other seed of 32 bits.
+    """
+    with np.errstate(over="ignore"):
+        return seed ^ np.array([0, _mix(np.uint32(salt), np)], np.uint32)
+
+
+def counted(number, size: int, n: int, xp: ModuleType = np):
+    """Positions within an epoch, and epochs, of the draws ``number * size`` to ``(number + 1) *
+    size - 1`` of a set, which is gone through again and again.
+
+    Args:
+      number: of numpy, a Python int, however large; of jax.numpy, ``()`` integers for which
+        ``(number + 1) * size`` stays below 2^32.
+      size: draws.
+      n: examples an epoch, at most 2^31.
+      xp: ``numpy`` or ``jax.numpy``.
+
+    Returns:
+      Positions in [0, n) and epochs modulo 2^32, each ``[size]`` uint32.
+    """
+    if xp is np:
+        epoch, first = divmod(number * size, n)  # Python integers, which do not overflow
+        epoch, first = xp.uint32(epoch % 2**32), xp.uint32(first)
+    else:
+        start = number.astype(xp.uint32) * xp.uint32(size)
+        epoch, first = start // xp.uint32(n), start % xp.uint32(n)
+    position = first + xp.arange(size, dtype=xp.uint32)
+    return position % xp.uint32(n), epoch + position // xp.uint32(n)
+
+
 def shuffled(position, n: int, seed, epoch, xp: ModuleType = np):
     """Where ``position`` goes in the ``epoch``-th permutation of ``range(n)``.
 
@@ -36,9 +69,7 @@ def shuffled(position, n: int, seed, epoch, xp: ModuleType = np):
     Returns:
       uint32 in [0, n), the shape of ``position``; for one epoch a permutation.
     """
-    with np.errstate(
-        over="ignore"
-    ):  # arithmetic modulo 2^32 is meant; numpy warns of it for scalars
+    with np.errstate(over="ignore"):  # meant modulo 2^32, of which numpy warns for scalars
         x, n, key = xp.asarray(position, xp.uint32), xp.uint32(n), _key(seed, epoch, xp)
         for i in range(ROUNDS):
             pivot = _mix(key ^ xp.uint32((2 * i + 1) * _GOLDEN & 0xFFFFFFFF), xp)

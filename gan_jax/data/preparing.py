@@ -20,7 +20,8 @@ from tensorflow_datasets.core.utils import tqdm_utils
 
 from gan_jax.errors import ConfigError
 
-FORMAT = "array_record"  # of the formats that TFDS reads without TensorFlow the one that keeps every example
+FORMAT = "array_record"
+"""Of the formats that TFDS reads without TensorFlow, the one that keeps every example."""
 _PATIENCE = 3.0  # seconds that a host may take to be found and to answer
 
 
@@ -36,8 +37,10 @@ def prepare_embedded(
     except Exception as error:
         # If it is there, another process was faster, and TFDS refused to rename onto its result.
         if not open_builder().is_prepared():
-            message = f"dataset: {builder.name!r} cannot be prepared in {builder.data_dir} ({reason(error)})."
-            raise ConfigError(message) from error
+            raise ConfigError(
+                f"dataset: {builder.name!r} cannot be prepared in {builder.data_dir} "
+                f"({reason(error)})."
+            ) from error
     finally:
         tqdm_utils._active = shown
     return open_builder()
@@ -50,12 +53,16 @@ def download_and_prepare(name: str, builder: tfds.core.DatasetBuilder) -> None:
       ConfigError: before anything is written, where TensorFlow or the network is missing; or if
         TFDS fails.
     """
-    absent = f"dataset: {name!r} is not prepared in {builder.data_dir} (TFDS_DATA_DIR names the folder above)"
+    absent = (
+        f"dataset: {name!r} is not prepared in {builder.data_dir} "
+        "(TFDS_DATA_DIR names the folder above)"
+    )
     if type(builder).__module__.startswith("tensorflow_datasets.") and not importlib.util.find_spec(
         "tensorflow"
     ):
         raise ConfigError(
-            f"{absent}, and to prepare it, once, TFDS needs TensorFlow: `uv run --extra prepare ...`."
+            f"{absent}, and to prepare it, once, TFDS needs TensorFlow: "
+            "`uv run --extra prepare ...`."
         )
     by_hand = Path(
         builder.data_dir_root, "downloads", "manual"
@@ -84,7 +91,7 @@ def reason(error: BaseException) -> str:
 
 
 def _answer(url: str) -> bool:
-    """Whether the host of ``url`` answers at all, asked by the library that would download from it."""
+    """Whether the host of ``url`` answers at all, asked by the library that would download it."""
     parts = urllib.parse.urlsplit(url)
     if parts.scheme not in ("http", "https"):
         return True

@@ -6,8 +6,9 @@ import contextlib
 import dataclasses
 import difflib
 import pkgutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -15,12 +16,16 @@ from absl import logging as absl_logging
 from tensorflow_datasets.core import registered
 
 from gan_jax.data import preparing
-from gan_jax.data.dataset import Description, example_dtype, load
+from gan_jax.data.description import Description
 from gan_jax.data.embedded import DATASETS
 from gan_jax.errors import ConfigError, one_of
+from gan_jax.modality import Images, Vectors, of_feature
 
 INFO = "dataset_info.json"
 _CHUNK = 512  # examples decoded at once
+
+Load = Callable[[str, str], Any]
+"""Reads the examples and labels of a data set, by its name and split, as `gan_jax.data.load`."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,9 +71,13 @@ def open_source(name: str, root: Path) -> Source:
         return Source(builder, _describe(builder, example_key, label_key), example_key, label_key)
 
 
-def prepare(source: Source, root: Path) -> Source:
+def prepare(source: Source, root: Path, load: Load) -> Source:
     """Returns the source with its examples on disk, which for a set of TFDS's own may mean to
     download it.
+
+    Args:
+      source, root: as for `open_source`.
+      load: reads the sets that one of our own is made from.
 
     Raises:
       ConfigError: at once, where TensorFlow or the network is missing.
@@ -79,7 +88,7 @@ def prepare(source: Source, root: Path) -> Source:
             for other in _made_from(source.builder):
                 load(other, "train")  # refused here, in its own words, where it is missing
             with _quiet():
-                preparing.prepare_embedded(lambda: _builder(name, root))
+                preparing.prepare_embedded(lambda: _builder(name, root, load))
         else:
             preparing.download_and_prepare(name, source.builder)
         source = open_source(name, root)
@@ -90,8 +99,9 @@ def prepare(source: Source, root: Path) -> Source:
     formats = [file_format.value for file_format in source.builder.info.available_file_formats()]
     if preparing.FORMAT not in formats:
         raise ConfigError(
-            f"dataset: {source.folder} holds {' and '.join(formats)} files, but only {preparing.FORMAT} can be read without "
-            "TensorFlow; prepare the set in another folder (TFDS_DATA_DIR)."
+            f"dataset: {source.folder} holds {' and '.join(formats)} files, but only "
+            f"{preparing.FORMAT} can be read without TensorFlow; prepare the set in another "
+            "folder (TFDS_DATA_DIR)."
         )
     return source
 
@@ -103,13 +113,16 @@ def resolve(source: Source, split: str) -> tuple[list[tuple[str, int, int]], int
       ConfigError: for an unknown split, a malformed slice, or one without examples.
     """
     about = source.description
-    accepted = f"{about.name} has {', '.join(about.splits)}, and slices such as {next(iter(about.splits))}[:90%]"
+    accepted = (
+        f"{about.name} has {', '.join(about.splits)}, "
+        f"and slices such as {next(iter(about.splits))}[:90%]"
+    )
     try:
         instructions = tfds.core.ReadInstruction.from_spec(split).to_absolute(
             source.builder.info.splits
         )
     except (ValueError, KeyError, AssertionError, NotImplementedError) as error:
-        raise ConfigError(f"split: {split!r} is none; {accepted}.") from error
+        raise ConfigError(f"split: {split!r} is not a split; {accepted}.") from error
     parts = [
         (p.splitname, p.from_ or 0, about.splits[p.splitname] if p.to is None else p.to)
         for p in instructions
@@ -126,24 +139,22 @@ def read(source: Source, split: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     Raises:
       ConfigError: if the prepared files cannot be read.
     """
-    shape, label_key = source.description.shape, source.label_key
+    modality, label_key = source.description.modality, source.label_key
     try:
         with _quiet():
             examples = source.builder.as_data_source(split, file_format=preparing.FORMAT)
             for start in range(0, len(examples), _CHUNK):
                 chunk = examples.__getitems__(range(start, min(start + _CHUNK, len(examples))))
                 x = np.stack([example[source.example_key] for example in chunk])
-                if x.shape[1:] != shape or x.dtype != example_dtype(shape):
-                    raise ValueError(f"{x.dtype} {x.shape[1:]} where {shape} was announced")
-                yield (
-                    x,
-                    np.array(
-                        [example[label_key] if label_key else -1 for example in chunk], np.int32
-                    ),
-                )
-    except Exception as error:  # whatever the readers and decoders of TFDS raise on files that are not as announced
-        message = f"dataset: {source.folder} cannot be read ({preparing.reason(error)}); delete it to prepare it anew."
-        raise ConfigError(message) from error
+                if x.shape[1:] != modality.shape or x.dtype != modality.stored:
+                    raise ValueError(f"{x.dtype} {x.shape[1:]} where {modality} were announced")
+                y = [example[label_key] if label_key else -1 for example in chunk]
+                yield x, np.array(y, np.int32)
+    except Exception as error:  # readers and decoders of TFDS raise of every kind
+        raise ConfigError(
+            f"dataset: {source.folder} cannot be read ({preparing.reason(error)}); "
+            "delete it to prepare it anew."
+        ) from error
 
 
 @contextlib.contextmanager
@@ -162,9 +173,12 @@ def _made_from(builder: tfds.core.DatasetBuilder) -> tuple[str, ...]:
     return getattr(builder, "MADE_FROM", ())
 
 
-def _builder(name: str, root: Path) -> tfds.core.DatasetBuilder:
+def _builder(name: str, root: Path, load: Load | None = None) -> tfds.core.DatasetBuilder:
     if name in DATASETS:
-        return pkgutil.resolve_name(DATASETS[name])(data_dir=root, file_format=preparing.FORMAT)
+        made = pkgutil.resolve_name(DATASETS[name])(data_dir=root, file_format=preparing.FORMAT)
+        if _made_from(made):
+            made.load = load
+        return made
     if is_folder(name):
         return _in_folder(Path(name).expanduser())
     try:
@@ -177,9 +191,7 @@ def _builder(name: str, root: Path) -> tfds.core.DatasetBuilder:
         return tfds.builder(name, data_dir=root)
     except ConfigError:
         raise
-    except (
-        Exception
-    ) as error:  # a name that TFDS cannot parse, a version it does not have, files it cannot read
+    except Exception as error:  # by the name, the version, or files that it cannot read
         raise ConfigError(
             f"dataset: TFDS cannot open {name!r}: {preparing.reason(error)}."
         ) from error
@@ -226,22 +238,17 @@ def _keys(name: str, info: tfds.core.DatasetInfo) -> tuple[str, str | None]:
     features = dict(info.features)
     if info.supervised_keys and all(isinstance(key, str) for key in info.supervised_keys):
         features = {key: features[key] for key in info.supervised_keys[:2]}
-    images = [
-        k
-        for k, f in features.items()
-        if type(f.shape) is tuple and len(f.shape) == 3 and f.np_dtype == np.uint8
-    ]
+    plain = {k: f for k, f in features.items() if type(f.shape) is tuple}
+    kinds = {k: of_feature(f.shape, f.np_dtype) for k, f in plain.items()}
     labels = [k for k, f in features.items() if isinstance(f, tfds.features.ClassLabel)]
-    vectors = [
-        k
-        for k, f in features.items()
-        if type(f.shape) is tuple and len(f.shape) == 1 and f.np_dtype == np.float32
-    ]
+    of_kind = lambda kind: [k for k, found in kinds.items() if found is kind]
+    images, vectors = of_kind(Images), of_kind(Vectors)
     examples = images or vectors
     if len(examples) != 1:
-        kinds = "8-bit images" if len(images) > 1 else "8-bit images or vectors of 32-bit floats"
+        wanted = "8-bit images" if len(images) > 1 else "8-bit images or vectors of 32-bit floats"
         raise ConfigError(
-            f"dataset: {name!r} has {len(examples)} features that are {kinds}; exactly one is needed."
+            f"dataset: {name!r} has {len(examples)} features that are {wanted}; "
+            "exactly one is needed."
         )
     if None in features[examples[0]].shape:
         raise ConfigError(

@@ -12,7 +12,7 @@ import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from gan_jax.errors import ConfigError
-from gan_jax.types import Batch, GanState, Player, PyTree
+from gan_jax.types import Batch, GanState, PlayerState, PyTree
 
 SMALLEST_SHARE = 4096
 """Numbers in an array below which dividing it costs more than it saves."""
@@ -63,15 +63,17 @@ class Placement:
         share = lambda tree: jax.tree.map(self._share, tree)
         if not self.fsdp:
             return whole(state)
-        average = lambda ema: ema and whole(ema) | {"params": share(ema["params"])}
-        player = lambda p: Player(share(p.params), whole(p.stats), share(p.opt_state))
-        return whole(state).replace(
-            generator=player(state.generator),
-            discriminator=player(state.discriminator),
-            ema=average(state.ema),
-            d_ema=average(state.d_ema),
-            slow=share(state.slow),
-        )
+
+        def player(own: PlayerState) -> PlayerState:
+            average = own.average and whole(own.average) | {"params": share(own.average["params"])}
+            shares = {name: share(getattr(own, name)) for name in ("params", "opt_state", "slow")}
+            return whole(own).replace(average=average, **shares)
+
+        players = {
+            "generator": player(state.generator),
+            "discriminator": player(state.discriminator),
+        }
+        return whole(state).replace(**players)
 
     def constrain(self, state: GanState) -> GanState:
         """The same state, inside of a compiled function, held to its placement."""

@@ -66,7 +66,8 @@ def connect(
             raise ConfigError(f"coordinator: {coordinator!r} is not of the form HOST:PORT.")
         if not 0 <= process_id < num_processes:
             raise ConfigError(
-                f"process_id: {process_id} is not in [0, {num_processes}), the range of num_processes."
+                f"process_id: {process_id} is not in [0, {num_processes}), the range of "
+                "num_processes."
             )
     _patience = patience
     alarm = threading.Timer(patience, _give_up, [patience])
@@ -81,7 +82,8 @@ def connect(
         )
     except ValueError as error:
         raise ConfigError(
-            "distributed: no SLURM, Open MPI or TPU pod was found; accepted: --coordinator HOST:PORT --num-processes N "
+            "distributed: no SLURM, Open MPI or TPU pod was found; accepted: "
+            "--coordinator HOST:PORT --num-processes N "
             "--process-id I."
         ) from error
     finally:
@@ -136,7 +138,8 @@ def check_same(config: Config) -> None:
     digest = zlib.crc32(repr(config).encode()) >> 1
     if least(digest) != digest or least(-digest) != -digest:
         raise ConfigError(
-            "processes: those of this run were started with different configs; accepted: one for all."
+            "processes: those of this run were started with different configs; accepted: one "
+            "for all."
         )
 
 
@@ -173,8 +176,9 @@ def _watch(done: threading.Event, progress: threading.Event) -> None:
     while not done.wait(_patience / 4):
         if not progress.is_set():
             print(
-                f"No step was finished for {_patience / 4:.0f} s. If another process of this run is lost, jax ends this one "
-                f"{_patience} s after the last sign of it; to go on from the last checkpoint, start all again.",
+                f"No step was finished for {_patience / 4:.0f} s. If another process of this run "
+                f"is lost, jax ends this one {_patience} s after the last sign of it; to go on "
+                "from the last checkpoint, start all again.",
                 file=sys.stderr,
                 flush=True,
             )

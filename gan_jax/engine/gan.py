@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from collections.abc import Callable, Mapping
 
 import flax.linen as nn
 import jax
@@ -12,14 +13,20 @@ import optax
 
 from gan_jax.engine import scalars
 from gan_jax.errors import ConfigError
+from gan_jax.modality import Modality
+from gan_jax.parts.conditions import of_batch
 from gan_jax.types import (
+    Array,
     Augment,
     Batch,
     Dynamics,
+    Frozen,
     GanState,
-    Gradients,
     Loss,
-    Player,
+    Memory,
+    Pair,
+    PlayerState,
+    Prior,
     PyTree,
     Scalar,
     Term,
@@ -30,148 +37,182 @@ from gan_jax.types import (
 
 
 @dataclasses.dataclass(frozen=True)
-class Gan:
-    """Networks, objective and optimizers of one experiment: hashable, hence a static argument of
-    the jitted functions.
-
-    Its scalars (weights, strengths, numbers of the optimizers, half-lives) are only what a state
-    begins with: they are data of the compiled step, and GANs that differ in nothing else are equal.
+class Player:
+    """One side of the game; both sides have the same fields.
 
     Attributes:
-      generator: module ``(latents [b, n], y [b], *, train) -> x [b, *shape]`` in [-1, 1].
-      discriminator: module ``(x, y, *, train) -> Critique``.
-      loss: the objective of both players.
-      g_optimizer, d_optimizer: optax transformations, or `Tunable` ones, whose numbers are scalars.
-      shape: of one example, ``(h, w, c)``.
-      latents: length of the latent vector.
-      num_classes: of the labels that condition the GAN; 0 for an unconditional one.
-      d_terms, g_terms: weighted regularizers of either player.
-      joint: real and fake go through D as one batch, so that normalization over the batch sees
-        both.
-      ema: half-life of the generator's moving average, in images; 0 keeps none. Scalar.
-      d_ema: the same of the discriminator's.
-      g_loss_weight: of the loss in G's objective, beside its regularizers; None is 1. Scalar.
-      micro_batches: parts that a minibatch is differentiated in, one after the other; their
-        gradients are averaged.
-      dynamics: how both players move at once; None: D, then G.
-      augments: random changes of all that D sees.
-      clip: bound on the weights of D; None sets none. Scalar.
-      top_k: share of its samples, those with the highest scores, from which G learns; None is all.
+      network: a flax module; a composite one where a side has several networks. G's is
+        ``(z, y, *, train) -> x`` or `Fake`, D's ``(x, y, *, train) -> Critique``.
+      optimizer: an optax transformation, or a `Tunable` one, whose numbers are scalars.
+      terms: weighted regularizers.
+      average: half-life of the moving average of its weights, in images; 0 keeps none. Scalar.
+      warm_up: the half-life is at most this share of the images seen, so that early weights fade
+        early; None sets no such bound. Scalar.
+      copied: collections of statistics that the average takes over as they are.
+      clip: bound on the absolute value of its weights; None sets none. Scalar.
+      loss_weight: of the loss beside the regularizers; None is 1. Scalar.
+      top_k: share of the fakes, those with the highest scores, whose loss counts; None is all.
         Scalar.
-      lookahead: steps after which both players return part of the way; 0: never.
-      lookahead_rate: the part that is kept. Scalar.
+      numbers: keyword arguments of the network, such as a temperature. Scalars.
+      memory: what its objective sees in the place of the present fakes; None: the fakes.
     """
 
-    generator: nn.Module
-    discriminator: nn.Module
-    loss: Loss
-    g_optimizer: optax.GradientTransformation | Tunable
-    d_optimizer: optax.GradientTransformation | Tunable
-    shape: tuple[int, ...]
-    latents: int
-    num_classes: int = 0
-    d_terms: tuple[Term, ...] = ()
-    g_terms: tuple[Term, ...] = ()
-    joint: bool = False
-    ema: Scalar = scalar(10_000.0)
-    micro_batches: int = 1
-    dynamics: Dynamics | None = None
-    augments: tuple[Augment, ...] = ()
+    network: nn.Module
+    optimizer: optax.GradientTransformation | Tunable
+    terms: tuple[Term, ...] = ()
+    average: Scalar = scalar(0.0)
+    warm_up: Scalar | None = scalar(0.05)
+    copied: tuple[str, ...] = ()
     clip: Scalar | None = scalar(None)
+    loss_weight: Scalar | None = scalar(None)
     top_k: Scalar | None = scalar(None)
+    numbers: Mapping[str, Scalar] | None = scalar(None)
+    memory: Memory | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Turns:
+    """How often the players move in a step.
+
+    Attributes:
+      d: updates of D, at most one for each minibatch of the batch; None: one for each. Scalar.
+      g: updates of G; None: one. Scalar.
+      fresh: the last minibatch of a batch is G's alone; otherwise G sees D's last one again.
+    """
+
+    d: Scalar | None = scalar(None)
+    g: Scalar | None = scalar(None)
+    fresh: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Gan:
+    """One experiment: hashable, hence a static argument of the jitted functions.
+
+    Its scalars (weights, strengths, numbers of the optimizers, half-lives, ...) are only what a
+    state begins with: they are data of the compiled step, and GANs that differ in nothing else are
+    equal.
+
+    Attributes:
+      generator, discriminator: the players.
+      loss: the objective of both.
+      prior: what G is fed.
+      modality: what an example is.
+      num_classes: of the labels that condition G; 0 where it draws without labels.
+      conditions: ``(key, y) -> y``: the conditions of the fakes, from those of the real examples.
+      augments: random changes of all that D sees.
+      joint: real and fake go through D as one batch, so that normalization over the batch sees
+        both.
+      turns: how often the players move in a step.
+      dynamics: how both players move at once; None: D, then G.
+      micro_batches: parts that a minibatch is differentiated in, one after the other.
+      lookahead: steps after which both players return part of the way; 0: never.
+      lookahead_rate: the part that is kept. Scalar.
+      frozen: networks that do not learn; their variables are given to `init_state`.
+      prepare: ``(batch, frozen networks by name, key) -> Batch``: makes a minibatch of examples, as
+        networks see them, from the one that was read; None leaves it as it is.
+    """
+
+    generator: Player
+    discriminator: Player
+    loss: Loss
+    prior: Prior
+    modality: Modality
+    num_classes: int = 0
+    conditions: Callable[[Array, PyTree], PyTree] = of_batch
+    augments: tuple[Augment, ...] = ()
+    joint: bool = False
+    turns: Turns = Turns()
+    dynamics: Dynamics | None = None
+    micro_batches: int = 1
     lookahead: int = 0
     lookahead_rate: Scalar = scalar(0.5)
-    d_ema: Scalar = scalar(0.0)
-    g_loss_weight: Scalar | None = scalar(None)
+    frozen: tuple[Frozen, ...] = ()
+    prepare: Callable[[Batch, Mapping[str, Callable], Array], Batch] | None = None
 
     @property
-    def scalars(self) -> PyTree:
-        """All scalars by name, those of the parts in dicts of their own; what is not set is not
-        there.
-        """
-        numbers = lambda optimizer: (
-            dict(optimizer.numbers) if isinstance(optimizer, Tunable) else {}
-        )
-        weights = lambda terms: {term.name: term.weight for term in terms}
-        own = {
-            "ema": self.ema,
-            "clip": self.clip,
-            "top_k": self.top_k,
-            "g_loss_weight": self.g_loss_weight,
-        }
-        own["d_ema"] = None if self.d_ema == 0 else self.d_ema
-        return {
-            "g_optimizer": numbers(self.g_optimizer),
-            "d_optimizer": numbers(self.d_optimizer),
-            "d_terms": weights(self.d_terms),
-            "g_terms": weights(self.g_terms),
-            "augments": {augment.name: augment.strength for augment in self.augments},
-            "dynamics": dict(self.dynamics.numbers) if self.dynamics else {},
-            **{name: value for name, value in own.items() if value is not None},
-            **({"lookahead_rate": self.lookahead_rate} if self.lookahead else {}),
-        }
+    def players(self) -> Pair:
+        return Pair(self.generator, self.discriminator)
 
 
-def transformation(
-    optimizer: optax.GradientTransformation | Tunable, numbers: dict[str, jax.Array]
-) -> optax.GradientTransformation:
-    """The optax transformation with its numbers of the moment."""
-    return optimizer.make(**numbers) if isinstance(optimizer, Tunable) else optimizer
-
-
-def init_state(gan: Gan, key: jax.Array, batch: Batch) -> GanState:
+def init_state(
+    gan: Gan, key: Array, batch: Batch, frozen: Mapping[str, PyTree] | None = None
+) -> GanState:
     """The state before the first step: weights, optimizer states, statistics, memories.
 
     Args:
       gan: the value to train.
       key: determines the initial weights and, with the step number, all that is random later.
-      batch: any batch as `train_step` will get it; only its shape is looked at.
+      batch: any batch as `train_step` will get it; only its shapes and dtypes are looked at.
+      frozen: the variables of ``gan.frozen`` by name.
 
     Raises:
-      ConfigError: if the batch does not hold examples of the GAN's shape.
+      ConfigError: if real or generated examples do not have the shape of the GAN's modality, D
+        gives something else than a `Critique`, or variables of a frozen network are missing.
     """
-    shape = tuple(batch.x.shape[2:])
-    if shape != gan.shape:
+    given, wanted = sorted(frozen or {}), sorted(f.name for f in gan.frozen)
+    if given != wanted:
         raise ConfigError(
-            f"batch.x: shape {tuple(batch.x.shape)} is not [d_steps, b, {', '.join(map(str, gan.shape))}]."
+            f"frozen: variables of {', '.join(given) or 'no network'} were given; accepted: those "
+            f"of {', '.join(wanted) or 'none'}."
         )
-    return first_state(gan, key, scalars.encode(gan.scalars), gan.ema != 0)
+    numbers = scalars.encode(gan)
+    return first_state(gan, key, numbers, dict(frozen or {}), examples(batch), averages(gan))
 
 
-@functools.partial(jax.jit, static_argnames=("gan", "ema"))
-def first_state(gan: Gan, key: jax.Array, numbers: PyTree, ema: bool) -> GanState:
-    """`init_state` with the GAN's scalars as data, and whether a moving average is kept."""
+def examples(batch: Batch) -> Batch:
+    """Two examples of a batch's shapes and dtypes, all zero."""
+    return jax.tree.map(lambda a: jnp.zeros((2, *a.shape[2:]), a.dtype), batch)
+
+
+def averages(gan: Gan) -> Pair:
+    """Whether the players keep moving averages."""
+    return Pair(*(player.average != 0 for player in gan.players))
+
+
+@functools.partial(jax.jit, static_argnames=("gan", "average"))
+def first_state(
+    gan: Gan, key: Array, numbers: PyTree, frozen: dict[str, PyTree], like: Batch, average: Pair
+) -> GanState:
+    """`init_state` with the GAN's scalars and two examples as data."""
     g_key, d_key, run_key = (jax.random.fold_in(key, i) for i in range(3))
-    latents, x, y = jnp.zeros((2, gan.latents)), jnp.zeros((2, *gan.shape)), jnp.zeros(2, jnp.int32)
-    now = scalars.values(numbers, jnp.zeros((), jnp.int32))
-
-    def player(
-        module: nn.Module, optimizer: optax.GradientTransformation | Tunable, name: str, *inputs
-    ) -> Player:
-        variables = module.init(*inputs, train=False)
-        params = variables["params"]
-        stats = {k: v for k, v in variables.items() if k != "params"}
-        return Player(params, stats, transformation(optimizer, now[name]).init(params))
-
-    generator = player(gan.generator, gan.g_optimizer, "g_optimizer", g_key, latents, y)
-    discriminator = player(gan.discriminator, gan.d_optimizer, "d_optimizer", d_key, x, y)
-    return GanState(
-        step=jnp.zeros((), jnp.int32),
-        key=run_key,
-        generator=generator,
-        discriminator=discriminator,
-        ema={"params": generator.params, **generator.stats} if ema else None,
-        d_ema={"params": discriminator.params, **discriminator.stats}
-        if "d_ema" in numbers
-        else None,
-        terms={
-            "d": {t.name: _term_state(t) for t in gan.d_terms},
-            "g": {t.name: _term_state(t) for t in gan.g_terms},
-        },
-        scalars=numbers,
-        slow=Gradients(generator.params, discriminator.params) if gan.lookahead else None,
+    now = scalars.bind(gan, numbers, jnp.zeros((), jnp.int32))
+    real = prepared(gan, frozen, like, key)
+    gan.modality.check("batch.x", real.x)
+    inputs = Pair((gan.prior.draw(key, 2), real.y), (real.x, real.y))
+    states = [
+        _first(player, own, keeps, *given, examples=real.x)
+        for player, own, keeps, given in zip(
+            now.players, (g_key, d_key), average, inputs, strict=True
+        )
+    ]
+    generator, discriminator = (
+        state.replace(slow=state.params if gan.lookahead else None) for state in states
     )
+    return GanState(jnp.zeros((), jnp.int32), run_key, generator, discriminator, numbers, frozen)
 
 
-def _term_state(term: Term) -> TermState:
-    return TermState(term.regularizer.init(), jnp.zeros(()))
+def prepared(gan: Gan, frozen: dict[str, PyTree], batch: Batch, key: Array) -> Batch:
+    """A minibatch as networks see it, from one as it was read."""
+    batch = batch._replace(x=gan.modality.to_network(batch.x))
+    return batch if gan.prepare is None else gan.prepare(batch, networks(gan, frozen), key)
+
+
+def networks(gan: Gan, frozen: dict[str, PyTree]) -> dict[str, Callable]:
+    """The networks that do not learn, as functions by name."""
+    return {f.name: functools.partial(f.network.apply, frozen[f.name]) for f in gan.frozen}
+
+
+def _first(
+    player: Player, key: Array, average: bool, *inputs: PyTree, examples: PyTree
+) -> PlayerState:
+    variables = player.network.init(key, *inputs, train=False, **(player.numbers or {}))
+    params = variables["params"]
+    return PlayerState(
+        params=params,
+        stats={name: own for name, own in variables.items() if name != "params"},
+        opt_state=player.optimizer.init(params),
+        average=variables if average else None,
+        terms={t.name: TermState(t.regularizer.init(), jnp.zeros(())) for t in player.terms},
+        memory=player.memory and player.memory.init(examples),
+    )

@@ -14,61 +14,61 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
-from gan_jax.build import build
-from gan_jax.config import Config, differences
 from gan_jax.data import Resident
 from gan_jax.data.order import words
 from gan_jax.engine import scalars
-from gan_jax.engine.gan import Gan, first_state
-from gan_jax.engine.train_step import generate, train_steps
+from gan_jax.engine.gan import Gan, averages, examples, first_state
+from gan_jax.engine.train_step import train_steps
+from gan_jax.engine.trained import generate
 from gan_jax.errors import ConfigError
-from gan_jax.types import Array, GanState, Metrics, PyTree
+from gan_jax.types import Array, Batch, GanState, Metrics, Pair, PyTree
 
 AXIS = "members"
 
 
-def build_members(configs: Sequence[Config]) -> tuple[Gan, ...]:
-    """The GANs of configs that differ in scalars of the step and seeds alone; what else they say of
-    the training is not looked at.
-
-    Raises:
-      ConfigError: for no config, or one whose GAN is another than the first's, naming the field.
-    """
-    if not configs:
-        raise ConfigError("members: there is none; accepted: one or more.")
-    gans = tuple(build(config) for config in configs)
-    for config, gan in zip(configs, gans, strict=True):
-        if not _alike(gan, gans[0]):
-            fields = differences(configs[0], config)
-            raise ConfigError(
-                f"members: they differ in {', '.join(fields)}; accepted: seeds, and numbers of the training step that are set in all."
-            )
-    return gans
-
-
-def init_population(gans: Sequence[Gan], keys: Array) -> GanState:
+def init_population(
+    gans: Sequence[Gan],
+    keys: Array,
+    batch: Batch | None = None,
+    frozen: Mapping[str, PyTree] | None = None,
+) -> GanState:
     """The members' states before the first step.
 
     Args:
       gans: one for each member; they may differ in scalars alone.
       keys: ``[K]`` random keys; each member starts as `init_state` does with its own.
+      batch, frozen: as for `init_state`, of all members; by default labelled examples of the GANs'
+        modality, and no frozen networks.
 
     Raises:
       ConfigError: for GANs that differ in more, or another number of keys.
     """
-    if len(gans) != len(keys) or not all(_alike(gan, gans[0]) for gan in gans):
+    if len(gans) != len(keys) or not all(alike(gan, gans[0]) for gan in gans):
         raise ConfigError(
-            f"members: {len(gans)} GANs and {len(keys)} keys; accepted: a key for each, and GANs that differ in scalars alone."
+            f"members: {len(gans)} GANs and {len(keys)} keys; accepted: a key for each, and GANs "
+            "that differ in scalars alone."
         )
-    numbers = jax.tree.map(lambda *a: jnp.stack(a), *(scalars.encode(gan.scalars) for gan in gans))
-    return _init_population(gans[0], keys, numbers)
+    if batch is None:
+        x = jnp.zeros((1, 2, *gans[0].modality.shape), gans[0].modality.stored)
+        batch = Batch(x, jnp.zeros((1, 2), jnp.int32))
+    numbers = jax.tree.map(lambda *a: jnp.stack(a), *map(scalars.encode, gans))
+    like, average = examples(batch), averages(gans[0])
+    return _init_population(gans[0], keys, numbers, dict(frozen or {}), like, average)
+
+
+def alike(a: Gan, b: Gan) -> bool:
+    """Whether both can be members: equal, with the same scalars set, and moving averages of the
+    same players.
+    """
+    structure = lambda gan: (jax.tree.structure(scalars.encode(gan)), averages(gan))
+    return a == b and structure(a) == structure(b)
 
 
 def train_population(
@@ -93,8 +93,8 @@ def train_population(
 
     Returns:
       What `train_steps` gives each member: states, and the means of the metrics over the steps,
-        each ``[K]`` float32. The order of
-      additions may be another: states agree to rounding, about 1e-5 after a few steps.
+      each ``[K]`` float32. The order of additions may be another: states agree to rounding, about
+      1e-5 after a few steps.
     """
     return _train_population(gan, states, data, n, mesh, layout or _fastest(mesh))
 
@@ -153,18 +153,12 @@ def finite_members(states: GanState) -> Array:
     return functools.reduce(jnp.logical_and, (jnp.isfinite(a).all(range(1, a.ndim)) for a in own))
 
 
-def _alike(a: Gan, b: Gan) -> bool:
-    """Whether both can be members: equal, with the same scalars set, and a moving average of both
-    or neither.
-    """
-    structure = lambda gan: (jax.tree.structure(scalars.encode(gan.scalars)), gan.ema != 0)
-    return a == b and structure(a) == structure(b)
-
-
-@functools.partial(jax.jit, static_argnames="gan")
-def _init_population(gan: Gan, keys: Array, numbers: PyTree) -> GanState:
+@functools.partial(jax.jit, static_argnames=("gan", "average"))
+def _init_population(
+    gan: Gan, keys: Array, numbers: PyTree, frozen: PyTree, like: Batch, average: Pair
+) -> GanState:
     def one(inputs):
-        return first_state(gan, *inputs, gan.ema != 0).replace(step=None)
+        return first_state(gan, *inputs, frozen, like, average).replace(step=None)
 
     return jax.lax.map(one, (keys, numbers)).replace(step=jnp.zeros((), jnp.int32))
 
@@ -193,7 +187,8 @@ def _train_population(
     )
     specs = _specs(states)
     divided = jax.shard_map(
-        train, mesh=mesh, in_specs=(specs, split, PartitionSpec()), out_specs=(specs, PartitionSpec(AXIS)),
+        train, mesh=mesh,
+        in_specs=(specs, split, PartitionSpec()), out_specs=(specs, PartitionSpec(AXIS)),
         check_vma=False,  # of loops that begin with constants it would ask that these vary, too
     )  # fmt: skip
     return divided(states, data, n)

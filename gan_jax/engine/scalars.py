@@ -1,77 +1,122 @@
-"""Numbers as data: a scalar or schedule is five numbers on the device, so that changing it never
-recompiles.
+"""Numbers as data: every scalar of a `Gan` lies in the state, so that changing it never recompiles.
 
-Every scalar is ``min(1, (t + 1) / warmup) (start + (end - start) s(t / steps))`` at update ``t`` of
-G, where ``s`` rises from 0 to 1, linearly or as half a cosine, and then stays.
+A constant or schedule is six numbers on the device. Its value at update ``t`` of G is
+``min(1, (t + 1) / warmup) (start + (end - start) s((t - begin) / steps))``, where ``s`` rises from
+0 to 1, linearly or as half a cosine, and stays constant outside of [0, 1]. A `Feedback` is a number
+that moves with what the step measured.
 """
 
 from __future__ import annotations
 
-import math
+import dataclasses
+from typing import Any
 
+import flax.linen as nn
+import flax.struct
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gan_jax.config import SHAPES, Schedule
-from gan_jax.errors import ConfigError, one_of
-from gan_jax.types import Array, PyTree, Scalar
+from gan_jax.config import Feedback, Schedule
+from gan_jax.errors import one_of
+from gan_jax.types import Array, Metrics, PyTree, Scalar
 
 
-def check(
-    field: str, value: Scalar, low: float, high: float = math.inf, accepted: str = ""
-) -> None:
-    """Refuses a scalar of which some value lies outside ``low < value < high``; a bound is accepted
-    where ``accepted`` says so.
+@flax.struct.dataclass
+class FeedbackState:
+    """A `Feedback` in motion: its value, the metric's sum since it last moved, and its numbers."""
 
-    Args:
-      field: its path in the config.
-      value: the scalar; a schedule's ends are both looked at.
-      low, high: bounds, of which ``accepted``, an interval such as ``[0, 1)``, says whether they
-        belong to it.
-
-    Raises:
-      ConfigError: naming the field, the value and the interval.
-    """
-    accepted = accepted or f"({low:g}, {high:g})"
-    if isinstance(value, Schedule):
-        one_of(f"{field}.shape", value.shape, SHAPES)
-        for name, number, least in (("steps", value.steps, 1), ("warmup", value.warmup, 0)):
-            if number < least:
-                raise ConfigError(
-                    f"{field}.{name}: {number} is too small; accepted: {least} or more."
-                )
-    for number in (value.start, value.end) if isinstance(value, Schedule) else (value,):
-        above = number >= low if accepted[0] == "[" else number > low
-        below = number <= high if accepted[-1] == "]" else number < high
-        if not (above and below and math.isfinite(number)):
-            raise ConfigError(f"{field}: {number} is not in {accepted}.")
+    value: Array
+    total: Array
+    numbers: Array
+    metric: str = flax.struct.field(pytree_node=False)
 
 
-def encode(scalars: PyTree) -> PyTree:
-    """Each `Scalar` of a nested dict as ``[5]`` float32: start, end, steps, warmup, whether the
-    shape is a cosine.
-    """
+def encode(part: Any) -> PyTree:
+    """The scalars of a `Gan`, or of any part of it, as nested dicts and tuples of numpy arrays."""
+    if type(part) is tuple:
+        found = tuple(map(encode, part))
+        return found if any(found) else {}
+    if not dataclasses.is_dataclass(part) or isinstance(part, nn.Module):
+        return {}
+    found = {
+        f.name: jax.tree.map(_encoded, value, is_leaf=_is_scalar) if _own(f) else encode(value)
+        for f in dataclasses.fields(part)
+        if (value := getattr(part, f.name)) is not None
+    }
+    return {name: value for name, value in found.items() if type(value) is not dict or value}
 
-    def numbers(scalar: Scalar) -> np.ndarray:
-        s = scalar if isinstance(scalar, Schedule) else Schedule(scalar, scalar, 1)
-        return np.array([s.start, s.end, s.steps, s.warmup, s.shape == "cosine"], np.float32)
 
-    return jax.tree.map(
-        numbers, scalars, is_leaf=lambda leaf: isinstance(leaf, (Schedule, float, int))
-    )
+def bind(part: Any, encoded: PyTree, step: Array) -> Any:
+    """The same part with its scalars at a step: ``()`` float32 arrays; None where unset."""
+    return _bound(part, values(encoded, step))
 
 
 def values(encoded: PyTree, step: Array) -> PyTree:
-    """The values ``()`` float32 at a step, of all scalars at once: what `encode` gave, with arrays
-    for its numbers.
+    """The values ``()`` float32 at a step of all scalars, nested as `encode` gives them."""
+    is_feedback = lambda leaf: isinstance(leaf, FeedbackState)
+    leaves, structure = jax.tree.flatten(encoded, is_leaf=is_feedback)
+    schedules = [leaf for leaf in leaves if not is_feedback(leaf)]
+    now = iter(_scheduled(schedules, step) if schedules else ())
+    return structure.unflatten([leaf.value if is_feedback(leaf) else next(now) for leaf in leaves])
+
+
+def after(encoded: PyTree, metrics: Metrics, step: Array) -> PyTree:
+    """The encoded scalars once a step has measured ``metrics``: each `Feedback` has moved.
+
+    Raises:
+      ConfigError: for a `Feedback` on a metric that the step does not measure.
     """
-    leaves, structure = jax.tree.flatten(encoded)
-    if not leaves:
-        return encoded
-    start, end, steps, warmup, cosine = jnp.stack(leaves, axis=1)
+
+    def moved(leaf):
+        if not isinstance(leaf, FeedbackState):
+            return leaf
+        target, rate, low, high, every, proportional = leaf.numbers
+        total = leaf.total + metrics[one_of("feedback.metric", leaf.metric, metrics)]
+        error = total / every - target
+        change = rate * jnp.where(proportional > 0, error, jnp.sign(error))
+        due = (step + 1) % every.astype(jnp.int32) == 0
+        value = jnp.where(due, jnp.clip(leaf.value + change, low, high), leaf.value)
+        return leaf.replace(value=value, total=jnp.where(due, 0.0, total))
+
+    return jax.tree.map(moved, encoded, is_leaf=lambda leaf: isinstance(leaf, FeedbackState))
+
+
+def _own(field: dataclasses.Field) -> bool:
+    """Whether a field holds scalars, not a part that may have some."""
+    return field.metadata.get("scalar", False)
+
+
+def _is_scalar(value: Any) -> bool:
+    return isinstance(value, (Schedule, Feedback, float, int))
+
+
+def _encoded(value: Scalar) -> PyTree:
+    if isinstance(value, Feedback):
+        f = value
+        numbers = [f.target, f.rate, f.low, f.high, f.every, f.proportional]
+        start, zero = np.float32(f.start), np.float32(0)
+        return FeedbackState(start, zero, np.array(numbers, np.float32), f.metric)
+    s = value if isinstance(value, Schedule) else Schedule(value, value, 1)
+    numbers = [s.start, s.end, s.steps, s.warmup, s.shape == "cosine", s.begin]
+    return np.array(numbers, np.float32)
+
+
+def _scheduled(schedules: list[Array], step: Array) -> Array:
+    start, end, steps, warmup, cosine, begin = jnp.stack(schedules, axis=1)
     t = step.astype(jnp.float32)
-    way = jnp.minimum(t / steps, 1)
+    way = jnp.clip((t - begin) / steps, 0, 1)
     way = jnp.where(cosine > 0, 0.5 * (1 - jnp.cos(jnp.pi * way)), way)
-    now = (start + (end - start) * way) * jnp.minimum(1, (t + 1) / jnp.maximum(warmup, 1))
-    return jax.tree.unflatten(structure, [now[i] for i in range(len(leaves))])
+    return (start + (end - start) * way) * jnp.minimum(1, (t + 1) / jnp.maximum(warmup, 1))
+
+
+def _bound(part: Any, now: PyTree) -> Any:
+    if type(part) is tuple:
+        return tuple(map(_bound, part, now)) if now else part
+    changes = {}
+    for f in dataclasses.fields(part):
+        if _own(f):  # the state decides which scalars are set
+            changes[f.name] = now.get(f.name)
+        elif f.name in now:
+            changes[f.name] = _bound(getattr(part, f.name), now[f.name])
+    return dataclasses.replace(part, **changes)

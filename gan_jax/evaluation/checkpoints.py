@@ -13,22 +13,23 @@ from time import sleep
 from typing import Any, NamedTuple
 
 from gan_jax import checkpoint
-from gan_jax.build import build
-from gan_jax.config import Config
 from gan_jax.errors import ConfigError
 from gan_jax.evaluation import files as evaluation_files
-from gan_jax.evaluation import members as evaluate_members
-from gan_jax.evaluation.judge import DEFAULT_SETTINGS, Judge, Settings
+from gan_jax.evaluation import members as evaluation_members
+from gan_jax.evaluation.evaluator import Evaluator
+from gan_jax.evaluation.settings import DEFAULT_SETTINGS, Settings
 from gan_jax.report import write_report
+from gan_jax.runs import evaluations as run_evaluations
 from gan_jax.runs import folder as run_folder
-from gan_jax.sweeps import Population
+from gan_jax.runs import restore
+from gan_jax.runs.run import Run
 from gan_jax.types import GanState
 
 POLL = 2.0
 """Seconds between two looks for new checkpoints."""
 
 
-class Report(NamedTuple):
+class Summary(NamedTuple):
     """An evaluated step: its ``scores`` of one number, a ``line`` and a ``table`` for a terminal,
     the ``files`` that were written.
     """
@@ -40,30 +41,34 @@ class Report(NamedTuple):
     files: list[Path]
 
 
-class Evaluator:
+class RunEvaluator:
     """Evaluates states of a run, of one GAN or of a population, with the same settings; files go to
     WORKDIR/eval.
 
     Raises:
-      ConfigError: as `build`.
+      ConfigError: as `gan_jax.build`.
     """
 
     def __init__(
         self,
         workdir: Path,
-        config: Config,
-        population: Population | None,
+        run: Run,
         settings: Settings = DEFAULT_SETTINGS,
     ):
         self.workdir, self.folder = workdir, workdir / run_folder.EVAL
-        self.config, self.population = config, population
-        self._configs = (config,) if population is None else population.members(config)
-        self._settings, self._gan = settings, build(self._configs[0])
+        self.run, self._settings, self._gan = run, settings, run.gan
 
     @functools.cached_property
-    def judge(self) -> Judge:
-        """Raises `ConfigError` where the settings cannot be met."""
-        return Judge(self._gan, self._configs[0], self._settings)
+    def _evaluator(self) -> Evaluator:
+        return Evaluator(self._gan, self.run.configs[0], self._settings)
+
+    def prepare(self) -> None:
+        """Makes what all evaluations share.
+
+        Raises:
+          ConfigError: where the settings cannot be met, and as `Evaluator.prepare`.
+        """
+        self._evaluator.prepare()
 
     def steps(self) -> list[int]:
         """Those of the checkpoints that are there, oldest first."""
@@ -73,8 +78,8 @@ class Evaluator:
         """What was written of the steps that were evaluated with these settings, in the same
         features, oldest first.
         """
-        found = evaluation_files.read(self.folder, self._settings.suffix)
-        key = self.judge.key
+        found = run_evaluations.read(self.folder, self._settings.suffix).by_step
+        key = self._evaluator.key
         return {
             step: own
             for step, own in found.items()
@@ -85,59 +90,67 @@ class Evaluator:
         """The state of each member by its number; that of a single GAN is 0's. Raises as
         `gan_jax.load`.
         """
-        return run_folder.load_members(self.workdir, step)[1]
+        return restore.states(self.workdir, self.run, step)
 
-    def evaluate(self, state: Callable[[int], GanState]) -> Report:
+    def evaluate(self, state: Callable[[int], GanState]) -> Summary:
         """Evaluates what `load` gave, or a state of the run in training, and writes it."""
-        suffix = self._settings.suffix
-        if self.population is None:
-            evaluation = self.judge.evaluate(self._gan, state(0))
-            files = evaluation_files.save(evaluation, self.folder, suffix)
-            scores = {
-                name: own[0]
-                for name, own in evaluation_files.scalars(vars(evaluation)).items()
-                if own[0] is not None
-            }
-            texts = evaluation_files.line(evaluation), evaluation_files.table(evaluation)
-            return Report(
-                evaluation.step, scores, *texts, [*files, write_report(self.workdir, suffix)]
-            )
-        step = int(state(0).step)
-        failed = evaluate_members.failures(self.workdir, step)
-        evaluations, verdicts = evaluate_members.judge_members(
-            self.judge, self.population, self._configs, state, failed
+        single = self.run.single
+        summary = self._evaluate_single(state(0)) if single else self._evaluate_members(state)
+        report = write_report(self.workdir, self._settings.suffix)
+        return summary._replace(files=[*summary.files, report])
+
+    def _evaluate_single(self, state: GanState) -> Summary:
+        evaluation = self._evaluator.evaluate(self._gan, state)
+        files = evaluation_files.save(evaluation, self.folder, self._settings.suffix)
+        numbers = evaluation_files.scalars(vars(evaluation))
+        return Summary(
+            evaluation.step,
+            {name: own[0] for name, own in numbers.items() if own[0] is not None},
+            evaluation_files.line(evaluation),
+            evaluation_files.table(evaluation),
+            files,
         )
-        files = evaluate_members.save(evaluations, verdicts, self.folder, suffix)
-        texts = evaluate_members.line(step, verdicts), evaluate_members.table(verdicts)
-        files.append(write_report(self.workdir, suffix))
-        return Report(step, evaluate_members.scalars(verdicts), *texts, files)
 
-    def table(self, values: dict[str, Any]) -> str:
-        """The table of what `done` gives."""
-        if self.population is None:
-            return evaluation_files.table(evaluation_files.loaded(values))
-        return evaluate_members.table(evaluate_members.loaded(values))
+    def _evaluate_members(self, state: Callable[[int], GanState]) -> Summary:
+        step = int(state(0).step)
+        failed = evaluation_members.failures(self.workdir, step)
+        gans = self.run.gans
+        evaluations = evaluation_members.evaluate_members(self._evaluator, gans, state, failed)
+        found = evaluation_members.aggregate(self.run.population, evaluations, failed)
+        files = evaluation_members.save(evaluations, found, self.folder, self._settings.suffix)
+        return Summary(
+            step,
+            evaluation_members.scalars(found),
+            evaluation_members.line(step, found),
+            evaluation_members.table(found),
+            files,
+        )
 
 
-def of_run(workdir: Path, settings: Settings = DEFAULT_SETTINGS) -> Evaluator:
+def table(values: dict[str, Any]) -> str:
+    """The table of an evaluation, as its JSON holds it."""
+    if evaluation_members.of_population(values):
+        return evaluation_members.table(evaluation_members.loaded(values))
+    return evaluation_files.table(evaluation_files.loaded(values))
+
+
+def of_run(workdir: Path, settings: Settings = DEFAULT_SETTINGS) -> RunEvaluator:
     """The evaluator of a run folder.
 
     Raises:
-      ConfigError: if it is none.
+      ConfigError: if this is not a run folder.
     """
-    return Evaluator(
-        workdir, run_folder.read_config(workdir), run_folder.read_population(workdir), settings
-    )
+    return RunEvaluator(workdir, run_folder.read(workdir), settings)
 
 
-def evaluate_all(evaluator: Evaluator, tell: Callable[[str], None]) -> list[Path]:
+def evaluate_all(evaluator: RunEvaluator, tell: Callable[[str], None]) -> list[Path]:
     """Evaluates every checkpoint that has not been, oldest first; tells a line of each.
 
     Returns:
       The files.
 
     Raises:
-      ConfigError: if there is no checkpoint, or as `Judge`.
+      ConfigError: if there is no checkpoint, or as `Evaluator`.
     """
     steps, files = evaluator.steps(), []
     if not steps:
@@ -147,14 +160,14 @@ def evaluate_all(evaluator: Evaluator, tell: Callable[[str], None]) -> list[Path
         if step in done:
             tell(f"step {step:,}: evaluated already")
         elif (state := _loaded(evaluator, step)) is not None:
-            report = evaluator.evaluate(state)
-            tell(report.line)
-            files += report.files
+            summary = evaluator.evaluate(state)
+            tell(summary.line)
+            files += summary.files
     return list(dict.fromkeys(files))
 
 
 def best(
-    evaluator: Evaluator,
+    evaluator: RunEvaluator,
     tell: Callable[[str], None],
     among: Callable[[int], bool] = lambda step: True,
 ) -> int:
@@ -181,7 +194,8 @@ def best(
             tell(f"best: step {step:,} of {len(found)}, by {title}")
             return step
     raise ConfigError(
-        "checkpoint: best needs a Frechet distance, which none has; accepted: a step, or metrics with fid."
+        "checkpoint: best needs a Frechet distance, and no evaluation has one; "
+        "accepted: a step, or metrics with fid."
     )
 
 
@@ -192,10 +206,10 @@ def ranks(values: dict[str, Any]) -> dict[str, tuple[float, ...]]:
     """What an evaluation, as its JSON holds it, may be ranked by: numbers by title, the least being
     best.
     """
-    if "members" in values:
+    if evaluation_members.of_population(values):
         each = [
-            {name: own["mean"] for name, own in verdict["scores"].items()}
-            for verdict in values["settings"]
+            {name: own["mean"] for name, own in setting["scores"].items()}
+            for setting in values["settings"]
         ]
     else:
         each = [{name: numbers[0] for name, numbers in evaluation_files.scalars(values).items()}]
@@ -214,16 +228,16 @@ def ranks(values: dict[str, Any]) -> dict[str, tuple[float, ...]]:
     return found
 
 
-def watch(evaluator: Evaluator, tell: Callable[[str], None], poll: float = POLL) -> None:
+def watch(evaluator: RunEvaluator, tell: Callable[[str], None], poll: float = POLL) -> None:
     """Evaluates each checkpoint as it appears, until the run's last step has been evaluated.
 
     Checkpoints that are removed before their turn are passed over; one that cannot be restored, as
     it is not yet whole, is tried again.
 
     Raises:
-      ConfigError: as `Judge`.
+      ConfigError: as `Evaluator`.
     """
-    evaluator.judge.prepare()
+    evaluator.prepare()
     troubled: set[int] = set()
     for step in sorted(set(evaluator.steps()) & set(evaluator.done())):
         tell(f"step {step:,}: evaluated already")
@@ -236,13 +250,13 @@ def watch(evaluator: Evaluator, tell: Callable[[str], None], poll: float = POLL)
                 troubled.add(step)
             else:
                 tell(evaluator.evaluate(state).line)
-        if evaluator.config.steps in evaluator.done():
+        if evaluator.run.config.steps in evaluator.done():
             return
         sleep(poll)
 
 
 def _loaded(
-    evaluator: Evaluator, step: int, quiet: bool = False
+    evaluator: RunEvaluator, step: int, quiet: bool = False
 ) -> Callable[[int], GanState] | None:
     """A checkpoint's states; None, with a warning, where it is gone or cannot be restored."""
     try:

@@ -10,27 +10,28 @@ import numpy as np
 
 from gan_jax.data import Dataset
 from gan_jax.engine.gan import Gan
+from gan_jax.engine.trained import discriminate
 from gan_jax.errors import ConfigError
 from gan_jax.metrics.estimate import Estimate, share
 from gan_jax.metrics.streaming import stream
-from gan_jax.modality import to_float
 from gan_jax.types import Array, GanState
 
-BLOCK = 500
-"""Images judged at once."""
+CLASSIFIED_BLOCK = 500
+"""Examples that D classifies at once."""
 
 
 def classifies(gan: Gan) -> bool:
     """Whether D's head gives class logits."""
-    inputs = jax.random.key(0), jnp.zeros((2, *gan.shape)), jnp.zeros(2, jnp.int32)
-    critique, _ = jax.eval_shape(
-        lambda *a: gan.discriminator.init_with_output(*a, train=False), *inputs
-    )
-    return critique.class_logits is not None
+    own = gan.discriminator
+    inputs = jax.random.key(0), jnp.zeros((2, *gan.modality.shape)), jnp.zeros(2, jnp.int32)
+    see = lambda *a: own.network.init_with_output(*a, train=False, **(own.numbers or {}))
+    critique, _ = jax.eval_shape(see, *inputs)
+    return "class_logits" in critique.extras
 
 
 def class_logits(gan: Gan, state: GanState, examples: np.ndarray) -> np.ndarray:
-    """D's class logits ``[n, k]`` float32 of ``[n, *gan.shape]``, uint8 or float32 in [-1, 1].
+    """D's class logits ``[n, k]`` float32 of examples ``[n, ...]``, as stored or as networks see
+    them.
 
     D is in evaluation mode, its weights are those of its moving average, where one is kept.
 
@@ -41,11 +42,8 @@ def class_logits(gan: Gan, state: GanState, examples: np.ndarray) -> np.ndarray:
         raise ConfigError(
             "class_logits: this discriminator has none; accepted: one with a head that classifies."
         )
-    return stream(
-        functools.partial(_class_logits, gan, _weights(state)),
-        examples,
-        block=min(BLOCK, len(examples)),
-    )
+    see = functools.partial(_class_logits, gan, state)
+    return stream(see, examples, block=min(CLASSIFIED_BLOCK, len(examples)))
 
 
 def error(gan: Gan, state: GanState, dataset: Dataset) -> Estimate:
@@ -60,7 +58,8 @@ def error(gan: Gan, state: GanState, dataset: Dataset) -> Estimate:
     known = np.flatnonzero(dataset.labels >= 0)
     if not len(known):
         raise ConfigError(
-            f"dataset: {dataset.description.name!r} has no labels to test D by; accepted: a labelled one."
+            f"dataset: {dataset.description.name!r} has no labels to test D by; "
+            "accepted: a labelled one."
         )
     examples = dataset.examples if len(known) == len(dataset.labels) else dataset.examples[known]
     wrong = class_logits(gan, state, examples).argmax(axis=1) != dataset.labels[known]
@@ -69,22 +68,15 @@ def error(gan: Gan, state: GanState, dataset: Dataset) -> Estimate:
 
 @functools.partial(jax.jit, static_argnames="gan")
 def wrong(gan: Gan, state: GanState, examples: Array, labels: Array) -> Array:
-    """As `error`, compiled: the share ``()`` float32 of ``[n, *gan.shape]`` examples, all with
-    labels ``[n]``, that D gets wrong.
+    """As `error`, compiled: the share ``()`` float32 of examples ``[n, ...]``, all with labels
+    ``[n]``, that D gets wrong.
     """
-    n, block = len(examples), min(BLOCK, len(examples))
+    n, block = len(examples), min(CLASSIFIED_BLOCK, len(examples))
     index = jnp.minimum(jnp.arange(-(-n // block) * block), n - 1).reshape(-1, block)
-    seen = jax.lax.map(
-        lambda i: _class_logits(gan, _weights(state), examples[i]).argmax(axis=1), index
-    )
+    seen = jax.lax.map(lambda i: _class_logits(gan, state, examples[i]).argmax(axis=1), index)
     return jnp.mean(seen.reshape(-1)[:n] != labels)
 
 
-def _weights(state: GanState):
-    return state.d_ema or {"params": state.discriminator.params, **state.discriminator.stats}
-
-
-@functools.partial(jax.jit, static_argnames="gan")
-def _class_logits(gan: Gan, weights, examples: Array) -> Array:
+def _class_logits(gan: Gan, state: GanState, examples: Array) -> Array:
     labels = jnp.full(len(examples), -1, jnp.int32)
-    return gan.discriminator.apply(weights, to_float(examples), labels, train=False).class_logits
+    return discriminate(gan, state, examples, labels, averaged=True).extras["class_logits"]

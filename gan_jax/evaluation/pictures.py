@@ -2,67 +2,63 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
+from collections.abc import Callable
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
 from gan_jax import pictures
 from gan_jax.config import Config
-from gan_jax.data import load, some
+from gan_jax.data import load
 from gan_jax.engine.gan import Gan
-from gan_jax.engine.train_step import generate
+from gan_jax.engine.trained import labels_in_turn
 from gan_jax.metrics import Sample, nearest_neighbours
-from gan_jax.metrics.streaming import stream
+from gan_jax.modality import COLUMNS, ROWS, Images, Modality, Vectors
 from gan_jax.recognizers import FeatureNetwork, real_sample
-from gan_jax.sampling.draw import latents
+from gan_jax.sampling.draw import generated
 from gan_jax.types import Array, GanState
 
-BLOCK = 500
-"""Images generated at once."""
-ROWS, COLUMNS, NEIGHBOURS = 10, 10, 6
-"""Rows and columns of a grid, training images beside a sample."""
+PATHS = 10
+"""Rows of a picture of interpolations: of a conditional GAN, so many classes at most."""
+SAMPLES_WITH_NEIGHBOURS = 10
+NEIGHBOURS = 6
+"""Training images beside a sample, by features and by pixels."""
 
 
-def draw(
-    gan: Gan,
-    state: GanState,
-    config: Config,
-    network: FeatureNetwork,
-    images: np.ndarray,
-    sample: Sample,
-    key: Array,
-    truncation: float | None = None,
-) -> dict[str, np.ndarray]:
-    """Pictures ``[H, W, c]`` uint8 by name, ``samples``, ``interpolation`` and ``neighbours``; of
-    vectors the samples alone.
+@dataclasses.dataclass(frozen=True)
+class Drawn:
+    """An evaluation's samples, and what it takes to draw pictures of them.
 
-    Args:
-      gan, state, config: what drew the images, and which data it learned from.
-      network: that the images were looked at through.
-      images: ``[n, h, w, c]`` uint8, as `generated` gives them, their classes in turn. ``sample``:
-        what the network saw in them.
-      key: of the interpolation's ends, drawn with the ``truncation``.
+    Attributes:
+      gan, state: what drew the samples.
+      examples: ``[n, ...]``, as `gan_jax.sampling.draw.generated` gives them, their classes
+        in turn.
+      sample: what the feature network saw in them.
+      config: says which data the GAN learned from.
+      network: the feature network.
+      key: of the interpolations' ends, drawn with the ``truncation``.
+      real: real examples ``[m, ...]``, where the modality shows some beside samples.
     """
-    if len(gan.shape) == 1:
-        real = some(load(config.dataset, config.split, config.size).examples, len(images))
-        return {"samples": pictures.points(images, real)}
-    return {
-        "samples": _sample_grid(images, gan.num_classes),
-        "interpolation": _interpolation(gan, state, key, truncation),
-        "neighbours": _neighbour_grid(
-            network, images, sample.features, config, gan.num_classes or ROWS
-        ),
-    }
+
+    gan: Gan
+    state: GanState
+    examples: np.ndarray
+    sample: Sample
+    config: Config
+    network: FeatureNetwork
+    key: Array
+    truncation: float | None = None
+    real: np.ndarray | None = None
 
 
-def generated(gan: Gan, state: GanState, latents: Array, labels: np.ndarray) -> np.ndarray:
-    """Images ``[n, h, w, c]`` as uint8: what a file would hold, and what the real images are;
-    vectors as they are.
+def draw(drawn: Drawn) -> dict[str, np.ndarray]:
+    """Pictures ``[H, W, c]`` uint8 by name: ``samples``, of images also ``interpolation`` and
+    ``neighbours``.
     """
-    stored = pictures.to_uint8 if len(gan.shape) == 3 else np.asarray
-    make = lambda z, y: stored(generate(gan, state, z, y))
-    return stream(make, np.asarray(latents), labels, block=min(BLOCK, len(labels)))
+    return PICTURES[type(drawn.gan.modality)](drawn)
 
 
 def arc(a: Array, b: Array, steps: int) -> Array:
@@ -76,36 +72,54 @@ def arc(a: Array, b: Array, steps: int) -> Array:
     return jnp.cos(t) * a[:, None] + jnp.sin(t) * b[:, None]
 
 
+def _of_images(drawn: Drawn) -> dict[str, np.ndarray]:
+    return {
+        "samples": _sample_grid(drawn.examples, drawn.gan.num_classes),
+        "interpolation": _interpolation(drawn),
+        "neighbours": _neighbour_grid(drawn),
+    }
+
+
+def _of_vectors(drawn: Drawn) -> dict[str, np.ndarray]:
+    return {"samples": pictures.points(drawn.examples, drawn.real)}
+
+
+PICTURES: dict[type[Modality], Callable[[Drawn], dict[str, np.ndarray]]] = {
+    Images: _of_images,
+    Vectors: _of_vectors,
+}
+
+
 def _sample_grid(images: np.ndarray, num_classes: int) -> np.ndarray:
-    """A row a class, or the first samples of an unconditional GAN."""
+    """A row for each class, or the first samples of an unconditional GAN."""
     if not num_classes:
-        return pictures.grid(images[: ROWS * COLUMNS], COLUMNS)
-    rows, columns = (
-        min(num_classes, 2 * ROWS, len(images)),
-        max(1, min(COLUMNS, len(images) // num_classes)),
-    )
+        return pictures.grid(images[: COLUMNS**2], COLUMNS)
+    rows = min(num_classes, ROWS, len(images))
+    columns = max(1, min(COLUMNS, len(images) // num_classes))
     chosen = np.arange(rows)[:, None] + num_classes * np.arange(columns)
     return pictures.grid(images[chosen.ravel()], columns)
 
 
-def _interpolation(gan: Gan, state: GanState, key: Array, truncation: float | None) -> np.ndarray:
-    """A row a class: from one latent vector to another along an arc."""
-    rows = min(gan.num_classes, ROWS) or ROWS
-    ends = latents(key, 2 * rows, gan.latents, truncation).reshape(2, rows, gan.latents)
-    path = arc(*ends, COLUMNS)
-    labels = np.repeat(np.arange(rows, dtype=np.int32), COLUMNS) % max(gan.num_classes, 1)
-    return pictures.grid(generated(gan, state, path.reshape(rows * COLUMNS, -1), labels), COLUMNS)
+def _interpolation(drawn: Drawn) -> np.ndarray:
+    """In each row of one class, from one latent vector to another along an arc."""
+    gan, state = drawn.gan, drawn.state
+    rows = min(gan.num_classes, PATHS) or PATHS
+    ends = gan.prior.draw(drawn.key, 2 * rows, drawn.truncation)
+    path = lambda z: arc(z[:rows], z[rows:], COLUMNS).reshape(rows * COLUMNS, -1)
+    labels = np.repeat(labels_in_turn(rows, gan.num_classes), COLUMNS)
+    images = generated(gan, state, jax.tree.map(path, ends), labels)
+    return pictures.grid(images, COLUMNS)
 
 
-def _neighbour_grid(
-    network: FeatureNetwork, images: np.ndarray, features: np.ndarray, config: Config, rows: int
-) -> np.ndarray:
-    """A row a sample: itself, its nearest training images by features, and those by pixels."""
-    rows = min(rows, ROWS, len(images))
-    real = load(config.dataset, config.split, config.size).examples
-    real_features = real_sample(network, config.dataset, config.split, config.size).features
+def _neighbour_grid(drawn: Drawn) -> np.ndarray:
+    """In each row a sample, its nearest training images by features, and those by pixels."""
+    images, config = drawn.examples, drawn.config
+    most = drawn.gan.num_classes or SAMPLES_WITH_NEIGHBOURS
+    rows = min(most, SAMPLES_WITH_NEIGHBOURS, len(images))
+    split = (config.dataset, config.split, config.size)
+    real, real_features = load(*split).examples, real_sample(drawn.network, *split).features
     count = min(NEIGHBOURS, len(real))
-    by_features, _ = nearest_neighbours(features[:rows], real_features, count)
+    by_features, _ = nearest_neighbours(drawn.sample.features[:rows], real_features, count)
     by_pixels, _ = nearest_neighbours(images[:rows], real, count)
     blank = np.full_like(images[:rows, None], pictures.GAP_GREY)
     tiles = np.concatenate(

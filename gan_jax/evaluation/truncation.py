@@ -11,23 +11,23 @@ from typing import Any
 import jax
 import numpy as np
 
+from gan_jax.engine.trained import labels_in_turn
 from gan_jax.metrics import Inputs, Sample, measure
-from gan_jax.sampling.draw import latents
-from gan_jax.types import Array
+from gan_jax.types import Prior, PyTree
 
 PSIS = (0.25, 0.5, 0.75, 1.0, None)
 """Bounds of the latents; None: not truncated."""
-SAMPLES = 1_000
+SAMPLES_A_BOUND = 1_000
 """Samples for each bound: few, as the bounds are to be compared with each other."""
 
 
 def truncation_curve(
-    features: Callable[[Array, np.ndarray], np.ndarray],
+    features: Callable[[PyTree, np.ndarray], np.ndarray],
     reference: Sample,
+    prior: Prior,
     *,
-    size: int,
     num_classes: int = 0,
-    samples: int = SAMPLES,
+    samples: int = SAMPLES_A_BOUND,
     psis: Sequence[float | None] = PSIS,
     seed: int = 0,
 ) -> list[dict[str, Any]]:
@@ -39,10 +39,10 @@ def truncation_curve(
     number of samples: only scores of the same number can be compared.
 
     Args:
-      features: what a feature network sees, ``[n, f]``, in samples of latents ``[n, size]`` and
-        labels ``[n]`` int32.
+      features: what a feature network sees, ``[n, f]``, in samples of latents and labels
+        ``[n]`` int32.
       reference: real images, as the network saw them.
-      size: length of the latents.
+      prior: the GAN's, of the latents.
       num_classes: of the labels, drawn in equal shares; 0 for none.
       samples, psis: how many for each bound, and the bounds.
       seed: determines the latents and the choice of real images.
@@ -52,12 +52,10 @@ def truncation_curve(
       their names ``intervals``, 95 %, with two ends each. A score that cannot be computed, as the
       samples are too few for so many features, is None and has no interval.
     """
-    labels = np.arange(samples, dtype=np.int32) % max(num_classes, 1)
+    labels = labels_in_turn(samples, num_classes)
     curve = []
     for psi in psis:
-        seen = Sample(
-            np.asarray(features(latents(jax.random.key(seed), samples, size, psi), labels))
-        )
+        seen = Sample(np.asarray(features(prior.draw(jax.random.key(seed), samples, psi), labels)))
         found = measure(Inputs(seen, reference, seed=seed), ("fid", "pr"))
         number = lambda name: (
             float(found[name].value) if name in found and math.isfinite(found[name].value) else None

@@ -17,12 +17,13 @@ import optax
 from flax.traverse_util import flatten_dict
 
 from gan_jax.engine import scalars
-from gan_jax.engine.gan import Gan
-from gan_jax.engine.objectives import Update, both_gradients, scores
-from gan_jax.engine.train_step import generate, moved
-from gan_jax.modality import to_float
+from gan_jax.engine.gan import Gan, prepared
+from gan_jax.engine.objectives import PREFIXES, Update, play
+from gan_jax.engine.train_step import moved
+from gan_jax.engine.trained import generate
+from gan_jax.engine.update import both_gradients, part_of, parts_of
 from gan_jax.nn.spectral import SIGMAS
-from gan_jax.types import Array, Batch, GanState, Metrics, Point, PyTree
+from gan_jax.types import Array, Batch, G, GanState, Metrics, Pair, PyTree
 
 PREFIX = "diagnostics/"
 """Of the names of all that is measured here."""
@@ -34,8 +35,9 @@ def diagnose(gan: Gan, state: GanState, batch: Batch, held_out: Batch | None = N
     next step. Nothing is kept.
 
     Networks run in training mode. Gradients are those of both objectives at the same weights, from
-    one forward pass, whatever the dynamics; a term that is due at every n-th step only takes part
-    with its plain weight, so that no number depends on the phase of the step.
+    one forward pass, whatever the dynamics and without memories of earlier fakes; a term that is
+    due at every n-th step only takes part with its plain weight, so that no number depends on the
+    phase of the step.
 
     Args:
       gan: static, as for `train_step`.
@@ -61,24 +63,65 @@ def diagnose(gan: Gan, state: GanState, batch: Batch, held_out: Batch | None = N
       Those of held-out examples only with ``held_out``, singular values only of layers with
       spectral normalization.
     """
-    first = lambda batch: Batch(to_float(batch.x[0]), batch.y[0])
-    plain = lambda terms: tuple(dataclasses.replace(term, every=1) for term in terms)
-    gan = dataclasses.replace(gan, d_terms=plain(gan.d_terms), g_terms=plain(gan.g_terms))
-    now = scalars.values(state.scalars, state.step)
+    gan = scalars.bind(_plain(gan), state.scalars, state.step)
     key = jax.random.fold_in(jax.random.fold_in(state.key, state.step), 0)
-    update = Update(gan, now, first(batch), key, state.step * batch.x.shape[0], state.step, None)
-    point = Point(state.generator, state.discriminator)
-    fakes, *judged = scores(update, point, held_out and first(held_out))
+    first = lambda batch: jax.tree.map(lambda a: a[0], batch)
+    seen = lambda batch: prepared(gan, state.frozen, first(batch), key)
+    players = Pair(*(player.replace(memory=None) for player in state.players))
+    counts = Pair(state.step, state.step)
+    update = Update(gan, players, seen(batch), key, counts, state.frozen)
+    fakes, *judged = scores(update, held_out and seen(held_out))
     labels = update.real.y if gan.num_classes else None
     metrics = {
-        **_gradients(update, point, state.terms),
+        **_gradients(update),
         **_judgement(*judged),
-        **_sigmas(gan, point, update.real),
-        "diversity": diversity(fakes, update.real.x, labels),
+        **_sigmas(gan, state, update.real),
+        "diversity": diversity(_flat(fakes), _flat(update.real.x), labels),
     }
-    if state.ema is not None:
-        metrics["ema_distance"] = _distance(state.generator.params, state.ema["params"])
+    if state.generator.average is not None:
+        average = state.generator.average["params"]
+        metrics["ema_distance"] = _distance(state.generator.params, average)
     return {PREFIX + name: jnp.float32(value) for name, value in metrics.items()}
+
+
+def scores(update: Update, held_out: Batch | None) -> tuple[PyTree, Array, Array, Array | None]:
+    """Fakes and the scores ``[b, ...]`` of real and fake examples, as the objectives see them.
+
+    Last come the scores of a held-out minibatch in the place of the real one, beside the same
+    fakes; None without one.
+    """
+
+    def of_part(part: Update, held_out: Batch | None):
+        played = play(part, G)
+        unseen = held_out and play(part._replace(real=held_out), G).real_critique.score
+        return played.fake.x, played.real_critique.score, played.fake_critique.score, unseen
+
+    whole, numbers, divided = parts_of(update)
+    if len(numbers) == 1:
+        return of_part(whole, held_out)
+    others = held_out and parts_of(update._replace(real=held_out))[2][1]
+
+    def one(inputs):
+        i, examples, other = inputs
+        return of_part(part_of(whole, i, examples, whole.players), other)
+
+    seen = jax.lax.map(one, (numbers, divided, others))
+    return jax.tree.map(lambda a: jnp.moveaxis(a, 0, 1).reshape(-1, *a.shape[2:]), seen)
+
+
+def _plain(gan: Gan) -> Gan:
+    """The same GAN with all terms due at every update, and players that see the present fakes."""
+    every = lambda term: dataclasses.replace(term, every=1)
+    plain = lambda player: dataclasses.replace(
+        player, terms=tuple(map(every, player.terms)), memory=None
+    )
+    players = {"generator": plain(gan.generator), "discriminator": plain(gan.discriminator)}
+    return dataclasses.replace(gan, **players)
+
+
+def _flat(x: PyTree) -> Array:
+    """All numbers of each example, ``[b, n]``."""
+    return jnp.concatenate([a.reshape(len(a), -1) for a in jax.tree.leaves(x)], axis=1)
 
 
 def diversity(fake: Array, real: Array, labels: Array | None = None) -> Array:
@@ -122,7 +165,7 @@ def recognized_classes(
     Args:
       gan, state: as for `generate`; samples come from the moving average.
       network, variables: a trained classifier, ``(x, *, train) -> (features, logits [n, k])``.
-      latents, labels: of the samples, ``[n, gan.latents]`` and ``[n]``.
+      latents, labels: of the samples, as `generate` takes them.
 
     Returns:
       Each ``()`` float32: ``diagnostics/classes_seen``, the number of classes that at least one
@@ -139,20 +182,19 @@ def recognized_classes(
     return {PREFIX + name: value for name, value in metrics.items()}
 
 
-def _gradients(update: Update, point: Point, terms) -> Metrics:
+def _gradients(update: Update) -> Metrics:
     """Norms of both gradients, and cosines with those after one step, in a loop so that the
     gradients are compiled once.
     """
 
-    def step(point: Point, _):
-        gradients, _ = both_gradients(update, point, terms)
-        return moved(update, point, point, gradients), gradients
+    def step(point: Pair, _):
+        slopes, _ = both_gradients(update._replace(players=point))
+        return moved(update.gan, point, point, slopes), slopes
 
-    _, both = jax.lax.scan(step, point, length=2)
+    _, both = jax.lax.scan(step, update.players, length=2)
     before, after = (jax.tree.map(lambda g: g[i], both) for i in (0, 1))
     metrics = {}
-    for name, player in (("g", "generator"), ("d", "discriminator")):
-        a, b = getattr(before, player), getattr(after, player)
+    for name, a, b in zip(PREFIXES, before, after, strict=True):
         metrics[f"{name}_grad_norm"] = optax.tree.norm(a)
         metrics[f"{name}_grad_cosine"] = _cosine(a, b)
     return metrics
@@ -165,31 +207,30 @@ def _cosine(a: PyTree, b: PyTree) -> Array:
 
 
 def _judgement(real: Array, fake: Array, held_out: Array | None) -> Metrics:
-    """Accuracies, means and spreads of scores ``[b]``."""
+    """Accuracies, means and spreads of scores ``[b, ...]``."""
     metrics = {
         "d_accuracy_fake": jnp.mean(fake < 0),
-        "d_ranking": jnp.mean(real[:, None] > fake[None, :]),
+        "d_ranking": jnp.mean(real.reshape(-1, 1) > fake.reshape(1, -1)),
         "d_score_fake": fake.mean(),
         "d_score_fake_std": fake.std(),
     }
     for name, genuine in (("real", real), ("held_out", held_out)):
         if genuine is not None:
             metrics[f"d_accuracy_{name}"] = jnp.mean(genuine > 0)
-            metrics[f"d_score_{name}"], metrics[f"d_score_{name}_std"] = (
-                genuine.mean(),
-                genuine.std(),
-            )
+            metrics[f"d_score_{name}"] = genuine.mean()
+            metrics[f"d_score_{name}_std"] = genuine.std()
     return metrics
 
 
-def _sigmas(gan: Gan, point: Point, real: Batch) -> Metrics:
+def _sigmas(gan: Gan, state: GanState, real: Batch) -> Metrics:
     """The largest singular value of each weight of D that spectral normalization divides by it;
     only that of D's call is computed.
     """
-    variables = {"params": point.discriminator.params, **point.discriminator.stats}
-    _, left = gan.discriminator.apply(
-        variables, real.x[:1], real.y[:1], train=False, mutable=[SIGMAS]
-    )
+    first = jax.tree.map(lambda a: a[:1], real)
+    _, left = gan.discriminator.network.apply(
+        state.discriminator.variables(), *first, train=False, mutable=[SIGMAS],
+        **(gan.discriminator.numbers or {}),
+    )  # fmt: skip
     sigmas = {path[-1]: sigma for path, sigma in flatten_dict(left.get(SIGMAS, {})).items()}
     if not sigmas:
         return {}

@@ -3,9 +3,12 @@
 A new metric is a function in a file of this folder and an entry of `METRICS` in ``registry.py``.
 """
 
+from gan_jax.metrics.birthday_test import duplicates
 from gan_jax.metrics.classes import class_count, class_divergence
-from gan_jax.metrics.duplicates import duplicates
+from gan_jax.metrics.covariance import Moments, merge, moments, moments_of_blocks
+from gan_jax.metrics.data_copying import memorization
 from gan_jax.metrics.estimate import Estimate
+from gan_jax.metrics.extrapolation import frechet_infinity
 from gan_jax.metrics.frechet import (
     Gaussian,
     frechet_by_class,
@@ -14,15 +17,12 @@ from gan_jax.metrics.frechet import (
     frechet_estimate,
     gaussian_of,
 )
-from gan_jax.metrics.frechet_infinity import frechet_infinity
-from gan_jax.metrics.inception_score import inception_score
+from gan_jax.metrics.inception import inception_score
 from gan_jax.metrics.kernel import draw_subsets, kernel_distance, kernel_distance_of_subsets
 from gan_jax.metrics.labels import class_shares, label_agreement, label_agreement_by_class
 from gan_jax.metrics.manifold import density_coverage, precision_recall
-from gan_jax.metrics.memorization import memorization
 from gan_jax.metrics.metric import Inputs, Metric, Sample, Score, obstacle
 from gan_jax.metrics.mixtures import Modes, high_quality_share, mode_divergence, modes_covered
-from gan_jax.metrics.moments import Moments, merge, moments, moments_of_blocks
 from gan_jax.metrics.neighbours import count_within, nearest_neighbours
 from gan_jax.metrics.protocols import Protocol, parse
 from gan_jax.metrics.registry import BASIC, METRICS, SCORES, left_out, measure

@@ -1,22 +1,25 @@
-"""A score and its 95 % interval."""
+"""A score and its 95 % interval. Every interval of the package is computed here."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-import scipy.stats
+from scipy import special
 
-Z = float(scipy.stats.norm.ppf(0.975))
+LEVEL = 0.95
+"""Of all intervals."""
+Z = 1.959963984540054
 """Half the width of a normal distribution's 95 % interval, in standard deviations."""
 
 
 class Estimate(NamedTuple):
     """A score and its 95 % interval, each a float or, by class, ``[k]`` float64.
 
-    ``low``, ``high``: what the interval covers is said by the function that returns it; NaN where
-    it gives none. ``high`` may be infinite.
+    ``low``, ``high``: the function that returns an interval says what it covers; NaN where there
+    is none. ``high`` may be infinite.
     """
 
     value: float | np.ndarray
@@ -27,14 +30,14 @@ class Estimate(NamedTuple):
 def normal(
     value: float, standard_error: float, least: float = -math.inf, most: float = math.inf
 ) -> Estimate:
-    """``value`` +- 1.96 standard errors, cut to what the score can be."""
+    """``value`` +- 1.96 standard errors, cut to the range of the score."""
     half = Z * float(standard_error)
     return Estimate(float(value), max(float(value) - half, least), min(float(value) + half, most))
 
 
 def share(value: float, n: float) -> Estimate:
-    """A share of ``n`` independent images, in [0, 1], with the interval of Wilson 1927, which stays
-    sensible near 0 and 1.
+    """A share of ``n`` independent images, in [0, 1], with the score interval of Wilson 1927, which
+    stays inside [0, 1] and has a width at 0 and 1 too.
 
     ``n`` need not be whole: dependent images count as fewer.
     """
@@ -45,9 +48,26 @@ def share(value: float, n: float) -> Estimate:
     )
 
 
+def mean(values: Sequence[float] | np.ndarray) -> Estimate:
+    """The mean of ``n`` independent values with Student's interval, ``t(n - 1) s / sqrt(n)``.
+
+    A single value says nothing of the spread and has no interval; the mean of none is NaN. For
+    paired results pass the differences: what both sides of a pair share, such as the images that
+    were drawn, then cancels.
+    """
+    n = len(values)
+    if n < 2:
+        return Estimate(float(values[0]) if n else math.nan)
+    quantile = special.stdtrit(n - 1, (1 + LEVEL) / 2)
+    half = float(quantile * np.std(values, ddof=1) / math.sqrt(n))
+    centre = float(np.mean(values))
+    return Estimate(centre, centre - half, centre + half)
+
+
 def count(found: int) -> Estimate:
     """A number of rare events, taken as Poisson's, with the exact interval (Garwood 1936); ``low``
-    is 0 for none.
+    is 0 where none was found.
     """
-    low = scipy.stats.chi2.ppf(0.025, 2 * found) / 2 if found else 0.0
-    return Estimate(float(found), float(low), float(scipy.stats.chi2.ppf(0.975, 2 * found + 2) / 2))
+    tail = (1 - LEVEL) / 2
+    low = special.gammaincinv(found, tail) if found else 0.0
+    return Estimate(float(found), float(low), float(special.gammaincinv(found + 1, 1 - tail)))

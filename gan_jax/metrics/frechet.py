@@ -14,12 +14,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from gan_jax.metrics.covariance import moments
 from gan_jax.metrics.estimate import Estimate, Z, normal
-from gan_jax.metrics.moments import moments
-from gan_jax.metrics.streaming import stream
+from gan_jax.metrics.streaming import FEATURE_BLOCK, stream
 from gan_jax.types import Array
-
-BLOCK = 4096
 
 
 def frechet_distance(a: np.ndarray, b: np.ndarray) -> float:
@@ -138,7 +136,7 @@ def gaussian_of(features: np.ndarray) -> Gaussian:
             (features - mean) / np.sqrt(n - 1), full_matrices=False
         )
         return Gaussian(mean, lengths[:, None] * directions)
-    found = moments(features, BLOCK)
+    found = moments(features)
     return Gaussian(found.mean, _root(found.covariance))
 
 
@@ -185,9 +183,8 @@ def _influence(x: np.ndarray, own: Gaussian, other: Gaussian, rotation: np.ndarr
     )
     slope = 2 * (own.mean - other.mean)
     with jax.enable_x64(True):
-        return stream(
-            lambda block: _moved(block - own.mean, gradient, slope), x, block=min(BLOCK, len(x))
-        )
+        moved = lambda block: _moved(block - own.mean, gradient, slope)
+        return stream(moved, x, block=min(FEATURE_BLOCK, len(x)))
 
 
 @jax.jit
@@ -197,7 +194,9 @@ def _moved(z: Array, gradient: Array, slope: Array) -> Array:
 
 
 def _root(covariance: np.ndarray) -> np.ndarray:
-    """``F`` with ``F^T F`` the covariance, from its eigenvectors: exact where it is singular too."""
+    """``F`` with ``F^T F`` the covariance, from its eigenvectors: exact where it is
+    singular too.
+    """
     eigenvalues, vectors = np.linalg.eigh(np.asarray(covariance, np.float64))
     if eigenvalues[0] < -1e-8 * abs(eigenvalues[-1]):
         raise ValueError(

@@ -27,11 +27,24 @@ def class_shares(logits: np.ndarray) -> np.ndarray:
     return np.bincount(logits.argmax(axis=1), minlength=logits.shape[1]) / len(logits)
 
 
+def confidence(logits: np.ndarray, labels: np.ndarray | None) -> np.ndarray:
+    """The softmax probability ``[n]`` float64 of each image's label ``[n]`` int, by logits
+    ``[n, k]``; without labels that of the most likely class.
+
+    In float64, in which confidences near one differ that are equal in float32.
+    """
+    logits = np.asarray(logits, np.float64)
+    shares = np.exp(logits - logits.max(axis=1, keepdims=True))
+    chosen = logits.argmax(axis=1) if labels is None else labels
+    return shares[np.arange(len(logits)), chosen] / shares.sum(axis=1)
+
+
 def _right(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Whether each image is recognized as its label, ``[n]`` bool."""
     n, k = logits.shape
     if labels.shape != (n,) or labels.min() < 0 or labels.max() >= k:
         raise ValueError(
-            f"labels: shape {labels.shape}, {labels.min()} to {labels.max()}; needed: ({n},), 0 to {k - 1}."
+            f"labels: shape {labels.shape}, {labels.min()} to {labels.max()}; "
+            f"needed: ({n},), 0 to {k - 1}."
         )
     return logits.argmax(axis=1) == labels

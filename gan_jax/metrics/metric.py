@@ -41,7 +41,7 @@ class Sample(NamedTuple):
 class Inputs(NamedTuple):
     """What a metric may look at.
 
-    ``images``: those that are judged. ``reference``: real images that they are compared with.
+    ``images``: those that are scored. ``reference``: real images that they are compared with.
     ``training``: the real images that the GAN learned from; ``held_out``: real images that it never
     saw; None where unknown. ``seed``: of all random choices. ``own_classes``: whether the logits
     are of the classes that labels name; Inception's are of other ones.

@@ -72,7 +72,8 @@ def mixture_scores(points: Array, truth: Truth, least: float = 1) -> dict[str, A
     """``modes_covered``, ``high_quality_share`` and ``mode_divergence`` of ``points`` ``[n, d]``,
     each ``()``.
 
-    >>> jax.vmap(lambda points: mixture_scores(points, TRUTHS["grid25"]))(points_of_each_gan)  # [members, n, 2]
+    >>> scores = lambda points: mixture_scores(points, TRUTHS["grid25"])
+    >>> jax.vmap(scores)(points_of_each_gan)  # [members, n, 2]
     """
     modes = nearest_modes(points, truth)
     return {
@@ -82,18 +83,10 @@ def mixture_scores(points: Array, truth: Truth, least: float = 1) -> dict[str, A
     }
 
 
-def stacked_modes(predicted: Array) -> tuple[Array, Array]:
-    """Of StackedMNIST: how many of the 1,000 modes occur among ``predicted`` ``[n]`` int32, and the
-    KL of their shares to equal ones.
-
-    The literature takes n = 25,600, of which 1,000 equally likely modes have a KL of about 0.02.
-    """
-    modes = equal_modes(predicted, 1000)
-    return modes_covered(modes), mode_divergence(modes)
-
-
 def equal_modes(predicted: Array, k: int) -> Modes:
-    """Predicted modes ``[n]`` in [0, k) that are equally likely in truth, every sample being good."""
+    """Predicted modes ``[n]`` in [0, k) of a truth in which they are equally likely; every sample
+    is good.
+    """
     predicted = jnp.asarray(predicted, jnp.int32)
     return Modes(predicted, jnp.ones(predicted.shape, bool), jnp.full(k, 1 / k, jnp.float32))
 

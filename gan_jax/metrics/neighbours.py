@@ -14,9 +14,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from gan_jax.metrics.streaming import FEATURE_BLOCK
 from gan_jax.types import Array
 
-BLOCK = 4096
 SPARE = 4
 """Candidates kept beyond the ``k`` nearest, as float32 may swap neighbours that are almost equally
 near.
@@ -29,7 +29,7 @@ def nearest_neighbours(
     queries: np.ndarray,
     references: np.ndarray,
     k: int,
-    block: int = BLOCK,
+    block: int = FEATURE_BLOCK,
     *,
     leave_one_out: bool = False,
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -77,7 +77,7 @@ def count_within(
     queries: np.ndarray,
     references: np.ndarray,
     radii: np.ndarray | float,
-    block: int = BLOCK,
+    block: int = FEATURE_BLOCK,
     *,
     leave_one_out: bool = False,
 ) -> np.ndarray:

@@ -43,8 +43,8 @@ class Protocol:
         if self.count < needed:
             whole = f" and {classes} classes" if self.definition.per_class else ""
             raise ConfigError(
-                f"metrics: {self.name} has too few images for the {self.definition.title} of {features} features{whole}; "
-                f"accepted: {needed} or more."
+                f"metrics: {self.name} has too few images for the {self.definition.title} of "
+                f"{features} features{whole}; accepted: {needed} or more."
             )
 
     def check_inputs(self, inputs: Inputs) -> None:
@@ -67,7 +67,8 @@ class Protocol:
         made = len(inputs.images.features)
         if made < self.count:
             raise ConfigError(
-                f"metrics: {self.name} takes {self.count} images; accepted with {made}: {made} or fewer."
+                f"metrics: {self.name} takes {self.count} images; "
+                f"accepted with {made}: {made} or fewer."
             )
         inputs = inputs._replace(images=inputs.images.at(slice(self.count)))
         why = obstacle(self.definition, inputs)

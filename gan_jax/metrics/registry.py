@@ -11,12 +11,13 @@ from collections.abc import Iterable
 import numpy as np
 
 from gan_jax.metrics import labels, mixtures
+from gan_jax.metrics.birthday_test import duplicates
 from gan_jax.metrics.classes import class_count, class_divergence
-from gan_jax.metrics.duplicates import duplicates
+from gan_jax.metrics.data_copying import memorization
 from gan_jax.metrics.estimate import Estimate, share
+from gan_jax.metrics.extrapolation import frechet_infinity, smallest_count
 from gan_jax.metrics.frechet import frechet_by_class, frechet_estimate
-from gan_jax.metrics.frechet_infinity import frechet_infinity, smallest_count
-from gan_jax.metrics.inception_score import inception_score
+from gan_jax.metrics.inception import inception_score
 from gan_jax.metrics.kernel import (
     SUBSET_SIZE,
     draw_subsets,
@@ -24,7 +25,6 @@ from gan_jax.metrics.kernel import (
     kernel_distance_of_subsets,
 )
 from gan_jax.metrics.manifold import density_coverage, precision_recall
-from gan_jax.metrics.memorization import memorization
 from gan_jax.metrics.metric import Inputs, Metric, Score, obstacle
 from gan_jax.metrics.two_sample import logistic_test, nearest_neighbour_test
 
@@ -59,7 +59,9 @@ def _modes(inputs: Inputs) -> tuple[Estimate, Estimate, Estimate]:
 
 
 def _classes(inputs: Inputs) -> tuple[Estimate, Estimate]:
-    """Real images are seen through the same recognizer, so that its preferences are no difference."""
+    """The true shares are those that the recognizer sees in real images, so that its preferences
+    cancel.
+    """
     classes, k = inputs.images.logits.argmax(axis=1), inputs.images.logits.shape[1]
     real = np.bincount(inputs.reference.logits.argmax(axis=1), minlength=k)
     return class_count(classes, k), class_divergence(classes, real)

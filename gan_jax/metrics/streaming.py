@@ -9,8 +9,11 @@ import numpy as np
 
 from gan_jax.types import PyTree
 
+FEATURE_BLOCK = 4096
+"""Features in a block of a metric that takes many of them on the device."""
 
-def stream(function: Callable[..., PyTree], *arrays: np.ndarray, block: int) -> PyTree:
+
+def stream(function: Callable[..., PyTree], *arrays: PyTree, block: int) -> PyTree:
     """``function(*arrays)`` for a function of every example apart, ``block`` examples at a time.
 
     The last block is filled up with copies of its last example, so that a jitted function is
@@ -18,13 +21,14 @@ def stream(function: Callable[..., PyTree], *arrays: np.ndarray, block: int) -> 
 
     Args:
       function: takes ``[block, ...]`` arrays and returns a pytree of them.
-      arrays: each ``[n, ...]``, ``n`` of 1 or more; memory-mapped ones are read block by block.
+      arrays: pytrees of arrays ``[n, ...]``, ``n`` of 1 or more; memory-mapped ones are read block
+        by block.
 
     Returns:
       The function's pytree with numpy leaves ``[n, ...]``.
     """
-    n, parts = len(arrays[0]), []
+    n, parts = len(jax.tree.leaves(arrays)[0]), []
     for start in range(0, n, block):
         index = np.minimum(np.arange(start, start + block), n - 1)
-        parts.append(jax.device_get(function(*(array[index] for array in arrays))))
+        parts.append(jax.device_get(function(*jax.tree.map(lambda a: a[index], arrays))))
     return jax.tree.map(lambda *leaves: np.concatenate(leaves)[:n], *parts)

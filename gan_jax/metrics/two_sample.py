@@ -14,20 +14,20 @@ from gan_jax.metrics.estimate import Estimate, share
 from gan_jax.metrics.neighbours import nearest_neighbours
 
 
-class Told(NamedTuple):
-    """Shares told right, in [0, 1]: of all, of the generated images, of the real ones."""
+class Accuracies(NamedTuple):
+    """Shares classified correctly, in [0, 1]: of all, of the generated images, of the real ones."""
 
     all: Estimate
     images: Estimate
     reference: Estimate
 
 
-def nearest_neighbour_test(images: np.ndarray, reference: np.ndarray) -> Told:
+def nearest_neighbour_test(images: np.ndarray, reference: np.ndarray) -> Accuracies:
     """Accuracy of the class of the nearest other image, leave-one-out, over features ``[n, f]`` of
     both sets.
 
     Below 0.5 the two sets are closer to each other than to themselves: copies. Many real images
-    beside few generated ones that are told right are missing modes.
+    beside few generated ones that are classified correctly are missing modes.
 
     The 95 % interval is Wilson's with as many images as are independent: two images that are each
     other's nearest are right or wrong together. If both sets have one distribution this is the
@@ -43,10 +43,10 @@ def nearest_neighbour_test(images: np.ndarray, reference: np.ndarray) -> Told:
     right = generated == generated[nearest]
     mutual = (nearest[nearest] == np.arange(2 * n)).mean()
     parts = (right, right[:n], right[n:])
-    return Told(*(share(part.mean(), len(part) / (1 + mutual)) for part in parts))
+    return Accuracies(*(share(part.mean(), len(part) / (1 + mutual)) for part in parts))
 
 
-def logistic_test(images: np.ndarray, reference: np.ndarray, seed: int = 0) -> Told:
+def logistic_test(images: np.ndarray, reference: np.ndarray, seed: int = 0) -> Accuracies:
     """Accuracy of logistic regression on features ``[n, f]`` of both sets, learned from one half
     and tested on the other.
 
@@ -72,7 +72,7 @@ def logistic_test(images: np.ndarray, reference: np.ndarray, seed: int = 0) -> T
     labels = np.repeat([1, 0], len(learn))
     classifier.fit(np.concatenate([images[learn], reference[learn]]).astype(np.float64), labels)
     right = [classifier.predict(images[test]) == 1, classifier.predict(reference[test]) == 0]
-    return Told(*(share(part.mean(), len(part)) for part in (np.concatenate(right), *right)))
+    return Accuracies(*(share(part.mean(), len(part)) for part in (np.concatenate(right), *right)))
 
 
 def _equal(images: np.ndarray, reference: np.ndarray, least: int = 2) -> int:

@@ -1,30 +1,32 @@
 """Architectures by name: one file each, generator and discriminator together, named after the
 paper.
 
-A generator is a module ``(latents [b, n], y [b], *, train) -> x [b, *shape]``, images in [-1, 1],
-with the fields ``shape`` and ``num_classes``; a discriminator ``(x, y, *, train) -> Critique`` with
-the field ``head``. A network that normalizes over the batch has a field ``axis_name``, which the
-engine sets under ``pmap``. The field ``dtype`` is that of convolutions and products; parameters,
-statistics, images, features and all of the head are float32. All other fields are the
-architecture's own; `gan_jax.config.Network` can set those that it knows.
+A generator is a module ``(latents [b, n], y [b], *, train) -> x [b, *shape]`` with the fields
+``shape``, ``num_classes`` and ``bounded``: whether its examples lie in [-1, 1]. A discriminator is
+a module ``(x, y, *, train) -> Critique`` with the field ``head``. The field ``dtype`` is
+that of convolutions and products; parameters, statistics, examples, features and all of the head
+are float32. All other fields are the architecture's own; those made by `options.option` can be set
+by a `gan_jax.config.Network`.
 """
 
 from typing import NamedTuple
 
 import flax.linen as nn
 
+from gan_jax.modality import Images, Modality
 from gan_jax.models import dcgan, mlp, sngan
 
 
 class Architecture(NamedTuple):
-    """The two players of one family."""
+    """The two players of one family, and what kinds of examples they make and judge."""
 
     generator: type[nn.Module]
     discriminator: type[nn.Module]
+    modalities: tuple[type[Modality], ...] = (Images,)
 
 
 MODELS = {
-    "mlp": Architecture(mlp.Generator, mlp.Discriminator),
+    "mlp": Architecture(mlp.Generator, mlp.Discriminator, (Modality,)),
     "dcgan": Architecture(dcgan.Generator, dcgan.Discriminator),
     "sngan": Architecture(sngan.Generator, sngan.Discriminator),
 }

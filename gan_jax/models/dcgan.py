@@ -12,37 +12,38 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from gan_jax.models.options import DROPOUT, MINIBATCH_STD, NOISE, SPECTRAL, option
 from gan_jax.models.sides import halvings
 from gan_jax.nn.conv import Conv, ConvTranspose
 from gan_jax.nn.disturbance import Disturbance
 from gan_jax.nn.heads import with_labels
 from gan_jax.nn.minibatch_std import minibatch_std
-from gan_jax.nn.norms import BatchNorm
+from gan_jax.nn.norms import NORMS, BatchNorm
 from gan_jax.nn.spectral import spectral_norm
 from gan_jax.types import Critique
 
+_WIDTH = "Channels next to the image, twice as many at every smaller side."
+_BASE = "Smallest side of the feature maps."
 _init = nn.initializers.normal(0.02)
 _resample = {"kernel_size": (4, 4), "strides": (2, 2), "padding": "SAME", "kernel_init": _init}
 
 
 class Generator(nn.Module):
     """Latents -> dense to the smallest feature map -> transposed convolutions, each doubling the
-    side -> tanh.
-
-    ``width`` channels stand before the image, twice as many at every smaller side.
+    side -> tanh where examples are bounded.
     """
 
     shape: tuple[int, ...]
     num_classes: int = 0
-    width: int = 64
-    base: int = 4
-    norm: Callable[..., nn.Module] = BatchNorm
-    axis_name: str | None = None
+    width: int = option(64, 1, _WIDTH)
+    base: int = option(4, 1, _BASE)
+    norm: Callable[..., nn.Module] = option(BatchNorm, NORMS, "Normalization of the layers.")
+    bounded: bool = True
     dtype: Any = jnp.float32
 
     @nn.compact
     def __call__(self, latents: jax.Array, y: jax.Array, *, train: bool) -> jax.Array:
-        norm = functools.partial(self.norm, axis_name=self.axis_name, dtype=self.dtype)
+        norm = functools.partial(self.norm, dtype=self.dtype)
         n = halvings(self.shape, self.base)
         h, w, channels = self.shape
         widths = [self.width * 2**i for i in reversed(range(n))]
@@ -55,28 +56,23 @@ class Generator(nn.Module):
             x = ConvTranspose(features, use_bias=False, dtype=self.dtype, **_resample)(x)
         x = nn.relu(norm()(x, train=train))
         x = ConvTranspose(channels, dtype=self.dtype, **_resample)(x)
-        return nn.tanh(x.astype(jnp.float32))
+        x = x.astype(jnp.float32)
+        return nn.tanh(x) if self.bounded else x
 
 
 class Discriminator(nn.Module):
     """Convolutions, each halving the side, with leaky ReLU 0.2; normalized but for the first; the
     head sees all that is left.
-
-    ``norm`` is of activations; ``spectral`` normalizes all weights. ``minibatch_std``: the smallest
-    feature map ends with the minibatch standard deviation of groups of so many examples; 0 is
-    without. ``dropout``: share of the units, ``noise``: standard deviation of Gaussian noise added
-    to them, of every layer in training.
     """
 
     head: nn.Module
-    width: int = 64
-    base: int = 4
-    norm: Callable[..., nn.Module] = BatchNorm
-    spectral: bool = False
-    minibatch_std: int = 0
-    dropout: float = 0.0
-    noise: float = 0.0
-    axis_name: str | None = None
+    width: int = option(64, 1, _WIDTH)
+    base: int = option(4, 1, _BASE)
+    norm: Callable[..., nn.Module] = option(BatchNorm, NORMS, "Normalization of activations.")
+    spectral: bool = option(False, bool, SPECTRAL)
+    minibatch_std: int = option(0, 0, MINIBATCH_STD)
+    dropout: float = option(0.0, "[0, 1)", DROPOUT)
+    noise: float = option(0.0, "[0, inf)", NOISE)
     dtype: Any = jnp.float32
 
     @nn.compact
@@ -87,7 +83,7 @@ class Discriminator(nn.Module):
                 x
             )
             if i:
-                x = self.norm(axis_name=self.axis_name, dtype=self.dtype)(x, train=train)
+                x = self.norm(dtype=self.dtype)(x, train=train)
             x = Disturbance(self.dropout, self.noise)(nn.leaky_relu(x, 0.2), train=train)
         if self.minibatch_std:
             x = minibatch_std(x, self.minibatch_std)

@@ -13,22 +13,26 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from gan_jax.models.options import DROPOUT, MINIBATCH_STD, NOISE, SPECTRAL, option
 from gan_jax.nn.disturbance import Disturbance
 from gan_jax.nn.heads import with_labels
 from gan_jax.nn.minibatch_std import minibatch_std
 from gan_jax.nn.spectral import spectral_norm
 from gan_jax.types import Critique
 
+_WIDTH, _DEPTH = "Units of a hidden layer.", "Hidden layers."
+
 
 class Generator(nn.Module):
-    """``depth`` hidden ReLU layers of ``width`` units, then one unit a number, with tanh for
-    images; vectors have no bounds.
+    """``depth`` hidden ReLU layers of ``width`` units, then one unit a number, with tanh where
+    examples are bounded.
     """
 
     shape: tuple[int, ...]
     num_classes: int = 0
-    width: int = 128
-    depth: int = 2
+    width: int = option(128, 1, _WIDTH)
+    depth: int = option(2, 1, _DEPTH)
+    bounded: bool = True
     dtype: Any = jnp.float32
 
     @nn.compact
@@ -38,24 +42,19 @@ class Generator(nn.Module):
             h = nn.relu(nn.Dense(self.width, dtype=self.dtype)(h))
         x = nn.Dense(math.prod(self.shape), dtype=self.dtype)(h)
         x = x.astype(jnp.float32).reshape(-1, *self.shape)
-        return nn.tanh(x) if len(self.shape) > 1 else x
+        return nn.tanh(x) if self.bounded else x
 
 
 class Discriminator(nn.Module):
-    """``depth`` hidden ReLU layers of ``width`` units under the head; ``spectral`` normalizes all
-    weights.
-
-    ``minibatch_std``: what the head sees ends with the minibatch standard deviation of groups of so
-    many examples; 0 is without. ``dropout``, ``noise``: as of `dcgan.Discriminator`.
-    """
+    """``depth`` hidden ReLU layers of ``width`` units under the head."""
 
     head: nn.Module
-    width: int = 128
-    depth: int = 2
-    spectral: bool = False
-    minibatch_std: int = 0
-    dropout: float = 0.0
-    noise: float = 0.0
+    width: int = option(128, 1, _WIDTH)
+    depth: int = option(2, 1, _DEPTH)
+    spectral: bool = option(False, bool, SPECTRAL)
+    minibatch_std: int = option(0, 0, MINIBATCH_STD)
+    dropout: float = option(0.0, "[0, 1)", DROPOUT)
+    noise: float = option(0.0, "[0, inf)", NOISE)
     dtype: Any = jnp.float32
 
     @nn.compact

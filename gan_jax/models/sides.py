@@ -10,13 +10,8 @@ def halvings(shape: tuple[int, ...], base: int) -> int:
     32x32 and base 4.
 
     Raises:
-      ConfigError: if they cannot be halved once, or there are none.
+      ConfigError: if they cannot be halved once.
     """
-    if len(shape) != 3:
-        raise ConfigError(
-            f"dataset: vectors of {shape[0]} numbers have no sides, which this architecture halves; "
-            "accepted: images, or the architecture mlp."
-        )
     h, w, _ = shape
     n = 0
     while h % 2 ** (n + 1) == 0 and w % 2 ** (n + 1) == 0 and min(h, w) >= base * 2 ** (n + 1):

@@ -12,14 +12,16 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from gan_jax.models.options import MINIBATCH_STD, SPECTRAL, option
 from gan_jax.models.sides import halvings
 from gan_jax.nn.conv import Conv, ConvPool, UpConv
 from gan_jax.nn.heads import with_labels
 from gan_jax.nn.minibatch_std import minibatch_std
-from gan_jax.nn.norms import BatchNorm
+from gan_jax.nn.norms import NORMS, BatchNorm
 from gan_jax.nn.spectral import spectral_norm
 from gan_jax.types import Critique
 
+_WIDTH, _BASE = "Channels of every block.", "Smallest side of the feature maps."
 # As in the authors' code: Glorot & Bengio 2010, with twice the variance where a ReLU comes before.
 _skip_init = nn.initializers.xavier_uniform()
 _block_init = nn.initializers.variance_scaling(2.0, "fan_avg", "uniform")
@@ -78,20 +80,20 @@ class DownBlock(nn.Module):
 
 class Generator(nn.Module):
     """Latents -> dense to the smallest feature map -> blocks of ``width`` channels, each doubling
-    the side -> 3x3, tanh.
+    the side -> 3x3 -> tanh where examples are bounded.
     """
 
     shape: tuple[int, ...]
     num_classes: int = 0
-    width: int = 256
-    base: int = 4
-    norm: Callable[..., nn.Module] = BatchNorm
-    axis_name: str | None = None
+    width: int = option(256, 1, _WIDTH)
+    base: int = option(4, 1, _BASE)
+    norm: Callable[..., nn.Module] = option(BatchNorm, NORMS, "Normalization of the layers.")
+    bounded: bool = True
     dtype: Any = jnp.float32
 
     @nn.compact
     def __call__(self, latents: jax.Array, y: jax.Array, *, train: bool) -> jax.Array:
-        norm = functools.partial(self.norm, axis_name=self.axis_name, dtype=self.dtype)
+        norm = functools.partial(self.norm, dtype=self.dtype)
         n = halvings(self.shape, self.base)
         h, w, channels = self.shape
         x = nn.Dense((h >> n) * (w >> n) * self.width, kernel_init=_skip_init, dtype=self.dtype)(
@@ -102,22 +104,20 @@ class Generator(nn.Module):
             x = UpBlock(self.width, norm, self.dtype)(x, train=train)
         x = nn.relu(norm()(x, train=train))
         x = Conv(channels, (3, 3), kernel_init=_skip_init, dtype=self.dtype)(x)
-        return nn.tanh(x.astype(jnp.float32))
+        x = x.astype(jnp.float32)
+        return nn.tanh(x) if self.bounded else x
 
 
 class Discriminator(nn.Module):
     """Blocks of ``width`` channels, halving the sides down to ``base``, and two more -> ReLU -> sum
     over positions -> head.
-
-    ``minibatch_std``: the last block also sees the minibatch standard deviation of groups of so
-    many examples; 0 is without.
     """
 
     head: nn.Module
-    width: int = 128
-    base: int = 8
-    spectral: bool = True
-    minibatch_std: int = 0
+    width: int = option(128, 1, _WIDTH)
+    base: int = option(8, 1, _BASE)
+    spectral: bool = option(True, bool, SPECTRAL)
+    minibatch_std: int = option(0, 0, MINIBATCH_STD)
     dtype: Any = jnp.float32
 
     @nn.compact

@@ -54,14 +54,16 @@ class Conv(nn.Module):
         kernel, strides, groups = _taps(self, x), _strides(self), self.feature_group_count
         if groups < 1 or x.shape[-1] % groups or self.features % groups:
             raise ConfigError(
-                f"Conv.feature_group_count: {groups} does not divide {x.shape[-1]} input and {self.features} output "
+                f"Conv.feature_group_count: {groups} does not divide {x.shape[-1]} input and "
+                f"{self.features} output "
                 "channels."
             )
         pads = _same(x.shape[1:-1], kernel, strides) if self.padding == "SAME" else _pads(self)
         for side, k, (lo, hi) in zip(x.shape[1:-1], kernel, pads, strict=True):
             if side + lo + hi < k:
                 raise ConfigError(
-                    f"Conv: an input side of {side} padded by ({lo}, {hi}) is below kernel_size {k}."
+                    f"Conv: an input side of {side} padded by ({lo}, {hi}) is below "
+                    f"kernel_size {k}."
                 )
         x, w, b = _parameters(self, x, (*kernel, x.shape[-1] // groups, self.features))
         return _add(conv(x, w, strides, pads, groups), b)
@@ -99,7 +101,8 @@ class ConvTranspose(nn.Module):
         for side, k, s, (lo, hi) in zip(x.shape[1:-1], kernel, strides, pads, strict=True):
             if (side - 1) * s + 1 + lo + hi < k:
                 raise ConfigError(
-                    f"ConvTranspose: an input side of {side} dilated by {s} and padded by ({lo}, {hi}) is below "
+                    f"ConvTranspose: an input side of {side} dilated by {s} and padded by "
+                    f"({lo}, {hi}) is below "
                     f"kernel_size {k}."
                 )
         x, w, b = _parameters(self, x, (*kernel, x.shape[-1], self.features))

@@ -39,8 +39,12 @@ Pads = tuple[tuple[int, int], ...]
 ROLES = "xwy"
 _SCOPES = {"y": "conv", "x": "conv_transpose", "w": "conv_weights"}  # their names in a profile
 MANY = 128  # channels, and
-PLACES = 4096  # outputs over all examples, from which minimal filtering beats a 3x3 convolution on the CPU
-FEW = 8  # channels, up to which a product with every tap and a sum of shifted parts beats a convolution on the CPU
+PLACES = 4096
+"""Outputs over all examples from which minimal filtering beats a 3x3 convolution on the CPU."""
+FEW = 8
+"""Channels up to which a product with every tap and a sum of shifted parts beats a convolution on
+the CPU.
+"""
 
 
 class Window(NamedTuple):

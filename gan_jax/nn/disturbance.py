@@ -1,16 +1,37 @@
-"""Random changes of hidden units in training, which keep a network from learning few examples by
-heart.
-"""
+"""Random changes of hidden units in training, which keep a network from memorizing few examples."""
 
 from __future__ import annotations
 
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
+
+from gan_jax.devices import batch_axis
+
+
+class Dropout(nn.Module):
+    """Sets a share ``rate`` of the units to 0 and scales the others up (Srivastava et al. 2014).
+
+    As `flax.linen.Dropout`, with draws of the whole batch under ``pmap``.
+    """
+
+    rate: float
+
+    @nn.compact
+    def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
+        if not train:
+            return x
+        keep = 1.0 - self.rate
+        kept = batch_axis.draw(
+            lambda key, shape: jax.random.bernoulli(key, keep, shape),
+            self.make_rng("noise"),
+            x.shape,
+        )
+        return jax.lax.select(kept, x / keep, jnp.zeros_like(x))
 
 
 class Disturbance(nn.Module):
-    """``x`` after dropout (Srivastava et al. 2014), with noise from N(0, noise^2) added (Salimans
-    et al. 2016, section 6.1).
+    """``x`` after dropout, with noise from N(0, noise^2) added (Salimans et al. 2016, section 6.1).
 
     The random stream is ``noise``. Outside of training, or with zeros, ``x`` itself.
     """
@@ -21,7 +42,8 @@ class Disturbance(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
         if self.dropout:
-            x = nn.Dropout(self.dropout, rng_collection="noise")(x, deterministic=not train)
+            x = Dropout(self.dropout)(x, train=train)
         if self.noise and train:
-            x = x + self.noise * jax.random.normal(self.make_rng("noise"), x.shape, x.dtype)
+            key = self.make_rng("noise")
+            x = x + self.noise * batch_axis.draw(jax.random.normal, key, x.shape, x.dtype)
         return x

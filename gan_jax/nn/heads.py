@@ -29,7 +29,7 @@ class UnconditionalHead(nn.Module):
 
     @nn.compact
     def __call__(self, features: jax.Array, y: jax.Array) -> Critique:
-        return Critique(_scores(features), features=features)
+        return Critique(_scores(features), {"features": features})
 
 
 class ConcatHead(nn.Module):
@@ -44,7 +44,7 @@ class ConcatHead(nn.Module):
     def __call__(self, features: jax.Array, y: jax.Array) -> Critique:
         labels = nn.leaky_relu(nn.Dense(self.width)(jax.nn.one_hot(y, self.num_classes)), 0.2)
         joint = nn.Dense(self.width)(jnp.concatenate([features, labels], axis=-1))
-        return Critique(_scores(nn.leaky_relu(joint, 0.2)), features=features)
+        return Critique(_scores(nn.leaky_relu(joint, 0.2)), {"features": features})
 
 
 class ProjectionHead(nn.Module):
@@ -58,7 +58,7 @@ class ProjectionHead(nn.Module):
             jax.nn.one_hot(y, self.num_classes)
         )
         return Critique(
-            _scores(features) + jnp.sum(embedding * features, axis=-1), features=features
+            _scores(features) + jnp.sum(embedding * features, axis=-1), {"features": features}
         )
 
 
@@ -69,7 +69,9 @@ class ClassifierHead(nn.Module):
 
     @nn.compact
     def __call__(self, features: jax.Array, y: jax.Array) -> Critique:
-        return Critique(_scores(features), nn.Dense(self.num_classes)(features), features)
+        return Critique(
+            _scores(features), _classified(nn.Dense(self.num_classes)(features), features)
+        )
 
 
 class SemiSupervisedHead(nn.Module):
@@ -85,8 +87,14 @@ class SemiSupervisedHead(nn.Module):
     @nn.compact
     def __call__(self, features: jax.Array, y: jax.Array) -> Critique:
         class_logits = nn.Dense(self.num_classes)(features)
-        return Critique(jax.nn.logsumexp(class_logits, axis=-1), class_logits, features)
+        return Critique(
+            jax.nn.logsumexp(class_logits, axis=-1), _classified(class_logits, features)
+        )
 
 
 def _scores(features: jax.Array) -> jax.Array:
     return nn.Dense(1)(features)[:, 0]
+
+
+def _classified(class_logits: jax.Array, features: jax.Array) -> dict[str, jax.Array]:
+    return {"class_logits": class_logits, "features": features}

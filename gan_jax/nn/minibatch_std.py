@@ -7,6 +7,7 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
+from gan_jax.devices import batch_axis
 from gan_jax.errors import ConfigError
 
 
@@ -27,7 +28,8 @@ def minibatch_std(x: jax.Array, group: int) -> jax.Array:
     Raises:
       ConfigError: for groups of fewer than 2, or a batch that is not divisible into them.
     """
-    b = x.shape[0]
+    rows = batch_axis.whole(x)
+    b = len(rows)
     size = min(group, b)
     if group < 2:
         raise ConfigError(
@@ -35,13 +37,12 @@ def minibatch_std(x: jax.Array, group: int) -> jax.Array:
         )
     if b % size:
         raise ConfigError(
-            f"minibatch_std: a batch of {b} is not divisible into groups of {group}; accepted: a divisor."
+            f"minibatch_std: a batch of {b} is not divisible into groups of {group}; "
+            "accepted: a divisor."
         )
-    groups = x.astype(jnp.promote_types(x.dtype, jnp.float32)).reshape(b // size, size, -1)
-    deviation = jnp.sqrt(groups.var(axis=1) + 1e-8).mean(
-        axis=-1
-    )  # the summand keeps the root's slope finite at equal examples
-    channel = jnp.repeat(deviation, size).reshape(b, *(1,) * (x.ndim - 1))
-    return jnp.concatenate(
-        [x, jnp.broadcast_to(channel, (*x.shape[:-1], 1)).astype(x.dtype)], axis=-1
-    )
+    groups = rows.astype(jnp.promote_types(x.dtype, jnp.float32)).reshape(b // size, size, -1)
+    # The summand keeps the root's slope finite at equal examples.
+    deviation = jnp.sqrt(groups.var(axis=1) + 1e-8).mean(axis=-1)
+    channel = batch_axis.own(jnp.repeat(deviation, size)).reshape(len(x), *(1,) * (x.ndim - 1))
+    channel = jnp.broadcast_to(channel, (*x.shape[:-1], 1)).astype(x.dtype)
+    return jnp.concatenate([x, channel], axis=-1)

@@ -11,16 +11,16 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from gan_jax.devices import batch_axis
+
 
 class BatchNorm(nn.Module):
     """Batch normalization (Ioffe & Szegedy 2015) over all axes but the last.
 
-    The scale starts at N(1, 0.02), as in DCGAN (Radford et al. 2016). Under ``pmap``, ``axis_name``
-    makes the statistics those of the whole batch; under jit with a sharded batch they are so
-    anyway.
+    The scale starts at N(1, 0.02), as in DCGAN (Radford et al. 2016). The statistics are those of
+    the whole batch, on several devices too.
     """
 
-    axis_name: str | None = None
     dtype: Any = jnp.float32
 
     @nn.compact
@@ -28,7 +28,7 @@ class BatchNorm(nn.Module):
         return nn.BatchNorm(
             use_running_average=not train,
             momentum=0.9,
-            axis_name=self.axis_name,
+            axis_name=batch_axis.name(),
             dtype=self.dtype,
             scale_init=lambda key, shape, dtype: 1 + 0.02 * jax.random.normal(key, shape, dtype),
         )(x)
@@ -37,7 +37,6 @@ class BatchNorm(nn.Module):
 class BiasOnly(nn.Module):
     """No normalization: only the shift by channel that every normalization ends with."""
 
-    axis_name: str | None = None
     dtype: Any = jnp.float32
 
     @nn.compact

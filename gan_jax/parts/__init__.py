@@ -1,1 +1,1 @@
-"""What a GAN is made of beside its networks: losses, regularizers, augmentations, optimizers, ..."""
+"""What a GAN is made of beside its networks: losses, regularizers, augmentations, optimizers."""

@@ -1,16 +1,17 @@
-"""Random changes of what D sees: pure functions ``(key, x [b, ...], strength ()) -> x``,
-differentiable by ``x``.
-
-Each example draws its own change. Those that move images refuse by a `ConfigError` what is none,
-when they are traced.
+"""Random changes of what D sees: pure functions ``(key, x [b, ...], strength ()) -> x``, which are
+differentiable by ``x``. Each example draws its own change.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
 
-from gan_jax.errors import ConfigError
+from gan_jax.devices import batch_axis
+from gan_jax.modality import Images, Modality
 from gan_jax.types import Array
 
 
@@ -18,7 +19,7 @@ def instance_noise(key: Array, x: Array, strength: Array) -> Array:
     """``x`` plus noise from N(0, strength^2), of real and fake alike (Sonderby et al. 2017;
     Arjovsky & Bottou 2017, section 3).
     """
-    return x + strength * jax.random.normal(key, x.shape)
+    return x + strength * batch_axis.draw(jax.random.normal, key, x.shape)
 
 
 def random_shift(key: Array, x: Array, fraction: float) -> Array:
@@ -35,17 +36,16 @@ def random_shift(key: Array, x: Array, fraction: float) -> Array:
     rows, columns = int(fraction * h), int(fraction * w)
     padded = jnp.pad(x, ((0, 0), (rows, rows), (columns, columns), (0, 0)), mode="reflect")
     top_key, left_key = jax.random.split(key)
-    tops = jax.random.randint(top_key, x.shape[:1], 0, 2 * rows + 1)
-    lefts = jax.random.randint(left_key, x.shape[:1], 0, 2 * columns + 1)
+    tops = batch_axis.draw(jax.random.randint, top_key, x.shape[:1], 0, 2 * rows + 1)
+    lefts = batch_axis.draw(jax.random.randint, left_key, x.shape[:1], 0, 2 * columns + 1)
     shifted = lambda image, top, left: jax.lax.dynamic_slice(image, (top, left, 0), x.shape[1:])
     return jax.vmap(shifted)(padded, tops, lefts)
 
 
 def random_flip(key: Array, x: Array, probability: float) -> Array:
     """Mirrors each image ``[b, h, w, c]`` left to right with this probability."""
-    return jnp.where(
-        jax.random.bernoulli(key, probability, (x.shape[0], 1, 1, 1)), x[:, :, ::-1], x
-    )
+    draw = lambda key, shape: jax.random.bernoulli(key, probability, shape)
+    return jnp.where(batch_axis.draw(draw, key, (x.shape[0], 1, 1, 1)), x[:, :, ::-1], x)
 
 
 def translation(key: Array, x: Array, strength: Array) -> Array:
@@ -56,7 +56,6 @@ def translation(key: Array, x: Array, strength: Array) -> Array:
     training", which takes 1/8. A move is a product with a matrix, so that every derivative of it is
     one too.
     """
-    _images("translation", x)
     keys = jax.random.split(key)
     rows, columns = (
         _moves(k, len(x), side, strength) for k, side in zip(keys, x.shape[1:3], strict=True)
@@ -71,18 +70,12 @@ def rotation(key: Array, x: Array, strength: Array) -> Array:
     Three shears make a turn (Paeth 1986, "A fast algorithm for general raster rotation"), each
     linear between two pixels and a product with matrices, as a `translation` is.
     """
-    _images("rotation", x)
-    angle = jnp.deg2rad(strength) * jax.random.uniform(key, (len(x),), minval=-1.0, maxval=1.0)
+    angle = jnp.deg2rad(strength) * batch_axis.draw(
+        jax.random.uniform, key, (len(x),), minval=-1.0, maxval=1.0
+    )
     for axis, slope in ((2, -jnp.tan(angle / 2)), (1, jnp.sin(angle)), (2, -jnp.tan(angle / 2))):
         x = _sheared(x, slope, axis)
     return x
-
-
-def _images(name: str, x: Array) -> None:
-    if x.ndim != 4:
-        raise ConfigError(
-            f"augmentations: {name} moves images, and an example is {list(x.shape[1:])}; accepted: [h, w, c]."
-        )
 
 
 def _sheared(x: Array, slope: Array, axis: int) -> Array:
@@ -102,11 +95,23 @@ def _sheared(x: Array, slope: Array, axis: int) -> Array:
 def _moves(key: Array, b: int, side: int, strength: Array) -> Array:
     """``[b, side, side]``: matrices that move a vector by random whole numbers of places."""
     pixels = jnp.round(strength * side)
-    steps = jnp.floor(jax.random.uniform(key, (b, 1, 1)) * (2 * pixels + 1)) - pixels
+    steps = (
+        jnp.floor(batch_axis.draw(jax.random.uniform, key, (b, 1, 1)) * (2 * pixels + 1)) - pixels
+    )
     place = jnp.arange(side, dtype=jnp.float32)
     return (place[None, :, None] - place[None, None, :] == steps).astype(jnp.float32)
 
 
-AUGMENTS = {"instance_noise": instance_noise, "translation": translation, "rotation": rotation}
-STRENGTHS = {"instance_noise": "[0, inf)", "translation": "[0, 1]", "rotation": "[0, 90]"}
-"""The interval of each one's strength."""
+class Change(NamedTuple):
+    """An augmentation by name: its function, the interval of its strength, what it changes."""
+
+    apply: Callable[[Array, Array, Array], Array]
+    strengths: str = "[0, inf)"
+    modalities: tuple[type[Modality], ...] = (Modality,)
+
+
+AUGMENTS = {
+    "instance_noise": Change(instance_noise),
+    "translation": Change(translation, "[0, 1]", (Images,)),
+    "rotation": Change(rotation, "[0, 90]", (Images,)),
+}

@@ -11,49 +11,44 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
-from gan_jax.types import Array, Dynamics, Field, Gradients, Move, Point, Scalar
+from gan_jax.types import Array, Dynamics, Field, Move, Pair, Scalar
 
 
-def _simultaneous(field: Field, move: Move, point: Point):
+def _simultaneous(field: Field, move: Move, point: Pair):
     gradients, computed = field(point)
     return move(point, point, gradients), computed
 
 
-def _extragradient(field: Field, move: Move, point: Point):
+def _extragradient(field: Field, move: Move, point: Pair):
     gradients, _ = field(point)
     ahead = move(point, point, gradients)
     gradients, computed = field(ahead)
     return move(point, ahead, gradients), computed
 
 
-def _consensus(field: Field, move: Move, point: Point, weight: Array):
-    def energy(weights: Gradients):
-        here = point._replace(
-            generator=point.generator.replace(params=weights.generator),
-            discriminator=point.discriminator.replace(params=weights.discriminator),
-        )
+def _consensus(field: Field, move: Move, point: Pair, weight: Array):
+    def energy(params: Pair):
+        here = Pair(*(p.replace(params=own) for p, own in zip(point, params, strict=True)))
         gradients, computed = field(here)
-        return 0.5 * sum(jnp.sum(jnp.square(g)) for g in jax.tree.leaves(gradients)), (
-            gradients,
-            computed,
-        )
+        squares = [jnp.sum(jnp.square(g)) for g in jax.tree.leaves(gradients)]
+        return 0.5 * sum(squares), (gradients, computed)
 
-    weights = Gradients(point.generator.params, point.discriminator.params)
-    slope, (gradients, computed) = jax.grad(energy, has_aux=True)(weights)
+    params = Pair(*(player.params for player in point))
+    slope, (gradients, computed) = jax.grad(energy, has_aux=True)(params)
     gradients = jax.tree.map(lambda g, s: g + weight * s, gradients, slope)
     return move(point, point, gradients), computed
 
 
 def simultaneous() -> Dynamics:
     """``w - lr v(w)`` for both players at once."""
-    return Dynamics(_simultaneous, {})
+    return Dynamics(_simultaneous)
 
 
 def extragradient() -> Dynamics:
     """``w - lr v(w - lr v(w))`` (Korpelevich 1976; Gidel et al. 2019, algorithms 2 and, with Adam,
     4), on one minibatch.
     """
-    return Dynamics(_extragradient, {})
+    return Dynamics(_extragradient)
 
 
 def consensus(weight: Scalar = 0.1) -> Dynamics:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import jax.numpy as jnp
 from jax.nn import logsumexp, relu, softplus
 
+from gan_jax.devices import batch_axis
 from gan_jax.types import Loss
 
 
@@ -23,7 +24,8 @@ def _d_paired(real, fake):
 
 
 def _d_average(real, fake):
-    return softplus(fake.mean() - real) + softplus(fake - real.mean())
+    mean = lambda scores: batch_axis.whole(scores).mean()
+    return softplus(mean(fake) - real) + softplus(fake - mean(real))
 
 
 def _d_contrastive(real, fake):
@@ -34,7 +36,7 @@ def _rank_loss(one, others):
     """``-log(e^one / (e^one + sum_j e^others_j))`` for each of ``one [b]``: cross entropy of
     finding it among all ``others [b]``.
     """
-    return softplus(logsumexp(others) - one)
+    return softplus(logsumexp(batch_axis.whole(others)) - one)
 
 
 minimax = Loss(d=_d_cross_entropy, g=lambda real, fake: -softplus(fake))
@@ -78,14 +80,14 @@ relativistic_average = Loss(d=_d_average, g=lambda real, fake: _d_average(fake, 
 """Relativistic average GAN (Jolicoeur-Martineau 2018, section 4.2, RaSGAN): each example against
 the other kind's mean score.
 
-The means are those of the minibatch that the loss is given.
+The means are those of the minibatch, over all devices.
 """
 
 dual_contrastive = Loss(d=_d_contrastive, g=lambda real, fake: _d_contrastive(fake, real))
 """Yu et al. 2021, "Dual contrastive loss and attention for GANs", section 3: D finds each real
 among all fakes, each fake among all reals.
 
-Opponents are those of the minibatch that the loss is given, and the hardest weigh most; with one of
+Opponents are those of the minibatch, over all devices, and the hardest weigh most; with one of
 each kind it is twice `relativistic`. G plays the same game with the kinds exchanged: the negative
 of D's loss would stop teaching it once D tells them apart.
 """

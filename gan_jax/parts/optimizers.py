@@ -10,11 +10,36 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from gan_jax.errors import ConfigError, one_of
+from gan_jax.errors import ConfigError, has_option, one_of
+from gan_jax.grammar import check_scalar
 from gan_jax.types import Scalar, Tunable
 
 DEFAULTS: dict[str, dict[str, Scalar]] = {"adam": {"b1": 0.5}}
 """Numbers in which a GAN's defaults are not optax's (Radford et al. 2016, section 4)."""
+INTERVALS = {
+    "lr": "(0, inf)",
+    "b1": "[0, 1)",
+    "b2": "[0, 1)",
+    "b3": "[0, 1)",
+    "decay": "[0, 1)",
+    "rho": "[0, 1)",
+    "momentum": "(-1, 1)",
+    "eps": "(0, inf)",
+    "eps_root": "[0, inf)",
+    "weight_decay": "[0, inf)",
+    "alpha": "[0, inf)",
+    "beta": "[0, inf)",
+}
+"""Options that can be set, by their name in optax (``lr``: ``learning_rate``): numbers of the step
+in these intervals. Momentum may be negative (Gidel et al. 2019, "Negative momentum for improved
+game dynamics").
+"""
+
+
+def options_of(name: str) -> tuple[str, ...]:
+    """The options of an optimizer that can be set."""
+    parameters = inspect.signature(optimizers()[name]).parameters
+    return tuple(o for o in INTERVALS if o in parameters or o == "lr")
 
 
 def tunable(field: str, name: str, numbers: Mapping[str, Scalar]) -> Tunable:
@@ -28,25 +53,23 @@ def tunable(field: str, name: str, numbers: Mapping[str, Scalar]) -> Tunable:
     Raises:
       ConfigError: for an unknown name, or a number that the optimizer does not have or cannot take.
     """
-    make = _optimizers()[one_of(f"{field}.name", name, _optimizers())]
-    accepted = [p for p in inspect.signature(make).parameters if p != "learning_rate"]
-    for number in numbers:
-        if number not in ("learning_rate", *accepted):
-            raise ConfigError(
-                f"{field}.{number}: {name} has no such number; accepted: {', '.join(accepted) or 'none'}."
-            )
+    make = optimizers()[one_of(f"{field}.name", name, optimizers())]
+    for number, value in numbers.items():
+        option = "lr" if number == "learning_rate" else number
+        has_option(field, name, option, options_of(name))
+        check_scalar(f"{field}.{option}", value, INTERVALS[option])
     tuned = Tunable(make, {**DEFAULTS.get(name, {}), **numbers})
     _try(field, name, tuned)
     return tuned
 
 
 @functools.cache
-def _optimizers() -> dict[str, Callable[..., optax.GradientTransformation]]:
+def optimizers() -> dict[str, Callable[..., optax.GradientTransformation]]:
     """All of optax that make an optimizer from a learning rate."""
     found = {}
     for name in dir(optax):
         part = getattr(optax, name)
-        if not inspect.isfunction(part) or name.startswith("scale_by"):
+        if not inspect.isfunction(part) or name.startswith(("_", "scale_by")):
             continue
         if next(iter(inspect.signature(part).parameters), None) == "learning_rate":
             found[name] = part

@@ -9,8 +9,8 @@ A new architecture is a file of this folder and a line of `RECOGNIZERS`.
 from gan_jax.recognizers.fitting import accuracy, fit
 from gan_jax.recognizers.inception_weights import load_inception
 from gan_jax.recognizers.library import kept, real_sample, recognizer
+from gan_jax.recognizers.networks import FeatureNetwork, Pixels, Recognizer
 from gan_jax.recognizers.recipes import RECIPES, RECOGNIZERS, SMALL_CNN, RecognizerConfig, recipe
-from gan_jax.recognizers.recognizer import FeatureNetwork, Pixels, Recognizer
 from gan_jax.recognizers.training import Augmentation
 
 __all__ = [

@@ -1,9 +1,9 @@
-"""Train a recognizer of a labelled data set, tell how well it does on the test images, and keep it
+"""Train a recognizer of a labelled data set, say how well it does on the test images, and keep it
 in the user's cache folder.
 
 Without options the data set's own recipe is taken, if it has one, otherwise that of the set that it
-is tested on, or of the judge of eval.py. A recognizer that is kept already is not trained again; an
-interrupted training goes on from its last checkpoint.
+is tested on, or of the feature network of eval.py. A recognizer that is kept already is not trained
+again; an interrupted training goes on from its last checkpoint.
 """
 
 from __future__ import annotations
@@ -35,7 +35,9 @@ class Options:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Exit code 0: there is one; 2: wrong input, and nothing was written; 130: stopped by Ctrl-C."""
+    """Exit code 0: the recognizer is kept; 2: wrong input, and nothing was written; 130: stopped
+    by Ctrl-C.
+    """
     argv = sys.argv[1:] if argv is None else argv
     command_line.plain_warnings()
     with command_line.one_sentence_errors(PROGRAM):
@@ -54,8 +56,9 @@ def main(argv: list[str] | None = None) -> int:
         else ""
     )
     print(
-        f"{about['test_accuracy']:.2%} of {about['test_images']:,} images of {about['test_dataset']}, {about['test_split']}, "
-        f"are recognized, after {about['steps']:,} steps on {about['train_images']:,} images of {about['dataset']}, "
+        f"{about['test_accuracy']:.2%} of {about['test_images']:,} images of "
+        f"{about['test_dataset']}, {about['test_split']}, are recognized, after "
+        f"{about['steps']:,} steps on {about['train_images']:,} images of {about['dataset']}, "
         f"{about['train_split']}, in {about['training_seconds']:.0f} s{since}."
     )
     print(f"kept in: {kept(found.key)}")

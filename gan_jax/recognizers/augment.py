@@ -63,7 +63,8 @@ def noisy(key: Array, x: Array, noise: float) -> Array:
     """``x`` plus uniform noise, each image's of an amplitude of its own in [0, noise], clipped to
     [-1, 1].
 
-    Generated images have such flaws, and a judge that never saw any calls them all by one class.
+    Generated images have such flaws, and a recognizer that never saw any takes them all for one
+    class.
     """
     if not noise:
         return x

@@ -7,19 +7,17 @@ else installed:
 
 or from the file of pytorch-fid, where PyTorch is installed or lent:
 
-  uv run --with torch python -m gan_jax.recognizers.convert_inception pt_inception-2015-12-05-6726825d.pth
+  uv run --with torch python -m gan_jax.recognizers.convert_inception \\
+    pt_inception-2015-12-05-6726825d.pth
 """
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
-import os
 import pickle
 import re
 import sys
-import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -28,6 +26,7 @@ import tyro
 
 from gan_jax import command_line
 from gan_jax.errors import ConfigError
+from gan_jax.files import replacing
 from gan_jax.recognizers.inception_weights import PYTORCH_URL, check, sha256, shapes, weights_path
 
 Arrays = dict[str, np.ndarray]
@@ -100,23 +99,18 @@ def convert(source: Path, out: Path) -> None:
         needed and not there, or if ``out`` exists or cannot be written.
     """
     if source.suffix not in READERS:
-        raise ConfigError(f"source: {source} is of no known kind; accepted: {', '.join(READERS)}.")
+        accepted = ", ".join(READERS)
+        raise ConfigError(f"source: {source} is of an unknown kind; accepted: {accepted}.")
     if out.exists():
         raise ConfigError(f"out: {out} exists; accepted: a new file.")
     digest = _digest(source)
     arrays = READERS[source.suffix](source)
     check(arrays, source)
     about = np.array(json.dumps({"source": source.name, "source_sha256": digest}))
-    temporary = None
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=out.parent, prefix=".", delete=False) as temporary:
-            np.savez(temporary, **dict(sorted(arrays.items())), about=about)
-        os.replace(temporary.name, out)
+        with replacing(out) as unfinished, unfinished.open("wb") as file:
+            np.savez(file, **dict(sorted(arrays.items())), about=about)
     except OSError as error:
-        if temporary is not None:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary.name)
         raise ConfigError(f"out: {out} cannot be written ({error}).") from error
 
 
@@ -184,8 +178,9 @@ def _read_pytorch(path: Path) -> Arrays:
         import torch
     except ImportError as error:
         raise ConfigError(
-            f"source: {path} can be read where PyTorch is installed only; accepted: the same command after `uv run --with "
-            "torch`, or TensorFlow's graph (.pb), which needs nothing else."
+            f"source: {path} can be read where PyTorch is installed only; accepted: the same "
+            "command after `uv run --with torch`, or TensorFlow's graph (.pb), which needs nothing "
+            "else."
         ) from error
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
@@ -199,7 +194,7 @@ def _read_pytorch(path: Path) -> Arrays:
         pickle.UnpicklingError,
     ) as error:
         raise ConfigError(
-            f"source: {path} is no state dict of PyTorch; accepted: {PYTORCH_URL}."
+            f"source: {path} is not a state dict of PyTorch; accepted: {PYTORCH_URL}."
         ) from error
 
 
@@ -214,7 +209,7 @@ def _read_graph(path: Path) -> Arrays:
     try:
         graph.ParseFromString(path.read_bytes())
     except DecodeError as error:
-        raise ConfigError(f"source: {path} is no graph of TensorFlow ({error}).") from error
+        raise ConfigError(f"source: {path} is not a graph of TensorFlow ({error}).") from error
     tensors = {node.name: node.attr["value"].tensor for node in graph.node if node.op == "Const"}
     return from_graph(
         {name: _array(tensor) for name, tensor in tensors.items() if tensor.dtype == DT_FLOAT}

@@ -1,97 +1,34 @@
-"""What the samples of a data set are looked at through: a recognizer, the pixels, the point itself,
-or a judge of its own.
+"""Which feature network the samples of a data set go through: its own, that of its modality, or
+Inception.
 """
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from gan_jax.data import TRUTHS, Description, Truth
+from gan_jax.data import TRUTHS, Description
 from gan_jax.errors import ConfigError, one_of
-from gan_jax.metrics.mixtures import Modes, equal_modes, mode_logits, nearest_modes
-from gan_jax.metrics.streaming import stream
-from gan_jax.recognizers import (
+from gan_jax.metrics.mixtures import Modes, equal_modes, nearest_modes
+from gan_jax.modality import Images, Modality, Vectors
+from gan_jax.recognizers import inception
+from gan_jax.recognizers.inception_weights import load_inception
+from gan_jax.recognizers.library import recognizer
+from gan_jax.recognizers.networks import (
     FeatureNetwork,
     Pixels,
-    RecognizerConfig,
-    inception,
-    load_inception,
-    recognizer,
+    Points,
+    StackedDigits,
+    stacked_predictions,
 )
-from gan_jax.recognizers.recognizer import BLOCK
+from gan_jax.recognizers.recipes import RecognizerConfig
 
 SAMPLES_A_MODE = 10
 """With fewer StackedMNIST images for each of its modes, how many modes occur says more of the count
 than of the images.
 """
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Points:
-    """The vector itself; where the truth is a labelled mixture, its logits are the modes'
-    log-densities.
-    """
-
-    truth: Truth | None = None
-    key: str = "points"
-
-    @property
-    def about(self) -> dict[str, Any]:
-        return {"network": "the points themselves", "key": self.key}
-
-    def features(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-        """As in `FeatureNetwork`, of ``[n, d]`` float32 vectors."""
-        points = np.asarray(points, np.float32)
-        labelled = self.truth is not None and self.truth.labelled
-        return points, np.asarray(mode_logits(points, self.truth)) if labelled else None
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class StackedDigits:
-    """Each colour channel through a recognizer of digits; the features are the digits' logits,
-    channel by channel.
-
-    As the literature counts the modes of StackedMNIST (Srivastava et al. 2017, section 4.1).
-    """
-
-    digits: FeatureNetwork
-
-    @property
-    def key(self) -> str:
-        return f"stacked-{self.digits.key}"
-
-    @property
-    def about(self) -> dict[str, Any]:
-        return self.digits.about | {
-            "network": "a recognizer of digits, channel by channel",
-            "key": self.key,
-        }
-
-    def features(self, images: np.ndarray) -> tuple[np.ndarray, None]:
-        """As in `FeatureNetwork`: ``[n, 30]`` of ``[n, h, w, 3]`` images; no logits of the 1,000
-        classes.
-        """
-
-        def look(block: np.ndarray) -> np.ndarray:
-            b, h, w, c = block.shape
-            channels = np.moveaxis(block, -1, 1).reshape(b * c, h, w, 1)
-            return self.digits.features(channels)[1].reshape(b, -1)
-
-        return stream(look, images, block=BLOCK), None
-
-
-def stacked_predictions(features: np.ndarray) -> np.ndarray:
-    """The modes 100 a + 10 b + c, ``[n]`` in 0..999, that `StackedDigits` saw."""
-    return features.reshape(len(features), 3, 10).argmax(-1) @ np.array([100, 10, 1])
-
-
-def _stacked_modes(features: np.ndarray) -> Modes | None:
-    few = len(features) < SAMPLES_A_MODE * 1000
-    return None if few else equal_modes(stacked_predictions(features), 1000)
 
 
 class Choice(NamedTuple):
@@ -110,58 +47,73 @@ class Choice(NamedTuple):
     own_classes: bool = True
 
 
-def _stacked(size: int | None, config: RecognizerConfig) -> Choice:
+Chooser = Callable[[str, Description, int | None, RecognizerConfig], Choice]
+"""``(dataset, description, size, recognizer_config) -> Choice``."""
+
+
+def _stacked(_: str, __: Description, size: int | None, config: RecognizerConfig) -> Choice:
     return Choice(30, lambda: StackedDigits(recognizer("mnist", size, config)), _stacked_modes)
 
 
-JUDGES: dict[str, Callable[[int | None, RecognizerConfig], Choice]] = {"stacked_mnist": _stacked}
-"""Data sets with a judge of their own: ``(size, recognizer_config) -> Choice``."""
+def _stacked_modes(features: np.ndarray) -> Modes | None:
+    few = len(features) < SAMPLES_A_MODE * 1000
+    return None if few else equal_modes(stacked_predictions(features), 1000)
 
 
-def _own(dataset: str, about: Description, size: int | None, config: RecognizerConfig) -> Choice:
-    """The judge that the data set has, the points, a recognizer, or without labels the pixels."""
-    if dataset in JUDGES:
-        return JUDGES[dataset](size, config)
-    if len(about.shape) == 1:
-        truth = TRUTHS.get(dataset)
-        if truth is None:
-            return Choice(about.shape[0], Points)
-        modes = lambda features: nearest_modes(features, truth)
-        return Choice(
-            about.shape[0],
-            lambda: Points(truth),
-            modes,
-            len(truth.centres) if truth.labelled else 0,
-        )
-    if about.num_classes:
-        return Choice(
-            config.features, lambda: recognizer(dataset, size, config), logits=about.num_classes
-        )
-    return Choice(Pixels.count(about.shape), Pixels)
+def _of_images(
+    dataset: str, about: Description, size: int | None, config: RecognizerConfig
+) -> Choice:
+    """A recognizer of the data set; without labels, from which none can learn, the pixels."""
+    if not about.num_classes:
+        return Choice(Pixels.count(about.shape), Pixels)
+    make = lambda: recognizer(dataset, size, config)
+    return Choice(config.features, make, logits=about.num_classes)
+
+
+def _of_vectors(
+    dataset: str, about: Description, size: int | None, config: RecognizerConfig
+) -> Choice:
+    """The vectors themselves; where the truth is known, its modes are counted."""
+    count, truth = about.shape[0], TRUTHS.get(dataset)
+    if truth is None:
+        return Choice(count, Points)
+    modes = lambda features: nearest_modes(features, truth)
+    logits = len(truth.centres) if truth.labelled else 0
+    return Choice(count, lambda: Points(truth), modes, logits)
+
+
+BY_DATASET: dict[str, Chooser] = {"stacked_mnist": _stacked}
+"""Data sets with a feature network of their own."""
+BY_MODALITY: dict[type[Modality], Chooser] = {Images: _of_images, Vectors: _of_vectors}
+"""The feature network of all others."""
+
+
+def _default(
+    dataset: str, about: Description, size: int | None, config: RecognizerConfig
+) -> Choice:
+    choose = BY_DATASET.get(dataset) or BY_MODALITY[type(about.modality)]
+    return choose(dataset, about, size, config)
 
 
 def _inception(
     dataset: str, about: Description, size: int | None, config: RecognizerConfig
 ) -> Choice:
-    if len(about.shape) != 3:
+    if not isinstance(about.modality, Images):
         raise ConfigError(
-            f"features: inception looks at images, and {dataset} holds vectors; accepted: {DEFAULT}."
+            f"features: inception takes images, and {dataset} holds {about.modality.name}; "
+            f"accepted: {DEFAULT}."
         )
     if about.shape[-1] not in (1, 3):
         raise ConfigError(
-            f"features: inception takes 1 or 3 channels, and {dataset} has {about.shape[-1]}; accepted: {DEFAULT}."
+            f"features: inception takes 1 or 3 channels, and {dataset} has {about.shape[-1]}; "
+            f"accepted: {DEFAULT}."
         )
     return Choice(inception.FEATURES, load_inception, logits=inception.CLASSES, own_classes=False)
 
 
 DEFAULT = "default"
-FEATURES: dict[str, Callable[[str, Description, int | None, RecognizerConfig], Choice]] = {
-    DEFAULT: _own,
-    "inception": _inception,
-}
-"""What images may be looked at through: ``(dataset, description, size, recognizer_config) ->
-Choice``.
-"""
+FEATURES: dict[str, Chooser] = {DEFAULT: _default, "inception": _inception}
+"""What features may be taken from, by the name that a user gives."""
 
 
 def choose(
@@ -171,7 +123,7 @@ def choose(
     config: RecognizerConfig,
     features: str = DEFAULT,
 ) -> Choice:
-    """How to look at a data set ``about`` which TFDS told this, padded to ``size``, through one of
+    """How to look at a data set with this description, padded to ``size``, through one of
     `FEATURES`.
 
     Raises:

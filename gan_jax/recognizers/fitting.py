@@ -13,15 +13,12 @@ from typing import Any
 import jax
 import numpy as np
 
-from gan_jax import checkpoint
+from gan_jax import checkpoint, pacing
 from gan_jax.data import from_arrays
+from gan_jax.recognizers.networks import Recognizer
 from gan_jax.recognizers.recipes import RecognizerConfig, classifier
-from gan_jax.recognizers.recognizer import Recognizer
 from gan_jax.recognizers.training import Classifier, ClassifierState, init_state, train_steps
 
-CHUNK_SECONDS = 0.5
-"""About how long one call of the compiled loop takes, so that progress is seen and Ctrl-C is heard.
-"""
 CHECKPOINT_SECONDS = 60.0
 """Between two checkpoints."""
 
@@ -60,22 +57,15 @@ def fit(
     state, step = _begin(made, config, images.shape[1:], checkpoints)
     about = {"resumed_from": step}
     data = from_arrays(images, labels, config.seed, batch_size=config.batch_size)
-    n, saved = min(2, config.steps), time.monotonic()
-    while step < config.steps:
-        n = min(n, config.steps - step)
-        began = time.perf_counter()
+    saved = time.monotonic()
+    for n in pacing.calls(step, config.steps):
         state, metrics = train_steps(made, state, data, n)
         metrics = {name: float(value) for name, value in jax.device_get(metrics).items()}
+        step += n
         if told is not None:
             told(n, metrics)
-        # The first call compiles, too, so its pace says little.
-        pace = (time.perf_counter() - began) / n
-        step, n = step + n, 2 if step == 0 else max(1, int(CHUNK_SECONDS / pace))
-        if (
-            checkpoints is not None
-            and time.monotonic() > saved + CHECKPOINT_SECONDS
-            and step < config.steps
-        ):
+        waited = time.monotonic() > saved + CHECKPOINT_SECONDS
+        if checkpoints is not None and waited and step < config.steps:
             _save(checkpoints, step, state)
             saved = time.monotonic()
     variables = (

@@ -24,7 +24,8 @@ from gan_jax.metrics.streaming import stream
 from gan_jax.pictures import to_uint8
 from gan_jax.types import Array, PyTree
 
-BLOCK = 16
+INCEPTION_BLOCK = 16
+"""Images that the network sees at once."""
 SIDE = 299
 FEATURES = 2048
 CLASSES = 1008
@@ -229,7 +230,7 @@ class Inception:
     variables: PyTree
     key: str
     about: dict[str, Any]
-    block: int = BLOCK
+    block: int = INCEPTION_BLOCK
 
     def features(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Features ``[n, 2048]`` and logits ``[n, 1008]``, as in `FeatureNetwork`.

@@ -45,8 +45,8 @@ def weights_path() -> Path:
 
 
 def load_inception(path: str | Path | None = None, *, bias: bool = False) -> Inception:
-    """The feature network, with the weights of a file that the user has; their checksum is told on
-    stderr.
+    """The feature network, with the weights of a file that the user has; their checksum is printed
+    on stderr.
 
     Args:
       path: the file; None: `weights_path`.
@@ -95,18 +95,20 @@ def check(arrays: dict[str, np.ndarray], source: Path) -> None:
         if name in arrays and (arrays[name].shape, arrays[name].dtype) != (shape, np.float32)
     }
     found = [
-        f"{len(names)} arrays {what}, such as {min(names)}{f' ({wrong[min(names)]})' if names is wrong else ''}"
-        for what, names in (
-            ("missing", missing),
-            ("unknown", unknown),
-            ("of another shape or type", wrong),
-        )
+        f"{len(names)} arrays {what}, such as {min(names)}"
+        for what, names in (("missing", missing), ("unknown", unknown))
         if names
     ]
+    if wrong:
+        name = min(wrong)
+        found.append(
+            f"{len(wrong)} arrays of another shape or type, such as {name} ({wrong[name]})"
+        )
     if found:
         raise ConfigError(
-            f"inception: {source} holds another network ({'; '.join(found)}); accepted: the weights of 2015-12-05, of 1008 "
-            "classes, as published for the Frechet Inception distance."
+            f"inception: {source} holds another network ({'; '.join(found)}); accepted: the "
+            "weights of 2015-12-05, of 1008 classes, as published for the Frechet Inception "
+            "distance."
         )
 
 
@@ -133,9 +135,10 @@ def _read(path: Path) -> dict[str, np.ndarray]:
             return dict(arrays)
     except FileNotFoundError as error:
         raise ConfigError(
-            f"inception: there is no weights file {path}; download {GRAPH_URL} and unpack {GRAPH_FILE} from it, convert it "
-            f"with `uv run python -m gan_jax.recognizers.convert_inception {GRAPH_FILE} {path}`, or name a file that "
-            f"you have converted in {VARIABLE}."
+            f"inception: there is no weights file {path}; download {GRAPH_URL} and unpack "
+            f"{GRAPH_FILE} from it, convert it with `uv run python -m "
+            f"gan_jax.recognizers.convert_inception {GRAPH_FILE} {path}`, or name a file that you "
+            f"have converted in {VARIABLE}."
         ) from error
     except (
         OSError,
@@ -147,6 +150,6 @@ def _read(path: Path) -> dict[str, np.ndarray]:
         zipfile.BadZipFile,
     ) as error:
         raise ConfigError(
-            f"inception: {path} is no whole npz file of arrays; accepted: one that "
+            f"inception: {path} is not a whole npz file of arrays; accepted: one that "
             "`python -m gan_jax.recognizers.convert_inception` wrote."
         ) from error

@@ -4,50 +4,41 @@ folder.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import functools
 import hashlib
+import inspect
 import json
-import os
 import sys
-import tempfile
 import time
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import flax.traverse_util
 import numpy as np
 from tqdm import tqdm
 
-from gan_jax.data import Dataset, describe, load
-from gan_jax.data.cache import cache_folder
+from gan_jax.data import Dataset, batch_at, describe, load, order
+from gan_jax.data.cache import cache_folder, writing
 from gan_jax.data.splits import train_and_test
 from gan_jax.errors import ConfigError
-from gan_jax.metrics import Gaussian, Sample, gaussian_of
-from gan_jax.recognizers import fitting
+from gan_jax.files import replacing
+from gan_jax.metrics import Gaussian, Sample, covariance, frechet, gaussian_of, streaming
+from gan_jax.modality import Images, to_float
+from gan_jax.nn import conv, conv_ops, winograd
+from gan_jax.recognizers import augment, cnn, fitting, networks, recipes, resnet, training
+from gan_jax.recognizers.networks import FeatureNetwork, Recognizer
 from gan_jax.recognizers.recipes import SMALL_CNN, RecognizerConfig, classifier
-from gan_jax.recognizers.recognizer import FeatureNetwork, Recognizer
 
-PACKAGE = Path(__file__).parent.parent
 TRAINING_CODE = (
-    "recognizers/augment.py",
-    "recognizers/cnn.py",
-    "recognizers/fitting.py",
-    "recognizers/recipes.py",
-    "recognizers/resnet.py",
-    "recognizers/training.py",
+    *(augment, cnn, fitting, recipes, resnet, training),
+    *(conv, conv_ops, winograd, order, batch_at, to_float),
 )
-"""What decides the weights that a recipe leads to."""
-REFERENCE_CODE = (
-    "recognizers/recognizer.py",
-    "recognizers/feature_networks.py",
-    "metrics/streaming.py",
-    "metrics/moments.py",
-    "metrics/frechet.py",
-)
-"""What turns a network's numbers into those that are kept of real images; the network's own code is
-in its key.
+"""Modules and functions that decide the weights that a recipe leads to."""
+REFERENCE_CODE = (networks, streaming, covariance, frechet)
+"""Modules that turn a network's numbers into those that are kept of real images; the network's own
+code is in its key.
 """
 
 
@@ -74,11 +65,13 @@ def recognizer(
     about = describe(dataset)
     if not about.num_classes:
         raise ConfigError(
-            f"dataset: {dataset} has no labels, so no recognizer can learn from it; accepted: labelled ones."
+            f"dataset: {dataset} has no labels, so no recognizer can learn from it; "
+            "accepted: labelled ones."
         )
-    if len(about.shape) != 3:
+    if not isinstance(about.modality, Images):
         raise ConfigError(
-            f"dataset: {dataset} holds vectors, which no recognizer looks at; accepted: sets of images."
+            f"dataset: {dataset} holds {about.modality.name}, which no recognizer looks at; "
+            "accepted: sets of images."
         )
     network = classifier(config, about.num_classes).network
     data = _data(dataset, size, test_on)
@@ -109,15 +102,17 @@ def _data(dataset: str, size: int | None, test_on: str | None) -> dict[str, Data
     data = {"train": load(dataset, "train", size), test: load(test_on, test, size)}
     shapes = [(*part.examples.shape[1:], part.description.num_classes) for part in data.values()]
     if shapes[0] != shapes[1]:
-        told = [f"{h}x{w}x{c} of {classes} classes" for h, w, c, classes in shapes]
+        own, other = (f"{h}x{w}x{c} of {classes} classes" for h, w, c, classes in shapes)
         raise ConfigError(
-            f"test_on: the images of {dataset} are {told[0]}, those of {test_on} {told[1]}; must be alike."
+            f"test_on: the images of {dataset} are {own}, those of {test_on} {other}; "
+            "must be alike."
         )
     names = [part.description.class_names for part in data.values()]
     if all(names) and names[0] != names[1]:
-        told = [", ".join(own[:3]) for own in names]
+        own, other = (", ".join(part[:3]) for part in names)
         raise ConfigError(
-            f"test_on: the classes of {dataset} are {told[0]}, ..., those of {test_on} {told[1]}, ...; must be the same."
+            f"test_on: the classes of {dataset} are {own}, ..., those of {test_on} {other}, ...; "
+            "must be the same."
         )
     return data
 
@@ -161,8 +156,8 @@ def real_sample(
 
 
 @functools.cache
-def _digests(files: tuple[str, ...]) -> list[str]:
-    return [hashlib.sha256((PACKAGE / file).read_bytes()).hexdigest() for file in files]
+def _digests(code: tuple[Any, ...]) -> list[str]:
+    return [hashlib.sha256(inspect.getsource(part).encode()).hexdigest() for part in code]
 
 
 def _trained(data: dict[str, Dataset], config: RecognizerConfig, key: str) -> dict[str, np.ndarray]:
@@ -170,7 +165,8 @@ def _trained(data: dict[str, Dataset], config: RecognizerConfig, key: str) -> di
     for split, part in data.items():
         if part.labels.min() < 0:
             raise ConfigError(
-                f"dataset: {part.description.name} has images without labels in {split}; accepted: none such."
+                f"dataset: {part.description.name} has images without labels in {split}; "
+                "accepted: labelled images only."
             )
     (train_split, train_data), (test_split, test_data) = data.items()
     about, n = train_data.description, len(train_data.labels)
@@ -250,17 +246,10 @@ def _read(path: Path) -> dict[str, np.ndarray] | None:
 
 
 def _write(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    """Writes the file so that it appears whole or not at all."""
-    temporary = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", delete=False) as temporary:
-            np.savez(temporary, **arrays)
-        os.replace(temporary.name, path)
-    except OSError as error:
-        if temporary is not None:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary.name)
-        raise ConfigError(
-            f"GAN_JAX_CACHE: the cache {cache_folder()} cannot be written ({error})."
-        ) from error
+    """Writes the file, whole or not at all.
+
+    Raises:
+      ConfigError: if it cannot be written.
+    """
+    with writing(), replacing(path) as unfinished:
+        np.savez(unfinished, **arrays)

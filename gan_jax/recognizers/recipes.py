@@ -9,7 +9,7 @@ from collections.abc import Callable
 import flax.linen as nn
 import optax
 
-from gan_jax.errors import ConfigError, one_of
+from gan_jax.errors import at_least, is_seed, one_of, within
 from gan_jax.recognizers.cnn import Cnn
 from gan_jax.recognizers.resnet import ResNet
 from gan_jax.recognizers.training import Augmentation, Classifier
@@ -61,7 +61,7 @@ class RecognizerConfig:
 
 
 SMALL_CNN = RecognizerConfig(augmentation=Augmentation(shift=1, noise=0.5))
-"""The judge of generated images: quick, and used to noise."""
+"""The feature network of evaluations: trained in seconds, and used to noise."""
 
 CLASSIC: dict[str, Augmentation] = {
     "mnist": Augmentation(shift=2, rotation=15.0, scale=0.15),
@@ -131,23 +131,23 @@ def _classifier(config: RecognizerConfig, num_classes: int) -> Classifier:
 
 
 def _check(config: RecognizerConfig) -> None:
-    numbers = {name: getattr(config, name) for name in ("width", "features", "steps", "batch_size")}
-    for name, value in numbers.items():
-        if value is not None and value < 1:
-            raise ConfigError(f"recognizer.{name}: {value} is too small; accepted: 1 or more.")
-    intervals = {"lr": (0, 1), "weight_decay": (0, 1), "smoothing": (0, 0.99), "mixup": (0, 100)}
-    for name, (low, high) in intervals.items():
-        _within(f"recognizer.{name}", getattr(config, name), low, high)
-    for name, high in {"shift": 1000, "rotation": 180, "scale": 0.9, "noise": 2}.items():
-        _within(f"recognizer.augmentation.{name}", getattr(config.augmentation, name), 0, high)
-    if config.dropout is not None:
-        _within("recognizer.dropout", config.dropout, 0, 0.99)
-    if not 0 <= config.seed < 2**32:
-        raise ConfigError(
-            f"recognizer.seed: {config.seed} is not a number of 32 bits; accepted: 0 to {2**32 - 1}."
-        )
-
-
-def _within(field: str, value: float, low: float, high: float) -> None:
-    if not low <= value <= high:
-        raise ConfigError(f"{field}: {value} is out of range; accepted: {low} to {high}.")
+    for name in ("width", "features", "steps", "batch_size"):
+        value = getattr(config, name)
+        if value is not None:
+            at_least(f"recognizer.{name}", value, 1)
+    intervals = {
+        "lr": "[0, 1]",
+        "weight_decay": "[0, 1]",
+        "smoothing": "[0, 0.99]",
+        "mixup": "[0, 100]",
+        "dropout": "[0, 0.99]",
+    }
+    for name, interval in intervals.items():
+        value = getattr(config, name)
+        if value is not None:
+            within(f"recognizer.{name}", value, interval)
+    largest = {"shift": 1000, "rotation": 180, "scale": 0.9, "noise": 2}
+    for name, high in largest.items():
+        value = getattr(config.augmentation, name)
+        within(f"recognizer.augmentation.{name}", value, f"[0, {high}]")
+    is_seed("recognizer.seed", config.seed)

@@ -16,7 +16,7 @@ import optax
 from gan_jax.data import Resident, batch_at
 from gan_jax.modality import to_float
 from gan_jax.recognizers.augment import mirrored, noisy, shifted, warped
-from gan_jax.types import Array, Batch, Metrics, Player, PyTree
+from gan_jax.types import Array, Batch, Metrics, PyTree
 
 AVERAGED = 0.1
 """The moving average's half-life is this share of the steps made, so that it forgets the beginning
@@ -64,6 +64,20 @@ class Classifier:
 
 
 @flax.struct.dataclass
+class NetworkState:
+    """Parameters, statistics (batch norm) and optimizer state."""
+
+    params: PyTree
+    stats: PyTree
+    opt_state: PyTree
+
+    @property
+    def variables(self) -> PyTree:
+        """As the network's ``apply`` takes them."""
+        return {"params": self.params, **self.stats}
+
+
+@flax.struct.dataclass
 class ClassifierState:
     """The step, the constant key of everything random, the network, and the moving average
     ``{"params": ..., **statistics}``.
@@ -71,7 +85,7 @@ class ClassifierState:
 
     step: Array
     key: Array
-    network: Player
+    network: NetworkState
     average: PyTree
 
 
@@ -80,9 +94,10 @@ def init_state(classifier: Classifier, key: Array, shape: tuple[int, int, int]) 
     key, init_key = jax.random.split(key)
     variables = classifier.network.init(init_key, jnp.zeros((2, *shape)), train=False)
     stats = {name: value for name, value in variables.items() if name != "params"}
-    player = Player(variables["params"], stats, classifier.optimizer.init(variables["params"]))
+    opt_state = classifier.optimizer.init(variables["params"])
     average = jax.tree.map(jnp.copy, variables)  # the step donates both
-    return ClassifierState(jnp.zeros((), jnp.int32), key, player, average)
+    network = NetworkState(variables["params"], stats, opt_state)
+    return ClassifierState(jnp.zeros((), jnp.int32), key, network, average)
 
 
 @functools.partial(jax.jit, static_argnames="classifier", donate_argnames="state")
@@ -157,11 +172,12 @@ def _train_step(
     updates, opt_state = classifier.optimizer.update(
         gradients, state.network.opt_state, state.network.params
     )
-    player = Player(optax.apply_updates(state.network.params, updates), stats, opt_state)
+    params = optax.apply_updates(state.network.params, updates)
+    network = NetworkState(params, stats, opt_state)
     keep = 0.5 ** (1 / (AVERAGED * (state.step + 1).astype(jnp.float32)))
-    new = {"params": player.params, **stats}
-    average = jax.tree.map(lambda old, new: keep * old + (1 - keep) * new, state.average, new)
-    return ClassifierState(state.step + 1, state.key, player, average), metrics
+    mix = lambda old, new: keep * old + (1 - keep) * new
+    average = jax.tree.map(mix, state.average, network.variables)
+    return ClassifierState(state.step + 1, state.key, network, average), metrics
 
 
 def augmented(augmentation: Augmentation, key: Array, x: Array) -> Array:

@@ -1,7 +1,7 @@
 """The report of a run: one page that needs no network, for a browser, a phone or a printer.
 
 ``reading.py`` reads the files of a run folder, ``page.py`` makes the page of what was read: a pure
-function, which tells what is there and leaves out what is not. ``charts.py`` lays out curves as
+function, which shows what is there and leaves out what is not. ``charts.py`` lays out curves as
 SVG; the markup itself lies in ``templates/``.
 """
 
@@ -10,11 +10,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from gan_jax.files import write
-from gan_jax.report.page import page, population_page
-from gan_jax.report.reading import Members, Run, read
+from gan_jax.report.page import population_page, run_page
+from gan_jax.report.reading import PopulationFiles, RunFiles, read
 from gan_jax.runs import folder as run_folder
+from gan_jax.runs.evaluations import of_member
 
-__all__ = ["Members", "Run", "page", "population_page", "read", "write_report"]
+__all__ = ["PopulationFiles", "RunFiles", "population_page", "read", "run_page", "write_report"]
 
 
 def write_report(workdir: str | Path, suffix: str = "") -> Path:
@@ -22,8 +23,8 @@ def write_report(workdir: str | Path, suffix: str = "") -> Path:
     of each member in its folder.
 
     Args:
-      suffix: of the `gan_jax.evaluation.judge.Settings` of the evaluations; the page's name has it,
-        too.
+      suffix: of the evaluations' files (`gan_jax.evaluation.settings.Settings.suffix`); the page's
+        name has it, too.
 
     Returns:
       The page: the run's own.
@@ -34,10 +35,10 @@ def write_report(workdir: str | Path, suffix: str = "") -> Path:
     """
     folder, name = Path(workdir) / run_folder.EVAL, f"report{suffix}.html"
     found = read(workdir, suffix)
-    if isinstance(found, Run):
-        write(folder / name, page(found))
+    if isinstance(found, RunFiles):
+        write(folder / name, run_page(found))
         return folder / name
     for number, member in found.members.items():
-        write(folder / f"member_{number:02}" / name, page(member))
+        write(of_member(folder, number) / name, run_page(member))
     write(folder / name, population_page(found))
     return folder / name

@@ -84,7 +84,7 @@ def chart(
       series: over a common axis.
       marks: events, as ``(x, text)``.
       x_names: of 0, 1, 2, ... where these are no numbers.
-      share: the heights are shares, told in percent.
+      share: the heights are shares, shown in percent.
     """
     arrays = [(one, *_arrays(one)) for one in series]
     arrays = [kept for kept in arrays if len(kept[1])]
@@ -105,7 +105,7 @@ def chart(
     up = lambda y: round(
         HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * (float(y) - y_low) / (y_high - y_low), 1
     )
-    told = (lambda v: f"{100 * v:.3g} %") if share else _short
+    shown = (lambda v: f"{100 * v:.3g} %") if share else _short
     names = list(enumerate(x_names)) if x_names is not None else None
     return Chart(
         title,
@@ -114,10 +114,10 @@ def chart(
             (across(x), text)
             for x, text in names or [(x, _short(x)) for x in _ticks(x_low, x_high, inside=True)]
         ],
-        [(up(y), told(y)) for y in y_ticks],
+        [(up(y), shown(y)) for y in y_ticks],
         [(across(x), text) for x, text in marks if x_low <= x <= x_high],
         f"{title}: "
-        + "; ".join(f"{one.name} ends at {told(y[-1])}" for one, _, y, *_ in arrays)
+        + "; ".join(f"{one.name} ends at {shown(y[-1])}" for one, _, y, *_ in arrays)
         + ".",
     )
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from gan_jax.metrics import SCORES
 from gan_jax.report.charts import Chart, Series, chart
-from gan_jax.report.reading import Members, Run
+from gan_jax.report.reading import PopulationFiles, RunFiles
 from gan_jax.report.scores import numbers, score_title, shown
 
 
@@ -37,8 +37,8 @@ def training_charts(lines: list[dict], marks: list[tuple[float, str]]) -> list[C
     """Of a population, whose lines have ``failed``, curves are means with a band of one standard
     deviation.
     """
-    told = [line for line in lines if "event" not in line]
-    names = list(dict.fromkeys(name for line in told for name in line))
+    logged = [line for line in lines if "event" not in line]
+    names = list(dict.fromkeys(name for line in logged for name in line))
     spread = {f"{name}_std" for name in names} if "failed" in names else set()
     parts = [name for name in names if name[:2] in ("d/", "g/") and name not in spread]
     scores = [name for name in parts if name.startswith("d/score")]
@@ -48,10 +48,15 @@ def training_charts(lines: list[dict], marks: list[tuple[float, str]]) -> list[C
     losses = [name for name in parts if name.endswith("/loss")]
 
     def series(name: str) -> Series:
-        rows = [line for line in told if name in line]
+        rows = [line for line in logged if name in line]
         values = [line[name] for line in rows]
-        around = [(v - s, v + s) if s is not None and v is not None else (None, None)
-                  for v, s in zip(values, (line.get(f"{name}_std") if spread else None for line in rows), strict=True)]  # fmt: skip
+        deviations = [line.get(f"{name}_std") if spread else None for line in rows]
+        around = [
+            (None, None)
+            if value is None or deviation is None
+            else (value - deviation, value + deviation)
+            for value, deviation in zip(values, deviations, strict=True)
+        ]
         return Series(
             _curve_name(name), [line["step"] for line in rows], values, *zip(*around, strict=True)
         )
@@ -83,9 +88,9 @@ def _curve_name(name: str) -> str:
     return plain if rest.startswith(("d_accuracy_", "score_")) else f"{plain} of {player.upper()}"
 
 
-def events(run: Run | Members) -> list[dict[str, Any]]:
+def events(run: RunFiles | PopulationFiles) -> list[dict[str, Any]]:
     """Events of the record, and where training was resumed, by step."""
-    told = [
+    found = [
         {
             "step": line["step"],
             "what": str(line["event"]),
@@ -95,12 +100,12 @@ def events(run: Run | Members) -> list[dict[str, Any]]:
         for line in run.lines
         if "event" in line
     ]
-    told += [
+    found += [
         {"step": start["step"], "what": "resumed", "why": str(start.get("time", ""))}
         for start in run.starts
         if start.get("step")
     ]
-    return sorted(told, key=lambda event: event["step"])
+    return sorted(found, key=lambda event: event["step"])
 
 
 def truncation(evaluation: dict) -> dict[str, Any] | None:

@@ -17,9 +17,9 @@ from typing import Any
 import jinja2
 
 from gan_jax.report.curves import events, score_charts, training_charts, truncation
-from gan_jax.report.reading import Members, Run
+from gan_jax.report.reading import PopulationFiles, RunFiles
 from gan_jax.report.scores import (
-    PLAIN,
+    PLAIN_CLASSES,
     by_class,
     compared,
     interval,
@@ -39,8 +39,8 @@ PICTURES = {
     ),
     "neighbours": (
         "Nearest training images",
-        "In each row a sample, then the training images nearest to it by features, then those nearest by pixels. A sample that equals its "
-        "neighbour was learned by heart.",
+        "In each row a sample, then the training images nearest to it by features, then those "
+        "nearest by pixels. A sample that equals its neighbour was learned by heart.",
     ),
 }
 ENDS = {
@@ -63,16 +63,15 @@ name.
 """
 
 
-def page(run: Run) -> str:
+def run_page(run: RunFiles) -> str:
     """The report of one GAN as HTML; it refers to nothing outside of itself."""
     newest, marks = run.evaluations[-1], events(run)
-    about = newest.get("provenance") or {}
     return _template("page.html").render(
         title=f"{run.config.get('dataset', 'GAN')}: {run.name}",
         step=newest["step"],
         facts=_facts(run.config, run.lines, run.starts, newest),
         scores=score_rows(newest),
-        compared=compared(about),
+        compared=compared(newest),
         classes=by_class(newest),
         protocols=protocols(newest),
         left_out=left_out(newest),
@@ -83,13 +82,13 @@ def page(run: Run) -> str:
         pictures=[
             _picture(name, run, PICTURES.get(name)) for name in run.pictures if name not in ENDS
         ],
-        ends=[_picture(name, run, told) for name, told in ENDS.items() if name in run.pictures],
+        ends=[_picture(name, run, text) for name, text in ENDS.items() if name in run.pictures],
         truncation=truncation(newest),
         **_provenance(run.config, run.starts, newest),
     )
 
 
-def population_page(found: Members) -> str:
+def population_page(found: PopulationFiles) -> str:
     """The report of a population: means with their intervals, failures, and a line a member."""
     newest, lines = found.evaluations[-1], [line for line in found.lines if "event" not in line]
     members = {
@@ -127,7 +126,7 @@ def population_page(found: Members) -> str:
 
 
 def _setting(setting: dict) -> dict[str, Any]:
-    """A verdict of `gan_jax.evaluation.members`, as it is shown."""
+    """A `gan_jax.evaluation.members.Aggregate` of the JSON, as text."""
     share, *ends = (f"{100 * value:.1f} %" for value in setting["share"])
     scores = [
         (
@@ -172,7 +171,8 @@ def _facts(config: dict, lines: list, starts: list, newest: dict) -> list[tuple[
             f"{a['name']} {_text(a['strength'])}" for a in config.get("augmentations") or []
         ),
         "Optimizers": _optimizers(config.get("g_optimizer"), config.get("d_optimizer")),
-        "Step": f"{newest['step']:,} of {config.get('steps', 0):,}, {config.get('batch_size')} images each",
+        "Step": f"{newest['step']:,} of {config.get('steps', 0):,}, "
+        f"{config.get('batch_size')} images each",
         "Training time": None if seconds is None else _duration(seconds) + _device(starts),
         "Weights": about.get("weights"),
     }
@@ -191,23 +191,20 @@ def _network(network: dict | None) -> str:
 
 
 def _penalties(penalties: list | None) -> str:
-    told = []
+    texts = []
     for penalty in penalties or []:
         every = f" every {penalty['every']} updates" if penalty.get("every", 1) != 1 else ""
-        numbers = "".join(
-            f", {name} {_text(value)}" for name, value in penalty.get("numbers") or []
-        )
-        told.append(f"{penalty['name']}, weight {_text(penalty['weight'])}{every}{numbers}")
-    return "; ".join(told)
+        own = {k: v for k, v in penalty.items() if k not in ("name", "weight", "every")}
+        numbers = "".join(f", {name} {_text(value)}" for name, value in own.items())
+        texts.append(f"{penalty['name']}, weight {_text(penalty['weight'])}{every}{numbers}")
+    return "; ".join(texts)
 
 
 def _optimizers(g: dict | None, d: dict | None) -> str:
-    told = [_network(each) for each in (g, d)]
-    return (
-        told[0]
-        if told[0] == told[1]
-        else "; ".join(f"{side}: {t}" for side, t in zip("GD", told, strict=True) if t)
-    )
+    of_g, of_d = (_network(each) for each in (g, d))
+    if of_g == of_d:
+        return of_g
+    return "; ".join(f"{side}: {text}" for side, text in (("G", of_g), ("D", of_d)) if text)
 
 
 def _text(value: Any) -> str:
@@ -238,16 +235,17 @@ def _device(starts: list) -> str:
 # Pictures
 
 
-def _picture(name: str, run: Run, told: tuple[str, str] | None) -> dict[str, str]:
+def _picture(name: str, run: RunFiles, text: tuple[str, str] | None) -> dict[str, str]:
     """Title, caption and data URI of a picture."""
     evaluation = run.evaluations[-1]
-    title, caption = told or (name.replace("_", " "), "")
+    title, caption = text or (name.replace("_", " "), "")
     if caption == "{classes}":
         caption = _rows_of(evaluation, run.config)
     values = (evaluation.get("extremes") or {}).get(name)
-    if values and told:
+    if values and text:
         ranked = "D's scores" if name.endswith("discriminator") else "Confidence"
-        caption += f", the most extreme one first. {ranked}: {_finite(values[0])} to {_finite(values[-1])}."
+        ends = f"{_finite(values[0])} to {_finite(values[-1])}"
+        caption += f", the most extreme one first. {ranked}: {ends}."
     data = base64.b64encode(run.pictures[name]).decode()
     return {"title": title, "caption": caption, "source": f"data:image/png;base64,{data}"}
 
@@ -258,7 +256,7 @@ def _rows_of(evaluation: dict, config: dict) -> str:
         (list(v) for v in (evaluation.get("scores") or {}).values() if isinstance(v, dict) and v),
         None,
     )
-    if labelled and classes and len(classes) <= PLAIN:
+    if labelled and classes and len(classes) <= PLAIN_CLASSES:
         return f"A row a class: {', '.join(classes)}."
     return "A row a class." if labelled else "As they come, none chosen."
 
@@ -275,11 +273,11 @@ def _provenance(config: dict, starts: list, evaluation: dict) -> dict[str, Any]:
     commands = [("Training", start.get("command")) for start in starts] + [
         ("Evaluation", about.get("command"))
     ]
-    told = [
+    lines = [
         (what, "uv run " + shlex.join(map(str, command))) for what, command in commands if command
     ]
     return {
-        "commands": list(dict.fromkeys(told)),
+        "commands": list(dict.fromkeys(lines)),
         "provenance": list(_flat(about)),
         "starts": [list(_flat(start)) for start in starts],
         "config": _readable(config),

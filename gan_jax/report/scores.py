@@ -1,5 +1,7 @@
-"""What an evaluation's scores say, as it is shown: text and intervals, by the titles of
-`gan_jax.metrics.SCORES`.
+"""The scores of an evaluation as text, in a terminal and on a page: titles, numbers, intervals, and
+what was compared with what.
+
+An evaluation is given as its JSON holds it. One that another version wrote may lack anything.
 """
 
 from __future__ import annotations
@@ -8,10 +10,42 @@ from typing import Any
 
 from gan_jax.metrics import SCORES
 
-PLAIN = 20
+PLAIN_CLASSES = 20
 """Classes that are listed openly; longer lists are folded."""
 Cell = tuple[str, str]
-"""A score and its interval, as they are shown; empty where there is none."""
+"""A score and its interval as text; empty where there is none."""
+
+
+def score_title(name: str) -> str:
+    """A score's title, behind its protocol where the name is ``PROTOCOL.SCORE``; an unknown name
+    as it is.
+    """
+    protocol, _, score = name.rpartition(".")
+    title = SCORES[score].title if score in SCORES else score.replace("_", " ")
+    return f"{protocol} {title}".strip()
+
+
+def shown(name: str, value: Any) -> str:
+    """A score in four digits, or a share in percent; a dash for what is not a number."""
+    if not isinstance(value, (int, float)):
+        return "-"
+    score = SCORES.get(name.rpartition(".")[2])
+    return f"{100 * value:.1f} %" if score is not None and score.share else f"{value:,.4g}"
+
+
+def interval(name: str, ends: Any) -> str:
+    """Both ends ``[low, high]``, a dash for one that is unknown; empty where neither is known."""
+    if not isinstance(ends, (list, tuple)) or len(ends) != 2:
+        return ""
+    if not any(isinstance(end, (int, float)) for end in ends):
+        return ""
+    return f"{shown(name, ends[0])} to {shown(name, ends[1])}"
+
+
+def with_interval(name: str, value: Any, ends: Any) -> str:
+    """``VALUE (LOW to HIGH)``."""
+    within = interval(name, ends)
+    return f"{shown(name, value)} ({within})" if within else shown(name, value)
 
 
 def numbers(evaluation: dict) -> dict[str, float | None]:
@@ -43,9 +77,8 @@ def protocols(evaluation: dict) -> list[tuple[str, str, Cell]]:
         for name, found in scores.items() if isinstance(scores, dict) else ():
             value, *ends = found if isinstance(found, (list, tuple)) else [found]
             if not isinstance(value, dict):
-                rows.append(
-                    (protocol, score_title(name), (shown(name, value), interval(name, ends)))
-                )
+                cell = shown(name, value), interval(name, ends)
+                rows.append((protocol, score_title(name), cell))
     return rows
 
 
@@ -64,67 +97,45 @@ def by_class(evaluation: dict) -> dict[str, Any] | None:
         name: max([0.0, *known(scores[name]), *known(real.get(name, {}))]) or 1.0 for name in scores
     }
     cell = lambda name, value: (shown(name, value), 100 * max(value or 0.0, 0.0) / most[name])
-    rows = [
-        (
-            label,
-            [
-                [cell(name, part.get(name, {}).get(label)) for part in (scores, real)]
-                for name in scores
-            ],
-        )
-        for label in next(iter(scores.values()))
+    row = lambda label: [
+        [cell(name, part.get(name, {}).get(label)) for part in (scores, real)] for name in scores
     ]
+    rows = [(label, row(label)) for label in next(iter(scores.values()))]
     return {
         "titles": [score_title(name) for name in scores],
         "rows": rows,
-        "folded": len(rows) > PLAIN,
+        "folded": len(rows) > PLAIN_CLASSES,
     }
 
 
 def left_out(evaluation: dict) -> list[tuple[str, str]]:
     """Title of a score that is missing, and why."""
-    told = evaluation.get("left_out") or {}
-    return list(dict.fromkeys((score_title(name), str(why)) for name, why in told.items()))
+    reasons = evaluation.get("left_out") or {}
+    return list(dict.fromkeys((score_title(name), str(why)) for name, why in reasons.items()))
 
 
-def compared(about: dict) -> list[str]:
-    """What was compared with what, in sentences."""
+def compared(evaluation: dict) -> list[tuple[str, str]]:
+    """What was compared with what, through what: a label and a sentence for each."""
+    about = evaluation.get("provenance") or {}
     part = lambda p: f"{p['images']:,} images of {p['split']}"
-    sentences, network = [], about.get("feature_network") or {}
+    found = []
     try:
-        samples, real = about["samples"], about["real"]
-        sentences.append(f"Samples: {samples['images']:,}, against {part(samples['reference'])}.")
-        sentences.append(
-            f"Real images: {part(real)}, against {part(real['reference'])}. They are the yardstick."
+        samples, real, network = about["samples"], about["real"], about["feature_network"]
+        truncation = about.get("truncation")
+        within = "" if truncation is None else f", latents within {truncation:g}"
+        found.append(
+            (
+                "samples",
+                f"{samples['images']:,} of step {evaluation['step']:,}, "
+                f"against {part(samples['reference'])}{within}.",
+            )
         )
-        right = (
-            f", right on {network['test_accuracy']:.2%} of the test images"
-            if "test_accuracy" in network
-            else ""
+        found.append(
+            ("real images", f"{part(real)}, against {part(real['reference'])}: the yardstick.")
         )
-        sentences.append(f"Features: {network['features']} of {network['network']}{right}.")
+        accuracy = network.get("test_accuracy")
+        right = "" if accuracy is None else f", right on {accuracy:.2%} of {part(real)}"
+        found.append(("features", f"{network['features']} of {network['network']}{right}."))
     except (KeyError, TypeError):
-        pass  # of an evaluation by other means: the provenance below tells what there is
-    return sentences
-
-
-def score_title(name: str) -> str:
-    """As people call the score; its name, where it is not known here."""
-    return SCORES[name].title if name in SCORES else name.replace("_", " ")
-
-
-def shown(name: str, value: Any) -> str:
-    """A score in four digits, or a share in percent; a dash for what is no number."""
-    if not isinstance(value, (int, float)):
-        return "-"
-    return f"{100 * value:.1f} %" if name in SCORES and SCORES[name].share else f"{value:,.4g}"
-
-
-def interval(name: str, ends: Any) -> str:
-    """Both ends ``[low, high]``; empty where they are not known."""
-    known = (
-        isinstance(ends, (list, tuple))
-        and len(ends) == 2
-        and all(isinstance(end, (int, float)) for end in ends)
-    )
-    return f"{shown(name, ends[0])} to {shown(name, ends[1])}" if known else ""
+        pass  # of another version: the provenance itself is shown too
+    return found

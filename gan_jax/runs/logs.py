@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import pathlib
 import sys
+import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import tensorboardX
 import tqdm
+
+from gan_jax import files, pictures
 
 
 class Record:
@@ -32,7 +35,7 @@ class Record:
     def write(
         self, step: int, seconds: float, images_per_second: float, metrics: dict[str, float]
     ) -> None:
-        """Adds a line: the step, wall seconds since the run began, training speed, and the metrics."""
+        """Adds a line: the step, wall seconds since the run began, training speed, and metrics."""
         line = {
             "step": step,
             "seconds": round(seconds, 3),
@@ -69,13 +72,66 @@ class Lines:
         self._file.close()
 
 
-class Silence:
-    """A `Record` and a `Progress` of all processes but the first: they tell nothing."""
+class Journal:
+    """The `Record` and the `Progress` of a run together. A silent one, as all processes but the
+    first have it, writes and shows nothing.
+    """
 
-    def write(self, *_) -> None:
-        pass
+    def __init__(self, path: pathlib.Path, step: int, steps: int, silent: bool = False):
+        self._record = None if silent else Record(path, step)
+        self._progress = None if silent else Progress(step, steps)
 
-    picture = advance = report = warn = close = write
+    def advance(self, steps: int) -> None:
+        """Some steps were made."""
+        if self._progress:
+            self._progress.advance(steps)
+
+    def line(
+        self,
+        step: int,
+        seconds: float,
+        images_per_second: float,
+        steps_per_second: float,
+        metrics: dict[str, float],
+    ) -> None:
+        """Writes and shows a line of metrics; ``seconds`` are those since the run began."""
+        if self._record:
+            self._record.write(step, seconds, images_per_second, metrics)
+        if self._progress:
+            self._progress.report(step, images_per_second, steps_per_second, metrics)
+
+    def picture(
+        self, path: pathlib.Path, step: int, paint: Callable[[], np.ndarray], name: str
+    ) -> None:
+        """Writes what ``paint`` returns, ``[H, W, c]`` uint8 pixels, to a PNG file, and to the
+        TensorBoard events by name.
+        """
+        if self._record:
+            pixels = paint()
+            pictures.save(path, pixels)
+            self._record.picture(step, pixels, name)
+
+    def warn(self, text: str) -> None:
+        """Shows a line that stays."""
+        if self._progress:
+            self._progress.warn(text)
+
+    def close(self) -> None:
+        for part in (self._record, self._progress):
+            if part:
+                part.close()
+
+
+class Clock:
+    """Wall seconds that a run has taken: ``before`` in former starts, and since this object was
+    made.
+    """
+
+    def __init__(self, before: float = 0.0):
+        self.before, self._began = before, time.perf_counter()
+
+    def seconds(self) -> float:
+        return self.before + time.perf_counter() - self._began
 
 
 def seconds(path: pathlib.Path, step: int) -> float:
@@ -101,12 +157,11 @@ def lines(path: pathlib.Path, step: float = math.inf) -> list[dict[str, Any]]:
 
 
 def rewrite(path: pathlib.Path, step: float, *more: dict[str, Any]) -> None:
-    """Keeps `lines` alone, and adds some, so that the file is the old or the new one at any moment."""
-    unfinished = path.with_name(path.name + ".tmp")
-    unfinished.write_text(
-        "".join(json.dumps(line, allow_nan=False) + "\n" for line in [*lines(path, step), *more])
-    )
-    os.replace(unfinished, path)
+    """Keeps `lines` alone, and adds some, so that the file is the old or the new one at any
+    moment.
+    """
+    kept = [*lines(path, step), *more]
+    files.write(path, "".join(json.dumps(line, allow_nan=False) + "\n" for line in kept))
 
 
 class Progress:
@@ -141,7 +196,8 @@ class Progress:
         left = duration((self._steps - step) / steps_per_second)
         told = "  ".join(f"{name} {value}" for name, value in losses.items())
         print(
-            f"step {step:,} of {self._steps:,}  {images_per_second:,.0f} images/s  {told}  {left} left",
+            f"step {step:,} of {self._steps:,}  {images_per_second:,.0f} images/s  "
+            f"{told}  {left} left",
             flush=True,
         )
 

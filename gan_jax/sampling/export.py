@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
+import dataclasses
 import json
 import os
 import re
-import shutil
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +16,18 @@ from tqdm import tqdm
 from gan_jax.config import Config, to_dict
 from gan_jax.data import describe, load
 from gan_jax.engine.gan import Gan
-from gan_jax.errors import ConfigError
-from gan_jax.recognizers import FeatureNetwork, recognizer
-from gan_jax.runs.folder import provenance
-from gan_jax.sampling import draw as sampling
+from gan_jax.engine.trained import labels_in_turn
+from gan_jax.errors import ConfigError, at_least, is_seed
+from gan_jax.files import replacing
+from gan_jax.modality import Images, Modality, of_shape
+from gan_jax.recognizers import recognizer
+from gan_jax.runs.provenance import provenance
+from gan_jax.sampling.draw import draw
+from gan_jax.sampling.filters import ALL, Filters, accepting
 from gan_jax.types import GanState
 
 SPLIT = "train"
-_CHUNK = 1_000
+WRITER_BLOCK = 1_000
 """Images handed to the writer at once."""
 
 
@@ -37,7 +39,7 @@ def export(
     *,
     num_samples: int,
     seed: int = 0,
-    filters: sampling.Filters = sampling.ALL,
+    filters: Filters = ALL,
     run: str | None = None,
 ) -> dict[str, Any]:
     """Draws images and writes them as a TFDS data set, which appears whole or not at all.
@@ -52,87 +54,63 @@ def export(
       num_samples: images to write.
       seed: determines the latents, and chance where a filter needs it.
       filters: which samples are drawn and kept. Confidence is that of the recognizer which
-        `evaluate` judges by.
+        `gan_jax.evaluate` takes features from.
       run: where the GAN came from, for the provenance.
 
     Returns:
       The provenance that was written, as ``builder.info.metadata``.
 
     Raises:
-      ConfigError: for a folder in use, a number out of range, or filters that keep next to nothing;
-        nothing is written then.
+      ConfigError: for a folder in use, a number out of range, a GAN of another kind of example, or
+        filters that keep next to nothing; nothing is written then.
     """
     check(folder)
-    if num_samples < 1:
-        raise ConfigError(f"num_samples: {num_samples} is too small; accepted: 1 or more.")
-    if not 0 <= seed < 2**32:
-        raise ConfigError(f"seed: {seed} is none; accepted: 0 to {2**32 - 1}.")
+    at_least("num_samples", num_samples, 1)
+    is_seed("seed", seed)
     filters.check(gan.num_classes)
     about = describe(config.dataset)
-    if len(about.shape) != 3:
-        raise ConfigError(f"export: {config.dataset} holds vectors; accepted: GANs of images.")
-    labels = np.arange(num_samples, dtype=np.int32) % max(gan.num_classes, 1)
-    judge = recognizer(config.dataset, config.size) if filters.min_confidence is not None else None
-    accepts = accepted_by(gan, state, config, filters, seed, judge)
-    with tqdm(total=num_samples, desc="drawing", unit=" images", leave=False, disable=None) as bar:
-        images, drawn = sampling.draw(
+    _format(config.dataset, about.shape)
+    labels = labels_in_turn(num_samples, gan.num_classes)
+    images, metadata = _drawn(gan, state, config, labels, seed, filters)
+    metadata |= {"run": run, "config": to_dict(config), **provenance()}
+    names = about.class_names if gan.num_classes else ()
+    write(folder, cropped(images, about.shape), labels if names else None, names, metadata)
+    return metadata
+
+
+def _drawn(
+    gan: Gan, state: GanState, config: Config, labels: np.ndarray, seed: int, filters: Filters
+) -> tuple[np.ndarray, dict[str, Any]]:
+    """Images of the labels, and where they came from."""
+
+    def real() -> tuple[np.ndarray, np.ndarray]:
+        data = load(config.dataset, config.split, config.size)
+        return data.examples, data.labels
+
+    confident = filters.min_confidence is not None
+    network = recognizer(config.dataset, config.size) if confident else None
+    accepts = accepting(filters, gan, state, seed, real=real, recognizer=lambda: network)
+    n = len(labels)
+    with tqdm(total=n, desc="drawing", unit=" images", leave=False, disable=None) as bar:
+        images, drawn = draw(
             gan,
             state,
             labels,
             seed,
             truncation=filters.truncation,
             accepts=accepts,
-            told=bar.update,
+            progress=bar.update,
         )
-    metadata = {
+    return images, {
         "program": "gan_jax",
-        "run": run,
         "step": int(state.step),
-        "weights": "last" if state.ema is None else "moving average",
+        "weights": "last" if state.generator.average is None else "moving average",
         "seed": seed,
-        "truncation": filters.truncation,
-        "min_confidence": filters.min_confidence,
-        "rejection": filters.rejection,
-        "recognizer": None if judge is None else judge.about,
+        **dataclasses.asdict(filters),
+        "recognizer": None if network is None else network.about,
         "drawn": drawn,
-        "kept": num_samples,
-        "config": to_dict(config),
-        **provenance(),
+        "kept": n,
     }
-    images = cropped(images, about.shape)
-    names = about.class_names if gan.num_classes else ()
-    write(folder, images, labels if names else None, names, metadata)
-    return metadata
-
-
-def accepted_by(
-    gan: Gan,
-    state: GanState,
-    config: Config,
-    filters: sampling.Filters,
-    seed: int,
-    judge: FeatureNetwork | None,
-) -> tuple[sampling.Accept, ...]:
-    """The filters that decide on an image, the cheap one first; real images are those of the GAN's
-    training split.
-    """
-    accepts = []
-    if filters.rejection is not None:
-        real = load(config.dataset, config.split, config.size)
-        of_rule = seed ^ 0x5EED  # other latents than those of the images that it decides on
-        accepts.append(
-            sampling.by_discriminator(
-                gan,
-                state,
-                (real.examples, real.labels),
-                filters.rejection,
-                of_rule,
-                filters.truncation,
-            )
-        )
-    if filters.min_confidence is not None:
-        accepts.append(sampling.confident(judge, filters.min_confidence))
-    return tuple(accepts)
 
 
 def cropped(images: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
@@ -145,7 +123,8 @@ def cropped(images: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
 
 
 def check(folder: Path) -> None:
-    """
+    """Refuses a folder that the data set cannot take the place of.
+
     Raises:
       ConfigError: if the folder holds anything, or cannot be written.
     """
@@ -170,8 +149,6 @@ def write(
     """Writes images ``[n, h, w, c]`` uint8 and labels ``[n]`` as the training split of a TFDS data
     set.
 
-    It is made in a hidden folder beside, and renamed when all is on disk.
-
     Args:
       names: of the classes; () with labels None.
       metadata: any JSON.
@@ -181,16 +158,51 @@ def write(
     """
     check(folder)
     try:
-        with _unfinished(folder) as unfinished:
+        with replacing(folder) as unfinished:
+            unfinished.mkdir()
             _write(unfinished, _name_and_version(folder), images, labels, names, metadata)
-            for file in (
-                unfinished.iterdir()
-            ):  # a machine that dies after the renaming must not leave blank files
+            # A machine that dies after the renaming must not leave blank files.
+            for file in unfinished.iterdir():
                 with file.open("rb") as stream:
                     os.fsync(stream.fileno())
-            os.replace(unfinished, folder)
     except OSError as error:
         raise ConfigError(f"export: {folder} cannot be written ({error.strerror}).") from error
+
+
+@dataclasses.dataclass(frozen=True)
+class Format:
+    """How a data set of TFDS holds one kind of example.
+
+    ``feature(shape)`` is the TFDS feature called ``name``; ``encoded(example)`` is what it takes.
+    """
+
+    name: str
+    feature: Callable[[tuple[int, ...]], Any]
+    encoded: Callable[[np.ndarray], Any]
+
+
+def _png(shape: tuple[int, ...]) -> Any:
+    import tensorflow_datasets as tfds  # takes about a second
+
+    return tfds.features.Image(shape=shape, encoding_format="png")
+
+
+def _pillow(image: np.ndarray) -> Any:
+    from PIL import Image
+
+    return Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
+
+
+FORMATS: dict[type[Modality], Format] = {Images: Format("image", _png, _pillow)}
+"""What can be exported."""
+
+
+def _format(dataset: str, shape: tuple[int, ...]) -> Format:
+    modality = of_shape(shape)
+    if type(modality) not in FORMATS:
+        accepted = ", ".join(kind.name for kind in FORMATS)
+        raise ConfigError(f"export: {dataset} holds {modality.name}; accepted: GANs of {accepted}.")
+    return FORMATS[type(modality)]
 
 
 def _write(
@@ -201,30 +213,30 @@ def _write(
     names: tuple[str, ...],
     metadata: dict[str, Any],
 ) -> None:
-    import tensorflow_datasets as tfds  # takes about a second
-    from PIL import Image
+    import tensorflow_datasets as tfds
     from tensorflow_datasets.core.dataset_info import DatasetIdentity
     from tensorflow_datasets.core.sequential_writer import SequentialWriter
 
     name, version = name_and_version
-    features = {"image": tfds.features.Image(shape=images.shape[1:], encoding_format="png")}
+    kind = _format(name, images.shape[1:])
+    features = {kind.name: kind.feature(images.shape[1:])}
     if labels is not None:
         features["label"] = tfds.features.ClassLabel(names=list(names))
     identity = DatasetIdentity(name, tfds.core.Version(version), os.fspath(folder), "gan_jax")
     info = tfds.core.DatasetInfo(
         builder=identity,
-        description=f"{len(images):,} images drawn from a generator; metadata.json says from which, and how.",
+        description=f"{len(images):,} {of_shape(images.shape[1:]).name} drawn from a generator; "
+        "metadata.json says from which, and how.",
         features=tfds.features.FeaturesDict(features),
-        supervised_keys=None if labels is None else ("image", "label"),
+        supervised_keys=None if labels is None else (kind.name, "label"),
         metadata=tfds.core.MetadataDict(json.loads(json.dumps(metadata))),
     )
     writer = SequentialWriter(info, max_examples_per_shard=len(images), file_format="array_record")
     writer.initialize_splits([SPLIT])
-    pixels = images[..., 0] if images.shape[-1] == 1 else images
     with tqdm(total=len(images), desc="writing", unit=" images", leave=False, disable=None) as bar:
-        for start in range(0, len(images), _CHUNK):
-            part = range(start, min(start + _CHUNK, len(images)))
-            examples = [{"image": Image.fromarray(pixels[i])} for i in part]
+        for start in range(0, len(images), WRITER_BLOCK):
+            part = range(start, min(start + WRITER_BLOCK, len(images)))
+            examples = [{kind.name: kind.encoded(images[i])} for i in part]
             if labels is not None:
                 examples = [
                     example | {"label": int(labels[i])}
@@ -245,20 +257,3 @@ def _name_and_version(folder: Path) -> tuple[str, str]:
         version, path = path.name, path.parent
     name = re.sub(r"\W+", "_", path.name.lower(), flags=re.ASCII).strip("_")
     return name if re.match("[a-z]", name) else f"generated_{name}".rstrip("_"), version
-
-
-@contextlib.contextmanager
-def _unfinished(beside: Path) -> Iterator[Path]:
-    beside.parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(dir=beside.parent, prefix=f".{beside.name}.unfinished-"))
-    folder.chmod(0o777 & ~_umask())
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -1,1 +1,3 @@
-"""Experiments that answer a question with tables and figures: ``python -m gan_jax.studies.NAME``."""
+"""Experiments that answer a question with tables and figures, as commands:
+``python -m gan_jax.studies.NAME``.
+"""

@@ -6,27 +6,25 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
+from gan_jax import pacing
 from gan_jax.build import abstract_batch, build
 from gan_jax.config import Augmentation as GanAugmentation
 from gan_jax.config import Config, Network, Optimizer, Penalty
 from gan_jax.data import from_arrays
 from gan_jax.engine.gan import Gan, init_state
 from gan_jax.engine.train_step import train_steps
+from gan_jax.engine.trained import labels_in_turn
 from gan_jax.errors import ConfigError
-from gan_jax.recognizers import Augmentation, Recognizer, RecognizerConfig, accuracy, fit
-from gan_jax.sampling import draw as sampling
-from gan_jax.sampling.draw import Filters
+from gan_jax.recognizers import Augmentation, Recognizer, RecognizerConfig, fit
+from gan_jax.sampling.draw import draw
+from gan_jax.sampling.filters import Filters, accepting
 from gan_jax.types import GanState
-
-CHUNK_SECONDS = 0.5
-"""About how long one call of the GAN's compiled loop takes."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,7 +49,7 @@ models"; real and generated ones; these with classic augmentation.
 """
 
 
-class Images(NamedTuple):
+class LabelledImages(NamedTuple):
     """``x`` ``[n, h, w, c]`` uint8, ``y`` ``[n]`` int32."""
 
     x: np.ndarray
@@ -63,7 +61,7 @@ class Drawn(NamedTuple):
     took.
     """
 
-    images: Images
+    images: LabelledImages
     drawn: int
     seconds: float
 
@@ -107,13 +105,16 @@ def subset(labels: np.ndarray, per_class: int | None, seed: int) -> np.ndarray:
         of_class = np.flatnonzero(labels == label)
         if len(of_class) < per_class:
             raise ConfigError(
-                f"labels: class {label} has {len(of_class)} images; accepted: no more than that, or all."
+                f"labels: class {label} has {len(of_class)} images; "
+                "accepted: no more than that, or all."
             )
         places.append(rng.choice(of_class, per_class, replace=False))
     return np.sort(np.concatenate(places))
 
 
-def mixture(real: Images | None, generated: Images | None, n: int, real_share: float) -> Images:
+def mixture(
+    real: LabelledImages | None, generated: LabelledImages | None, n: int, real_share: float
+) -> LabelledImages:
     """``n`` examples to learn from, copies of the given ones in turn: ``real_share`` of them real,
     where both are given.
 
@@ -126,12 +127,12 @@ def mixture(real: Images | None, generated: Images | None, n: int, real_share: f
         for part, count in ((real, of_real), (generated, n - of_real))
         if count
     ]
-    return Images(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
+    return LabelledImages(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
 
 
-def _repeated(images: Images, n: int) -> Images:
+def _repeated(images: LabelledImages, n: int) -> LabelledImages:
     places = np.resize(np.arange(len(images.y)), n)
-    return Images(images.x[places], images.y[places])
+    return LabelledImages(images.x[places], images.y[places])
 
 
 def size_of_mixture(real: int, generated: int, real_share: float) -> int:
@@ -140,7 +141,7 @@ def size_of_mixture(real: int, generated: int, real_share: float) -> int:
 
 
 def train_gan(
-    config: Config, images: Images, told: Callable[[int], Any] | None = None
+    config: Config, images: LabelledImages, told: Callable[[int], Any] | None = None
 ) -> tuple[Gan, GanState]:
     """A GAN that sees these images alone.
 
@@ -149,65 +150,50 @@ def train_gan(
       FloatingPointError: if the training diverges.
     """
     gan = build(config)
-    batch = abstract_batch(config, gan.shape)
+    batch = abstract_batch(config, gan.modality.shape)
     data = from_arrays(
         *images, config.seed, batch_size=config.batch_size, d_steps=config.d_steps, flip=config.flip
     )
     state = init_state(gan, jax.random.key(config.seed), batch)
-    step, n = 0, 1
-    while step < config.steps:
-        n = min(n, config.steps - step)
-        began = time.perf_counter()
+    step = 0
+    for n in pacing.calls(step, config.steps):
         state, metrics = train_steps(gan, state, data, n)
-        metrics = jax.device_get(metrics)
+        metrics, step = jax.device_get(metrics), step + n
         bad = [name for name, value in metrics.items() if not np.isfinite(value)]
         if bad:
-            raise FloatingPointError(f"{bad[0]} became {metrics[bad[0]]} by step {step + n}")
+            raise FloatingPointError(f"{bad[0]} became {metrics[bad[0]]} by step {step}")
         if told is not None:
             told(n)
-        pace = (time.perf_counter() - began) / n
-        step, n = step + n, 2 if step == 0 else max(1, int(CHUNK_SECONDS / pace))
     return gan, state
 
 
-def generated(
+def draw_images(
     gan: Gan,
     state: GanState,
-    real: Images,
+    real: LabelledImages,
     n: int,
     seed: int,
     filters: Filters,
-    judge: Callable[[], Recognizer],
-) -> tuple[Images, int]:
+    recognizer: Callable[[], Recognizer],
+) -> tuple[LabelledImages, int]:
     """``n`` images of the GAN, its classes in equal shares, and how many were drawn for them.
 
     Args:
       real: all that it saw; the rule of rejection is made from these.
-      judge: makes the recognizer whose confidence is asked for, if it is.
+      recognizer: makes the one whose confidence is asked for, if the filters ask for it.
     """
-    accepts = []
-    if filters.rejection is not None:
-        rule_seed = seed + 1_000_000  # other latents than those of the images that it decides on
-        accepts.append(
-            sampling.by_discriminator(
-                gan, state, real, filters.rejection, rule_seed, filters.truncation
-            )
-        )
-    if filters.min_confidence is not None:
-        accepts.append(sampling.confident(judge(), filters.min_confidence))
-    labels = np.arange(n, dtype=np.int32) % gan.num_classes
-    images, drawn = sampling.draw(
-        gan, state, labels, seed, truncation=filters.truncation, accepts=tuple(accepts)
-    )
-    return Images(images, labels), drawn
+    accepts = accepting(filters, gan, state, seed, real=lambda: real, recognizer=recognizer)
+    labels = labels_in_turn(n, gan.num_classes)
+    images, drawn = draw(gan, state, labels, seed, truncation=filters.truncation, accepts=accepts)
+    return LabelledImages(images, labels), drawn
 
 
 def train_recognizer(
     arm: Arm,
     config: RecognizerConfig,
     classic: Augmentation,
-    real: Images,
-    made: Images | None,
+    real: LabelledImages,
+    made: LabelledImages | None,
     n: int,
     real_share: float,
     num_classes: int,
@@ -217,8 +203,3 @@ def train_recognizer(
     config = dataclasses.replace(config, augmentation=classic if arm.classic else Augmentation())
     images = mixture(real if arm.real else None, made if arm.generated else None, n, real_share)
     return fit(config, *images, num_classes, told=told)
-
-
-def score(recognizer: Recognizer, test: Images) -> float:
-    """Share of the test images that are recognized."""
-    return accuracy(recognizer, *test)

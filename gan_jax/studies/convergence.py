@@ -1,19 +1,21 @@
 """Which methods make a GAN converge, and how often: methods x problems with known answers, many
 seeds each.
 
-The Dirac-GAN tells convergence to an equilibrium, from as many starting points as there are seeds;
-a grid of 25 Gaussians (or, if asked for, a ring of 8) tells whether all modes are found. The folder
+The Dirac-GAN shows convergence to an equilibrium, from as many starting points as there are seeds;
+a grid of 25 Gaussians (or, if asked for, a ring of 8) shows whether all modes are found. The folder
 then holds
 
   success.csv, success.md         the share of seeds that succeeded, with Wilson intervals of 95 %
   dirac.png                       the ways through the plane of generator and discriminator, a panel
-  a method grid25.png, ring8.png           samples of each method's median seed over the truth
+                                  for each method
+  grid25.png, ring8.png           samples of each method's median seed over the truth
 """
 
 from __future__ import annotations
 
 import csv
 import dataclasses
+import io
 import pathlib
 import sys
 import time
@@ -22,7 +24,9 @@ from typing import Any
 import tyro
 
 from gan_jax import command_line
-from gan_jax.errors import ConfigError, one_of
+from gan_jax.errors import ConfigError, at_least, one_of
+from gan_jax.files import write
+from gan_jax.metrics.estimate import share
 from gan_jax.studies.methods import METHODS, STEPS
 
 DIRAC, MIXTURES = "dirac", ("grid25", "ring8")
@@ -31,10 +35,6 @@ LOCAL = ("r1", "r1_r2", "consensus", "extragradient")
 """Methods whose local rate of convergence is compared with the Jacobian's: without random numbers,
 and with one rule for every step.
 """
-COLUMNS = {
-    "problem": "problem", "title": "method", "source": "source", "theory": "theory", "successes": "successes", "seeds": "seeds",
-    "rate": "success", "low": "low", "high": "high", "score": "score", "quality": "high quality", "seconds": "seconds",
-}  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Options:
     """The command line."""
 
     workdir: pathlib.Path = pathlib.Path("studies/convergence")
-    """Folder for tables and figures; one that holds some is refused, unless told to --overwrite."""
+    """Folder for tables and figures; one that holds any is refused without --overwrite."""
     problems: str = DEFAULT
     """Problems, separated by commas: dirac, grid25, ring8."""
     methods: str = "all"
@@ -67,10 +67,8 @@ def main(argv: list[str] | None = None) -> int:
         ]
         names = list(METHODS) if options.methods == "all" else options.methods.split(",")
         methods = [one_of("methods", name, METHODS) for name in names]
-        if min(options.seeds, options.steps) < 1:
-            raise ConfigError(
-                f"seeds, steps: {options.seeds}, {options.steps}; accepted: 1 or more."
-            )
+        at_least("seeds", options.seeds, 1)
+        at_least("steps", options.steps, 1)
         if not options.overwrite and options.workdir.exists() and any(options.workdir.iterdir()):
             raise ConfigError(
                 f"workdir: {options.workdir} is not empty; accepted: a new name, or --overwrite."
@@ -114,36 +112,40 @@ def run(options: Options, problems: list[str], methods: list[str]) -> int:
 def _row(
     problem: str, name: str, success: Any, score: float, quality: float | None, seconds: float
 ) -> dict[str, Any]:
-    """A line of the table; Wilson's interval (Wilson 1927) stays within [0, 1] also where all
-    succeed.
-    """
-    from scipy.stats import binomtest
-
+    """A line of the table."""
     method, k, n = METHODS[name], int(success.sum()), len(success)
-    interval = binomtest(k, n).proportion_ci(0.95, method="wilson")
-    theory = (
-        {None: "-", True: "converges", False: "does not"}[method.converges]
-        if problem == DIRAC
-        else "-"
-    )
+    rate, low, high = share(k / n, n)
+    theories = {None: "-", True: "converges", False: "does not"}
     return {
-        "problem": problem, "name": name, "title": method.title, "source": method.source, "theory": theory, "successes": k, "seeds": n,
-        "rate": k / n, "low": interval.low, "high": interval.high, "score": score, "quality": quality, "seconds": seconds,
-    }  # fmt: skip
+        "problem": problem,
+        "name": name,
+        "title": method.title,
+        "source": method.source,
+        "theory": theories[method.converges] if problem == DIRAC else "-",
+        "successes": k,
+        "seeds": n,
+        "rate": rate,
+        "low": low,
+        "high": high,
+        "score": score,
+        "quality": quality,
+        "seconds": seconds,
+    }
 
 
 def _line(row: dict[str, Any]) -> str:
-    return f"{row['problem']:8} {row['title']:32} {row['successes']:3} of {row['seeds']}   {row['score']:.4g}"
+    found = f"{row['successes']:3} of {row['seeds']}   {row['score']:.4g}"
+    return f"{row['problem']:8} {row['title']:32} {found}"
 
 
 def _write(folder: pathlib.Path, rows: list[dict[str, Any]], local: list[str]) -> None:
-    with (folder / "success.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, rows[0])
-        writer.writeheader()
-        writer.writerows(rows)
-    (folder / "success.md").write_text(
-        "\n".join(table(rows) + (rates(local) if local else [])) + "\n"
-    )
+    text = io.StringIO()
+    writer = csv.DictWriter(text, rows[0])
+    writer.writeheader()
+    writer.writerows(rows)
+    write(folder / "success.csv", text.getvalue())
+    lines = table(rows) + (rates(local) if local else [])
+    write(folder / "success.md", "\n".join(lines) + "\n")
 
 
 def table(rows: list[dict[str, Any]]) -> list[str]:
@@ -162,14 +164,13 @@ def table(rows: list[dict[str, Any]]) -> list[str]:
         ]
         lines.append("| --- | ---: | ---: | " + ("--- | ---: |" if on_dirac else "---: | ---: |"))
         for row in (row for row in rows if row["problem"] == problem):
-            told = (
-                (row["theory"], f"{row['score']:.2g}")
-                if on_dirac
-                else (f"{row['score']:.1f}", f"{row['quality']:.0%}")
-            )
+            if on_dirac:
+                cells = row["theory"], f"{row['score']:.2g}"
+            else:
+                cells = f"{row['score']:.1f}", f"{row['quality']:.0%}"
             lines.append(
                 f"| {row['title']} ({row['source']}) | {row['successes']} / {row['seeds']} | "
-                f"{row['low']:.0%} - {row['high']:.0%} | {' | '.join(told)} |"
+                f"{row['low']:.0%} - {row['high']:.0%} | {' | '.join(cells)} |"
             )
     return lines[1:]
 
@@ -187,9 +188,8 @@ def rates(names: list[str]) -> list[str]:
     ]
     for name in names:
         theory, measured = local_rate(METHODS[name])
-        lines.append(
-            f"| {METHODS[name].title} | {theory:.5f} | {measured:.5f} | {(1 - measured) / (1 - theory):.4f} |"
-        )
+        ratio = (1 - measured) / (1 - theory)
+        lines.append(f"| {METHODS[name].title} | {theory:.5f} | {measured:.5f} | {ratio:.4f} |")
     return lines
 
 

@@ -4,14 +4,17 @@ discriminator that is a slope.
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from gan_jax.engine.gan import Gan
-from gan_jax.types import Array, Batch, Critique, GanState, Gradients
+from gan_jax.engine.gan import Gan, Player
+from gan_jax.modality import Vectors
+from gan_jax.parts.priors import Normal
+from gan_jax.types import Array, Batch, Critique, GanState, Loss, Pair
 
 
 class Generator(nn.Module):
@@ -29,12 +32,28 @@ class Discriminator(nn.Module):
     @nn.compact
     def __call__(self, x: Array, y: Array, *, train: bool) -> Critique:
         psi = self.param("psi", nn.initializers.ones, (1,))
-        return Critique(jnp.sum(psi[None] * x, axis=-1), features=x)
+        return Critique(jnp.sum(psi[None] * x, axis=-1), {"features": x})
 
 
-def dirac_gan(**parts: Any) -> Gan:
-    """The GAN with the given loss, optimizers, terms and dynamics; without moving average."""
-    return Gan(Generator(), Discriminator(), shape=(1,), latents=1, **({"ema": 0.0} | parts))
+def players(gan: Gan) -> Gan:
+    """The same GAN with the networks of the Dirac-GAN."""
+    return dataclasses.replace(
+        gan,
+        generator=dataclasses.replace(gan.generator, network=Generator()),
+        discriminator=dataclasses.replace(gan.discriminator, network=Discriminator()),
+    )
+
+
+def dirac_gan(
+    loss: Loss,
+    optimizers: Pair,
+    d: dict[str, Any] | None = None,
+    **parts: Any,
+) -> Gan:
+    """The GAN with a loss, both optimizers, more fields of D's player and of the `Gan`."""
+    generator = Player(Generator(), optimizers.generator)
+    discriminator = Player(Discriminator(), optimizers.discriminator, **(d or {}))
+    return Gan(generator, discriminator, loss, Normal(1), Vectors((1,)), **parts)
 
 
 def batch(b: int = 1, d_steps: int = 1) -> Batch:
@@ -44,12 +63,13 @@ def batch(b: int = 1, d_steps: int = 1) -> Batch:
 
 def placed(state: GanState, theta: Array, psi: Array) -> GanState:
     """The state with other weights, each ``()``."""
-    weights = Gradients({"theta": jnp.reshape(theta, (1,))}, {"psi": jnp.reshape(psi, (1,))})
-    return state.replace(
-        generator=state.generator.replace(params=weights.generator),
-        discriminator=state.discriminator.replace(params=weights.discriminator),
-        slow=None if state.slow is None else jax.tree.map(jnp.copy, weights),
+    weights = {"theta": jnp.reshape(theta, (1,))}, {"psi": jnp.reshape(psi, (1,))}
+    copy = lambda own, slow: None if slow is None else jax.tree.map(jnp.copy, own)
+    generator, discriminator = (
+        player.replace(params=own, slow=copy(own, player.slow))
+        for player, own in zip(state.players, weights, strict=True)
     )
+    return state.replace(generator=generator, discriminator=discriminator)
 
 
 def place(state: GanState) -> Array:

@@ -10,15 +10,17 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from gan_jax.data.truths import TRUTHS
+from gan_jax.files import replacing
 from gan_jax.studies.games import Result
 
-COLUMNS, SIDE = 5, 2.4
+PANELS_A_ROW, PANEL_SIDE = 5, 2.4
+"""Side in inches."""
 CONVERGED, LOST = "tab:blue", "tab:red"
 
 
 def ways(path: pathlib.Path, problem: str, results: dict[str, Result]) -> None:
-    """The ways of the Dirac-GAN from its starting points, blue where they converge; a quarter of
-    them, for the eye's sake.
+    """The ways of the Dirac-GAN from its starting points, blue where they converge; only a
+    quarter is drawn, so that single ways can be seen.
     """
 
     def draw(axes: Axes, result: Result) -> None:
@@ -45,13 +47,16 @@ def samples(path: pathlib.Path, problem: str, results: dict[str, Result]) -> Non
 
 
 def _save(path: pathlib.Path, results: dict[str, Result], draw, title: str) -> None:
-    rows = math.ceil(len(results) / COLUMNS)
-    figure = Figure(figsize=(COLUMNS * SIDE, rows * (SIDE + 0.2) + 0.4), layout="constrained")
-    panels = figure.subplots(rows, COLUMNS, squeeze=False).ravel()
+    rows = math.ceil(len(results) / PANELS_A_ROW)
+    figure = Figure(
+        figsize=(PANELS_A_ROW * PANEL_SIDE, rows * (PANEL_SIDE + 0.2) + 0.4), layout="constrained"
+    )
+    panels = figure.subplots(rows, PANELS_A_ROW, squeeze=False).ravel()
     for axes in panels:
         axes.axis("off")
     for axes, (name, result) in zip(panels, results.items(), strict=False):
         draw(axes, result)
         axes.set_title(f"{name}\n{result.success.sum()} of {len(result.success)}", fontsize=7)
     figure.suptitle(title, fontsize=9)
-    figure.savefig(path, dpi=110)
+    with replacing(path) as unfinished:
+        figure.savefig(unfinished, dpi=110)

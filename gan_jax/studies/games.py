@@ -11,13 +11,12 @@ import jax.flatten_util
 import jax.numpy as jnp
 import numpy as np
 
-from gan_jax.build import build
+from gan_jax.build import build, build_members
 from gan_jax.config import Config, Network, Optimizer, Schedule
 from gan_jax.data import resident
 from gan_jax.data.truths import TRUTHS
 from gan_jax.engine.gan import Gan, init_state
 from gan_jax.engine.population import (
-    build_members,
     generate_members,
     init_population,
     members_mesh,
@@ -29,7 +28,7 @@ from gan_jax.engine.train_step import train_step
 from gan_jax.metrics.mixtures import mixture_scores
 from gan_jax.studies import dirac as dirac_gan
 from gan_jax.studies.methods import Method
-from gan_jax.types import Array, GanState
+from gan_jax.types import Array
 
 DIRAC_STEPS, DIRAC_BATCH = 2_000, 512
 CONVERGED = 0.05
@@ -106,10 +105,7 @@ def dirac(method: Method, seeds: int) -> Result:
 
 def dirac_game(method: Method) -> Gan:
     """The method's Dirac-GAN."""
-    gan = build(method.config(DIRAC, method.dirac))
-    return dataclasses.replace(
-        gan, generator=dirac_gan.Generator(), discriminator=dirac_gan.Discriminator()
-    )
+    return dirac_gan.players(build(method.config(DIRAC, method.dirac)))
 
 
 def mixture(method: Method, problem: str, seeds: int, steps: int) -> Result:
@@ -159,19 +155,20 @@ def local_rate(method: Method, steps: int = 400) -> tuple[float, float]:
     state = dirac_gan.placed(
         init_state(gan, jax.random.key(0), batch), jnp.zeros(()), jnp.zeros(())
     )
-    origin, unravel = jax.flatten_util.ravel_pytree((state.generator, state.discriminator))
+    moving = lambda state: [(p.params, p.opt_state) for p in state.players]
+    origin, unravel = jax.flatten_util.ravel_pytree(moving(state))
 
     def step(vector: Array) -> Array:
-        generator, discriminator = unravel(vector)
-        after: GanState = train_step(
-            gan, state.replace(generator=generator, discriminator=discriminator), batch
-        )[0]
-        return jax.flatten_util.ravel_pytree((after.generator, after.discriminator))[0]
+        generator, discriminator = (
+            player.replace(params=params, opt_state=opt_state)
+            for player, (params, opt_state) in zip(state.players, unravel(vector), strict=True)
+        )
+        here = state.replace(generator=generator, discriminator=discriminator)
+        return jax.flatten_util.ravel_pytree(moving(train_step(gan, here, batch)[0]))[0]
 
     eigenvalues = np.linalg.eigvals(np.asarray(jax.jit(jax.jacfwd(step))(origin)))
-    start, _ = jax.flatten_util.ravel_pytree(
-        (dirac_gan.placed(state, 1e-3, 1e-3).generator, state.discriminator)
-    )
+    aside = state.replace(generator=dirac_gan.placed(state, 1e-3, 1e-3).generator)
+    start, _ = jax.flatten_util.ravel_pytree(moving(aside))
     vectors = jax.jit(lambda v: jax.lax.scan(lambda v, _: (step(v), v), v, None, steps)[1])(start)
     distances = np.linalg.norm(np.asarray(vectors), axis=1)
     slope = np.polyfit(np.arange(steps // 4, steps), np.log(distances[steps // 4 :]), 1)[0]

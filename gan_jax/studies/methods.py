@@ -62,7 +62,8 @@ _SIMULTANEOUS = {"dynamics": Dynamics("simultaneous")}
 METHODS = {
     "minimax": Method("minimax", "Goodfellow et al. 2014", False, {"loss": "minimax"}),
     "minimax_simultaneous": Method(
-        "minimax, simultaneous", "Goodfellow et al. 2014", False, {"loss": "minimax"} | _SIMULTANEOUS
+        "minimax, simultaneous", "Goodfellow et al. 2014", False,
+        {"loss": "minimax"} | _SIMULTANEOUS,
     ),
     "nonsaturating": Method("nonsaturating", "Goodfellow et al. 2014", False),
     "nonsaturating_simultaneous": Method(
@@ -73,20 +74,30 @@ METHODS = {
         {"loss": "wasserstein", "d_steps": 5}, {"clip": 1.0}, {"clip": 0.1},
     ),
     "wgan_gp": Method(
-        "WGAN-GP", "Gulrajani et al. 2017", False, {"loss": "wasserstein", "d_steps": 5}, **_at("gp", 1.0, 1.0)
+        "WGAN-GP", "Gulrajani et al. 2017", False,
+        {"loss": "wasserstein", "d_steps": 5}, **_at("gp", 1.0, 1.0),
     ),
     "r1": Method("R1", "Mescheder et al. 2018", True, **_at("r1", 0.3, 0.02)),
     "r2": Method("R2", "Mescheder et al. 2018", True, **_at("r2", 0.3, 0.02)),
     "r1_r2": Method("R1 + R2", "Mescheder et al. 2018", True, **_at("r1", 0.3, 0.02, "r2")),
-    "relativistic": Method("paired relativistic", "Jolicoeur-Martineau 2018", False, {"loss": "relativistic"}),
+    "relativistic": Method(
+        "paired relativistic", "Jolicoeur-Martineau 2018", False, {"loss": "relativistic"}
+    ),
     "relativistic_r1_r2": Method(
         "paired relativistic, R1 + R2", "Huang et al. 2024 (R3GAN)", True, {"loss": "relativistic"},
         **_at("r1", 0.3, 0.02, "r2"),
     ),
-    "zero_centred": Method("zero-centred interpolation", "Thanh-Tung et al. 2019", True, **_at("zero_centred", 0.3, 0.02)),
-    "dragan": Method("DRAGAN", "Kodali et al. 2017", None, dirac=None, mixtures=_penalties("dragan", weight=1.0)),
+    "zero_centred": Method(
+        "zero-centred interpolation", "Thanh-Tung et al. 2019", True,
+        **_at("zero_centred", 0.3, 0.02),
+    ),
+    "dragan": Method(
+        "DRAGAN", "Kodali et al. 2017", None,
+        dirac=None, mixtures=_penalties("dragan", weight=1.0),
+    ),
     "hinge_spectral": Method(
-        "hinge, spectral normalization", "Miyato et al. 2018", None, {"loss": "hinge"}, None, {"spectral": True}
+        "hinge, spectral normalization", "Miyato et al. 2018", None,
+        {"loss": "hinge"}, None, {"spectral": True},
     ),
     "minibatch_std": Method(
         "minibatch standard deviation", "Karras et al. 2018", None, {}, None, {"minibatch_std": 16}
@@ -101,7 +112,8 @@ METHODS = {
         {"dynamics": Dynamics("consensus", 1.0)}, {"dynamics": Dynamics("consensus", 0.1)},
     ),
     "extragradient": Method(
-        "extragradient (ExtraAdam)", "Gidel et al. 2019", True, {"dynamics": Dynamics("extragradient")}
+        "extragradient (ExtraAdam)", "Gidel et al. 2019", True,
+        {"dynamics": Dynamics("extragradient")},
     ),
     "optimistic": Method(
         "optimistic gradient (Adam)", "Daskalakis et al. 2018", True, _SIMULTANEOUS,

@@ -9,13 +9,14 @@ gan_jax.
   python gan_jax/studies/metric_agreement.py theirs FOLDER
 
 Packages: torch, pytorch-fid, torch-fidelity, clean-fid, prdc, scikit-learn. None needs torchvision
-here: a stand-in takes its place where it is missing. A package that is missing is said to be, and
+here: a stand-in takes its place where it is missing. A package that is missing is reported, and
 left out. Features (images against a reference):
 
-  gaussian    10,000 x 64, float32: two Gaussians of different means and covariances wide
-  3,000 x 512: rectified Gaussians, as the features of a network are, whose covariances decay over
-  six decades mnist       recognizer features of the 10,000 test images against 10,000 training
-  images mnist_soft  the same of test images that were blurred
+  gaussian    10,000 x 64, float32: two Gaussians of different means and covariances
+  wide        3,000 x 512: rectified Gaussians, as the features of a network are, whose covariances
+              decay over six decades
+  mnist       recognizer features of the 10,000 test images against 10,000 training images
+  mnist_soft  the same of test images that were blurred
 """
 
 from __future__ import annotations
@@ -73,8 +74,8 @@ def subsets(n: int, m: int) -> Iterator[Pair]:
 
 def ours(folder: pathlib.Path) -> int:
     from gan_jax import metrics
+    from gan_jax.files import replacing, write
 
-    folder.mkdir(parents=True, exist_ok=True)
     scores, arrays = {}, {}
     for case, (a, b, logits) in cases().items():
         arrays |= {f"{case}/a": a, f"{case}/b": b, f"{case}/logits": logits}
@@ -98,8 +99,9 @@ def ours(folder: pathlib.Path) -> int:
             }
         scores[case] = found
         print(case, json.dumps(found), flush=True)
-    np.savez(folder / "features.npz", **arrays)
-    (folder / "ours.json").write_text(json.dumps(scores, indent=2) + "\n")
+    with replacing(folder / "features.npz") as unfinished:
+        np.savez(unfinished, **arrays)
+    write(folder / "ours.json", json.dumps(scores, indent=2) + "\n")
     return 0
 
 
@@ -164,10 +166,8 @@ def theirs(folder: pathlib.Path) -> int:
             for score, value in values.items():
                 difference = abs(found[score] - value) / abs(value)
                 worst = max(worst, difference)
-                print(
-                    f"| {case} | {score} | {name} | {value:.9g} | {found[score]:.9g} | {difference:.1e} |",
-                    flush=True,
-                )
+                numbers = f"{value:.9g} | {found[score]:.9g} | {difference:.1e}"
+                print(f"| {case} | {score} | {name} | {numbers} |", flush=True)
     print(f"\nLargest relative difference: {worst:.1e}; {NEEDED:g} is asked for.")
     return int(worst > NEEDED)
 

@@ -1,7 +1,9 @@
 """How long does each metric take, and does 50,000 against 50,000 fit?
 
-  uv run python -m gan_jax.studies.metric_times                                    10,000 images of 64 features
-  uv run python -m gan_jax.studies.metric_times --count 50000 --metrics kid,pr     only these
+  uv run python -m gan_jax.studies.metric_times
+  uv run python -m gan_jax.studies.metric_times --count 50000 --metrics kid,pr
+
+The first takes all metrics, of 10,000 images of 64 features; the second only these, of more images.
 
 Prints seconds for each entry of `METRICS` on random features with ten classes, the first call,
 compilation included, and the second; and the most memory that the process had held by then.
@@ -19,6 +21,7 @@ import numpy as np
 
 from gan_jax import metrics
 from gan_jax.command_line import one_sentence_errors
+from gan_jax.engine.trained import labels_in_turn
 from gan_jax.errors import one_of
 
 CLASSES = 10
@@ -38,9 +41,8 @@ def main() -> int:
         names = [one_of("metrics", name, metrics.METRICS) for name in options.metrics.split(",")]
     samples = [sample(seed, options.count, options.features) for seed in range(4)]
     inputs = metrics.Inputs(*samples)
-    print(
-        f"{options.count:,} x {options.features} on {jax.devices()[0].device_kind}, jax {jax.__version__}"
-    )
+    device = jax.devices()[0].device_kind
+    print(f"{options.count:,} x {options.features} on {device}, jax {jax.__version__}")
     print(f"{'':16}{'first s':>9}{'second s':>10}{'MiB held':>10}")
     for name in names:
         if missing := metrics.obstacle(metrics.METRICS[name], inputs):
@@ -54,7 +56,7 @@ def main() -> int:
 
 def sample(seed: int, n: int, f: int) -> metrics.Sample:
     rng = np.random.default_rng(seed)
-    labels = (np.arange(n) % CLASSES).astype(np.int32)
+    labels = labels_in_turn(n, CLASSES)
     logits = 4 * np.eye(CLASSES)[labels] + rng.standard_normal((n, CLASSES))
     features = rng.standard_normal((n, f)) + 0.05 * (seed == 0)
     return metrics.Sample(features.astype(np.float32), logits.astype(np.float32), labels)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 from pathlib import Path
 from typing import Any
 
+from gan_jax.files import replacing
+from gan_jax.metrics.estimate import Estimate, mean
 from gan_jax.studies.augmenting import ARMS
-from gan_jax.studies.intervals import Interval, interval
 
 BASE = "classic"
 """What the generated images have to beat."""
@@ -22,7 +22,7 @@ TITLES = {
 }
 
 Line = dict[str, Any]
-Summary = dict[tuple[str, str], tuple[Interval, int]]
+Summary = dict[tuple[str, str], tuple[Estimate, int]]
 """By labels and arm: the mean test accuracy with its 95 % interval, and the number of seeds. An arm
 named ``X - classic`` is the mean of the differences of the same seeds, hence of the same real
 images.
@@ -39,12 +39,12 @@ def summarize(lines: list[Line]) -> Summary:
     for labels in sorted({labels for labels, _ in found}, key=order):
         of_arm = {arm: found[labels, arm] for arm in ARMS if (labels, arm) in found}
         for arm, by_seed in of_arm.items():
-            summary[labels, arm] = interval(list(by_seed.values())), len(by_seed)
+            summary[labels, arm] = mean(list(by_seed.values())), len(by_seed)
         base = of_arm.get(BASE, {})
         for arm, by_seed in of_arm.items():
             differences = [by_seed[seed] - base[seed] for seed in by_seed if seed in base]
             if arm != BASE and differences:
-                summary[labels, f"{arm} - {BASE}"] = interval(differences), len(differences)
+                summary[labels, f"{arm} - {BASE}"] = mean(differences), len(differences)
     return summary
 
 
@@ -59,15 +59,8 @@ def as_csv(summary: Summary) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["labels", "arm", "seeds", "mean", "half_width"])
     for (labels, arm), (found, n) in summary.items():
-        writer.writerow(
-            [
-                labels,
-                arm,
-                n,
-                f"{found.mean:.6f}",
-                f"{found.half:.6f}" if found.half == found.half else "",
-            ]
-        )
+        half = "" if n < 2 else f"{found.high - found.value:.6f}"
+        writer.writerow([labels, arm, n, f"{found.value:.6f}", half])
     return text.getvalue()
 
 
@@ -96,35 +89,32 @@ def as_markdown(summary: Summary, about: str) -> str:
     return "\n".join(lines)
 
 
-def _shown(cell: tuple[Interval, int] | None, signed: bool) -> str:
+def _shown(cell: tuple[Estimate, int] | None, signed: bool) -> str:
     if cell is None:
         return "-"
-    mean, half = (100 * value for value in cell[0])
-    told = f"{mean:+.2f}" if signed else f"{mean:.2f}"
-    return told if half != half else f"{told} ± {half:.2f}"
+    found, n = cell
+    value = f"{100 * found.value:+.2f}" if signed else f"{100 * found.value:.2f}"
+    return value if n < 2 else f"{value} ± {100 * (found.high - found.value):.2f}"
 
 
-def draw(summary: Summary, title: str, path: Path) -> bool:
-    """Curves of the test error over the labels, as PNG; False where matplotlib is not installed."""
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError:
-        return False
+def draw(summary: Summary, title: str, path: Path) -> None:
+    """Curves of the test error over the labels, as PNG."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(7, 4.5), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots()
     labels = list(dict.fromkeys(labels for labels, _ in summary))
     for i, arm in enumerate(ARMS):
         places = [place for place, label in enumerate(labels) if (label, arm) in summary]
-        found = [summary[labels[place], arm][0] for place in places]
+        found = [summary[labels[place], arm] for place in places]
         if not found:
             continue
-        halves = [0.0 if f.half != f.half else 100 * f.half for f in found]
-        shifted = [
-            place + 0.04 * (i - len(ARMS) // 2) for place in places
-        ]  # so that bars do not hide each other
-        errors = [100 * (1 - f.mean) for f in found]
+        halves = [0.0 if n < 2 else 100 * (each.high - each.value) for each, n in found]
+        # Side by side, so that bars do not hide each other.
+        shifted = [place + 0.04 * (i - len(ARMS) // 2) for place in places]
+        errors = [100 * (1 - each.value) for each, _ in found]
         axes.errorbar(
             shifted, errors, halves, marker="o", markersize=4, capsize=3, label=TITLES[arm]
         )
@@ -137,7 +127,5 @@ def draw(summary: Summary, title: str, path: Path) -> bool:
     axes.set_title(title)
     axes.grid(alpha=0.3, which="both")
     figure.legend(loc="outside lower center", ncols=2)
-    unfinished = path.with_name(f".{path.name}")
-    figure.savefig(unfinished, format="png", dpi=150)
-    os.replace(unfinished, path)
-    return True
+    with replacing(path) as unfinished:
+        figure.savefig(unfinished, dpi=150)

@@ -23,7 +23,7 @@ from gan_jax.errors import ConfigError
 from gan_jax.evaluation.classifying import classifies, wrong
 from gan_jax.health import monitor
 from gan_jax.health.diagnostics import PREFIX, diagnose, recognized_classes
-from gan_jax.training.rollback import Diverged
+from gan_jax.training.divergence import Diverged
 from gan_jax.training.stepping import Steps, stepper
 from gan_jax.types import Batch, GanState, Metrics
 
@@ -130,7 +130,9 @@ class Watch:
 
 def _held_out(config: Config, split: str) -> Config:
     """The config of minibatches that are held out: all in the order of the whole split."""
-    return dataclasses.replace(config, split=split, d_steps=1, labels=0, labelled_batch=0)
+    return dataclasses.replace(
+        config, split=split, d_steps=1, fresh_batch=False, labels=0, labelled_batch=0
+    )
 
 
 def _test_error(gan: Gan, config: Config, mesh: Mesh, split: str | None) -> Diagnosis:
@@ -152,7 +154,7 @@ def _modes(gan: Gan, config: Config, mesh: Mesh) -> Diagnosis:
 
     network = recognizer(config.dataset, config.size)
     n = config.diagnose_modes
-    latents = jax.random.normal(jax.random.key(config.seed), (n, gan.latents))
+    latents = gan.prior.draw(jax.random.key(config.seed), n)
     labels = jnp.arange(n, dtype=jnp.int32) % max(gan.num_classes, 1)
     inputs = parallel.put(
         jax.device_get((network.variables, latents, labels)), parallel.replicated(mesh)

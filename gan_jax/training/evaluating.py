@@ -10,12 +10,14 @@ import jax
 
 from gan_jax.config import Config
 from gan_jax.devices import processes
-from gan_jax.engine.population import member
-from gan_jax.sweeps import Population
+from gan_jax.runs.run import Run
 from gan_jax.types import GanState
 
 PREFIX = "eval/"
 """Of the scores' names in ``metrics.jsonl`` and TensorBoard."""
+
+
+Evaluate = Callable[[GanState], dict[str, float]]
 
 
 def due(config: Config, step: int) -> bool:
@@ -24,11 +26,10 @@ def due(config: Config, step: int) -> bool:
 
 
 def evaluation(
-    config: Config,
-    population: Population | None,
+    run: Run,
     workdir: pathlib.Path,
     everywhere: jax.sharding.NamedSharding,
-) -> Callable[[GanState], dict[str, float]] | None:
+) -> Evaluate | None:
     """What evaluates a state of the run as ``eval.py`` does its checkpoints, writes the same files,
     and returns the scores by name.
 
@@ -36,21 +37,22 @@ def evaluation(
     device, while the others wait. The feature network is made here, for the first process.
 
     Args:
+      run, workdir: what is trained, and its folder.
       everywhere: the placement of what each device holds whole.
 
     Returns:
       None where no evaluation is ever due.
 
     Raises:
-      ConfigError: where the data cannot be judged.
+      ConfigError: where the data cannot be evaluated.
     """
-    if not config.eval_every:
+    if not run.config.eval_every:
         return None
-    from gan_jax.evaluation.checkpoints import Evaluator
+    from gan_jax.evaluation.checkpoints import RunEvaluator
 
-    evaluator = Evaluator(workdir, config, population)
+    evaluator = RunEvaluator(workdir, run)
     if processes.first():
-        evaluator.judge.prepare()
+        evaluator.prepare()
 
     gather = jax.jit(lambda state: state, out_shardings=everywhere)
 
@@ -58,19 +60,13 @@ def evaluation(
         own = jax.tree.map(lambda leaf: leaf.addressable_data(0), gather(_networks(state)))
         if not processes.first():
             return {}
-        states = (lambda _: own) if population is None else functools.partial(member, own)
-        return {PREFIX + name: value for name, value in evaluator.evaluate(states).scores.items()}
+        scores = evaluator.evaluate(functools.partial(run.member, own)).scores
+        return {PREFIX + name: value for name, value in scores.items()}
 
     return evaluate
 
 
 def _networks(state: GanState) -> GanState:
     """The state without what only training needs."""
-    trained = lambda player: player.replace(opt_state=())
-    return state.replace(
-        generator=trained(state.generator),
-        discriminator=trained(state.discriminator),
-        terms={},
-        scalars=None,
-        slow=None,
-    )
+    seen = lambda player: player.replace(opt_state=(), terms={}, slow=None, memory=None)
+    return state.replace(generator=seen(state.generator), discriminator=seen(state.discriminator))

@@ -5,47 +5,38 @@ happens.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import pathlib
-import signal
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
-from gan_jax import checkpoint, pictures
+from gan_jax import checkpoint
 from gan_jax.config import Config
-from gan_jax.data import load, some
 from gan_jax.devices import memory, parallel, processes
-from gan_jax.engine.gan import Gan
 from gan_jax.errors import ConfigError, one_of
-from gan_jax.runs import folder as run_folder
-from gan_jax.runs import logs
+from gan_jax.pacing import Pace
+from gan_jax.runs import convert, folder, logs
+from gan_jax.runs.restore import restore
+from gan_jax.runs.run import Run
 from gan_jax.sweeps import Population
-from gan_jax.training import diagnosing, rollback
-from gan_jax.training import evaluating as evaluate_training
+from gan_jax.training import diagnosing, evaluating, rollback, samples, signals
+from gan_jax.training.divergence import Diverged
 from gan_jax.training.members import Members
-from gan_jax.training.rollback import Diverged
 from gan_jax.training.single import Single
+from gan_jax.training.start import Start
 from gan_jax.training.stepping import Steps
+from gan_jax.training.trainee import Trainee
 from gan_jax.types import Array, GanState
 
-ONE_KEY_PRESS = 0.5
-"""Seconds within which two signals are taken for one."""
 CHUNK_SECONDS = 2.0
 """About how long one call of the compiled loop takes: a signal is soon heard, and what a call costs
 on a CPU, where it is given its memory anew (docs/performance.md), is shared by several steps.
 """
-COLUMNS = 10
-"""Images a row in a picture of samples; an unconditional GAN's has as many rows."""
-ROWS = 20
-"""Most classes in a picture."""
-POINTS = 2_000
-"""Points in a picture of vectors, and as many real ones."""
 
 
 class Outcome(NamedTuple):
@@ -79,6 +70,7 @@ def train(
     overwrite: bool = False,
     fsdp: bool = False,
     on_divergence: str = "stop",
+    start: Start | None = None,
 ) -> Outcome:
     """Trains a GAN or a population, or goes on training it, in a run folder. All devices share each
     batch, or the members.
@@ -98,8 +90,9 @@ def train(
       fsdp: divide weights among the devices, see `parallel.Placement`; a run may be resumed
         without, and on other devices.
       on_divergence: of `rollback.LIMITS`. With "stop" a number that is not finite raises, and what
-        else `monitor` finds is told in a line; with "rollback" either returns to the last good
+        else `monitor` finds is shown as a warning; with "rollback" either returns to the last good
         checkpoint, for other random numbers, and raises only after some returns.
+      start: where the first state comes from; None: it is initialized.
 
     Raises:
       ConfigError: for anything wrong in config, folder, data or devices; nothing was written then.
@@ -107,209 +100,214 @@ def train(
         last checkpoint is from before.
       PeerLost: if another process ended early; nothing but exiting is left to do, by `os._exit`.
     """
-    # Everything that may be refused comes first.
-    began = time.perf_counter()
-    workdir = pathlib.Path(workdir)
+    clock = logs.Clock()
+    run = Run(config, Population() if population is None else population)
     limit = rollback.LIMITS[one_of("on_divergence", on_divergence, rollback.LIMITS)]
-    if limit and population is not None:
+    trainee = _trainee(run, fsdp, limit)
+    return _Training(run, pathlib.Path(workdir), trainee, limit, start, clock).outcome(overwrite)
+
+
+def _trainee(run: Run, fsdp: bool, limit: int) -> Trainee:
+    if run.single:
+        return Single(run, fsdp)
+    if limit:
         raise ConfigError(
-            f"on_divergence: of a population, members that fail are left behind by the others; accepted: stop, not {on_divergence!r}."
+            "on_divergence: of a population, members that fail are left behind by the others; "
+            "accepted: stop, not 'rollback'."
         )
-    trainee = Single(config, fsdp) if population is None else Members(config, population, fsdp)
-    processes.check_same(config)
-    resume = processes.together(lambda: run_folder.check(workdir, config, overwrite, population))
-    state = _restored(workdir, config, trainee.shardings, population) if resume else None
-    step = 0 if state is None else int(state.step)
-    if step >= config.steps:
-        with trainee.recording(workdir, step):
-            return Outcome(
-                state, step, logs.seconds(workdir / run_folder.METRICS, step), trainee.failed
-            )
-    steps = processes.together(lambda: trainee.steps(step))
-    diagnosis = processes.together(lambda: trainee.diagnosis(steps))
-    evaluate = processes.together(
-        lambda: evaluate_training.evaluation(config, population, workdir, trainee.everywhere)
-    )
+    return Members(run, fsdp)
 
-    # Then the folder is written, and the networks are made and compiled.
-    processes.together(
-        lambda: processes.first() and run_folder.begin(workdir, config, step, population)
-    )
-    if state is None:
-        state = trainee.init()
-    inputs = parallel.put(
-        jax.device_get(fixed_inputs(trainee.gan, config.seed)), trainee.everywhere
-    )
-    if processes.first():
-        print("Compiling the training step ...", flush=True)
-    _interruptibly(lambda: _compile(trainee, steps, diagnosis, state, *inputs))
-    while True:
-        watch = diagnosing.Watch(
-            config, diagnosis, logs.lines(workdir / run_folder.METRICS, step), limit > 0
-        )
-        try:
-            outcome = _loop(trainee, config, workdir, state, steps, inputs, began, watch, evaluate)
-            break
-        except Diverged as diverged:
-            returns = _go_back(workdir, diverged, step, began, limit)
-        began = time.perf_counter()
-        state = _restored(workdir, config, trainee.shardings) or trainee.init(returns)
-        step = int(state.step)
+
+class _Tools(NamedTuple):
+    """What the loop uses between steps: ``inputs`` are latents and labels of the pictures."""
+
+    diagnosis: diagnosing.Diagnosis | None
+    evaluate: evaluating.Evaluate | None
+    inputs: tuple[Array, Array]
+    paint: Callable[[np.ndarray], np.ndarray]
+
+
+@dataclasses.dataclass
+class _Training:
+    """One call of `train`."""
+
+    run: Run
+    workdir: pathlib.Path
+    trainee: Trainee
+    limit: int  # of returns to a good checkpoint
+    start: Start | None
+    clock: logs.Clock
+
+    def outcome(self, overwrite: bool) -> Outcome:
+        """From the first check to the last note in the run folder."""
+        # Everything that may be refused comes first.
+        run, workdir, first = self.run, self.workdir, processes.first()
+        processes.check_same(run.config)
+        origin = self.start.origin if self.start else None
+        resume = processes.together(lambda: folder.check(workdir, run, overwrite, origin))
+        state = self._restored() if resume else None
+        step = 0 if state is None else int(state.step)
+        if step >= run.config.steps:
+            with self.trainee.recording(workdir, step):
+                seconds = logs.seconds(workdir / folder.METRICS, step)
+                return Outcome(state, step, seconds, self.trainee.failed)
+        steps, tools = processes.together(lambda: self._prepared(step))
+        if state is None:
+            state = processes.together(self._first)
+
+        # Then the folder is written, and everything is compiled.
+        processes.together(lambda: first and folder.begin(workdir, run, step, origin))
+        self.clock.before = logs.seconds(workdir / folder.METRICS, step)
+        if first:
+            print("Compiling the training step ...", flush=True)
+        signals.interruptibly(lambda: _compile(self.trainee, steps, tools, state))
+        outcome = self._to_the_end(state, steps, tools)
+        if first:
+            folder.end(workdir, end_step=outcome.step, **memory.peaks())
+        return outcome
+
+    def _prepared(self, step: int) -> tuple[Steps, _Tools]:
+        trainee, config = self.trainee, self.run.config
         steps = trainee.steps(step)
-    if processes.first():
-        run_folder.end(workdir, end_step=outcome.step, **memory.peaks())
-    return outcome
-
-
-def _go_back(
-    workdir: pathlib.Path, diverged: Diverged, start: int, began: float, limit: int
-) -> int:
-    """Sets the run folder back to where all was well; the number of times that this was done, or,
-    past the limit, raises.
-    """
-    metrics = workdir / run_folder.METRICS
-    returns = len(rollback.events(metrics)) + 1
-    if returns > limit:
-        raise diverged
-    to = rollback.go_back(
-        workdir, diverged, logs.seconds(metrics, start) + time.perf_counter() - began
-    )
-    if processes.first():
-        print(
-            f"{diverged}; going back to step {to:,}, for other random numbers.",
-            file=sys.stderr,
-            flush=True,
+        inputs = jax.device_get(samples.fixed_inputs(trainee.gan, config.seed))
+        return steps, _Tools(
+            trainee.diagnosis(steps),
+            evaluating.evaluation(self.run, self.workdir, trainee.everywhere),
+            parallel.put(inputs, trainee.everywhere),
+            samples.painter(config, trainee.gan.modality),
         )
-    return returns
+
+    def _first(self, returns: int = 0) -> GanState:
+        """The state of step 0, after so many returns to it."""
+        state = self.trainee.init(returns)
+        return self.start.state(state) if self.start else state
+
+    def _restored(self) -> GanState | None:
+        """The newest state that can be restored, if there is one, with the key that it has since
+        the last rollback.
+        """
+        state = restore(self.workdir, self.run, self.trainee.shardings)
+        return state and rollback.with_key(state, rollback.events(self.workdir / folder.METRICS))
+
+    def _to_the_end(self, state: GanState, steps: Steps, tools: _Tools) -> Outcome:
+        """The loop; where it diverges, again from a good checkpoint."""
+        while True:
+            logged = logs.lines(self.workdir / folder.METRICS, int(state.step))
+            watch = diagnosing.Watch(self.run.config, tools.diagnosis, logged, self.limit > 0)
+            try:
+                return self._loop(state, steps, tools, watch)
+            except Diverged as diverged:
+                returns = self._go_back(diverged)
+            state = self._restored() or self._first(returns)
+            steps = self.trainee.steps(int(state.step))
+
+    def _go_back(self, diverged: Diverged) -> int:
+        """Sets the run folder back to where all was well; the number of times that this was done,
+        or, past the limit, raises.
+        """
+        returns = len(rollback.events(self.workdir / folder.METRICS)) + 1
+        if returns > self.limit:
+            raise diverged
+        to = rollback.go_back(self.workdir, diverged, self.clock.seconds())
+        if processes.first():
+            text = f"{diverged}; going back to step {to:,}, for other random numbers."
+            print(text, file=sys.stderr, flush=True)
+        return returns
+
+    def _loop(
+        self, state: GanState, steps: Steps, tools: _Tools, watch: diagnosing.Watch
+    ) -> Outcome:
+        """Steps, and what is due after some of them. The last step has all."""
+        config, trainee, step = self.run.config, self.trainee, int(state.step)
+        metrics, checkpoints = self.workdir / folder.METRICS, self.workdir / folder.CHECKPOINTS
+        with contextlib.ExitStack() as stack:
+            stop = stack.enter_context(signals.stop_signals())
+            journal = logs.Journal(metrics, step, config.steps, silent=not processes.first())
+            stack.enter_context(contextlib.closing(journal))
+            stack.enter_context(trainee.recording(self.workdir, step))
+            lost = (processes.PeerLost,)
+            writer = checkpoint.Writer(checkpoints, config.keep, convert.VERSION, lost)
+            stack.enter_context(writer)
+            progressed = stack.enter_context(processes.peers())
+            pace, stretch = Pace(CHUNK_SECONDS), _Stretch(self, tools, watch, journal, writer, step)
+            while stretch.step < config.steps:
+                n = pace.steps(_next_event(config, stretch.step) - stretch.step)
+                n = processes.least(0 if stop.is_set() else n)
+                if not n:
+                    break
+                state, chunk = _advance(steps, state, n)
+                progressed()
+                pace.took(chunk.steps, chunk.seconds)
+                stretch.after(chunk, state)
+            stretch.finish(state)
+        return Outcome(state, stretch.step, self.clock.seconds(), trainee.failed)
 
 
-def _restored(
-    workdir: pathlib.Path, config: Config, shardings: GanState, population: Population | None = None
-) -> GanState | None:
-    """The newest state that can be restored, if there is one, with the key that it has since the
-    last rollback.
-    """
-    state = run_folder.restore(workdir, config, shardings, population=population)
-    return state and rollback.with_key(state, rollback.events(workdir / run_folder.METRICS))
+class _Stretch:
+    """What is done between calls of the loop, until its end or the next return."""
 
-
-def picture(workdir: pathlib.Path, step: int, name: str = "") -> pathlib.Path:
-    """Where the samples of a step are; of a population those of its best, median or worst member."""
-    return workdir / run_folder.SAMPLES / f"step_{step:06}{name and '_' + name}.png"
-
-
-def fixed_inputs(gan: Gan, seed: int) -> tuple[Array, Array]:
-    """Latents ``[n, gan.latents]`` and labels ``[n]`` of the pictures: a row a class, the latents
-    of a column alike.
-
-    Of more than `ROWS` classes, so many are shown, evenly spread. Of vectors there are `POINTS`,
-    their classes in turn.
-    """
-    key = jax.random.key(seed)
-    if len(gan.shape) == 1:
-        return jax.random.normal(key, (POINTS, gan.latents)), jnp.arange(POINTS) % max(
-            gan.num_classes, 1
+    def __init__(
+        self,
+        training: _Training,
+        tools: _Tools,
+        watch: diagnosing.Watch,
+        journal: logs.Journal,
+        writer: checkpoint.Writer,
+        step: int,
+    ):
+        self.step, self._saved = step, step
+        self._window: list[Chunk] = []  # since the last line of metrics
+        self._training, self._config, self._trainee = (
+            training,
+            training.run.config,
+            training.trainee,
         )
-    if not gan.num_classes:
-        return jax.random.normal(key, (COLUMNS**2, gan.latents)), jnp.repeat(
-            jnp.arange(COLUMNS), COLUMNS
-        )
-    classes = (
-        np.linspace(0, gan.num_classes - 1, min(gan.num_classes, ROWS)).round().astype(np.int32)
-    )
-    latents = jnp.tile(jax.random.normal(key, (COLUMNS, gan.latents)), (len(classes), 1))
-    return latents, jnp.repeat(classes, COLUMNS)
+        self._tools, self._watch, self._journal, self._writer = tools, watch, journal, writer
 
+    def after(self, chunk: Chunk, state: GanState) -> None:
+        """A log, an evaluation, a picture, a checkpoint, as they are due."""
+        config = self._config
+        self._trainee.check(chunk.metrics, self.step + 1, self.step + chunk.steps)
+        self.step += chunk.steps
+        self._window.append(chunk)
+        self._journal.advance(chunk.steps)
+        if self.step % config.log_every == 0 or evaluating.due(config, self.step):
+            self._log(state)
+        if self.step % config.sample_every == 0 or self.step == config.steps:
+            self._show(state)
+        if self.step % config.checkpoint_every == 0:
+            self._save(state)
 
-def painter(config: Config, shape: tuple[int, ...]) -> Callable[[np.ndarray], np.ndarray]:
-    """How samples of ``shape`` are shown as ``[H, W, c]`` uint8: images in a grid, vectors over
-    those that are learned from.
-    """
-    if len(shape) == 3:
-        return lambda images: pictures.grid(images, COLUMNS)
-    real = some(load(config.dataset, config.split, config.size).examples, POINTS)
-    return lambda samples: pictures.points(samples, real)
+    def finish(self, state: GanState) -> None:
+        """What the last steps still lack."""
+        if self._window:
+            self._log(state)
+        if self.step > self._saved:
+            self._save(state)
 
+    def _log(self, state: GanState) -> None:
+        step, window = self.step, self._window
+        diagnosed = self._watch.diagnosed(state, step)
+        metrics = self._trainee.summary(step, _means(window) | diagnosed)
+        self._watch.heed(step, metrics, self._journal.warn)
+        if self._tools.evaluate and evaluating.due(self._config, step):
+            self._trainee.check_state(state, step)
+            metrics |= self._tools.evaluate(state)
+        speed = sum(chunk.steps for chunk in window) / sum(chunk.seconds for chunk in window)
+        images = speed * self._config.minibatches * self._config.batch_size * self._trainee.size
+        self._journal.line(step, self._training.clock.seconds(), images, speed, metrics)
+        window.clear()
 
-def _loop(
-    trainee: Single | Members,
-    config: Config,
-    workdir: pathlib.Path,
-    state: GanState,
-    steps: Steps,
-    inputs: tuple[Array, Array],
-    began: float,
-    watch: diagnosing.Watch,
-    evaluate: Callable[[GanState], dict[str, float]] | None,
-) -> Outcome:
-    """Steps, and what is due after some of them: a log, an evaluation, a picture, a checkpoint. The
-    last step has all.
-    """
-    step, paint = int(state.step), painter(config, trainee.gan.shape)
-    with contextlib.ExitStack() as stack:
-        stop = stack.enter_context(_stop_signals())
-        metrics, silence = workdir / run_folder.METRICS, logs.Silence()
-        before, window, saved = logs.seconds(metrics, step), [], step
-        record = logs.Record(metrics, step) if processes.first() else silence
-        progress = logs.Progress(step, config.steps) if processes.first() else silence
-        for teller in (record, progress):
-            stack.enter_context(contextlib.closing(teller))
-        stack.enter_context(trainee.recording(workdir, step))
-        writer = stack.enter_context(
-            checkpoint.Writer(workdir / run_folder.CHECKPOINTS, config.keep)
-        )
-        progressed = stack.enter_context(processes.peers())
-        speed = 0.0  # steps a second; unknown yet
+    def _show(self, state: GanState) -> None:
+        for name, images in self._trainee.images(state, *self._tools.inputs).items():
+            path = folder.picture(self._training.workdir, self.step, name)
+            title = f"samples{name and '_' + name}"
+            self._journal.picture(path, self.step, lambda: self._tools.paint(images), title)
 
-        def log():
-            told = trainee.told(step, _means(window) | watch.diagnosed(state, step))
-            watch.heed(step, told, progress.warn)
-            if evaluate and evaluate_training.due(config, step):
-                trainee.check_state(state, step)
-                told |= evaluate(state)
-            _log(
-                trainee,
-                config,
-                record,
-                progress,
-                step,
-                before + time.perf_counter() - began,
-                window,
-                told,
-            )
-            window.clear()
-
-        def save() -> int:
-            trainee.check_state(state, step)
-            writer.save(step, state)
-            return step
-
-        while step < config.steps:
-            n = min(_next_event(config, step) - step, max(1, int(CHUNK_SECONDS * speed)))
-            n = processes.least(0 if stop.is_set() else n)
-            if not n:
-                break
-            state, chunk = _advance(steps, state, n)
-            progressed()
-            trainee.check(chunk.metrics, step + 1, step + chunk.steps)
-            step, speed = step + chunk.steps, chunk.steps / chunk.seconds
-            window.append(chunk)
-            progress.advance(chunk.steps)
-            if step % config.log_every == 0 or evaluate_training.due(config, step):
-                log()
-            if step % config.sample_every == 0 or step == config.steps:
-                for name, samples in trainee.images(state, *inputs).items():
-                    if processes.first():
-                        pixels = paint(jax.device_get(samples))
-                        pictures.save(picture(workdir, step, name), pixels)
-                        record.picture(step, pixels, f"samples{name and '_' + name}")
-            if step % config.checkpoint_every == 0:
-                saved = save()
-        if window:
-            log()
-        if step > saved:
-            save()
-    return Outcome(state, step, before + time.perf_counter() - began, trainee.failed)
+    def _save(self, state: GanState) -> None:
+        self._trainee.check_state(state, self.step)
+        self._writer.save(self.step, state)
+        self._saved = self.step
 
 
 def _advance(steps: Steps, state: GanState, n: int) -> tuple[GanState, Chunk]:
@@ -329,23 +327,6 @@ def _next_event(config: Config, step: int) -> int:
     return min(config.steps, *((step // n + 1) * n for n in every))
 
 
-def _log(
-    trainee: Single | Members,
-    config: Config,
-    record: logs.Record | logs.Silence,
-    progress: logs.Progress | logs.Silence,
-    step: int,
-    seconds: float,
-    window: list[Chunk],
-    metrics: dict[str, float],
-) -> None:
-    """Writes and shows a line, and the speed since the last one."""
-    speed = sum(chunk.steps for chunk in window) / sum(chunk.seconds for chunk in window)
-    images = speed * config.d_steps * config.batch_size * trainee.size
-    record.write(step, seconds, images, metrics)
-    progress.report(step, images, speed, metrics)
-
-
 def _means(window: list[Chunk]) -> dict[str, np.ndarray]:
     """Of the metrics, over all steps of the chunks."""
     made = sum(chunk.steps for chunk in window)
@@ -355,64 +336,9 @@ def _means(window: list[Chunk]) -> dict[str, np.ndarray]:
     }
 
 
-def _compile(
-    trainee: Single | Members,
-    steps: Steps,
-    diagnosis: diagnosing.Diagnosis | None,
-    state: GanState,
-    latents: Array,
-    labels: Array,
-) -> None:
+def _compile(trainee: Trainee, steps: Steps, tools: _Tools, state: GanState) -> None:
     """Compiles all that the loop calls, so that later nothing delays a stop."""
     steps.compile(state)
-    if diagnosis:
-        jax.block_until_ready(diagnosis(state))
-    trainee.compile(state, latents, labels)
-
-
-def _interruptibly(work: Callable[[], None]) -> None:
-    """Runs what may take long inside of XLA in a thread, so that a signal reaches this one. SIGTERM
-    then acts like Ctrl-C.
-    """
-    errors = []
-
-    def run():
-        try:
-            work()
-        except BaseException as error:
-            errors.append(error)
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    thread.join()
-    if errors:
-        raise errors[0]
-
-
-@contextlib.contextmanager
-def _stop_signals() -> Iterator[threading.Event]:
-    """An event that Ctrl-C and SIGTERM set. A second one kills, unless it is the same one, passed
-    on by a parent like uv.
-    """
-    stop, first = threading.Event(), 0.0
-    if (
-        threading.current_thread() is not threading.main_thread()
-    ):  # Python lets only that one handle signals
-        yield stop
-        return
-
-    def handle(number, frame):
-        nonlocal first
-        if not stop.is_set():
-            stop.set()
-            first = time.monotonic()
-        elif time.monotonic() - first > ONE_KEY_PRESS:
-            signal.signal(number, signal.SIG_DFL)
-            signal.raise_signal(number)
-
-    former = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in former.items():
-            signal.signal(number, handler)
+    if tools.diagnosis:
+        jax.block_until_ready(tools.diagnosis(state))
+    trainee.compile(state, *tools.inputs)

@@ -1,5 +1,5 @@
-"""A population in the training loop: what it tells in place of a single GAN, and what becomes of
-members that fail.
+"""A population in the training loop: what its lines and pictures show, and what becomes of members
+that fail.
 """
 
 from __future__ import annotations
@@ -12,11 +12,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gan_jax.config import Config
 from gan_jax.data import load, some
 from gan_jax.devices import parallel
 from gan_jax.engine.population import (
-    build_members,
     finite_members,
     generate_members,
     init_population,
@@ -24,23 +22,22 @@ from gan_jax.engine.population import (
     shardings,
 )
 from gan_jax.errors import ConfigError
-from gan_jax.modality import to_float
 from gan_jax.runs import logs
-from gan_jax.runs.folder import MEMBERS, abstract_state
-from gan_jax.sweeps import Population
+from gan_jax.runs.folder import MEMBERS
+from gan_jax.runs.run import Run
 from gan_jax.training import diagnosing
-from gan_jax.training.rollback import NotFinite
+from gan_jax.training.divergence import NotFinite
 from gan_jax.training.stepping import Steps, population_stepper
+from gan_jax.training.trainee import first_key
 from gan_jax.types import Array, GanState
 
-SHOWN = ("best", "median", "worst")
 _REAL = 10_000
 """Training examples whose moments stand for the set's."""
 
 
 class Members:
-    """The members of one run. One that fails, by a metric or a weight that is not finite, is marked
-    and goes on; the others do not notice.
+    """The `gan_jax.training.trainee.Trainee` of a population. A member that fails, by a metric or a
+    weight that is not finite, is marked and goes on; the others do not notice.
 
     ``members.jsonl`` in the run folder has three kinds of lines, each with its ``step``: the
     metrics, a list of the members' values each (null where a member has failed);
@@ -48,24 +45,23 @@ class Members:
     ``member`` and ``failed``: who failed, and how.
     """
 
-    def __init__(self, config: Config, population: Population, fsdp: bool = False):
+    def __init__(self, run: Run, fsdp: bool = False):
         if fsdp:
             raise ConfigError(
-                "fsdp: the devices divide a population's members, not their weights; accepted: no fsdp."
+                "fsdp: the devices divide a population's members, not their weights; "
+                "accepted: no fsdp."
             )
         if jax.process_count() > 1:
             raise ConfigError(
-                f"processes: {jax.process_count()} cannot share a population; accepted: one, with all its devices."
+                f"processes: {jax.process_count()} cannot share a population; "
+                "accepted: one, with all its devices."
             )
-        self._configs = population.members(config)
-        gans = build_members(self._configs)
-        self.gan, self.size = gans[0], len(gans)
-        self._gans, self._population = gans, population
+        self._configs, self._gans, self._pictures = run.configs, run.gans, run.pictures
+        self.gan, self.size = run.gan, len(run.gans)
         self._mesh = members_mesh(self.size)
         self.everywhere = parallel.replicated(self._mesh)
-        self.shardings = shardings(abstract_state(config, population), self._mesh)
+        self.shardings = shardings(run.abstract_state(), self._mesh)
         self._failed: dict[int, int] = {}
-        self._record = logs.Silence()
         self._real: np.ndarray | None = None
 
     @property
@@ -73,8 +69,8 @@ class Members:
         """Numbers of the members that failed so far."""
         return tuple(sorted(self._failed))
 
-    def init(self) -> GanState:
-        keys = jnp.stack([jax.random.key(config.seed) for config in self._configs])
+    def init(self, returns: int = 0) -> GanState:
+        keys = jnp.stack([first_key(config, returns) for config in self._configs])
         return jax.device_put(init_population(self._gans, keys), self.shardings)
 
     def steps(self, start: int) -> Steps:
@@ -119,7 +115,7 @@ class Members:
             self._fail(int(i), step, f"a weight became infinite or no number by step {step}")
         self._check_left()
 
-    def told(self, step: int, metrics: dict[str, np.ndarray]) -> dict[str, float]:
+    def summary(self, step: int, metrics: dict[str, np.ndarray]) -> dict[str, float]:
         """Mean and standard deviation over the members that have not failed, by metric, and the
         number of the others.
         """
@@ -127,10 +123,10 @@ class Members:
             {"step": step} | {name: self._listed(values) for name, values in metrics.items()}
         )
         alive = [i for i in range(self.size) if i not in self._failed]
-        told = {name: float(values[alive].mean()) for name, values in metrics.items()}
+        means = {name: float(values[alive].mean()) for name, values in metrics.items()}
         spread = lambda values: float(values.std(ddof=1)) if len(values) > 1 else 0.0
-        told |= {f"{name}_std": spread(values[alive]) for name, values in metrics.items()}
-        return told | {"failed": float(len(self._failed))}
+        spreads = {f"{name}_std": spread(values[alive]) for name, values in metrics.items()}
+        return means | spreads | {"failed": float(len(self._failed))}
 
     def images(self, state: GanState, latents: Array, labels: Array) -> dict[str, np.ndarray]:
         """Images of the best, the median and the worst member that has not failed, by
@@ -140,11 +136,12 @@ class Members:
         if self._real is None:
             config = self._configs[0]
             real = some(load(config.dataset, config.split, config.size).examples, _REAL)
-            self._real = moments(np.asarray(to_float(real)))
+            self._real = moments(np.asarray(self.gan.modality.to_network(real)))
         distances = np.array([moment_distance(moments(own), self._real) for own in images])
         alive = [i for i in range(self.size) if i not in self._failed]
         order = sorted(alive, key=lambda i: (not np.isfinite(distances[i]), distances[i]))
-        shown = dict(zip(SHOWN, (order[0], order[(len(order) - 1) // 2], order[-1]), strict=True))
+        ranked = order[0], order[(len(order) - 1) // 2], order[-1]
+        shown = dict(zip(self._pictures, ranked, strict=True))
         self._record.write(
             {"step": int(state.step), "moment_distance": self._listed(distances), **shown}
         )

@@ -9,7 +9,6 @@ not.
 from __future__ import annotations
 
 import functools
-import math
 import pathlib
 from collections.abc import Sequence
 from typing import Any
@@ -18,8 +17,8 @@ import jax
 
 from gan_jax import checkpoint
 from gan_jax.devices import processes
-from gan_jax.runs import folder as run_folder
-from gan_jax.runs import logs
+from gan_jax.runs import folder, logs
+from gan_jax.training.divergence import Diverged
 from gan_jax.types import GanState
 
 EVENT = "rollback"
@@ -27,20 +26,6 @@ LIMITS = {"stop": 0, "rollback": 3}
 """How often a run may go back, by what is to be done on divergence. Who diverges a fourth time has
 another problem than bad luck.
 """
-
-
-class Diverged(RuntimeError):
-    """Training that went wrong by ``step``. ``good``: the last step at which all was well;
-    infinite: whatever was saved is good.
-    """
-
-    def __init__(self, reason: str, step: int, good: float = math.inf):
-        super().__init__(reason)
-        self.step, self.good = step, good
-
-
-class NotFinite(Diverged):
-    """A metric or a weight that became infinite or no number."""
 
 
 def events(metrics: pathlib.Path) -> list[dict[str, Any]]:
@@ -60,7 +45,7 @@ def go_back(workdir: pathlib.Path, diverged: Diverged, seconds: float) -> int:
     Returns:
       The step to go on from.
     """
-    metrics, checkpoints = workdir / run_folder.METRICS, workdir / run_folder.CHECKPOINTS
+    metrics, checkpoints = workdir / folder.METRICS, workdir / folder.CHECKPOINTS
     to = processes.together(
         lambda: target(checkpoint.steps(checkpoints), diverged.good, events(metrics))
     )
@@ -68,7 +53,7 @@ def go_back(workdir: pathlib.Path, diverged: Diverged, seconds: float) -> int:
     def write() -> None:
         # In this order: without the event, a resumed run diverges again and comes here again.
         checkpoint.set_aside(checkpoints, newest=to, name="diverged")
-        run_folder.forget_evaluations(workdir, newest=to)
+        folder.forget_evaluations(workdir, newest=to)
         line = {
             "step": to,
             "event": EVENT,

@@ -76,7 +76,7 @@ def stepper(
         )
     rows = parallel.own_rows(mesh, config.batch_size)
     arriving = parallel.prefetch(batches(config, start, rows, ahead=READ_AHEAD), mesh)
-    batch = abstract_batch(config, gan.shape, parallel.split(mesh))
+    batch = abstract_batch(config, gan.modality.shape, parallel.split(mesh))
     return Steps(
         make=lambda state, n: _streamed(gan, state, arriving, n, placement),
         compile=lambda state: train_step.lower(gan, state, batch, None, placement).compile(),
@@ -96,7 +96,8 @@ def population_stepper(gan: Gan, configs: Sequence[Config], mesh: Mesh) -> Steps
     config = configs[0]
     if not _fits(load(config.dataset, config.split, config.size)):
         raise ConfigError(
-            f"seeds: {config.dataset!r} takes more than {RESIDENT_SHARE:.0%} of a device's memory, and members do not stream; "
+            f"seeds: {config.dataset!r} takes more than {RESIDENT_SHARE:.0%} of a device's memory, "
+            "and members do not stream; "
             "accepted: a smaller set or split, or a single GAN."
         )
     data = with_seeds(

@@ -1,8 +1,8 @@
 """Data sets that come with the library: TFDS builders of our own, which need neither a network nor
 TensorFlow.
 
-One that is made from other sets names them in ``MADE_FROM``; it is prepared when first loaded, the
-others when first described.
+One that is made from other sets names them in ``MADE_FROM`` and reads them with its ``load``, which
+`gan_jax.data.source` sets; it is prepared when first loaded, the others when first described.
 """
 
 # Where each builder is defined: importing one imports TFDS, which takes about a second.

@@ -1,4 +1,4 @@
-"""1,797 handwritten digits that scikit-learn carries: the default data set, which needs no network."""
+"""1,797 handwritten digits that scikit-learn carries: the default data set; needs no network."""
 
 from __future__ import annotations
 

@@ -4,7 +4,8 @@ digits can count.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -19,7 +20,8 @@ _CHUNK = 4_096
 CITATION = """\
 @inproceedings{srivastava2017veegan,
   title={VEEGAN: Reducing Mode Collapse in GANs using Implicit Variational Learning},
-  author={Srivastava, Akash and Valkov, Lazar and Russell, Chris and Gutmann, Michael U. and Sutton, Charles},
+  author={Srivastava, Akash and Valkov, Lazar and Russell, Chris and
+    Gutmann, Michael U. and Sutton, Charles},
   booktitle={Advances in Neural Information Processing Systems},
   year={2017}
 }"""
@@ -30,10 +32,13 @@ class StackedMnist(tfds.core.GeneratorBasedBuilder):
 
     Made from MNIST's split of the same name. Which digits example ``i`` shows is a function of the
     split and ``i`` alone.
+
+    ``load``: as `gan_jax.data.load`; reads MNIST, and is set before the examples are made.
     """
 
     VERSION = tfds.core.Version("1.0.0")
     MADE_FROM = ("mnist",)
+    load: Callable[[str, str], Any]
 
     def _info(self) -> tfds.core.DatasetInfo:
         return tfds.core.DatasetInfo(
@@ -57,9 +62,7 @@ class StackedMnist(tfds.core.GeneratorBasedBuilder):
         return {split: self._generate_examples(split, n) for split, n in EXAMPLES.items()}
 
     def _generate_examples(self, split: str, n: int) -> Iterator[tuple[int, dict]]:
-        from gan_jax.data.dataset import load
-
-        mnist = load("mnist", split)
+        mnist = self.load("mnist", split)
         title = f"stacking MNIST {split}"
         with tqdm(total=n, desc=title, unit=" examples", delay=2, leave=False, disable=None) as bar:
             for start in range(0, n, _CHUNK):

@@ -8,13 +8,13 @@ import jax.numpy as jnp
 import optax
 from jax.nn import logsumexp, softmax
 
-from gan_jax.errors import ConfigError
-from gan_jax.parts.regularizers.making import memoryless, within
-from gan_jax.types import DContext, GContext
+from gan_jax.errors import within
+from gan_jax.parts.regularizers.making import memoryless
+from gan_jax.types import Array, Context, Critique
 
 
 @memoryless
-def d_classes(context: DContext):
+def d_classes(context: Context):
     """Cross entropy of D's class logits on real and on generated images: -L_C of Odena et al. 2017,
     equation 3.
     """
@@ -24,13 +24,13 @@ def d_classes(context: DContext):
 
 
 @memoryless
-def g_classes(context: GContext):
+def g_classes(context: Context):
     """Cross entropy of D's class logits on generated images, the part of -L_C that G can change."""
     return _class_loss(context.fake_critique, context.fake)
 
 
 @memoryless
-def labelled_classes(context: DContext, *, share: float = 1.0):
+def labelled_classes(context: Context, *, share: float = 1.0):
     """Cross entropy of D's class logits on the real examples that have a label, y >= 0:
     L_supervised of Salimans et al. 2016, section 5.
 
@@ -39,14 +39,14 @@ def labelled_classes(context: DContext, *, share: float = 1.0):
         that the mean over a minibatch, also one of several parts or on several devices, is that
         over its labelled examples.
     """
-    within("classes.share", share, 1e-9, 1)
+    within("classes.share", share, "(0, 1]")
     y, logits = context.real.y, _class_logits("classes", context.real_critique)
     loss = optax.softmax_cross_entropy_with_integer_labels(logits, jnp.maximum(y, 0))
     return jnp.where(y >= 0, loss, 0) / share
 
 
 @memoryless
-def entropy(context: DContext):
+def entropy(context: Context):
     """Entropy, in nats, of the class that D sees in each real example: the conditional entropy of
     Dai et al. 2017, section 4.
 
@@ -58,7 +58,7 @@ def entropy(context: DContext):
 
 
 @memoryless
-def class_consistency(context: DContext):
+def class_consistency(context: Context):
     """``|p(y|x') - p(y|x'')|^2``, of the class probabilities that D sees in two views of each real
     example.
 
@@ -67,8 +67,9 @@ def class_consistency(context: DContext):
     semi-supervised GANs by Wei et al. 2018. Labels are not looked at. Without augmentation and
     disturbance both views are one, and nothing is penalized.
     """
+    other = context.discriminate(context.real.x, context.real.y)
     one = softmax(_class_logits("class_consistency", context.real_critique))
-    other = softmax(context.discriminate(context.real.x, context.real.y).class_logits)
+    other = softmax(_class_logits("class_consistency", other))
     return jnp.sum(jnp.square(one - other), axis=-1)
 
 
@@ -78,9 +79,5 @@ def _class_loss(critique, batch):
     )
 
 
-def _class_logits(name: str, critique):
-    if critique.class_logits is None:
-        raise ConfigError(
-            f"{name}: this discriminator has no class logits; accepted: one with a head that classifies."
-        )
-    return critique.class_logits
+def _class_logits(name: str, critique: Critique) -> Array:
+    return critique.extra("class_logits", wanted_by=name)

@@ -1,18 +1,23 @@
-"""Consistency: what changes an example without changing what it shows shall not change its score."""
+"""Consistency: what changes an example but not what it shows does not change its score."""
 
 from __future__ import annotations
+
+import functools
+import operator
 
 import jax
 import jax.numpy as jnp
 
-from gan_jax.errors import ConfigError
+from gan_jax.devices import batch_axis
+from gan_jax.errors import ConfigError, within
+from gan_jax.modality import Images
 from gan_jax.parts.augment import random_flip, random_shift
-from gan_jax.parts.regularizers.making import memoryless, within
-from gan_jax.types import Array, Batch, Critique, DContext, GContext
+from gan_jax.parts.regularizers.making import memoryless
+from gan_jax.types import Array, Batch, Context, Critique, Fake, PyTree
 
 
 @memoryless
-def cr(context: DContext, *, shift: float = 0.125, flip: float = 0.5):
+def cr(context: Context, *, shift: float = 0.125, flip: float = 0.5):
     """``(D(x) - D(T(x)))^2`` at real images (Zhang et al. 2020, "Consistency regularization for
     generative adversarial networks").
 
@@ -23,7 +28,7 @@ def cr(context: DContext, *, shift: float = 0.125, flip: float = 0.5):
 
 
 @memoryless
-def bcr(context: DContext, *, shift: float = 0.125, flip: float = 0.5):
+def bcr(context: Context, *, shift: float = 0.125, flip: float = 0.5):
     """`cr` at real and, added, at generated images: balanced (Zhao et al. 2021, "Improved
     consistency regularization for GANs").
     """
@@ -34,7 +39,7 @@ def bcr(context: DContext, *, shift: float = 0.125, flip: float = 0.5):
 
 
 @memoryless
-def zcr(context: DContext, *, noise: float = 0.05):
+def zcr(context: Context, *, noise: float = 0.05):
     """``(D(G(z)) - D(G(z + e)))^2`` with ``e`` from N(0, noise^2): latent consistency, D's part
     (Zhao et al. 2021).
     """
@@ -45,33 +50,41 @@ def zcr(context: DContext, *, noise: float = 0.05):
 
 
 @memoryless
-def g_zcr(context: GContext, *, noise: float = 0.05):
+def g_zcr(context: Context, *, noise: float = 0.05):
     """``-(G(z) - G(z + e))^2``, averaged over pixels, with ``e`` from N(0, noise^2): latent
     consistency, G's part (Zhao et al. 2021).
 
     Negative: G is rewarded for samples that differ.
     """
-    difference = context.fake.x - _moved_fakes(context, noise)
-    return -jnp.mean(jnp.square(difference), axis=range(1, difference.ndim))
+    squares = jax.tree.map(
+        lambda a, b: jnp.mean(jnp.square(a - b), axis=range(1, a.ndim)),
+        context.fake.x,
+        _moved_fakes(context, noise),
+    )
+    return -functools.reduce(operator.add, jax.tree.leaves(squares))
 
 
 def _augmented_change(
-    context: DContext, key: Array, batch: Batch, critique: Critique, shift: float, flip: float
+    context: Context, key: Array, batch: Batch | Fake, critique: Critique, shift: float, flip: float
 ):
-    within("shift", shift, 0, 0.5)
-    within("flip", flip, 0, 1)
-    if batch.x.ndim != 4:
+    within("shift", shift, "[0, 0.5]")
+    within("flip", flip, "[0, 1]")
+    if not isinstance(context.modality, Images):
         raise ConfigError(
-            f"cr, bcr: examples of shape {list(batch.x.shape)} are not images; accepted: [b, h, w, c]."
+            f"cr, bcr: they shift and mirror images, not {context.modality.name}; accepted: a data "
+            "set of images, or zcr."
         )
     shift_key, flip_key = jax.random.split(key)
     augmented = random_flip(flip_key, random_shift(shift_key, batch.x, shift), flip)
     return jnp.square(critique.score - context.discriminate(augmented, batch.y).score)
 
 
-def _moved_fakes(context: DContext | GContext, noise: float) -> Array:
-    within("noise", noise, 0)
-    z = context.latents
-    return context.generate(
-        z + noise * jax.random.normal(context.key, z.shape, z.dtype), context.fake.y
-    )
+def _moved_fakes(context: Context, noise: float) -> PyTree:
+    within("noise", noise, "[0, inf)")
+    leaves, structure = jax.tree.flatten(context.latents)
+    keys = [context.key] if len(leaves) == 1 else jax.random.split(context.key, len(leaves))
+    moved = [
+        z + noise * batch_axis.draw(jax.random.normal, key, z.shape, z.dtype)
+        for z, key in zip(leaves, keys, strict=True)
+    ]
+    return context.generate(structure.unflatten(moved), context.fake.y).x

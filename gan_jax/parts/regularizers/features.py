@@ -5,41 +5,37 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
+from gan_jax.devices import batch_axis
 from gan_jax.errors import ConfigError
 from gan_jax.parts.regularizers.making import memoryless
-from gan_jax.types import GContext
+from gan_jax.types import Context
 
 
 @memoryless
-def feature_matching(context: GContext):
+def feature_matching(context: Context):
     """``|mean f(x) - mean f(G(z))|^2`` over the minibatch, the same for each example (Salimans et
     al. 2016, section 3.1).
 
     The features of real examples are constant, also where batch norm lets generated ones change
     them.
     """
-    real, fake = context.real_critique.features, context.fake_critique.features
-    if real is None or fake is None:
-        raise ConfigError(
-            "feature_matching: this discriminator gives no features; accepted: one whose critique has them."
-        )
+    real, fake = (
+        batch_axis.whole(critique.extra("features", wanted_by="feature_matching"))
+        for critique in (context.real_critique, context.fake_critique)
+    )
     distance = jnp.sum(jnp.square(jax.lax.stop_gradient(real).mean(0) - fake.mean(0)))
-    return jnp.broadcast_to(distance, fake.shape[:1])
+    return jnp.broadcast_to(distance, context.fake_critique.score.shape[:1])
 
 
 @memoryless
-def pull_away(context: GContext):
+def pull_away(context: Context):
     """Mean squared cosine of the features of two generated examples, the same for each (Zhao et al.
     2017, equation 5, "EBGAN").
 
     Dai et al. 2017, section 4, take it in the place of the generator's entropy, so that samples do
     not leave gaps between the classes open.
     """
-    features = context.fake_critique.features
-    if features is None:
-        raise ConfigError(
-            "pull_away: this discriminator gives no features; accepted: one whose critique has them."
-        )
+    features = batch_axis.whole(context.fake_critique.extra("features", wanted_by="pull_away"))
     n = len(features)
     if n < 2:
         raise ConfigError(
@@ -50,4 +46,4 @@ def pull_away(context: GContext):
     mean = (jnp.sum(jnp.square(cosines)) - jnp.sum(jnp.square(jnp.diagonal(cosines)))) / (
         n * (n - 1)
     )
-    return jnp.broadcast_to(mean, (n,))
+    return jnp.broadcast_to(mean, context.fake_critique.score.shape[:1])

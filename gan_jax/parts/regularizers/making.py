@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import functools
 import inspect
-import math
 from collections.abc import Callable
 from typing import Any
 
-from gan_jax.errors import ConfigError
 from gan_jax.types import Array, PyTree, Regularizer
 
 
@@ -44,10 +42,3 @@ def memoryless(penalty: Callable[..., Array]) -> Callable[..., Regularizer]:
         return penalty(context, **numbers), memory
 
     return with_memory(tuple)(apply)
-
-
-def within(name: str, value: float, low: float, high: float = math.inf) -> None:
-    """Refuses a number outside ``[low, high]``, or infinite."""
-    if not low <= value <= high or math.isinf(value):
-        accepted = f"{low:g} or more" if high == math.inf else f"{low:g} to {high:g}"
-        raise ConfigError(f"{name}: {value} is out of range; accepted: {accepted}.")

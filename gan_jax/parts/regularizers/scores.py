@@ -7,11 +7,11 @@ import jax.numpy as jnp
 
 from gan_jax.errors import ConfigError
 from gan_jax.parts.regularizers.making import memoryless, with_memory
-from gan_jax.types import Array, DContext
+from gan_jax.types import Array, Context
 
 
 @memoryless
-def drift(context: DContext):
+def drift(context: Context):
     """``D(x)^2`` at real examples, with a small weight: scores stay near zero (Karras et al. 2018,
     appendix A.1, epsilon_drift).
     """
@@ -23,7 +23,7 @@ def _nothing_seen() -> dict[str, Array]:
 
 
 @with_memory(_nothing_seen)
-def lecam(memory, context: DContext, *, decay: float = 0.99):
+def lecam(memory, context: Context, *, decay: float = 0.99):
     """``(D(x) - a_fake)^2 + (D(G(z)) - a_real)^2``: either kind is drawn to ``a``, the moving
     average of the other's earlier scores.
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
-from gan_jax.parts.regularizers.making import memoryless, within
-from gan_jax.types import Array, DContext, GContext
+from gan_jax.errors import within
+from gan_jax.parts.regularizers.making import memoryless
+from gan_jax.types import Array, Context
 
 
 @memoryless
-def orthogonal(context: DContext | GContext, *, diagonal: float = 1.0):
+def orthogonal(context: Context, *, diagonal: float = 1.0):
     """``|W^T W - 1|^2``, summed over the player's kernels ``[..., c_out]`` as matrices ``W``, the
     same for each example.
 
@@ -20,7 +21,7 @@ def orthogonal(context: DContext | GContext, *, diagonal: float = 1.0):
     The kernels are those that are trained, before any spectral normalization; more columns than
     rows cannot all be at right angles, so that the penalty of such a kernel stays above 0.
     """
-    within("diagonal", diagonal, 0)
+    within("diagonal", diagonal, "[0, inf)")
     kernels = [w.reshape(-1, w.shape[-1]) for w in jax.tree.leaves(context.params) if w.ndim > 1]
     scores = context.fake_critique.score
     return jnp.broadcast_to(

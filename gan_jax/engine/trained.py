@@ -1,0 +1,112 @@
+"""Networks of a state, put to use: samples from the generator, the discriminator's critique."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from gan_jax.engine import scalars
+from gan_jax.engine.gan import Gan, networks
+from gan_jax.errors import ConfigError
+from gan_jax.types import Array, Critique, Fake, GanState, PyTree
+
+
+def sample(
+    gan: Gan,
+    state: GanState,
+    key: Array,
+    labels: PyTree | None = None,
+    *,
+    n: int | None = None,
+    truncation: float | None = None,
+) -> PyTree:
+    """Examples from the generator's moving average (from its weights, where no average is kept).
+
+    Args:
+      gan, state: as for `train_step`.
+      key: determines the latents.
+      labels: what shall be drawn: ``[n]`` int32 labels, or whatever else the GAN is conditioned on.
+      n: number of examples, instead of labels; a conditional GAN then takes its classes in turn.
+      truncation: of the latents, see `gan_jax.parts.priors`.
+
+    Returns:
+      ``[n, *shape]``, as networks make them; images float32 in [-1, 1].
+
+    Raises:
+      ConfigError: for class labels given to an unconditional GAN, labels outside its classes, or
+        neither labels nor ``n``.
+    """
+    if (labels is None) == (n is None):
+        raise ConfigError("sample: give either labels or n.")
+    if labels is None:
+        labels = labels_in_turn(n, gan.num_classes)
+    elif not gan.num_classes and _are_classes(labels):
+        raise ConfigError("sample: labels were given to an unconditional GAN; accepted: n.")
+    elif gan.num_classes and not isinstance(labels, jax.core.Tracer):
+        given = np.asarray(labels)
+        if not np.all((given >= 0) & (given < gan.num_classes)):
+            raise ConfigError(f"sample: labels must lie in [0, {gan.num_classes}).")
+    labels = jax.tree.map(jnp.asarray, labels)
+    count = len(jax.tree.leaves(labels)[0])
+    return generate(gan, state, gan.prior.draw(key, count, truncation), labels)
+
+
+def _are_classes(labels: PyTree) -> bool:
+    """Whether they are class labels ``[n]``, not another condition such as images."""
+    leaves = jax.tree.leaves(labels)
+    return len(leaves) == 1 and leaves[0].ndim == 1 and jnp.issubdtype(leaves[0].dtype, jnp.integer)
+
+
+def labels_in_turn(n: int, num_classes: int) -> np.ndarray:
+    """``[n]`` int32 labels, all classes in turn; zeros where there are none."""
+    return np.arange(n, dtype=np.int32) % max(num_classes, 1)
+
+
+@functools.partial(jax.jit, static_argnames=("gan", "method"))
+def generate(
+    gan: Gan,
+    state: GanState,
+    latents: PyTree,
+    labels: PyTree,
+    *,
+    method: str | None = None,
+    key: Array | None = None,
+) -> Any:
+    """Examples of given latents and labels, from the moving average, as `sample` draws them.
+
+    Args:
+      gan, state: as for `train_step`.
+      latents, labels: the generator's inputs, or those of the method.
+      method: another method of the network than its call, such as a synthesis from ``w``; its
+        result is then returned as it is.
+      key: of networks that are random when sampling, such as StyleGAN's noise.
+    """
+    now = scalars.bind(gan, state.scalars, state.step).generator
+    made = now.network.apply(
+        state.generator.variables(averaged=True), latents, labels, train=False, method=method,
+        rngs=None if key is None else {"noise": key}, **(now.numbers or {}),
+    )  # fmt: skip
+    return made.x if isinstance(made, Fake) else made
+
+
+@functools.partial(jax.jit, static_argnames=("gan", "averaged"))
+def discriminate(
+    gan: Gan, state: GanState, x: PyTree, labels: PyTree, *, averaged: bool = False
+) -> Critique:
+    """D's critique of examples, as stored or as networks see them, without augmentation.
+
+    ``averaged``: by the weights of its moving average, where one is kept.
+    """
+    now = scalars.bind(gan, state.scalars, state.step).discriminator
+    variables = state.discriminator.variables(averaged)
+    x = gan.modality.to_network(x)
+    return now.network.apply(variables, x, labels, train=False, **(now.numbers or {}))
+
+
+def frozen(gan: Gan, state: GanState) -> dict[str, Any]:
+    """The networks that do not learn, as functions by name."""
+    return networks(gan, state.frozen)

@@ -1,0 +1,233 @@
+"""The evaluation of a GAN: scores in the features of a recognizer, and pictures to look at."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from typing import Any
+
+import jax
+import numpy as np
+
+from gan_jax.config import Config
+from gan_jax.data import describe, load, some
+from gan_jax.data.splits import held_out_split
+from gan_jax.engine.gan import Gan
+from gan_jax.engine.trained import labels_in_turn
+from gan_jax.evaluation import classifying
+from gan_jax.evaluation import pictures as evaluation_pictures
+from gan_jax.evaluation.extremes import extremes
+from gan_jax.evaluation.real import Real, look, splits_of, with_modes
+from gan_jax.evaluation.result import Evaluation, estimates, intervals, values
+from gan_jax.evaluation.settings import DEFAULT_SETTINGS, Settings
+from gan_jax.evaluation.truncation import SAMPLES_A_BOUND, truncation_curve
+from gan_jax.metrics import BASIC, METRICS, Estimate, Inputs, Sample, left_out, measure
+from gan_jax.recognizers import SMALL_CNN, RecognizerConfig
+from gan_jax.recognizers.feature_networks import DEFAULT, choose
+from gan_jax.runs.provenance import provenance
+from gan_jax.sampling.draw import generated
+from gan_jax.types import GanState
+
+
+def evaluate(
+    gan: Gan,
+    state: GanState,
+    config: Config,
+    *,
+    num_samples: int | None = None,
+    seed: int = 0,
+    metrics: str | None = None,
+    features: str = DEFAULT,
+    truncation: float | None = None,
+    recognizer_config: RecognizerConfig = SMALL_CNN,
+) -> Evaluation:
+    """Draws samples from the generator's moving average and compares them with real images.
+
+    On first use this trains a recognizer on the data set's training split, which is then kept in
+    the user's cache.
+
+    Args:
+      gan, state: as of `gan_jax.load`.
+      config: the GAN's own; says which data it learned from.
+      num_samples, seed, metrics, features, truncation: as in
+        `gan_jax.evaluation.settings.Settings`; a conditional GAN draws its classes in equal shares.
+      recognizer_config: how the recognizer is made.
+
+    Raises:
+      ConfigError: as `Evaluator`.
+    """
+    settings = Settings(num_samples, seed, metrics, features, truncation)
+    return Evaluator(gan, config, settings, recognizer_config).evaluate(gan, state)
+
+
+class Evaluator:
+    """Evaluates states of GANs that learned the same data, all with the same settings; what they
+    share is made once.
+
+    Args:
+      gan: one of them; the others have its modality and its classes.
+      config, settings, recognizer_config: as for `evaluate`.
+
+    Raises:
+      ConfigError: for settings that cannot be met, such as too few samples for a score, before
+        anything is trained or drawn; or for the data set.
+    """
+
+    def __init__(
+        self,
+        gan: Gan,
+        config: Config,
+        settings: Settings = DEFAULT_SETTINGS,
+        recognizer_config: RecognizerConfig = SMALL_CNN,
+    ):
+        self._config, self.settings = config, settings
+        self._choice = choose(
+            config.dataset,
+            describe(config.dataset),
+            config.size,
+            recognizer_config,
+            settings.features,
+        )
+        settings.check(self._choice.count, gan.num_classes)
+        load(config.dataset, "train", config.size)  # prepares a set that is not prepared yet
+        self._about = describe(config.dataset)
+        self._splits = splits_of(config, self._about.splits)
+        if settings.protocols:
+            planned = self._planned(gan)
+            for protocol in settings.protocols:
+                protocol.check_inputs(planned)
+
+    def prepare(self) -> None:
+        """Makes what all evaluations share: the feature network, and what it sees in real images.
+
+        Raises:
+          ConfigError: for weights that cannot be read, or a cache that cannot be written.
+        """
+        _ = self._real
+
+    @functools.cached_property
+    def _real(self) -> Real:
+        return look(self._config, self._choice, self._splits, self.settings.protocols)
+
+    @property
+    def key(self) -> dict[str, Any]:
+        """The settings and the feature network, for JSON: evaluations with an equal one can be
+        compared.
+        """
+        return dataclasses.asdict(self.settings) | {
+            "num_samples": self.settings.count,
+            "metrics": [protocol.name for protocol in self.settings.protocols],
+            "network": self._real.network.key,
+        }
+
+    def evaluate(self, gan: Gan, state: GanState) -> Evaluation:
+        """As the function of this name."""
+        settings, real, names = self.settings, self._real, self._about.class_names
+        latents_key, path_key = jax.random.split(jax.random.key(settings.seed))
+        labels = labels_in_turn(settings.count, gan.num_classes)
+        z = gan.prior.draw(latents_key, settings.count, settings.truncation)
+        examples = generated(gan, state, z, labels)
+        inputs = self._inputs(examples, labels if gan.num_classes else None)
+        scores = measure(inputs) | self._test_error(gan, state)
+        protocols = {p.name: p.measure(inputs) for p in settings.protocols}
+        drawn = evaluation_pictures.Drawn(
+            gan,
+            state,
+            examples,
+            inputs.images,
+            self._config,
+            real.network,
+            path_key,
+            settings.truncation,
+            self._shown_beside(gan),
+        )
+        ends = extremes(gan, state, examples, labels, inputs.images, drawn.real)
+        return Evaluation(
+            step=int(state.step),
+            scores=values(scores, names),
+            real=values(real.yardstick, names),
+            left_out=left_out(inputs, self._basic()),
+            provenance=self._provenance(state, inputs.images),
+            pictures=evaluation_pictures.draw(drawn) | ends.pictures,
+            intervals=intervals(scores, names),
+            real_intervals=intervals(real.yardstick, names),
+            protocols={name: estimates(own, names) for name, own in protocols.items()},
+            extremes=ends.values,
+            truncation=self._truncation_curve(gan, state),
+        )
+
+    def _inputs(self, examples: np.ndarray, labels: np.ndarray | None) -> Inputs:
+        real, choice = self._real, self._choice
+        sample = with_modes(choice, Sample(*real.network.features(examples), labels))
+        parts = (sample, real.reference, real.training, real.held_out)
+        return Inputs(*parts, self.settings.seed, choice.own_classes)
+
+    def _test_error(self, gan: Gan, state: GanState) -> dict[str, Estimate]:
+        """Of a D that classifies, on a labelled split of which it has seen nothing."""
+        config = self._config
+        split = held_out_split(config, labelled=gan.num_classes > 0)
+        if split is None or not classifying.classifies(gan):
+            return {}
+        data = load(config.dataset, split, config.size)
+        return {"test_error": classifying.error(gan, state, data)} if data.labels.max() >= 0 else {}
+
+    def _basic(self) -> list[str]:
+        """Metrics that are missed where they are left out: modes are so where a truth is known."""
+        known = self._choice.modes is not None
+        return [name for name in BASIC if known or "modes" not in METRICS[name].needs]
+
+    def _shown_beside(self, gan: Gan) -> np.ndarray | None:
+        """Real examples that the pictures need beside the samples, as many as samples."""
+        if not gan.modality.real_shown:
+            return None
+        data = load(self._config.dataset, self._config.split, self._config.size)
+        return some(data.examples, self.settings.count)
+
+    def _truncation_curve(self, gan: Gan, state: GanState) -> list[dict[str, Any]]:
+        return truncation_curve(
+            lambda z, y: self._real.network.features(generated(gan, state, z, y))[0],
+            self._real.reference,
+            gan.prior,
+            num_classes=gan.num_classes,
+            samples=min(SAMPLES_A_BOUND, self.settings.count),
+            seed=self.settings.seed,
+        )
+
+    def _provenance(self, state: GanState, sample: Sample) -> dict[str, Any]:
+        n, features = sample.features.shape
+        real = self._real
+        return {
+            "dataset": self._about.name,
+            "version": self._about.version,
+            "size": self._config.size,
+            "samples": {"images": n, "reference": real.splits["reference"]},
+            "real": real.splits["real"],
+            "neighbours_from": self._config.split,
+            "feature_network": {"features": features, **real.network.about},
+            "seed": self.settings.seed,
+            "truncation": self.settings.truncation,
+            "settings": self.key,
+            "weights": "last" if state.generator.average is None else "moving average",
+            **provenance(),
+        }
+
+    def _planned(self, gan: Gan) -> Inputs:
+        """Inputs of the kinds and numbers that there will be, all features zero: what can be
+        measured is known before they are made.
+        """
+        choice, config, splits = self._choice, self._config, self._splits
+
+        def blank(n: int, labels: np.ndarray | None) -> Sample:
+            zeros = lambda k: np.broadcast_to(np.float32(0), (n, k))
+            logits = zeros(choice.logits) if choice.logits else None
+            return with_modes(choice, Sample(zeros(choice.count), logits, labels))
+
+        def real(split: str) -> Sample:
+            labels = load(config.dataset, split, config.size).labels
+            return blank(len(labels), labels if labels.min() >= 0 else None)
+
+        n = self.settings.count
+        images = blank(n, labels_in_turn(n, gan.num_classes) if gan.num_classes else None)
+        held_out = real(splits.test) if splits.never_seen else None
+        parts = (images, real(splits.reference), real(splits.learned), held_out)
+        return Inputs(*parts, self.settings.seed, choice.own_classes)

@@ -1,0 +1,96 @@
+"""The real examples of an evaluation: which split is what, and what the feature network sees in
+them.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, NamedTuple
+
+from gan_jax.config import Config
+from gan_jax.data import load
+from gan_jax.data.splits import train_and_test
+from gan_jax.metrics import Estimate, Inputs, Protocol, Sample, measure
+from gan_jax.recognizers import FeatureNetwork, real_sample
+from gan_jax.recognizers.feature_networks import Choice
+
+MIN_TEST_IMAGES = 1_000
+"""A smaller test split is no reference for the Frechet distance, whose bias goes with 1/n; the
+training split is.
+"""
+
+
+class Splits(NamedTuple):
+    """Which real examples are what.
+
+    ``learned``: what the GAN learned from. ``train``, ``test``: the data set's own; the yardstick
+    compares the one with the other. ``reference``: what samples are compared with. ``never_seen``:
+    whether the GAN has not learned from ``test``.
+    """
+
+    learned: str
+    train: str
+    test: str
+    reference: str
+    never_seen: bool
+
+
+class Real(NamedTuple):
+    """What a feature network sees in the real examples.
+
+    ``reference``: what samples are compared with. ``training``, ``held_out``: as in
+    `gan_jax.metrics.Inputs`. ``yardstick``: scores of the test images against the training images.
+    ``splits``: which images these are, for the provenance.
+    """
+
+    network: FeatureNetwork
+    reference: Sample
+    training: Sample | None
+    held_out: Sample | None
+    yardstick: dict[str, Estimate]
+    splits: dict[str, Any]
+
+
+def splits_of(config: Config, sizes: dict[str, int]) -> Splits:
+    """The splits of a GAN's data set, whose splits have these ``sizes``.
+
+    Raises:
+      ConfigError: as `gan_jax.data.load`, and for a data set without a split named train.
+    """
+    train, test = train_and_test(sizes)
+    enough = len(load(config.dataset, test, config.size).labels) >= MIN_TEST_IMAGES
+    names = lambda split: set(re.findall(r"[A-Za-z_]\w*", split))
+    never_seen = config.split == train or not names(test) & names(config.split)
+    return Splits(config.split, train, test, test if enough else train, never_seen)
+
+
+def with_modes(choice: Choice, sample: Sample) -> Sample:
+    """The sample with the modes that its features belong to, where a truth is known."""
+    return sample if choice.modes is None else sample._replace(modes=choice.modes(sample.features))
+
+
+def look(config: Config, choice: Choice, splits: Splits, protocols: tuple[Protocol, ...]) -> Real:
+    """Makes the feature network, and looks at the real examples.
+
+    Raises:
+      ConfigError: for weights that cannot be read, or a cache that cannot be written.
+    """
+    network = choice.make()
+    sample = lambda split: with_modes(
+        choice, real_sample(network, config.dataset, split, config.size)
+    )
+    train, test = sample(splits.train), sample(splits.test)
+    reference = test if splits.reference == splits.test else train
+    needs = {need for protocol in protocols for need in protocol.definition.needs}
+    part = lambda split, sample: {"split": split, "images": len(sample.features)}
+    return Real(
+        network,
+        reference,
+        sample(splits.learned) if "training" in needs else None,
+        test if splits.never_seen else None,
+        measure(Inputs(test, train, own_classes=choice.own_classes)),
+        {
+            "reference": part(splits.reference, reference),
+            "real": part(splits.test, test) | {"reference": part(splits.train, train)},
+        },
+    )

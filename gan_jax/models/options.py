@@ -1,0 +1,75 @@
+"""Options of an architecture: those fields of its modules that a user may set.
+
+An option stands where the field stands, so that a new architecture is one file and its dict line.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from gan_jax.errors import ConfigError, one_of, whole, within
+
+Accepted = int | str | Mapping[str, Any] | type[bool]
+"""The least whole number; the interval of a number; names, with what each stands for; or `bool`."""
+
+# Sentences about options that several architectures have.
+SPECTRAL = "Spectral normalization of all weights (Miyato et al. 2018)."
+MINIBATCH_STD = (
+    "Examples in a group of minibatch standard deviation, which joins the last features; 0: "
+    "without (Karras et al. 2018, section 3, whose code has 4)."
+)
+DROPOUT = (
+    "Share of the units of each hidden layer that is dropped in training (Srivastava et al. 2014)."
+)
+NOISE = (
+    "Standard deviation of Gaussian noise added to each hidden layer in training (Salimans et al. "
+    "2016 have 0.5)."
+)
+
+
+class Option(NamedTuple):
+    """An option as help texts show it."""
+
+    default: Any
+    accepted: Accepted
+    help: str
+
+    @property
+    def default_text(self) -> str:
+        """The default as a user would write it."""
+        names = self.accepted if isinstance(self.accepted, Mapping) else {}
+        return next((n for n, meant in names.items() if meant is self.default), str(self.default))
+
+
+def option(default: Any, accepted: Accepted, help: str) -> Any:
+    """A field of a module, its default, what is accepted for it, and a sentence for help texts."""
+    return dataclasses.field(default=default, metadata={"option": (accepted, help)})
+
+
+def options_of(module: type) -> dict[str, Option]:
+    """The options of a module by name, in the order of its fields."""
+    return {
+        f.name: Option(f.default, *f.metadata["option"])
+        for f in dataclasses.fields(module)
+        if "option" in f.metadata
+    }
+
+
+def checked(field: str, value: Any, accepted: Accepted) -> Any:
+    """The value that a module takes for an option; a name becomes what it stands for.
+
+    Raises:
+      ConfigError: for a value that is not accepted.
+    """
+    if isinstance(accepted, Mapping):
+        return accepted[one_of(field, str(value), accepted)]
+    if accepted is bool:
+        if not isinstance(value, bool):
+            raise ConfigError(f"{field}: {value!r} is not a truth value; accepted: True, False.")
+    elif isinstance(accepted, str):
+        within(field, value, accepted)
+    else:
+        whole(field, value, accepted)
+    return value

@@ -1,0 +1,108 @@
+"""The states of a run folder."""
+
+from __future__ import annotations
+
+import functools
+import pathlib
+import warnings
+from collections.abc import Callable
+
+import jax
+
+from gan_jax import checkpoint
+from gan_jax.engine.gan import Gan
+from gan_jax.errors import ConfigError
+from gan_jax.runs import folder
+from gan_jax.runs.convert import conversion
+from gan_jax.runs.run import Run
+from gan_jax.types import GanState, PyTree
+
+
+def load(
+    workdir: str | pathlib.Path, checkpoint: int | None = None, member: int | None = None
+) -> tuple[Gan, GanState]:
+    """The GAN of a run folder and its newest whole state, on the default device.
+
+    Args:
+      workdir: the run folder.
+      checkpoint: the step of another checkpoint.
+      member: the number of one of a population's GANs, from 0.
+
+    Raises:
+      ConfigError: if this is no run folder, the checkpoint is not there or damaged, or there is no
+        such member.
+    """
+    run = folder.read(workdir)
+    if (member is None) != run.single or not 0 <= (member or 0) < len(run.configs):
+        numbers = f"0 to {len(run.configs) - 1}"
+        accepted = "None, as it is a single GAN" if run.single else numbers
+        raise ConfigError(f"member: {workdir} has no {member}; accepted: {accepted}.")
+    number = member or 0
+    return run.gans[number], states(workdir, run, checkpoint)(number)
+
+
+def states(
+    workdir: str | pathlib.Path, run: Run, step: int | None = None
+) -> Callable[[int], GanState]:
+    """A function that gives the state of each member by its number, on the default device; a single
+    GAN is number 0. Arguments as `restore`.
+
+    Raises:
+      ConfigError: as `restore`, and where nothing was saved yet.
+    """
+    here = jax.sharding.SingleDeviceSharding(jax.devices()[0])
+    state = restore(pathlib.Path(workdir), run, here, step)
+    if state is None:
+        raise ConfigError(f"workdir: {workdir} holds no checkpoint yet.")
+    return functools.partial(run.member, state)
+
+
+def restore(
+    workdir: pathlib.Path, run: Run, placement: PyTree, step: int | None = None
+) -> GanState | None:
+    """The newest state that can be restored, with a warning where newer ones cannot; None where
+    nothing was saved yet.
+
+    Args:
+      workdir, run: the run folder and what it is a run of.
+      placement: where the arrays go: a sharding for all, or one for each leaf; that of the saved
+        arrays does not matter.
+      step: restore this one alone.
+
+    Raises:
+      ConfigError: if no checkpoint can be restored, or not the one asked for.
+    """
+    checkpoints = workdir / folder.CHECKPOINTS
+    steps = checkpoint.steps(checkpoints)
+    if step is not None and step not in steps:
+        accepted = ", ".join(map(str, steps)) or "none is there yet"
+        raise ConfigError(
+            f"checkpoint: {checkpoints} has none of step {step}; accepted: {accepted}."
+        )
+    state = run.abstract_state()
+    like = jax.tree.map(
+        lambda a, sharding: jax.ShapeDtypeStruct(a.shape, a.dtype, sharding=sharding),
+        state,
+        jax.tree.broadcast(placement, state),
+    )
+    damaged = []
+    for candidate in reversed(steps) if step is None else [step]:
+        try:
+            convert = conversion(checkpoint.version(checkpoints, candidate), run)
+            state = checkpoint.restore(checkpoints, candidate, like, convert)
+        except checkpoint.Damaged as error:
+            damaged.append(f"{candidate} ({error})")
+            continue
+        if damaged:
+            warnings.warn(
+                f"{checkpoints}: cannot be restored: {', '.join(damaged)}; "
+                f"going back to {candidate}.",
+                stacklevel=2,
+            )
+        return state
+    if damaged:
+        raise ConfigError(
+            f"{checkpoints}: no checkpoint can be restored: {', '.join(damaged)}; "
+            "train.py --overwrite starts anew."
+        )
+    return None

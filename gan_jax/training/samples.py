@@ -1,0 +1,36 @@
+"""Pictures of samples: the same latents and labels at every step, so that steps compare."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from gan_jax.config import Config
+from gan_jax.data import load, some
+from gan_jax.engine.gan import Gan
+from gan_jax.modality import Modality
+from gan_jax.types import Array, PyTree
+
+
+def fixed_inputs(gan: Gan, seed: int) -> tuple[PyTree, Array]:
+    """Latents and labels ``[n]`` int32 of the samples in a picture, as `Modality.layout` arranges
+    them.
+    """
+    index, labels = gan.modality.layout(gan.num_classes)
+    latents = gan.prior.draw(jax.random.key(seed), int(index.max()) + 1)
+    latents = jax.tree.map(lambda z: z[index], latents)
+    return latents, jnp.asarray(labels, jnp.int32)
+
+
+def painter(config: Config, modality: Modality) -> Callable[[np.ndarray], np.ndarray]:
+    """How samples ``[n, *shape]`` are shown as pixels ``[H, W, c]`` uint8: by `Modality.picture`,
+    beside examples of the training set where it needs some.
+    """
+    real = None
+    if modality.real_shown:
+        examples = load(config.dataset, config.split, config.size).examples
+        real = some(examples, modality.real_shown)
+    return lambda samples: modality.picture(samples, real)
