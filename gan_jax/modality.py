@@ -27,6 +27,11 @@ POINTS = 2_000
 """Points in a picture of vectors, and as many real ones."""
 
 
+def labels_in_turn(n: int, num_classes: int) -> np.ndarray:
+    """``[n]`` int32 labels, all classes in turn; zeros where there are none."""
+    return np.arange(n, dtype=np.int32) % max(num_classes, 1)
+
+
 @dataclasses.dataclass(frozen=True)
 class Modality:
     """One kind of example. Arrays ``x`` lead with any number of batch axes.
@@ -90,8 +95,7 @@ class Modality:
         Returns:
           Two int arrays ``[n]``. Samples with one number share their latents; numbers count from 0.
         """
-        index = np.arange(COLUMNS**2)
-        return index, index % max(num_classes, 1)
+        return np.arange(COLUMNS**2), labels_in_turn(COLUMNS**2, num_classes)
 
     def picture(self, samples: np.ndarray, real: np.ndarray | None = None) -> np.ndarray:
         """Samples ``[n, *shape]`` of `layout` as pixels ``[H, W, c]`` uint8.
@@ -144,8 +148,7 @@ class Vectors(Modality):
         return f"vectors of {self.shape[0]} numbers"
 
     def layout(self, num_classes: int) -> tuple[np.ndarray, np.ndarray]:
-        index = np.arange(POINTS)
-        return index, index % max(num_classes, 1)
+        return np.arange(POINTS), labels_in_turn(POINTS, num_classes)
 
     def picture(self, samples: np.ndarray, real: np.ndarray | None = None) -> np.ndarray:
         return pictures.points(samples, real)

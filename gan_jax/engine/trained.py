@@ -12,6 +12,7 @@ import numpy as np
 from gan_jax.engine import scalars
 from gan_jax.engine.gan import Gan, networks
 from gan_jax.errors import ConfigError
+from gan_jax.modality import labels_in_turn
 from gan_jax.types import Array, Critique, Fake, GanState, PyTree
 
 
@@ -59,11 +60,6 @@ def _are_classes(labels: PyTree) -> bool:
     """Whether they are class labels ``[n]``, not another condition such as images."""
     leaves = jax.tree.leaves(labels)
     return len(leaves) == 1 and leaves[0].ndim == 1 and jnp.issubdtype(leaves[0].dtype, jnp.integer)
-
-
-def labels_in_turn(n: int, num_classes: int) -> np.ndarray:
-    """``[n]`` int32 labels, all classes in turn; zeros where there are none."""
-    return np.arange(n, dtype=np.int32) % max(num_classes, 1)
 
 
 @functools.partial(jax.jit, static_argnames=("gan", "method"))

@@ -13,7 +13,6 @@ from gan_jax.config import Config
 from gan_jax.data import describe, load, some
 from gan_jax.data.splits import held_out_split
 from gan_jax.engine.gan import Gan
-from gan_jax.engine.trained import labels_in_turn
 from gan_jax.evaluation import classifying
 from gan_jax.evaluation import pictures as evaluation_pictures
 from gan_jax.evaluation.extremes import extremes
@@ -22,6 +21,7 @@ from gan_jax.evaluation.result import Evaluation, estimates, intervals, values
 from gan_jax.evaluation.settings import DEFAULT_SETTINGS, Settings
 from gan_jax.evaluation.truncation import SAMPLES_A_BOUND, truncation_curve
 from gan_jax.metrics import BASIC, METRICS, Estimate, Inputs, Sample, left_out, measure
+from gan_jax.modality import labels_in_turn
 from gan_jax.recognizers import SMALL_CNN, RecognizerConfig
 from gan_jax.recognizers.feature_networks import DEFAULT, choose
 from gan_jax.runs.provenance import provenance

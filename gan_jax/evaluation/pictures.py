@@ -14,9 +14,8 @@ from gan_jax import pictures
 from gan_jax.config import Config
 from gan_jax.data import load
 from gan_jax.engine.gan import Gan
-from gan_jax.engine.trained import labels_in_turn
 from gan_jax.metrics import Sample, nearest_neighbours
-from gan_jax.modality import COLUMNS, ROWS, Images, Modality, Vectors
+from gan_jax.modality import COLUMNS, ROWS, Images, Modality, Vectors, labels_in_turn
 from gan_jax.recognizers import FeatureNetwork, real_sample
 from gan_jax.sampling.draw import generated
 from gan_jax.types import Array, GanState

@@ -11,8 +11,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from gan_jax.engine.trained import labels_in_turn
 from gan_jax.metrics import Inputs, Sample, measure
+from gan_jax.modality import labels_in_turn
 from gan_jax.types import Prior, PyTree
 
 PSIS = (0.25, 0.5, 0.75, 1.0, None)

@@ -16,10 +16,9 @@ from tqdm import tqdm
 from gan_jax.config import Config, to_dict
 from gan_jax.data import describe, load
 from gan_jax.engine.gan import Gan
-from gan_jax.engine.trained import labels_in_turn
 from gan_jax.errors import ConfigError, at_least, is_seed
 from gan_jax.files import replacing
-from gan_jax.modality import Images, Modality, of_shape
+from gan_jax.modality import Images, Modality, labels_in_turn, of_shape
 from gan_jax.recognizers import recognizer
 from gan_jax.runs.provenance import provenance
 from gan_jax.sampling.draw import draw

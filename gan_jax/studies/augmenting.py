@@ -19,8 +19,8 @@ from gan_jax.config import Config, Network, Optimizer, Penalty
 from gan_jax.data import from_arrays
 from gan_jax.engine.gan import Gan, init_state
 from gan_jax.engine.train_step import train_steps
-from gan_jax.engine.trained import labels_in_turn
 from gan_jax.errors import ConfigError
+from gan_jax.modality import labels_in_turn
 from gan_jax.recognizers import Augmentation, Recognizer, RecognizerConfig, fit
 from gan_jax.sampling.draw import draw
 from gan_jax.sampling.filters import Filters, accepting

@@ -21,8 +21,8 @@ import numpy as np
 
 from gan_jax import metrics
 from gan_jax.command_line import one_sentence_errors
-from gan_jax.engine.trained import labels_in_turn
 from gan_jax.errors import one_of
+from gan_jax.modality import labels_in_turn
 
 CLASSES = 10
 

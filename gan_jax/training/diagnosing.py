@@ -10,7 +10,6 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 
@@ -23,6 +22,7 @@ from gan_jax.errors import ConfigError
 from gan_jax.evaluation.classifying import classifies, wrong
 from gan_jax.health import monitor
 from gan_jax.health.diagnostics import PREFIX, diagnose, recognized_classes
+from gan_jax.modality import labels_in_turn
 from gan_jax.training.divergence import Diverged
 from gan_jax.training.stepping import Steps, stepper
 from gan_jax.types import Batch, GanState, Metrics
@@ -155,7 +155,7 @@ def _modes(gan: Gan, config: Config, mesh: Mesh) -> Diagnosis:
     network = recognizer(config.dataset, config.size)
     n = config.diagnose_modes
     latents = gan.prior.draw(jax.random.key(config.seed), n)
-    labels = jnp.arange(n, dtype=jnp.int32) % max(gan.num_classes, 1)
+    labels = labels_in_turn(n, gan.num_classes)
     inputs = parallel.put(
         jax.device_get((network.variables, latents, labels)), parallel.replicated(mesh)
     )
