@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from gan_jax.engine import scalars
-from gan_jax.engine.gan import Gan, networks
+from gan_jax.engine.gan import Gan
 from gan_jax.errors import ConfigError
 from gan_jax.modality import labels_in_turn
 from gan_jax.types import Array, Critique, Fake, GanState, PyTree
@@ -101,8 +101,3 @@ def discriminate(
     variables = state.discriminator.variables(averaged)
     x = gan.modality.to_network(x)
     return now.network.apply(variables, x, labels, train=False, **(now.numbers or {}))
-
-
-def frozen(gan: Gan, state: GanState) -> dict[str, Any]:
-    """The networks that do not learn, as functions by name."""
-    return networks(gan, state.frozen)
