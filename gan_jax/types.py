@@ -2,7 +2,7 @@
 
 Arrays are written ``[b, ...]`` by shape: ``b`` examples, ``k`` classes, ``f`` features. Examples
 ``x``, conditions ``y`` and latents ``z`` are pytrees of arrays that lead with the same ``b``; a
-single array is the usual case. Nothing here imports the rest of the package but `gan_jax.config`.
+single array is the usual case.
 """
 
 from __future__ import annotations
@@ -91,6 +91,10 @@ class Pair(NamedTuple):
         """The same with another value on one side."""
         return Pair(*(value if i == side else own for i, own in enumerate(self)))
 
+    def replace(self, side: int, **changes: Any) -> Pair:
+        """The same with other fields of the value on one side."""
+        return self.put(side, self[side].replace(**changes))
+
 
 G, D = 0, 1
 """The sides of the game, as indices of a `Pair`."""
@@ -113,23 +117,21 @@ class Loss:
 
 @dataclasses.dataclass(frozen=True)
 class Context:
-    """What a regularizer of either player may look at, at the parameters being differentiated.
-
-    Networks run in training mode and keep their statistics.
+    """What a regularizer of either player sees, at the parameters being differentiated. Networks
+    run in training mode and keep their statistics.
 
     Attributes:
-      generate: ``(z, y) -> Fake``. With ``method="NAME"`` the inputs and the result are those of
-        that method of the network; with ``capture=True`` the intermediate values come beside it.
-      discriminate: ``(x, y) -> Critique`` in another augmented view than that of the scores;
-        ``method`` and ``capture`` likewise.
-      see_real, see_fake: ``x -> Critique``, as D saw the examples of that kind: the same augmented
-        views and noise, so that the compiler shares the forward pass.
+      generate: ``(z, y) -> Fake``; with ``method="NAME"``, that method of the network; with
+        ``capture=True``, the result and the intermediate values.
+      discriminate: ``(x, y) -> Critique`` in an augmented view of its own; likewise.
+      see_real, see_fake: ``x -> Critique`` in the augmented view and noise of the scores, so that
+        the compiler shares the forward pass.
       frozen: networks that do not learn, by name, as functions.
       modality: of the examples.
       params: the player's own parameters.
       latents: ``z`` of the fakes.
       real, fake: examples as networks see them, with their conditions.
-      real_critique, fake_critique: what D said of them.
+      real_critique, fake_critique: D's results for them.
       key: the term's own random key of this update.
     """
 
@@ -166,10 +168,9 @@ class Regularizer:
 
 @dataclasses.dataclass(frozen=True)
 class Term:
-    """A weighted regularizer, evaluated at every ``every``-th update and weighted ``every``-fold.
-
-    Lazy regularization (Karras et al. 2020, "Analyzing and improving the image quality of
-    StyleGAN", section 3.1): the mean over updates is that of ``every=1``, the cost is not.
+    """A weighted regularizer, evaluated at every ``every``-th update and weighted ``every``-fold
+    (lazy regularization: Karras et al. 2020, "Analyzing and improving the image quality of
+    StyleGAN", section 3.1).
     """
 
     name: str
@@ -203,11 +204,10 @@ class Tunable:
 
 @dataclasses.dataclass(frozen=True)
 class Memory:
-    """What a player keeps of earlier fakes, optax-shaped, such as an image pool.
+    """What a player keeps of earlier fakes, such as an image pool.
 
-    ``init(x [2, ...]) -> memory`` from examples as networks see them, whose values do not count;
-    ``apply(memory, fake, key) -> (Fake, memory)``: the fakes that the player's objective sees,
-    from those of the whole batch, also under ``pmap``.
+    ``init(x [2, ...]) -> memory`` from the shapes of two examples; ``apply(memory, fake, key) ->
+    (Fake, memory)``: the fakes that the objective sees, from those of the whole batch.
     """
 
     init: Callable[[PyTree], PyTree]

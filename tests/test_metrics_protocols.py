@@ -1,9 +1,12 @@
 """`METRICS` and protocols: every entry computes, names its needs, and refuses too few."""
 
+import functools
+
 import numpy as np
 import pytest
 
 from gan_jax import ConfigError, metrics
+from gan_jax.metrics import registry
 from gan_jax.metrics.metric import NEEDS
 
 F, K = 3, 4
@@ -21,6 +24,13 @@ def sample(seed, n):
 
 
 INPUTS = metrics.Inputs(sample(0, 1100), sample(1, 1300), sample(2, 400), sample(3, 300))
+
+
+@pytest.fixture(autouse=True)
+def few_subsets(monkeypatch):
+    """Three subsets for the block average: a hundred, as users get, take seconds."""
+    few = functools.partial(registry.draw_subsets, subsets=3)
+    monkeypatch.setattr(registry, "draw_subsets", few)
 
 
 def without(need):

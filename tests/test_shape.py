@@ -200,7 +200,7 @@ def test_the_score_function_gradient_is_that_of_the_expected_reward():
     players = Pair(state.generator.replace(params=params), state.discriminator)
     counts = Pair(state.step, state.step)
     update = Update(bound, players, real, jax.random.key(2), counts, {})
-    slope, computed = gradients(update, G)
+    (slope,), computed = gradients(update, G)
     words = jax.nn.one_hot(jnp.arange(3)[:, None], 3)
     variables = state.discriminator.variables()
     reward = gan.discriminator.network.apply(

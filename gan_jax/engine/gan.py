@@ -105,7 +105,8 @@ class Gan:
         both.
       turns: how often the players move in a step.
       dynamics: how both players move at once; None: D, then G.
-      micro_batches: parts that a minibatch is differentiated in, one after the other.
+      micro_batches: parts that a minibatch is differentiated in, one after the other, to save
+        memory; networks that normalize over the batch then normalize over a part.
       lookahead: steps after which both players return part of the way; 0: never.
       lookahead_rate: the part that is kept. Scalar.
       frozen: networks that do not learn; their variables are given to `init_state`.
@@ -129,6 +130,19 @@ class Gan:
     lookahead_rate: Scalar = scalar(0.5)
     frozen: tuple[Frozen, ...] = ()
     prepare: Callable[[Batch, Mapping[str, Callable], Array], Batch] | None = None
+
+    def __post_init__(self):
+        if self.dynamics is None:
+            return
+        if any(player.memory is not None for player in self.players):
+            raise ConfigError(
+                "memory: players that move at once share their fakes; use dynamics alternating."
+            )
+        if self.turns.g is not None or self.turns.fresh:
+            raise ConfigError(
+                "turns: players that move at once share one update and its minibatch; set neither "
+                "g nor fresh, or use dynamics alternating."
+            )
 
     @property
     def players(self) -> Pair:

@@ -74,15 +74,15 @@ def play(update: Update, side: int) -> Play:
     key = lambda i: jax.random.fold_in(update.key, i)
     y = update.gan.conditions(key(3), update.real.y)
     fake, g_stats = _generate(update, update.z, y, key=key(1))
-    players = update.players.put(G, update.players[G].replace(stats=g_stats))
+    players = update.players.replace(G, stats=g_stats)
     if (memory := players[side].memory) is not None:
         remember = update.gan.players[side].memory.apply
         shown, memory = remember(memory, batch_axis.whole(fake), key(4))
         fake = batch_axis.own(shown)
-        players = players.put(side, players[side].replace(memory=jax.lax.stop_gradient(memory)))
+        players = players.replace(side, memory=jax.lax.stop_gradient(memory))
     see = _together if update.gan.joint else _apart
     *seen, d_stats = see(update, fake, key(1))
-    return Play(fake, *seen, players.put(D, players[D].replace(stats=d_stats)))
+    return Play(fake, *seen, players.replace(D, stats=d_stats))
 
 
 def _apart(update: Update, fake: Fake, key: Array) -> tuple:
@@ -90,11 +90,10 @@ def _apart(update: Update, fake: Fake, key: Array) -> tuple:
     real_key, fake_key = (jax.random.fold_in(key, i) for i in (0, 1))
     see_real = lambda x: _discriminate(update, x, update.real.y, key=real_key)
     real_critique, stats = see_real(update.real.x)
-    d = update.players[D].replace(stats=stats)
-    between = update._replace(players=update.players.put(D, d))
+    between = update._replace(players=update.players.replace(D, stats=stats))
     see_fake = lambda x: _discriminate(between, x, fake.y, key=fake_key)
     fake_critique, stats = see_fake(fake.x)
-    return real_critique, fake_critique, _first(see_real), _first(see_fake), stats
+    return real_critique, fake_critique, lambda x: see_real(x)[0], lambda x: see_fake(x)[0], stats
 
 
 def _together(update: Update, fake: Fake, key: Array) -> tuple:
@@ -110,10 +109,6 @@ def _together(update: Update, fake: Fake, key: Array) -> tuple:
     see_real = lambda x: see(x, fake.x)[0][0]
     see_fake = lambda x: see(update.real.x, x)[0][1]
     return *critiques, see_real, see_fake, stats
-
-
-def _first(function: Callable) -> Callable:
-    return lambda x: function(x)[0]
 
 
 def objective(

@@ -40,7 +40,7 @@ def encode(part: Any) -> PyTree:
     if not dataclasses.is_dataclass(part) or isinstance(part, nn.Module):
         return {}
     found = {
-        f.name: jax.tree.map(_encoded, value, is_leaf=_is_scalar) if _own(f) else encode(value)
+        f.name: jax.tree.map(_encoded, value) if _own(f) else encode(value)
         for f in dataclasses.fields(part)
         if (value := getattr(part, f.name)) is not None
     }
@@ -54,11 +54,10 @@ def bind(part: Any, encoded: PyTree, step: Array) -> Any:
 
 def values(encoded: PyTree, step: Array) -> PyTree:
     """The values ``()`` float32 at a step of all scalars, nested as `encode` gives them."""
-    is_feedback = lambda leaf: isinstance(leaf, FeedbackState)
-    leaves, structure = jax.tree.flatten(encoded, is_leaf=is_feedback)
-    schedules = [leaf for leaf in leaves if not is_feedback(leaf)]
+    leaves, structure = jax.tree.flatten(encoded, is_leaf=_is_feedback)
+    schedules = [leaf for leaf in leaves if not _is_feedback(leaf)]
     now = iter(_scheduled(schedules, step) if schedules else ())
-    return structure.unflatten([leaf.value if is_feedback(leaf) else next(now) for leaf in leaves])
+    return structure.unflatten([leaf.value if _is_feedback(leaf) else next(now) for leaf in leaves])
 
 
 def after(encoded: PyTree, metrics: Metrics, step: Array) -> PyTree:
@@ -69,7 +68,7 @@ def after(encoded: PyTree, metrics: Metrics, step: Array) -> PyTree:
     """
 
     def moved(leaf):
-        if not isinstance(leaf, FeedbackState):
+        if not _is_feedback(leaf):
             return leaf
         target, rate, low, high, every, proportional = leaf.numbers
         total = leaf.total + metrics[one_of("feedback.metric", leaf.metric, metrics)]
@@ -79,16 +78,16 @@ def after(encoded: PyTree, metrics: Metrics, step: Array) -> PyTree:
         value = jnp.where(due, jnp.clip(leaf.value + change, low, high), leaf.value)
         return leaf.replace(value=value, total=jnp.where(due, 0.0, total))
 
-    return jax.tree.map(moved, encoded, is_leaf=lambda leaf: isinstance(leaf, FeedbackState))
+    return jax.tree.map(moved, encoded, is_leaf=_is_feedback)
+
+
+def _is_feedback(leaf: Any) -> bool:
+    return isinstance(leaf, FeedbackState)
 
 
 def _own(field: dataclasses.Field) -> bool:
     """Whether a field holds scalars, not a part that may have some."""
     return field.metadata.get("scalar", False)
-
-
-def _is_scalar(value: Any) -> bool:
-    return isinstance(value, (Schedule, Feedback, float, int))
 
 
 def _encoded(value: Scalar) -> PyTree:

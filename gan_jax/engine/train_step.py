@@ -21,8 +21,7 @@ from gan_jax.devices.parallel import Placement
 from gan_jax.engine import scalars
 from gan_jax.engine.gan import Gan, Player, prepared
 from gan_jax.engine.objectives import Update
-from gan_jax.engine.update import both_gradients, gradients
-from gan_jax.errors import ConfigError
+from gan_jax.engine.update import Computed, gradients
 from gan_jax.types import Array, Batch, D, G, GanState, Metrics, Pair, PlayerState, PyTree
 
 
@@ -39,19 +38,14 @@ def train_step(
     """Updates the discriminator once for each minibatch of ``batch``, then the generator once;
     `Turns` and dynamics change that.
 
-    With ``gan.micro_batches`` above 1, each minibatch is differentiated in parts, one after the
-    other, and the gradients are averaged: the update is that of the whole minibatch for networks
-    that do not normalize over the batch. Those that do normalize over a part.
-
     Args:
       gan: static; equal values share one compilation.
-      state: donated: the caller goes on with the one returned.
+      state: donated: continue with the returned state.
       batch: leaves ``[minibatches, b, ...]``; ``x`` as stored or as networks see it.
-      axis_name: of the ``pmap`` axis over whose devices the batch is split, if any. Random numbers,
-        and what looks across examples, are then those of the whole batch, so that the result is
-        that of one device.
-      placement: where the new state shall lie; by default where the compiler puts it, which for a
-        replicated state is replicated.
+      axis_name: of the ``pmap`` axis that splits the batch over devices, if any. Random numbers and
+        everything that looks across examples are those of the whole batch, so that the result
+        equals that of one device.
+      placement: where the new state is placed; None leaves that to the compiler.
 
     Returns:
       The new state, and the means over the batch of ``{d,g}/loss``, ``d/score_{real,fake}`` and
@@ -70,15 +64,12 @@ def train_steps(
     the device.
 
     Args:
-      gan, state: as for `train_step`.
-      data: from `gan_jax.resident`; step ``i`` takes batch ``i``, the one that `gan_jax.batches`
-        yields.
-      n: number of steps, at least 1; an argument of the compiled function, so that another one does
-        not recompile.
-      placement: as for `train_step`.
+      gan, state, placement: as for `train_step`.
+      data: from `gan_jax.resident`; step ``i`` takes batch ``i`` of `gan_jax.batches`.
+      n: number of steps, at least 1; traced, so that another number does not recompile.
 
     Returns:
-      The state that ``n`` calls of `train_step` give, and the means of their metrics over the ``n``
+      The state after ``n`` calls of `train_step`, and the means of their metrics over the ``n``
       steps, ``()`` float32: not finite if any was not.
     """
 
@@ -103,12 +94,15 @@ def _step(gan: Gan, state: GanState, batch: Batch) -> tuple[GanState, Metrics]:
         return Update(gan, players, real, own, counts, state.frozen)
 
     def turn(side: int, update: Update) -> tuple[Pair, Metrics]:
-        slope, (players, metrics) = gradients(update, side)
+        (slope,), (players, metrics) = gradients(update, side)
         own = _moved(gan.players[side], players[side], players[side], slope)
         return players.put(side, own), metrics
 
     def turn_of_both(update: Update) -> tuple[Pair, Metrics]:
-        field = lambda point: both_gradients(update._replace(players=point))
+        def field(point: Pair) -> tuple[Pair, Computed]:
+            slopes, computed = gradients(update._replace(players=point), G, D)
+            return Pair(*slopes), computed
+
         move, numbers = functools.partial(moved, gan), gan.dynamics.numbers or {}
         point, (players, metrics) = gan.dynamics.step(field, move, update.players, **numbers)
         weights = lambda own, at: own.replace(params=at.params, opt_state=at.opt_state)
@@ -119,15 +113,11 @@ def _step(gan: Gan, state: GanState, batch: Batch) -> tuple[GanState, Metrics]:
     d_turn = lambda i, players: turn(D, update(players, i, i, i))
     g_turn = lambda i, players: turn(G, update(players, n + i, -1, 0))
     d_times, g_times = _times(gan.turns.d, n), _times(gan.turns.g)
-    if gan.dynamics is not None and (gan.turns.g is not None or gan.turns.fresh):
-        raise ConfigError(
-            "turns: players that move at once share one update and its minibatch; accepted: "
-            "neither g nor fresh, or dynamics alternating."
-        )
     if gan.dynamics is None:
         point, d_sums = _repeated(d_turn, d_times, state.players)
         point, g_sums = _repeated(g_turn, g_times, point)
-        metrics = _divided(g_sums, g_times) | _divided(d_sums, d_times)
+        mean = lambda sums, n: {name: total / n for name, total in sums.items()}
+        metrics = mean(g_sums, g_times) | mean(d_sums, d_times)
     else:
         point, d_sums = _repeated(d_turn, d_times - 1, state.players)
         point, metrics = turn_of_both(update(point, n - 1, -1, n - 1))
@@ -216,10 +206,6 @@ def _repeated(turn: Callable, n: int | Array, carry) -> tuple:
     shapes = jax.eval_shape(turn, 0, carry)[1]
     zeros = jax.tree.map(lambda m: jnp.zeros(m.shape, m.dtype), shapes)
     return jax.lax.fori_loop(0, n, again, (carry, zeros))
-
-
-def _divided(sums: Metrics, n: int | Array) -> Metrics:
-    return jax.tree.map(lambda total: total / n, sums)
 
 
 def _placed(state: GanState, placement: Placement | None) -> GanState:

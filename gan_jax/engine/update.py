@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from gan_jax.devices import batch_axis
 from gan_jax.engine.objectives import PREFIXES, Update, objective, play
 from gan_jax.errors import ConfigError
-from gan_jax.types import Array, D, G, Metrics, Pair, PlayerState, PyTree
+from gan_jax.types import Array, Metrics, Pair, PlayerState, PyTree
 
 
 class Computed(NamedTuple):
@@ -27,44 +27,29 @@ class Computed(NamedTuple):
     metrics: Metrics
 
 
-def gradients(update: Update, side: int) -> tuple[PyTree, Computed]:
-    """Of the objective of the player on ``side``, which alone is new."""
+def gradients(update: Update, *sides: int) -> tuple[tuple[PyTree, ...], Computed]:
+    """Of the objectives of the players on ``sides``, which alone are new: a cotangent of one
+    forward pass for each, on the fakes that the first of them remembers.
+    """
 
-    def of_part(part: Update) -> tuple[PyTree, Computed]:
-        def minimized(params: PyTree) -> tuple[Array, Computed]:
-            own = part.players[side].replace(params=params)
-            here = part._replace(players=part.players.put(side, own))
-            played = play(here, side)
-            value, terms, metrics = objective(here, side, played)
-            own = played.players[side].replace(terms=terms)
-            return value, Computed(part.players.put(side, own), metrics)
+    def of_part(part: Update) -> tuple[tuple[PyTree, ...], Computed]:
+        def minimized(*params: PyTree) -> tuple[tuple[Array, ...], Computed]:
+            here = part.players
+            for side, own in zip(sides, params, strict=True):
+                here = here.replace(side, params=own)
+            here = part._replace(players=here)
+            played, new, values, metrics = play(here, sides[0]), part.players, [], {}
+            for side in sides:
+                value, terms, measured = objective(here, side, played)
+                new = new.put(side, played.players[side].replace(terms=terms))
+                values.append(value)
+                metrics |= measured
+            return tuple(values), Computed(new, metrics)
 
-        return jax.grad(minimized, has_aux=True)(part.players[side].params)
-
-    return _in_parts(update, of_part)
-
-
-def both_gradients(update: Update) -> tuple[Pair, Computed]:
-    """Of both objectives, on the same fakes and from one forward pass: two cotangents of it."""
-    if any(player.memory is not None for player in update.gan.players):
-        raise ConfigError(
-            "memory: players that move at once share their fakes; accepted: dynamics alternating."
-        )
-
-    def of_part(part: Update) -> tuple[Pair, Computed]:
-        def minimized(*params: PyTree) -> tuple[tuple[Array, Array], Computed]:
-            own = map(lambda player, p: player.replace(params=p), part.players, params)
-            here = part._replace(players=Pair(*own))
-            played = play(here, G)
-            sides = [objective(here, side, played) for side in (G, D)]
-            values, terms, metrics = zip(*sides, strict=True)
-            new = map(lambda player, t: player.replace(terms=t), played.players, terms)
-            return values, Computed(Pair(*new), metrics[G] | metrics[D])
-
-        params = (player.params for player in part.players)
-        _, pull, computed = jax.vjp(minimized, *params, has_aux=True)
-        one, zero = jnp.ones(()), jnp.zeros(())
-        return Pair(pull((one, zero))[G], pull((zero, one))[D]), computed
+        params = [part.players[side].params for side in sides]
+        values, pull, computed = jax.vjp(minimized, *params, has_aux=True)
+        one = lambda i: tuple(jnp.float32(i == j) for j in range(len(values)))
+        return tuple(pull(one(i))[i] for i in range(len(values))), computed
 
     return _in_parts(update, of_part)
 
@@ -99,11 +84,8 @@ def part_of(update: Update, i: Array, examples: tuple[PyTree, PyTree], players: 
 def _in_parts(
     update: Update, of_part: Callable[[Update], tuple[PyTree, Computed]]
 ) -> tuple[PyTree, Computed]:
-    """The minibatch part after part; gradients and metrics are averaged, also over the devices.
-
-    A part's activations are all that memory must hold. Losses and penalties are means over
-    examples, hence these averages are those of the whole minibatch; statistics and the terms'
-    memories are updated part after part.
+    """The minibatch part after part, so that memory holds the activations of one. Gradients and
+    metrics are averaged, also over the devices; statistics and memories are updated by each part.
     """
     update, numbers, divided = parts_of(update)
     if (parts := len(numbers)) == 1:

@@ -21,9 +21,9 @@ from gan_jax.engine.gan import Gan, prepared
 from gan_jax.engine.objectives import PREFIXES, Update, play
 from gan_jax.engine.train_step import moved
 from gan_jax.engine.trained import generate
-from gan_jax.engine.update import both_gradients, part_of, parts_of
+from gan_jax.engine.update import gradients, part_of, parts_of
 from gan_jax.nn.spectral import SIGMAS
-from gan_jax.types import Array, Batch, G, GanState, Metrics, Pair, PyTree
+from gan_jax.types import Array, Batch, D, G, GanState, Metrics, Pair, PyTree
 
 PREFIX = "diagnostics/"
 """Of the names of all that is measured here."""
@@ -188,7 +188,8 @@ def _gradients(update: Update) -> Metrics:
     """
 
     def step(point: Pair, _):
-        slopes, _ = both_gradients(update._replace(players=point))
+        slopes, _ = gradients(update._replace(players=point), G, D)
+        slopes = Pair(*slopes)
         return moved(update.gan, point, point, slopes), slopes
 
     _, both = jax.lax.scan(step, update.players, length=2)
