@@ -22,7 +22,7 @@ from tqdm import tqdm
 from gan_jax.data import Dataset, batch_at, describe, load, order
 from gan_jax.data.cache import cache_folder, writing
 from gan_jax.data.splits import train_and_test
-from gan_jax.errors import ConfigError
+from gan_jax.errors import ConfigError, is_seed
 from gan_jax.files import replacing
 from gan_jax.metrics import Gaussian, Sample, covariance, frechet, gaussian_of, streaming
 from gan_jax.modality import Images, to_float
@@ -73,6 +73,7 @@ def recognizer(
             f"dataset: {dataset} holds {about.modality.name}, which no recognizer looks at; "
             "accepted: sets of images."
         )
+    is_seed("recognizer.seed", config.seed)
     network = classifier(config, about.num_classes).network
     data = _data(dataset, size, test_on)
     key = _key(data, dataset, size, config)
