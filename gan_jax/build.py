@@ -86,7 +86,9 @@ def build(config: Config) -> Gan:
     _check_numbers(config)
     description = describe(config.dataset)
     shape = padded_shape(description.shape, config.size)
-    fits_memory("size", f"an example of the shape {shape}", 4 * math.prod(shape))
+    numbers = math.prod(shape)
+    fits_memory("size", f"an example of the shape {shape}", 4 * numbers)
+    fits_memory("batch_size", f"{config.batch_size:,} examples", config.batch_size * numbers)
     check_flip(shape, config.flip)
     conditioning = CONDITIONINGS[one_of("conditioning", config.conditioning, CONDITIONINGS)]
     if conditioning.labels and not description.num_classes:
