@@ -183,9 +183,26 @@ with interrupts.ends_with("Stopped; all is kept."):
 """
 
 
+CONVERTED = """
+import time
+from gan_jax.commands import interrupts
+interrupts.begin()
+with interrupts.ends_with("Stopped; all is kept."):
+    try:
+        print("ready", flush=True)
+        time.sleep(60)
+    except KeyboardInterrupt as error:
+        raise ImportError("an extension") from error
+"""
+
+
 @pytest.mark.parametrize(
     "program, line",
-    [(STARTING, "Stopped before anything was written.\n"), (DEAF, "Stopped; all is kept.\n")],
+    [
+        (STARTING, "Stopped before anything was written.\n"),
+        (DEAF, "Stopped; all is kept.\n"),
+        (CONVERTED, "Stopped; all is kept.\n"),
+    ],
 )
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_in_one_line(program, line, number):

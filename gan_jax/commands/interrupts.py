@@ -14,6 +14,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from types import FrameType
 from typing import NoReturn
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -55,6 +56,8 @@ def ends_with(line: str, code: int = EXIT_CODE) -> Iterator[None]:
     stopping = threading.Event()
 
     def stop(number, frame):
+        if _whole_process and _importing(frame):
+            _exit(line, code)  # modules swallow exceptions, convert them or print tracebacks
         if not stopping.is_set():  # a parent such as uv may pass on the same Ctrl-C
             stopping.set()
             sys.unraisablehook = lambda _: None  # code that swallows the exception prints nothing
@@ -68,7 +71,10 @@ def ends_with(line: str, code: int = EXIT_CODE) -> Iterator[None]:
     try:
         with _watchdog(ours, line, code):
             yield
-    except KeyboardInterrupt:
+    except BaseException as error:
+        # Others may have turned the exception into their own.
+        if not stopping.is_set() and not isinstance(error, KeyboardInterrupt):
+            raise
         stopping.set()
         _end(line, code)
     finally:
@@ -100,6 +106,13 @@ def _watchdog(ours: Callable[[int], bool], line: str, code: int) -> Iterator[Non
         done.set()
         signal.set_wakeup_fd(former)
         write.close()
+
+
+def _importing(frame: FrameType | None) -> bool:
+    """Whether the signal came while a module was being loaded."""
+    while frame is not None and not frame.f_code.co_filename.startswith("<frozen importlib"):
+        frame = frame.f_back
+    return frame is not None
 
 
 def _end(line: str, code: int) -> NoReturn:

@@ -36,14 +36,16 @@ TRAIN = [
     f"{PROCESSES} 2", f"{PROCESSES} 0 --patience 0", "--num-processes 2", "--config nowhere.json",
     "--config file", "--config folder", "mnist_mlp --config file", "--config ''",
     "--micro-batches 7", "--g-steps 0", "--ema linear/1/2", "--top-k 2", "--clip 0",
-    "--labels 7 --labelled-batch 3", "ring8_mlp --generator dcgan", "ring8_mlp --flip", "ring8_mlp --diagnose-modes 100",
+    "--labels 7 --labelled-batch 3", "ring8_mlp --generator dcgan", "ring8_mlp --flip",
+    "ring8_mlp --diagnose-modes 100",
     "--dry-run --dataset digit",
 ]  # fmt: skip
 EVAL = [
     "", "nowhere", "folder", "file", "run --checkpoint 0400", "run --checkpoint -1",
     "run --checkpoint newest", "run --checkpoint 7", f"run --num-samples {HUGE}",
     "run --num-samples 2", "run --num-samples 0", f"run --metrics fid{10**11}k",
-    "run --metrics fid1k,fid1k", "run --metrics is1k", "run --metrics fad1k", "run --metrics fid", "run --metrics ''",
+    "run --metrics fid1k,fid1k",
+    "run --metrics is1k", "run --metrics fad1k", "run --metrics fid", "run --metrics ''",
     "run --metrics fid1k --num-samples 5000", "run --features incepton", "run --seed -1",
     "run --truncation 1e-30", "run --truncation -1", "run --truncation nan",
     f"run --export new --num-samples {HUGE}", f"run --export {LONG}", "run --export folder",
