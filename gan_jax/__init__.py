@@ -8,37 +8,45 @@
 >>> images = gan_jax.sample(gan, state, jax.random.key(1), n=100)
 """
 
-from gan_jax.build import build, build_members
-from gan_jax.config import Augmentation, Config, Feedback, Network, Optimizer, Penalty, Schedule
-from gan_jax.data import batches, describe, resident
-from gan_jax.engine.gan import Gan, Player, Turns, init_state
-from gan_jax.engine.population import init_population, member, train_population, with_seeds
-from gan_jax.engine.train_step import train_step, train_steps
-from gan_jax.engine.trained import discriminate, generate, sample
-from gan_jax.errors import ConfigError
-from gan_jax.evaluation.evaluator import evaluate
-from gan_jax.evaluation.result import Evaluation
-from gan_jax.modality import Images, Modality, Vectors
-from gan_jax.recipes import recipe
-from gan_jax.runs.restore import load
-from gan_jax.sweeps import Population
-from gan_jax.types import (
-    Augment,
-    Batch,
-    Context,
-    Critique,
-    DContext,
-    Fake,
-    Frozen,
-    GanState,
-    GContext,
-    Loss,
-    Memory,
-    PlayerState,
-    Regularizer,
-    Term,
-    Tunable,
-)
+from __future__ import annotations
+
+import importlib
+import sys
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gan_jax.build import build, build_members
+    from gan_jax.config import Augmentation, Config, Feedback, Network, Optimizer, Penalty, Schedule
+    from gan_jax.data import batches, describe, resident
+    from gan_jax.engine.gan import Gan, Player, Turns, init_state
+    from gan_jax.engine.population import init_population, member, train_population, with_seeds
+    from gan_jax.engine.train_step import train_step, train_steps
+    from gan_jax.engine.trained import discriminate, generate, sample
+    from gan_jax.errors import ConfigError
+    from gan_jax.evaluation.evaluator import evaluate
+    from gan_jax.evaluation.result import Evaluation
+    from gan_jax.modality import Images, Modality, Vectors
+    from gan_jax.recipes import recipe
+    from gan_jax.runs.restore import load
+    from gan_jax.sweeps import Population
+    from gan_jax.types import (
+        Augment,
+        Batch,
+        Context,
+        Critique,
+        DContext,
+        Fake,
+        Frozen,
+        GanState,
+        GContext,
+        Loss,
+        Memory,
+        PlayerState,
+        Regularizer,
+        Term,
+        Tunable,
+    )
 
 __version__ = "0.1.0"
 
@@ -51,3 +59,49 @@ __all__ = [
     "init_state", "load", "member", "recipe", "resident", "sample", "train_population",
     "train_step", "train_steps", "with_seeds",
 ]  # fmt: skip
+
+_MODULES = {
+    "build": "build build_members",
+    "config": "Augmentation Config Feedback Network Optimizer Penalty Schedule",
+    "data": "batches describe resident",
+    "engine.gan": "Gan Player Turns init_state",
+    "engine.population": "init_population member train_population with_seeds",
+    "engine.train_step": "train_step train_steps",
+    "engine.trained": "discriminate generate sample",
+    "errors": "ConfigError",
+    "evaluation.evaluator": "evaluate",
+    "evaluation.result": "Evaluation",
+    "modality": "Images Modality Vectors",
+    "recipes": "recipe",
+    "runs.restore": "load",
+    "sweeps": "Population",
+    "types": (
+        "Augment Batch Context Critique DContext Fake Frozen GContext GanState Loss Memory "
+        "PlayerState Regularizer Term Tunable"
+    ),
+}
+"""The public names, by the module that defines them: it is loaded when a name is first used."""
+_PLACES = {name: module for module, names in _MODULES.items() for name in names.split()}
+
+
+class _Package(ModuleType):
+    """This package, which loads its names on first use (PEP 562). A module that has the name of a
+    function, as `gan_jax.build`, does not take its place.
+    """
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in _PLACES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = getattr(importlib.import_module(f"{__name__}.{_PLACES[name]}"), name)
+        self.__dict__[name] = value
+        return value
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not (name in _PLACES and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *__all__})
+
+
+sys.modules[__name__].__class__ = _Package

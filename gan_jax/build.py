@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -28,7 +29,16 @@ from gan_jax.data import (
 from gan_jax.engine.gan import Gan, Player, Turns, init_state
 from gan_jax.engine.population import alike
 from gan_jax.engine.train_step import train_step
-from gan_jax.errors import ConfigError, at_least, has_option, is_seed, one_of, whole, within
+from gan_jax.errors import (
+    ConfigError,
+    at_least,
+    fits_memory,
+    has_option,
+    is_seed,
+    one_of,
+    whole,
+    within,
+)
 from gan_jax.grammar import Part, check_scalar
 from gan_jax.modality import Modality, of_shape
 from gan_jax.models import MODELS
@@ -76,6 +86,9 @@ def build(config: Config) -> Gan:
     _check_numbers(config)
     description = describe(config.dataset)
     shape = padded_shape(description.shape, config.size)
+    numbers = math.prod(shape)
+    fits_memory("size", f"an example of the shape {shape}", 4 * numbers)
+    fits_memory("batch_size", f"{config.batch_size:,} examples", config.batch_size * numbers)
     check_flip(shape, config.flip)
     conditioning = CONDITIONINGS[one_of("conditioning", config.conditioning, CONDITIONINGS)]
     if conditioning.labels and not description.num_classes:

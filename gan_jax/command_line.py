@@ -1,4 +1,4 @@
-"""What the scripts share: errors as one sentence, warnings as one line, compilations that outlive
+"""What the commands share: errors as one sentence, warnings as one line, compilations that outlive
 the process.
 """
 
@@ -9,30 +9,51 @@ import importlib.metadata
 import os
 import signal
 import sys
-import textwrap
-import typing
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator
+from pathlib import PurePath
 
-import tyro
-
-from gan_jax.config import Config, with_value
 from gan_jax.errors import ConfigError
 from gan_jax.files import cache_folder
-from gan_jax.grammar import (
-    Part,
-    Scalar,
-    Schedule,
-    scalar_from_text,
-    scalar_to_text,
-    value_from_text,
-)
 
+SCRIPTS = ("train", "eval", "benchmark")
+"""Commands that are also scripts at the top level of a clone."""
 _LIBRARY = "xla_cpu_experimental_ynn_fusion_type"
 # Versions of jaxlib from and to which XLA is known to have this flag; where it is unknown, XLA ends
 # the process.
 _LIBRARY_KNOWN = (0, 10), (0, 12)
+
+
+def called(name: str) -> str:
+    """How the user calls a command, to judge by how this process was called: ``gan-jax NAME``,
+    ``python -m gan_jax NAME``, or in a clone ``uv run NAME.py``.
+    """
+    program = PurePath(sys.argv[0])
+    if program.name in [f"{script}.py" for script in SCRIPTS]:
+        return f"uv run {name}.py" if name in SCRIPTS else f"uv run gan-jax {name}"
+    if (program.parent.name, program.name) == ("gan_jax", "__main__.py"):
+        return f"python -m gan_jax {name}"
+    return f"gan-jax {name}"
+
+
+@contextlib.contextmanager
+def running(name: str) -> Iterator[None]:
+    """Around a command's ``main``: warnings take one line, a `ConfigError` is one line on stderr
+    and exit code 2, and a closed pipe ends the program.
+
+    Args:
+      name: of the command, or what an error begins with.
+    """
+    plain_warnings()
+    called_by = called(name).removeprefix("uv run ") if name in SCRIPTS else name
+    with closed_pipe_ends(), one_sentence_errors(called_by):
+        yield
+
+
+def loading() -> None:
+    """Says on a terminal that JAX is being loaded, which takes seconds."""
+    if "jax" not in sys.modules and sys.stderr.isatty():
+        print("Loading JAX ...", file=sys.stderr, flush=True)
 
 
 @contextlib.contextmanager
@@ -43,86 +64,6 @@ def one_sentence_errors(program: str) -> Iterator[None]:
     except ConfigError as error:
         print(f"{program}: {error}", file=sys.stderr)
         raise SystemExit(2) from None
-
-
-CONSTRUCTORS = tyro.constructors.ConstructorRegistry()
-"""How tyro reads and shows the numbers of the step and the parts of a `Config`."""
-
-
-@CONSTRUCTORS.primitive_rule
-def _scalar(info: tyro.constructors.PrimitiveTypeInfo) -> Any:
-    if Schedule not in typing.get_args(info.type):
-        return None
-    return tyro.constructors.PrimitiveConstructorSpec(
-        nargs=1,
-        metavar="NUMBER|SCHEDULE|FEEDBACK",
-        instance_from_str=lambda texts: None if texts[0] == "None" else scalar_from_text(texts[0]),
-        is_instance=lambda value: value is None or isinstance(value, Scalar),
-        str_from_instance=lambda value: ["None" if value is None else scalar_to_text(value)],
-    )
-
-
-@CONSTRUCTORS.primitive_rule
-def _part(info: tyro.constructors.PrimitiveTypeInfo) -> Any:
-    if not (isinstance(info.type, type) and issubclass(info.type, Part)):
-        return None
-    return tyro.constructors.PrimitiveConstructorSpec(
-        nargs=1,
-        metavar="NAME[:NUMBER][:KEY=VALUE...]",
-        instance_from_str=lambda texts: info.type.from_text(texts[0]),
-        is_instance=lambda value: isinstance(value, info.type),
-        str_from_instance=lambda value: [str(value)],
-    )
-
-
-def split_changes(arguments: Sequence[str], config: Config) -> tuple[list[str], list[tuple]]:
-    """Separates ``--FIELD.OPTION VALUE``, a change of the part that a field holds, from the other
-    arguments.
-
-    Returns:
-      The other arguments, and pairs of path and value as `change` takes them.
-
-    Raises:
-      ConfigError: for an option without a value.
-    """
-    others, changes, rest = [], [], list(arguments)
-    while rest:
-        argument = rest.pop(0)
-        flag, equals, text = argument.partition("=")
-        field, dot, option = flag.removeprefix("--").replace("-", "_").partition(".")
-        if not (flag.startswith("--") and dot and isinstance(getattr(config, field, None), Part)):
-            others.append(argument)
-            continue
-        if not equals and (not rest or rest[0].startswith("--")):
-            raise ConfigError(f"{field}.{option}: no value is given; accepted: {flag} VALUE.")
-        text = text if equals else rest.pop(0)
-        changes.append((f"{field}.{option}", text if option == "name" else value_from_text(text)))
-    return others, changes
-
-
-def change(config: Config, changes: Sequence[tuple[str, Any]]) -> Config:
-    """The config with each change of `split_changes`, one after the other."""
-    for path, value in changes:
-        config = with_value(config, path, value)
-    return config
-
-
-def list_choices(choices: Mapping[str, Mapping[str, Mapping[str, tuple[str, str]]]]) -> str:
-    """What `gan_jax.build.choices` returns, as a help text."""
-    lines = []
-    for names in {id(names): names for names in choices.values()}.values():
-        fields = [f"--{f.replace('_', '-')}" for f, other in choices.items() if other is names]
-        bare = ", ".join(name for name, options in names.items() if not options)
-        lines += textwrap.wrap(f"{', '.join(fields)}: {bare}", 96, subsequent_indent="  ")
-        for name, options in names.items():
-            set_by = [key + f"={default}" * bool(default) for key, (default, _) in options.items()]
-            if any(help for _, help in options.values()):
-                lines.append(f"  {name}")
-                for text, (_, help) in zip(set_by, options.values(), strict=True):
-                    lines += textwrap.wrap(f"    {text}: {help}", 96, subsequent_indent=" " * 6)
-            elif options:
-                lines.append(f"  {name} ({', '.join(set_by)})")
-    return "\n".join(lines)
 
 
 @contextlib.contextmanager

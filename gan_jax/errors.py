@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 import numbers
+import os
 from collections.abc import Iterable
 
 
@@ -93,4 +94,25 @@ def has_option(field: str, owner: str, name: str, accepted: Iterable[str]) -> No
         raise ConfigError(
             f"{field}.{name}: {owner} has no such option; {did_you_mean(name, accepted)}"
             f"accepted: {', '.join(accepted) or 'none'}."
+        )
+
+
+def fits_memory(field: str, what: str, needed: float) -> None:
+    """Refuses what needs more bytes than this machine has memory.
+
+    Args:
+      field: the option to blame.
+      what: that needs them, as in ``1,000,000 samples``.
+      needed: bytes, a lower bound.
+
+    Raises:
+      ConfigError: naming the field, what would be needed and what there is.
+    """
+    if not hasattr(os, "sysconf"):  # Windows
+        return
+    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if needed > there:
+        raise ConfigError(
+            f"{field}: {what} would need {needed / 2**30:,.0f} GiB of memory; accepted: what fits "
+            f"into the {there / 2**30:,.0f} GiB of this machine."
         )

@@ -69,3 +69,41 @@ def write(path: Path, text: str) -> None:
         raise ConfigError(
             f"workdir: {Path(path).parent} cannot be written ({error.strerror})."
         ) from error
+
+
+def check_folder(field: str, path: Path) -> None:
+    """Refuses a path at which no folder can be made or written. Leaves nothing behind.
+
+    Raises:
+      ConfigError: naming the field and the path.
+    """
+    accepted = "accepted: a folder that can be written, or a new name."
+    try:
+        absolute = Path(path).absolute()
+        nearest = next(parent for parent in (absolute, *absolute.parents) if parent.exists())
+        if not nearest.is_dir():
+            raise ConfigError(f"{field}: {nearest} is a file; {accepted}")
+        with tempfile.TemporaryDirectory(dir=nearest, prefix=".unfinished-"):
+            pass
+    except OSError as error:
+        raise ConfigError(
+            f"{field}: {path} cannot be written ({error.strerror}); {accepted}"
+        ) from error
+
+
+def check_file(field: str, path: Path) -> None:
+    """Refuses a path at which no file can be made or appended to. Leaves nothing behind.
+
+    Raises:
+      ConfigError: naming the field and the path.
+    """
+    accepted = "accepted: a file in a folder that exists."
+    path = Path(path)
+    if path.is_dir():
+        raise ConfigError(f"{field}: {path} is a folder; {accepted}")
+    if not path.parent.is_dir():
+        raise ConfigError(f"{field}: the folder {path.parent} does not exist; {accepted}")
+    if path.exists() and not os.access(path, os.W_OK):
+        raise ConfigError(f"{field}: {path} cannot be written; {accepted}")
+    if not path.exists():
+        check_folder(field, path.parent)

@@ -34,6 +34,11 @@ class Population:
             for values in itertools.product(*(v for _, v in self.sweep))
         ]
 
+    @property
+    def size(self) -> int:
+        """The number of members."""
+        return self.seeds * len(self.settings())
+
     def members(self, config: Config) -> tuple[Config, ...]:
         """The members' configs: all seeds of the first setting, then all of the second, ...
 
@@ -94,6 +99,11 @@ def from_text(texts: tuple[str, ...]) -> tuple[tuple[str, tuple[Scalar, ...]], .
             raise ConfigError(f"sweep: {text!r} gives a value twice; accepted: different ones.")
         sweep.append((path.replace("-", "_") if equals else path, numbers))
     return tuple(sweep)
+
+
+def to_text(sweep: tuple[tuple[str, tuple[Scalar, ...]], ...]) -> tuple[str, ...]:
+    """The inverse of `from_text`."""
+    return tuple(f"{path}={','.join(map(scalar_to_text, values))}" for path, values in sweep)
 
 
 def to_dict(population: Population) -> dict[str, Any]:

@@ -7,10 +7,10 @@ import json
 import jax.numpy as jnp
 import pytest
 
-import benchmark
 from gan_jax.benchmarks import lazy, ops, profile, steps
 from gan_jax.benchmarks.loop import measure_loop
 from gan_jax.benchmarks.nets import NETS
+from gan_jax.commands import benchmark
 from gan_jax.config import Network
 from gan_jax.recipes import recipe
 

@@ -21,10 +21,10 @@ import scipy.stats
 from gans import random_batch, small_mlp, state_of
 from PIL import Image
 
-import eval as eval_script
 import gan_jax
-import train
 from gan_jax import ConfigError, pictures, recipe
+from gan_jax.commands import eval as eval_script
+from gan_jax.commands import train
 from gan_jax.data import Description, load
 from gan_jax.evaluation import evaluator, real
 from gan_jax.evaluation.evaluator import evaluate
@@ -36,7 +36,7 @@ from gan_jax.nn.heads import SemiSupervisedHead
 from gan_jax.recognizers import RecognizerConfig, feature_networks, fitting, library, recognizer
 from gan_jax.runs import folder as run_folder
 
-ROOT = pathlib.Path(eval_script.__file__).parent
+ROOT = pathlib.Path(__file__).parent.parent
 QUICK = RecognizerConfig(features=16, steps=300, batch_size=64)
 DIGITS = recipe("digits_dcgan")
 TRAIN_TINY = shlex.split(
@@ -421,7 +421,7 @@ def test_wrong_inputs(run, tmp_path, monkeypatch, capsys, arguments, words):
         eval_script.main(arguments)
     told = capsys.readouterr()
     assert (refusal.value.code, told.out, told.err.count("\n")) == (2, "", 1)
-    assert told.err.startswith("eval.py: ") and words in told.err
+    assert told.err.startswith("gan-jax eval: ") and words in told.err
     assert before == sorted(run.rglob("*"))
 
 

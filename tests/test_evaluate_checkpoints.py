@@ -17,8 +17,8 @@ import scipy.linalg
 import scipy.stats
 from runs import RING
 
-import eval as eval_script
 import gan_jax
+from gan_jax.commands import eval as eval_script
 from gan_jax.data import load
 from gan_jax.evaluation import checkpoints as evaluate_checkpoints
 from gan_jax.evaluation import files as evaluation_files
@@ -27,6 +27,7 @@ from gan_jax.runs import evaluations as run_evaluations
 from gan_jax.runs import restore
 from gan_jax.training import loop as training
 
+ROOT = pathlib.Path(__file__).parent.parent
 pytestmark = pytest.mark.usefixtures("signals_as_before")
 FEW = ["--num-samples", "100"]
 
@@ -336,7 +337,7 @@ def test_wrong_inputs_are_one_sentence_and_nothing_is_written(
         eval_script.main([str(trained[0]), *arguments])
     told = capsys.readouterr()
     assert (refusal.value.code, told.out, told.err.count("\n")) == (2, "", 1)
-    assert told.err.startswith("eval.py: ") and words in told.err
+    assert told.err.startswith("gan-jax eval: ") and words in told.err
     assert before == sorted(trained[0].rglob("*")) and not list(tmp_path.iterdir())
 
 
@@ -349,7 +350,9 @@ def test_a_run_whose_data_are_gone(run, tmp_path, capsys):
         eval_script.main([str(run)])
     told = capsys.readouterr().err
     assert (
-        refusal.value.code == 2 and told.startswith("eval.py: dataset: ") and told.count("\n") == 1
+        refusal.value.code == 2
+        and told.startswith("gan-jax eval: dataset: ")
+        and told.count("\n") == 1
     )
     assert not (run / "eval").exists()
 
@@ -358,7 +361,7 @@ def test_nobody_reads_any_more(trained, run):
     """As ``eval.py RUN --checkpoint all | head``."""
     read, write = os.pipe()
     os.close(read)
-    script = [sys.executable, eval_script.__file__, str(run), "--checkpoint", "all", *FEW]
+    script = [sys.executable, ROOT / "eval.py", str(run), "--checkpoint", "all", *FEW]
     done = subprocess.run(script, stdout=write, stderr=subprocess.PIPE, text=True, timeout=300)
     os.close(write)
     assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, "")

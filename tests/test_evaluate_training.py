@@ -11,8 +11,8 @@ from gans import arrays
 from runs import RING, stopped_after
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-import eval as eval_script
 from gan_jax import ConfigError, checkpoint
+from gan_jax.commands import eval as eval_script
 from gan_jax.evaluation import settings
 from gan_jax.runs import logs
 from gan_jax.sweeps import Population

@@ -10,9 +10,9 @@ import pytest
 import scipy.stats
 import tensorflow_datasets as tfds
 
-import eval as eval_script
 from gan_jax import Config, ConfigError, Network, Optimizer, build, init_state
 from gan_jax.build import abstract_batch
+from gan_jax.commands import eval as eval_script
 from gan_jax.data import describe, load
 from gan_jax.engine.trained import generate
 from gan_jax.parts.priors import Normal

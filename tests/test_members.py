@@ -15,10 +15,10 @@ import pytest
 import scipy.stats
 from runs import stopped_after
 
-import eval as eval_script
 import gan_jax
-import train as train_script
 from gan_jax import Config, ConfigError, Network, Optimizer, Penalty, checkpoint
+from gan_jax.commands import eval as eval_script
+from gan_jax.commands import train as train_script
 from gan_jax.config import Schedule
 from gan_jax.evaluation import members as evaluation_members
 from gan_jax.evaluation.evaluator import Evaluator
@@ -236,7 +236,7 @@ def test_wrong_input_is_one_sentence_and_nothing_written(
         train_script.main(shlex.split(arguments))
     out, err = capfd.readouterr()
     assert exit.value.code == 2 and expected in err and out == ""
-    assert err.startswith("train.py: ") and err.count("\n") == 1 and err.endswith(".\n")
+    assert err.startswith("gan-jax train: ") and err.count("\n") == 1 and err.endswith(".\n")
     assert not list(tmp_path.iterdir())
 
 

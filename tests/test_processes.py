@@ -16,14 +16,14 @@ import pytest
 from gans import arrays
 
 import gan_jax
-import train
 from gan_jax import ConfigError, checkpoint
+from gan_jax.commands import train
 from gan_jax.devices import parallel, processes
 from gan_jax.recognizers import recognizer
 from gan_jax.runs import logs
 from gan_jax.runs.restore import load
 
-ROOT = pathlib.Path(train.__file__).parent
+ROOT = pathlib.Path(__file__).parent.parent
 TINY = shlex.split(
     "digits_dcgan --generator.name mlp --generator.width 8 --generator.base None "
     "--discriminator.name mlp "

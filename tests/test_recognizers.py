@@ -11,6 +11,7 @@ import optax
 import pytest
 
 from gan_jax import Config, ConfigError
+from gan_jax.commands.recognizers import main, parse
 from gan_jax.data import Description, batches, from_arrays, load
 from gan_jax.data.splits import train_and_test
 from gan_jax.metrics.streaming import stream
@@ -29,7 +30,6 @@ from gan_jax.recognizers import (
     recognizer,
     training,
 )
-from gan_jax.recognizers.__main__ import main, parse
 from gan_jax.recognizers.recipes import classifier, recipe
 from gan_jax.types import Batch
 

@@ -12,9 +12,9 @@ import subprocess
 import numpy as np
 import pytest
 
-import eval as eval_script
-import train
 from gan_jax import ConfigError, pictures, recipe, report, sweeps
+from gan_jax.commands import eval as eval_script
+from gan_jax.commands import train
 from gan_jax.config import to_dict
 from gan_jax.evaluation.files import save
 from gan_jax.evaluation.result import Evaluation

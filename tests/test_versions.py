@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from gans import arrays
 
-import eval as eval_script
 import gan_jax
+from gan_jax.commands import eval as eval_script
 from gan_jax.errors import ConfigError
 from gan_jax.runs import folder, restore
 from gan_jax.training.loop import train

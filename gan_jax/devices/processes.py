@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sys
 import threading
 import zlib
@@ -62,8 +63,10 @@ def connect(
         raise ConfigError(f"patience: {patience} is too small; accepted: 1 second or more.")
     if coordinator is not None:
         host, _, port = coordinator.rpartition(":")
-        if not host or not port.isdigit():
+        if not host or not re.fullmatch("[0-9]{1,5}", port):
             raise ConfigError(f"coordinator: {coordinator!r} is not of the form HOST:PORT.")
+        if not 0 < int(port) < 2**16:
+            raise ConfigError(f"coordinator: port {port} does not exist; accepted: 1 to 65535.")
         if not 0 <= process_id < num_processes:
             raise ConfigError(
                 f"process_id: {process_id} is not in [0, {num_processes}), the range of "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 from typing import Any
 
 import jax
@@ -13,6 +14,7 @@ from gan_jax.config import Config
 from gan_jax.data import describe, load, some
 from gan_jax.data.splits import held_out_split
 from gan_jax.engine.gan import Gan
+from gan_jax.errors import fits_memory
 from gan_jax.evaluation import classifying
 from gan_jax.evaluation import pictures as evaluation_pictures
 from gan_jax.evaluation.extremes import extremes
@@ -89,6 +91,12 @@ class Evaluator:
             settings.features,
         )
         settings.check(self._choice.count, gan.num_classes)
+        numbers = np.dtype(gan.modality.stored).itemsize * math.prod(gan.modality.shape)
+        fits_memory(
+            "metrics" if settings.protocols else "num_samples",
+            f"{settings.count:,} samples with their features",
+            settings.count * (numbers + 4 * self._choice.count),
+        )
         load(config.dataset, "train", config.size)  # prepares a set that is not prepared yet
         self._about = describe(config.dataset)
         self._splits = splits_of(config, self._about.splits)

@@ -75,7 +75,8 @@ class Metric:
         metric.
       title: in a sentence.
       needs: what it has no meaning without: ``logits``, ``labels`` or ``modes`` of the images,
-        ``reference_labels``, ``training``, ``held_out``, ``own_classes`` in the logits.
+        ``reference_labels``, ``training``, ``held_out``, ``own_classes`` in the logits, or
+        ``unknown_modes``, where classes would stand for the modes that are counted exactly.
       min_images: the fewest images from which it can be estimated with ``f`` features.
         ``min_reference``: the fewest real ones on the other side; None for as many.
       per_class: the fewest are needed of every class.
@@ -114,6 +115,10 @@ NEEDS: dict[str, tuple[Callable[[Inputs], bool], str]] = {
     "modes": (
         lambda inputs: inputs.images.modes is not None,
         "the samples are too few to count modes",
+    ),
+    "unknown_modes": (
+        lambda inputs: inputs.images.modes is None,
+        "the modes of these samples are known, and counted",
     ),
     "reference_labels": (
         lambda inputs: inputs.reference.labels is not None,

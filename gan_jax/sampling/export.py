@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import os
 import re
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from tqdm import tqdm
 from gan_jax.config import Config, to_dict
 from gan_jax.data import describe, load
 from gan_jax.engine.gan import Gan
-from gan_jax.errors import ConfigError, at_least, is_seed
+from gan_jax.errors import ConfigError, at_least, fits_memory, is_seed
 from gan_jax.files import replacing
 from gan_jax.modality import Images, Modality, labels_in_turn, of_shape
 from gan_jax.recognizers import recognizer
@@ -65,6 +66,8 @@ def export(
     """
     check(folder)
     at_least("num_samples", num_samples, 1)
+    size = np.dtype(gan.modality.stored).itemsize * math.prod(gan.modality.shape)
+    fits_memory("num_samples", f"{num_samples:,} samples", num_samples * size)
     is_seed("seed", seed)
     filters.check(gan.num_classes)
     about = describe(config.dataset)

@@ -47,7 +47,11 @@ class Filters:
           ConfigError: for a number out of range, or confidence in labels that the GAN does not
             have.
         """
-        intervals = {"truncation": "(0, inf)", "min_confidence": "[0, 1)", "rejection": "[0, 100)"}
+        intervals = {
+            "truncation": "[0.01, inf)",
+            "min_confidence": "[0, 1)",
+            "rejection": "[0, 100)",
+        }
         for name, interval in intervals.items():
             if getattr(self, name) is not None:
                 within(name, getattr(self, name), interval)

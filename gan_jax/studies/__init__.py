@@ -1,3 +1,1 @@
-"""Experiments that answer a question with tables and figures, as commands:
-``python -m gan_jax.studies.NAME``.
-"""
+"""Experiments that answer a question with tables and figures: ``gan-jax study NAME``."""

@@ -21,11 +21,9 @@ import sys
 import time
 from typing import Any
 
-import tyro
-
-from gan_jax import command_line
-from gan_jax.errors import ConfigError, at_least, one_of
-from gan_jax.files import write
+from gan_jax import arguments, command_line
+from gan_jax.errors import ConfigError, at_least, fits_memory, one_of
+from gan_jax.files import check_folder, write
 from gan_jax.metrics.estimate import share
 from gan_jax.studies.methods import METHODS, STEPS
 
@@ -35,6 +33,9 @@ LOCAL = ("r1", "r1_r2", "consensus", "extragradient")
 """Methods whose local rate of convergence is compared with the Jacobian's: without random numbers,
 and with one rule for every step.
 """
+
+LEAST_BYTES = 4096
+"""Memory that a GAN of any problem takes at least."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,17 +52,16 @@ class Options:
     """GANs trained for each method and problem, all at once."""
     steps: int = STEPS
     """Updates of G on the mixtures."""
-    overwrite: tyro.conf.FlagCreatePairsOff[bool] = False
+    overwrite: bool = False
     """Replace what the folder holds."""
 
 
 def main(argv: list[str] | None = None) -> int:
     """Exit code 0: done; 2: wrong input, and nothing was written."""
-    command_line.plain_warnings()
-    with command_line.one_sentence_errors("convergence"):
-        options = tyro.cli(
-            Options, prog="python -m gan_jax.studies.convergence", description=__doc__, args=argv
-        )
+    argv = sys.argv[1:] if argv is None else argv
+    with command_line.running("convergence"):
+        program = command_line.called("study convergence")
+        (options,) = arguments.parse(program, __doc__, argv, Options)
         problems = [
             one_of("problems", name, (DIRAC, *MIXTURES)) for name in options.problems.split(",")
         ]
@@ -69,6 +69,8 @@ def main(argv: list[str] | None = None) -> int:
         methods = [one_of("methods", name, METHODS) for name in names]
         at_least("seeds", options.seeds, 1)
         at_least("steps", options.steps, 1)
+        fits_memory("seeds", f"{options.seeds:,} GANs", LEAST_BYTES * options.seeds)
+        check_folder("workdir", options.workdir)
         if not options.overwrite and options.workdir.exists() and any(options.workdir.iterdir()):
             raise ConfigError(
                 f"workdir: {options.workdir} is not empty; accepted: a new name, or --overwrite."

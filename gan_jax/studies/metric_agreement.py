@@ -5,7 +5,7 @@ gan_jax is installed, writes features and our scores into a folder; the second, 
 numpy, scipy and the packages below, reads them and prints the table. The second does not import
 gan_jax.
 
-  uv run python -m gan_jax.studies.metric_agreement ours FOLDER
+  uv run gan-jax study metric_agreement ours FOLDER
   python gan_jax/studies/metric_agreement.py theirs FOLDER
 
 Packages: torch, pytorch-fid, torch-fidelity, clean-fid, prdc, scikit-learn. None needs torchvision
@@ -53,13 +53,13 @@ TORCHVISION = (
 Pair = tuple[np.ndarray, np.ndarray]
 
 
-def main() -> int:
+def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("side", choices=["ours", "theirs"])
     parser.add_argument("folder", type=pathlib.Path)
-    options = parser.parse_args()
+    options = parser.parse_args(argv)
     if options.side == "ours":
         return ours(options.folder)
     return theirs(options.folder)
@@ -147,10 +147,12 @@ def mnist() -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]:
 
 
 def theirs(folder: pathlib.Path) -> int:
-    scores, arrays = (
-        json.loads((folder / "ours.json").read_text()),
-        np.load(folder / "features.npz"),
-    )
+    try:
+        scores = json.loads((folder / "ours.json").read_text())
+        arrays = np.load(folder / "features.npz")
+    except (OSError, ValueError) as error:
+        print(f"metric_agreement: {folder} has not what `ours` writes ({error}).", file=sys.stderr)
+        return 2
     stand_in_for_torchvision()
     packages = {name: package for name in PACKAGES if (package := imported(name)) is not None}
     if not packages:

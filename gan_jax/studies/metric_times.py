@@ -1,7 +1,7 @@
 """How long does each metric take, and does 50,000 against 50,000 fit?
 
-  uv run python -m gan_jax.studies.metric_times
-  uv run python -m gan_jax.studies.metric_times --count 50000 --metrics kid,pr
+  uv run gan-jax study metric_times
+  uv run gan-jax study metric_times --count 50000 --metrics kid,pr
 
 The first takes all metrics, of 10,000 images of 64 features; the second only these, of more images.
 
@@ -11,7 +11,7 @@ compilation included, and the second; and the most memory that the process had h
 
 from __future__ import annotations
 
-import argparse
+import dataclasses
 import resource
 import sys
 import time
@@ -19,26 +19,36 @@ import time
 import jax
 import numpy as np
 
-from gan_jax import metrics
-from gan_jax.command_line import one_sentence_errors
-from gan_jax.errors import one_of
+from gan_jax import arguments, command_line, metrics
+from gan_jax.errors import at_least, fits_memory, one_of
 from gan_jax.modality import labels_in_turn
 
 CLASSES = 10
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--count", type=int, default=10_000, help="images on each side")
-    parser.add_argument("--features", type=int, default=64)
-    parser.add_argument(
-        "--metrics", default=",".join(metrics.METRICS), help="names of METRICS, without a number"
-    )
-    options = parser.parse_args()
-    with one_sentence_errors("metric_times"):
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """The command line."""
+
+    count: int = 10_000
+    """Images on each side."""
+    features: int = 64
+    """Features of an image."""
+    metrics: str = ",".join(metrics.METRICS)
+    """Names of metrics, separated by commas."""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Exit code 0: measured; 2: wrong input."""
+    argv = sys.argv[1:] if argv is None else argv
+    with command_line.running("metric_times"):
+        program = command_line.called("study metric_times")
+        (options,) = arguments.parse(program, __doc__, argv, Options)
         names = [one_of("metrics", name, metrics.METRICS) for name in options.metrics.split(",")]
+        at_least("count", options.count, CLASSES)
+        at_least("features", options.features, 1)
+        numbers = 4 * options.count * (options.features + CLASSES)
+        fits_memory("count", f"{options.count:,} x {options.features:,} numbers", 8 * numbers)
     samples = [sample(seed, options.count, options.features) for seed in range(4)]
     inputs = metrics.Inputs(*samples)
     device = jax.devices()[0].device_kind

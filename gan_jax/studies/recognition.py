@@ -30,16 +30,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tyro
 from tqdm import tqdm
 
-from gan_jax import command_line
+from gan_jax import arguments, command_line
 from gan_jax.build import build
 from gan_jax.config import Config, Penalty, to_dict
 from gan_jax.data import describe, load
 from gan_jax.data.splits import train_and_test
 from gan_jax.errors import ConfigError, at_least, within
-from gan_jax.files import write
+from gan_jax.files import check_folder, write
 from gan_jax.modality import Images
 from gan_jax.recognizers import Recognizer, RecognizerConfig, accuracy
 from gan_jax.recognizers.recipes import classic, classifier
@@ -59,7 +58,7 @@ from gan_jax.studies.augmenting import (
 )
 from gan_jax.studies.recognition_results import Results
 
-PROGRAM = "python -m gan_jax.studies.recognition"
+NAME = "recognition"
 GAN_STEP = 2.0
 """About how many of a recognizer's steps a step of the GAN costs: for the time left alone."""
 
@@ -135,9 +134,10 @@ def main(argv: list[str] | None = None) -> int:
     """Exit code 0: all results are there; 1: a GAN diverged; 2: wrong input, and nothing was
     written; 130: stopped by Ctrl-C.
     """
-    command_line.plain_warnings()
-    with command_line.one_sentence_errors(PROGRAM):
-        options = tyro.cli(Options, prog=PROGRAM, description=__doc__, args=argv)
+    argv = sys.argv[1:] if argv is None else argv
+    with command_line.running(NAME):
+        program = command_line.called(f"study {NAME}")
+        (options,) = arguments.parse(program, __doc__, argv, Options)
         command_line.fast_cpu()
         command_line.keep_compilations()
         study = Study(options)
@@ -151,7 +151,7 @@ def main(argv: list[str] | None = None) -> int:
             return 130
         except FloatingPointError as error:
             print(
-                f"{PROGRAM}: a GAN diverged: {error}; what was done is kept in {study.folder}.",
+                f"{NAME}: a GAN diverged: {error}; what was done is kept in {study.folder}.",
                 file=sys.stderr,
             )
             return 1
@@ -185,8 +185,8 @@ def check(options: Options) -> None:
         raise ConfigError(
             f"dataset: {options.dataset} does not hold labelled images; accepted: sets that do."
         )
-    for name in ("seeds", "generated"):
-        at_least(name, getattr(options, name), 1)
+    at_least("seeds", options.seeds, 1)
+    at_least("generated", options.generated, about.num_classes)
     within("real_share", options.real_share, "(0, 1)")
     build(options.gan)
     classifier(options.recognizer, about.num_classes)
@@ -202,6 +202,8 @@ class Study:
         self.options, dataset = options, options.dataset
         self.labels = numbers(options.labels)
         check(options)
+        self.folder = options.workdir or Path("runs") / f"recognition_{dataset}"
+        check_folder("workdir", self.folder)
         about = describe(dataset)
         train, test = train_and_test(about.splits or load(dataset, "train").description.splits)
         data, held_out = (load(dataset, split, options.size) for split in (train, test))
@@ -211,7 +213,6 @@ class Study:
         for per_class in self.labels:
             subset(self.data.y, per_class, 0)
         self.num_classes = about.num_classes
-        self.folder = options.workdir or Path("runs") / f"recognition_{dataset}"
         self.results = Results(self.folder, options.settings)
 
     def run(self) -> None:

@@ -1,0 +1,257 @@
+"""Measure training steps, the whole training loop, or the convolutions, and say what was measured
+on what.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import json
+import pathlib
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+from gan_jax import arguments, command_line, files
+from gan_jax.commands import interrupts, memory, parts
+from gan_jax.errors import ConfigError, at_least, one_of
+
+STEP_COLUMNS = {
+    "net": "net",
+    "batch": "batch",
+    "precision": "precision",
+    "steps_per_call": "steps/call",
+    "seeds": "seeds",
+    "ms_median": "ms",
+    "ms_min": "min",
+    "ms_iqr": "iqr",
+    "images_per_s": "images/s",
+    "tflops": "TFLOP/s",
+    "pct_of_matmul_peak": "% of peak",
+    "peak_mib": "MiB",
+    "compile_s": "compile s",
+}
+
+LAZY_COLUMNS = {
+    "net": "net",
+    "batch": "batch",
+    "precision": "precision",
+    "d_steps": "D updates",
+    "r1_every": "R1 every",
+    "ms_median": "ms",
+    "ms_predicted": "predicted ms",
+    "ratio": "ratio",
+    "ratio_min": "min",
+    "ratio_max": "max",
+}
+
+
+GROUPS = {"net": "What is measured", "json": "Results", "lazy": "Instead of bare steps"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """The command line; lists are separated by commas, and every combination is measured."""
+
+    net: str = "dcgan32,sngan32,mlp28"
+    """Networks."""
+    batch: str = "64"
+    """Real images per step."""
+    precision: str = "fp32"
+    """Arithmetic of convolutions and matmuls."""
+    steps_per_call: str = "1"
+    """Steps in one compiled call."""
+    seeds: str = "1"
+    """Seeds trained in parallel; times are per seed."""
+    runs: int = 10
+    """Timed runs; the median, minimum and interquartile range are shown."""
+    json: pathlib.Path | None = None
+    """File to which each result is appended as a line of JSON."""
+    profile: pathlib.Path | None = None
+    """Folder for traces, with a folder for each combination; the time of a step by kind of
+    operation is printed too.
+    """
+    lazy: bool = False
+    """Measure lazy R1 and several D updates per step in the compiled loop, against the predicted
+    cost.
+    """
+    every: str = "0,4,16"
+    """With --lazy: apply R1 every N updates of D; 0 for never."""
+    d_steps: str = "1,2,5"
+    """With --lazy: D updates per G update."""
+    loop: bool = False
+    """Measure a recipe's whole training loop against its bare steps."""
+    recipe: str = "mnist_dcgan"
+    """With --loop: the recipe."""
+    ops: bool = False
+    """Measure our convolutions against the stock ones."""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Exit code 0: measured; 2: wrong input."""
+    with command_line.running("benchmark"):
+        argv = sys.argv[1:] if argv is None else argv
+        program = command_line.called("benchmark")
+        notes = {name: f"Of: {', '.join(parts.names()[name])}." for name in ("net", "precision")}
+        (options,) = arguments.parse(program, __doc__, argv, Options, groups=GROUPS, choices=notes)
+        check(options)
+        command_line.loading()
+        with interrupts.ends_with("Stopped; what was measured is printed above."):
+            command_line.fast_cpu()
+            return MODES[mode(options)](options)
+
+
+def mode(options: Options) -> str:
+    """What is measured: bare steps, or the one alternative that is chosen.
+
+    Raises:
+      ConfigError: for several alternatives.
+    """
+    chosen = [name for name in MODES if getattr(options, name, False)]
+    if len(chosen) > 1:
+        flags = " and ".join(f"--{name}" for name in chosen)
+        raise ConfigError(f"{chosen[0]}: {flags} are given; accepted: one of them.")
+    return chosen[0] if chosen else "steps"
+
+
+def check(options: Options) -> None:
+    """What can be refused without jax."""
+    mode(options)
+    at_least("runs", options.runs, 1)
+    if options.json is not None:
+        files.check_file("json", options.json)
+    if options.profile is not None:
+        files.check_folder("profile", options.profile)
+
+
+def check_memory(settings: Iterable[tuple[str, int, str]], seeds: int = 1) -> None:
+    """Refuses batches and states beyond this machine's memory.
+
+    Args:
+      settings: network, batch size and precision of each combination.
+      seeds: most seeds at once.
+    """
+    from gan_jax.benchmarks.nets import NETS
+    from gan_jax.build import PRECISIONS
+
+    for net, batch, precision in settings:
+        memory.check(NETS[net](PRECISIONS[precision]), batch, seeds, "batch")
+
+
+def measure_steps(options: Options) -> int:
+    from gan_jax.benchmarks.steps import environment, measure
+
+    combinations = list(
+        itertools.product(
+            *nets(options),
+            numbers("steps_per_call", options.steps_per_call),
+            numbers("seeds", options.seeds),
+        )
+    )
+    seeds = max(combination[-1] for combination in combinations)
+    check_memory((combination[:3] for combination in combinations), seeds)
+    if seeds > 1:
+        command_line.divide_cpu(seeds)
+    print("  ".join(f"{name} {value}" for name, value in environment().items()))
+    print("  ".join(f"{title:>10}" for title in STEP_COLUMNS.values()))
+    for combination in combinations:
+        trace = options.profile and options.profile / "-".join(map(str, combination))
+        record = measure(*combination, runs=options.runs, profile=trace)
+        print("  ".join(f"{cell(record[key]):>10}" for key in STEP_COLUMNS), flush=True)
+        for kind, ms in record.get("ms_by_kind", {}).items():
+            print(f"{cell(ms):>34} ms  {kind}")
+        keep(options, record)
+    return 0
+
+
+def measure_lazy(options: Options) -> int:
+    from gan_jax.benchmarks import lazy
+    from gan_jax.benchmarks.steps import environment
+
+    settings = list(itertools.product(*nets(options)))
+    check_memory(settings)
+    every, d_steps = numbers("every", options.every, least=0), numbers("d_steps", options.d_steps)
+    print("  ".join(f"{name} {value}" for name, value in environment().items()))
+    print("  ".join(f"{title:>12}" for title in LAZY_COLUMNS.values()))
+    for setting in settings:
+        for record in lazy.measure_lazy(*setting, every, d_steps, rounds=options.runs):
+            print("  ".join(f"{cell(record[key]):>12}" for key in LAZY_COLUMNS), flush=True)
+            keep(options, record)
+    return 0
+
+
+def nets(options: Options) -> tuple[list[str], list[int], list[str]]:
+    """Networks, batch sizes and precisions to be combined."""
+    from gan_jax.benchmarks.nets import NETS
+    from gan_jax.build import PRECISIONS
+
+    return (
+        [one_of("net", name, NETS) for name in options.net.split(",")],
+        numbers("batch", options.batch),
+        [one_of("precision", name, PRECISIONS) for name in options.precision.split(",")],
+    )
+
+
+def measure_loop(options: Options) -> int:
+    from gan_jax.benchmarks import loop
+    from gan_jax.recipes import recipe
+
+    record = loop.measure_loop(recipe(options.recipe))
+    print("\n".join(f"{key:>18}  {cell(value)}" for key, value in record.items()))
+    keep(options, {"recipe": options.recipe, **record})
+    return 0
+
+
+def measure_ops(options: Options) -> int:
+    from gan_jax.benchmarks import ops
+    from gan_jax.benchmarks.steps import environment
+    from gan_jax.build import PRECISIONS
+
+    for precision in [
+        one_of("precision", name, PRECISIONS) for name in options.precision.split(",")
+    ]:
+        print(
+            "  ".join(f"{name} {value}" for name, value in environment().items()),
+            " precision",
+            precision,
+        )
+        print(ops.table(()), flush=True)
+        for cases, width in [*(((case,), None) for case in ops.CASES), ((), 32)]:
+            rows = ops.compare_ops(cases, width=width, dtype=PRECISIONS[precision])
+            print("\n".join(ops.table(rows).splitlines()[1:]), flush=True)
+            for row in rows:
+                keep(options, {**environment(), "precision": precision, **row})
+    return 0
+
+
+MODES = {
+    "steps": measure_steps,
+    "lazy": measure_lazy,
+    "loop": measure_loop,
+    "ops": measure_ops,
+}
+"""What is measured, by the option that chooses it."""
+
+
+def numbers(field: str, text: str, least: int = 1) -> list[int]:
+    """Whole numbers from ``least`` on, separated by commas."""
+    values = text.split(",")
+    if not all(value.isdecimal() and int(value) >= least for value in values):
+        raise ConfigError(
+            f"{field}: {text!r} is not a list of whole numbers from {least} on; "
+            "accepted: for instance 4,16."
+        )
+    return [int(value) for value in values]
+
+
+def cell(value: Any) -> str:
+    """A value for a person; numbers with four digits that count."""
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
+def keep(options: Options, record: dict[str, Any]) -> None:
+    if options.json is not None:
+        with options.json.open("a") as lines:
+            lines.write(json.dumps(record) + "\n")

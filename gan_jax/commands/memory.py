@@ -1,0 +1,39 @@
+"""What a training needs at least, estimated before anything is made."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from gan_jax.errors import fits_memory
+
+if TYPE_CHECKING:
+    from gan_jax.engine.gan import Gan
+
+
+def check(gan: Gan, examples: int, members: int, field: str = "batch_size") -> None:
+    """Refuses batches and states beyond this machine's memory.
+
+    Args:
+      gan: one of the members.
+      examples: of a step.
+      members: GANs trained in parallel.
+      field: the option that says how many examples there are.
+
+    Raises:
+      ConfigError: naming what is too large.
+    """
+    import functools
+
+    import jax
+
+    from gan_jax.engine.gan import init_state
+    from gan_jax.types import Batch
+
+    shape = gan.modality.shape
+    fits_memory(field, f"{examples:,} examples of a step", 4 * examples * math.prod(shape))
+    abstract = jax.ShapeDtypeStruct
+    batch = Batch(abstract((1, 1, *shape), gan.modality.stored), abstract((1, 1), "int32"))
+    state = jax.eval_shape(functools.partial(init_state, gan), jax.random.key(0), batch)
+    size = sum(math.prod(a.shape) * a.dtype.itemsize for a in jax.tree.leaves(state))
+    fits_memory("seeds", f"the states of {members:,} GANs", members * size)

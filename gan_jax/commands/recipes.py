@@ -1,0 +1,44 @@
+"""List the recipes: data, networks, length, time and scores as measured (each recipe's docstring
+gives the details). FD is the Fréchet distance in the features of a small classifier.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+
+from gan_jax import arguments, command_line
+from gan_jax.recipes import NOTES, RECIPES
+
+COLUMNS = ("recipe", "data", "networks", "steps", "time", "score")
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """The command line, which has no options."""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Exit code 0: listed; 2: wrong input."""
+    with command_line.running("recipes"):
+        argv = sys.argv[1:] if argv is None else argv
+        arguments.parse(command_line.called("recipes"), __doc__, argv, Options)
+        print(table())
+    return 0
+
+
+def table() -> str:
+    """A line for each recipe, under a line of titles."""
+    rows = [COLUMNS, *(row(name) for name in RECIPES)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    cells = ([cell.ljust(width) for cell, width in zip(own, widths, strict=True)] for own in rows)
+    return "\n".join("  ".join(own).rstrip() for own in cells)
+
+
+def row(name: str) -> tuple[str, ...]:
+    """The cells of a recipe."""
+    config, note = RECIPES[name], NOTES[name]
+    networks = dict.fromkeys([config.generator.name, config.discriminator.name])
+    side = f" {config.size}x{config.size}" if config.size else ""
+    steps = f"{config.steps:,}"
+    return name, f"{config.dataset}{side}", " / ".join(networks), steps, note.time, note.score

@@ -1,0 +1,93 @@
+"""Train a recognizer of a labelled data set, say how well it does on the test images, and keep it
+in the user's cache folder.
+
+Without options the data set's own recipe is taken, if it has one, otherwise that of the set that it
+is tested on, or of the feature network of eval.py. A recognizer that is kept already is not trained
+again; an interrupted training goes on from its last checkpoint.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from typing import TYPE_CHECKING
+
+from gan_jax import arguments, command_line
+from gan_jax.commands import interrupts
+
+if TYPE_CHECKING:
+    from gan_jax.recognizers import RecognizerConfig
+
+DEFAULT = "digits"
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """The command line, after the data set."""
+
+    size: int | None = None
+    """Zero-pad smaller images to this side length."""
+    test_on: str | None = None
+    """Test on another data set: the real one, if the first was generated (classification accuracy
+    score).
+    """
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Exit code 0: the recognizer is kept; 2: wrong input, and nothing was written; 130: stopped
+    by Ctrl-C.
+    """
+    argv = sys.argv[1:] if argv is None else argv
+    stopped = "Stopped; the same command goes on from the last checkpoint."
+    with command_line.running("recognizers"):
+        command_line.loading()
+        with interrupts.ends_with(stopped):
+            from gan_jax.recognizers import kept, recognizer
+
+            dataset, options, config = parse(argv)
+            command_line.fast_cpu()
+            command_line.keep_compilations()
+            found = recognizer(dataset, options.size, config, options.test_on)
+    about = found.about
+    since = (
+        f" since step {about['resumed_from']:,}, where an interrupted training was resumed"
+        if about["resumed_from"]
+        else ""
+    )
+    print(
+        f"{about['test_accuracy']:.2%} of {about['test_images']:,} images of "
+        f"{about['test_dataset']}, {about['test_split']}, are recognized, after "
+        f"{about['steps']:,} steps on {about['train_images']:,} images of {about['dataset']}, "
+        f"{about['train_split']}, in {about['training_seconds']:.0f} s{since}."
+    )
+    print(f"kept in: {kept(found.key)}")
+    return 0
+
+
+def parse(argv: list[str]) -> tuple[str, Options, RecognizerConfig]:
+    """The data set, the options, and how the recognizer is made; without its own recipe, by that of
+    the set that it is tested on.
+    """
+    from gan_jax.recognizers import RECIPES, RECOGNIZERS, recipe
+
+    dataset, rest = (argv[0], argv[1:]) if argv and not argv[0].startswith("-") else (DEFAULT, argv)
+
+    def read(recipe_of: str) -> tuple[Options, RecognizerConfig]:
+        return arguments.parse(
+            f"{command_line.called('recognizers')} [DATASET]",
+            f"{__doc__}\nData sets with a recipe of their own: {', '.join(RECIPES)}.",
+            rest,
+            Options(),
+            recipe(recipe_of),
+            groups={
+                "size": "Data",
+                "network": "Network and training",
+                "augmentation.shift": "Augmentation",
+            },
+            choices={"network": tuple(RECOGNIZERS)},
+        )
+
+    options, config = read(dataset)
+    if options.test_on and dataset not in RECIPES:
+        options, config = read(options.test_on)
+    return dataset, options, config

@@ -1,0 +1,44 @@
+"""Run a study: an experiment that answers a question with tables and figures."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+from gan_jax import command_line
+from gan_jax.commands import interrupts
+from gan_jax.errors import one_of
+
+STUDIES = {
+    "convergence": "which methods make a GAN converge, and how often?",
+    "recognition": "when does a GAN help a classifier?",
+    "metric_times": "how long does each metric take?",
+    "metric_agreement": "do the scores agree with established implementations?",
+}
+"""The modules of `gan_jax.studies` that are commands, each with a ``main(argv) -> exit code``."""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The study that the first argument names; its exit code, or 2 for wrong input."""
+    name, *rest = (sys.argv[1:] if argv is None else argv) or ["--help"]
+    with command_line.running("study"):
+        if name in ("-h", "--help"):
+            print(_help())
+            return 0
+        one_of("study", name, STUDIES)
+        command_line.loading()
+        with interrupts.ends_with("Stopped."):
+            return importlib.import_module(f"gan_jax.studies.{name}").main(rest)
+
+
+def _help() -> str:
+    studies = "\n".join(f"  {name:18} {question}" for name, question in STUDIES.items())
+    program = command_line.called("study")
+    return f"""usage: {program} NAME [OPTIONS]
+
+{__doc__}
+
+Studies:
+{studies}
+
+{program} NAME --help lists the options of a study."""
