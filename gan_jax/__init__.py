@@ -29,7 +29,9 @@ if TYPE_CHECKING:
     from gan_jax.modality import Images, Modality, Vectors
     from gan_jax.recipes import recipe
     from gan_jax.runs.restore import load
+    from gan_jax.runs.saved import save
     from gan_jax.sweeps import Population
+    from gan_jax.training.library import Trained, train
     from gan_jax.types import (
         Augment,
         Batch,
@@ -54,10 +56,10 @@ __all__ = [
     "Augment", "Augmentation", "Batch", "Config", "ConfigError", "Context", "Critique", "DContext",
     "Evaluation", "Fake", "Feedback", "Frozen", "GContext", "Gan", "GanState", "Images", "Loss",
     "Memory", "Modality", "Network", "Optimizer", "Penalty", "Player", "PlayerState", "Population",
-    "Regularizer", "Schedule", "Term", "Tunable", "Turns", "Vectors", "batches", "build",
+    "Regularizer", "Schedule", "Term", "Trained", "Tunable", "Turns", "Vectors", "batches", "build",
     "build_members", "describe", "discriminate", "evaluate", "generate", "init_population",
-    "init_state", "load", "member", "recipe", "resident", "sample", "train_population",
-    "train_step", "train_steps", "with_seeds",
+    "init_state", "load", "member", "recipe", "resident", "sample", "save", "train",
+    "train_population", "train_step", "train_steps", "with_seeds",
 ]  # fmt: skip
 
 _MODULES = {
@@ -74,7 +76,9 @@ _MODULES = {
     "modality": "Images Modality Vectors",
     "recipes": "recipe",
     "runs.restore": "load",
+    "runs.saved": "save",
     "sweeps": "Population",
+    "training.library": "Trained train",
     "types": (
         "Augment Batch Context Critique DContext Fake Frozen GContext GanState Loss Memory "
         "PlayerState Regularizer Term Tunable"

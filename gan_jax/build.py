@@ -98,7 +98,7 @@ def build(config: Config) -> Gan:
         )
     _check_labels(config, description.num_classes)
     gan = _gan(config, description, shape, conditioning)
-    _trace(gan, config)
+    trace(gan, config)
     return gan
 
 
@@ -230,7 +230,12 @@ def _conditions(config: Config, num_classes: int) -> Callable[[jax.Array, Any], 
     return make(num_classes, counts)
 
 
-def _trace(gan: Gan, config: Config) -> None:
+def trace(gan: Gan, config: Config) -> None:
+    """Traces one step abstractly, on batches of the config.
+
+    Raises:
+      ConfigError: for what does not fit together.
+    """
     batch = abstract_batch(config, gan.modality.shape)
     state = jax.eval_shape(functools.partial(init_state, gan), jax.random.key(0), batch)
     jax.eval_shape(functools.partial(train_step, gan), state, batch)

@@ -7,6 +7,9 @@ this module imports neither jax nor a command-line parser.
 from __future__ import annotations
 
 import dataclasses
+import functools
+import numbers
+import os
 import types
 import typing
 from collections.abc import Iterator
@@ -185,10 +188,24 @@ class Config:
     keep: int = 3
     """Newest checkpoints kept."""
 
+    def __post_init__(self):
+        """Parts may be given as text, and tuples as lists.
+
+        Raises:
+          ConfigError: for a value of another type than its field's, naming the field.
+        """
+        for name, kind in _field_types().items():
+            object.__setattr__(self, name, _value(kind, getattr(self, name), name))
+
     @property
     def minibatches(self) -> int:
         """Minibatches of real examples in a step."""
         return self.d_steps + self.fresh_batch
+
+
+@functools.cache
+def _field_types() -> dict[str, Any]:
+    return typing.get_type_hints(Config)
 
 
 def to_dict(config: Config) -> dict[str, Any]:
@@ -280,30 +297,50 @@ def _value(kind: Any, value: Any, path: str) -> Any:
             raise ConfigError(f"{path}: {value!r} is not a list.")
         return tuple(_value(args[0], v, f"{path}.{i}") for i, v in enumerate(value))
     if args:  # a union
-        if value is None and types.NoneType in args:
-            return None
+        if (value is None and types.NoneType in args) or isinstance(value, (Schedule, Feedback)):
+            return value
         if isinstance(value, dict) and Schedule in args:
             return _object(Feedback if "metric" in value else Schedule, value, path)
         return _value(args[0], value, path)
+    if isinstance(value, kind) and type(value) is not bool:
+        return value
     if issubclass(kind, Part):
-        return _object(kind, value, path)
-    if kind is float and type(value) is int:
-        return float(value)
+        return _part(kind, value, path)
+    if kind is str and isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if kind in (int, float) and isinstance(value, _NUMBERS[kind]) and type(value) is not bool:
+        return kind(value)
     if type(value) is not kind:
-        raise ConfigError(f"{path}: {value!r} is not of type {kind.__name__}.")
+        raise ConfigError(f"{path}: {value!r} is not {_TYPE_NAMES[kind]}.")
     return value
+
+
+_NUMBERS = {int: numbers.Integral, float: numbers.Real}
+_TYPE_NAMES = {
+    bool: "True or False", int: "a whole number", float: "a number", str: "a text",
+}  # fmt: skip
+
+
+def _part(kind: type[Part], value: Any, path: str) -> Part:
+    """From its text or its JSON form."""
+    read = lambda v, path: scalar_from_json(v, path) if isinstance(v, dict) else v
+    try:
+        if isinstance(value, str):
+            return kind.from_text(value)
+        if isinstance(value, dict):
+            options = {key: read(v, f"{path}.{key}") for key, v in value.items()}
+            return kind(options.pop("name", None), options=options.items())
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from error
+    raise ConfigError(
+        f"{path}: {value!r} is not of type {kind.__name__}; accepted: one, or its text "
+        "NAME[:NUMBER][:KEY=VALUE...]."
+    )
 
 
 def _object(kind: Any, value: Any, path: str) -> Any:
     if not isinstance(value, dict):
         raise ConfigError(f"{path}: {value!r} is not an object with fields.")
-    if issubclass(kind, Part):
-        read = lambda v, path: scalar_from_json(v, path) if isinstance(v, dict) else v
-        options = {key: read(v, f"{path}.{key}") for key, v in value.items()}
-        try:
-            return kind(options.pop("name", None), options=options.items())
-        except ConfigError as error:
-            raise ConfigError(f"{path}: {error}") from error
     hints = typing.get_type_hints(kind)
     for name in value:
         one_of(f"{path}.{name}", name, hints)

@@ -122,9 +122,11 @@ def check_scalar(field: str, value: Scalar, interval: str) -> None:
     if isinstance(value, Schedule):
         one_of(f"{field}.shape", value.shape, SHAPES)
         for name, least in (("steps", 1), ("warmup", 0), ("begin", 0)):
+            within(f"{field}.{name}", getattr(value, name), "(-inf, inf)")
             at_least(f"{field}.{name}", getattr(value, name), least)
         numbers = (value.start, value.end)
     elif isinstance(value, Feedback):
+        within(f"{field}.every", value.every, "(-inf, inf)")
         at_least(f"{field}.every", value.every, 1)
         for name in ("target", "rate"):
             within(f"{field}.{name}", getattr(value, name), "(-inf, inf)")

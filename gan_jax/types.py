@@ -8,11 +8,13 @@ single array is the usual case.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol
 
 import flax.struct
 import jax
+import numpy as np
 import optax
 
 from gan_jax.config import Feedback, Schedule
@@ -274,6 +276,9 @@ class PlayerState:
     slow: PyTree = None
     memory: PyTree = None
 
+    def __repr__(self) -> str:
+        return f"PlayerState({_outline(self)})"
+
     def variables(self, averaged: bool = False) -> PyTree:
         """As flax takes them; those of the moving average if asked for and kept."""
         if averaged and self.average is not None:
@@ -296,6 +301,48 @@ class GanState:
     scalars: PyTree
     frozen: dict[str, PyTree] = flax.struct.field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        players = ",".join(f"\n  {side}={getattr(self, side)!r}" for side in SIDES)
+        others = _outline(self, without=SIDES)
+        return f"GanState({others},{players})"
+
     @property
     def players(self) -> Pair:
         return Pair(self.generator, self.discriminator)
+
+
+SIDES = ("generator", "discriminator")
+SHAPES_SHOWN = 3
+"""Arrays of a tree whose shapes its description lists."""
+
+
+def _outline(state: Any, without: tuple[str, ...] = ()) -> str:
+    """The fields of a state that are set, each in a few words."""
+    fields = {f.name: getattr(state, f.name) for f in dataclasses.fields(state)}
+    return ", ".join(
+        f"{name}={_described(value)}"
+        for name, value in fields.items()
+        if name not in without and jax.tree.leaves(value)
+    )
+
+
+def _described(tree: PyTree) -> str:
+    """An array by its value or its shape; a tree by its first shapes and its size."""
+    leaves = jax.tree.leaves(tree)
+    if len(leaves) == 1 and leaves[0] is tree:
+        return str(tree) if _is_known(tree) else f"{tree.dtype}{list(tree.shape)}"
+    shapes = [str(list(np.shape(leaf))) for leaf in leaves]
+    more = ["..."] if len(shapes) > SHAPES_SHOWN else []
+    size = sum(math.prod(np.shape(leaf)) for leaf in leaves)
+    return f"<{size:,} in {len(leaves)} arrays: {' '.join(shapes[:SHAPES_SHOWN] + more)}>"
+
+
+def _is_known(array: Any) -> bool:
+    """Whether this is a single number that can be read here and now."""
+    if not isinstance(array, (np.ndarray, np.generic, jax.Array)) or array.shape:
+        return False
+    if isinstance(array, jax.core.Tracer) or not isinstance(array.dtype, np.dtype):
+        return False
+    return not isinstance(array, jax.Array) or (
+        array.is_fully_addressable and not array.is_deleted()
+    )

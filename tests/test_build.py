@@ -215,8 +215,8 @@ def test_differences_name_paths():
     "values, words",
     [
         ({"sed": 1}, "did you mean 'seed'"),
-        ({"seed": 1.5}, "seed: 1.5 is not of type int"),
-        ({"seed": True}, "True is not of type int"),
+        ({"seed": 1.5}, "seed: 1.5 is not a whole number"),
+        ({"seed": True}, "True is not a whole number"),
         ({"g_optimizer": {"lr": {"strat": 3}}}, r"config.g_optimizer.lr.strat.*mean 'start'"),
         ({"ema": {"start": 3}}, "config.ema: the field 'end' is missing"),
         ({"generator": {"width": [3]}}, r"config.generator: dcgan has \[3\] as width"),

@@ -27,7 +27,8 @@ WORKDIR/eval; step_XXXXXX.json there holds means with 95 % intervals over those 
 and the share of those that did.
 
 With --export DIR the samples are not evaluated, but written to DIR as a data set of TensorFlow
-Datasets, to train on.
+Datasets, to train on. --export-images DIR writes PNG files for other programs, --interpolation
+FILE.gif a loop through latent space, --export-model DIR the GAN itself, for use without gan_jax.
 """
 
 from __future__ import annotations
@@ -37,14 +38,20 @@ import pathlib
 import re
 import shlex
 import sys
+from typing import TYPE_CHECKING
 
 from gan_jax import arguments, command_line
 from gan_jax.arguments import Positional
 from gan_jax.commands import interrupts
 from gan_jax.errors import ConfigError
 
+if TYPE_CHECKING:
+    from gan_jax.config import Config
+    from gan_jax.engine.gan import Gan
+    from gan_jax.types import GanState
+
 LATEST, ALL, BEST = "latest", "all", "best"
-GROUPS = {"checkpoint": "What is evaluated", "num_samples": "Scores", "export": "Data sets"}
+GROUPS = {"checkpoint": "What is evaluated", "num_samples": "Scores", "export": "Exports"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,6 +86,20 @@ class Options:
     """Write the samples to this new folder as a data set, for tfds.builder_from_directory, train.py
     --dataset and others.
     """
+    export_model: pathlib.Path | None = None
+    """Write the GAN to this new folder: weights as safetensors, the generator as a StableHLO
+    program with a loader that needs jax alone, and a model card. gan_jax.load reads it.
+    """
+    export_images: pathlib.Path | None = None
+    """Write a PNG file for each of --seeds to this new folder."""
+    interpolation: pathlib.Path | None = None
+    """Write an animation to this file, .gif or .webp, which is replaced if it exists."""
+    seeds: str = "0-99"
+    """With --export-images: seeds such as 0-99 or 3,5,10-19; each determines a latent vector."""
+    classes: str | None = None
+    """With --export-images: draw each seed in each of these classes, such as 3,5; by default the
+    classes take turns. With --interpolation: the classes that are shown.
+    """
     truncation: float | None = None
     """Draw latents from N(0, 1) within [-PSI, PSI] (Brock et al. 2019)."""
     min_confidence: float | None = None
@@ -108,35 +129,48 @@ def main(argv: list[str] | None = None) -> int:
 
 def check(options: Options) -> None:
     """What can be refused without jax."""
-    text, exporting = options.checkpoint, options.export is not None
+    text, exporting = options.checkpoint, exports(options)
     if text not in (LATEST, ALL, BEST) and not re.fullmatch("0|[1-9][0-9]*", text):
         raise ConfigError(
             f"checkpoint: {text!r} is unknown; accepted: latest, best, all, or a step such as 1000."
         )
+    if len(exporting) > 1:
+        raise ConfigError(f"{', '.join(exporting)}: accepted: one of them.")
+    (export,) = exporting or ("export",)
     if options.watch and exporting:
-        raise ConfigError("watch: nothing is evaluated with --export; accepted: one of both.")
+        raise ConfigError(f"watch: nothing is evaluated with {export}; accepted: one of both.")
     if options.watch and text != LATEST:
         raise ConfigError(
             f"watch: it evaluates each checkpoint; accepted without --checkpoint {text}."
         )
     if exporting and text == ALL:
         raise ConfigError(
-            "export: a data set holds the samples of one checkpoint; "
-            "accepted: latest, best, or a step."
+            f"{export}: it is made from one checkpoint; accepted: latest, best, or a step."
         )
     if exporting and (options.metrics, options.features) != (None, Options.features):
         raise ConfigError(
-            "export: samples are written, not measured; accepted without --metrics and --features."
+            f"{export}: samples are written, not measured; accepted without --metrics and "
+            "--features."
         )
-    if not exporting and (options.min_confidence, options.rejection) != (None, None):
+    if options.export is None and (options.min_confidence, options.rejection) != (None, None):
         raise ConfigError("min_confidence, rejection: accepted with --export alone.")
+    if options.export_images is None and options.seeds != Options.seeds:
+        raise ConfigError("seeds: accepted with --export-images alone.")
+    if options.classes is not None and export not in ("export_images", "interpolation"):
+        raise ConfigError("classes: accepted with --export-images or --interpolation alone.")
+
+
+def exports(options: Options) -> tuple[str, ...]:
+    """What is written instead of an evaluation."""
+    names = ("export", "export_model", "export_images", "interpolation")
+    return tuple(name for name in names if getattr(options, name) is not None)
 
 
 def run(options: Options) -> int:
     from gan_jax.evaluation import checkpoints as evaluate_checkpoints
     from gan_jax.evaluation.settings import Settings
 
-    if options.export is not None:
+    if exports(options):
         return export(options)
     settings = Settings(
         options.num_samples, options.seed, options.metrics, options.features, options.truncation
@@ -172,17 +206,17 @@ def written(files: list[pathlib.Path]) -> None:
 
 def export(options: Options) -> int:
     from gan_jax.evaluation import checkpoints as evaluate_checkpoints
-    from gan_jax.evaluation.settings import NUM_SAMPLES
     from gan_jax.runs import folder as run_folder
     from gan_jax.runs import restore
     from gan_jax.sampling import export as exporting
-    from gan_jax.sampling.filters import Filters
 
-    exporting.check(options.export)
+    (name,) = exports(options)
+    if name != "interpolation":
+        exporting.check(getattr(options, name), name)
     run = run_folder.read(options.workdir)
     if not run.single:
         raise ConfigError(
-            f"export: {options.workdir} holds a population; accepted: the run of one GAN."
+            f"{name}: {options.workdir} holds a population; accepted: the run of one GAN."
         )
     if options.checkpoint == BEST:
         evaluator = evaluate_checkpoints.of_run(options.workdir)
@@ -192,10 +226,24 @@ def export(options: Options) -> int:
     else:
         step = step_of(options)
     gan, state = restore.load(options.workdir, step)
+    write = {
+        "export": export_dataset, "export_model": export_model, "export_images": export_images,
+        "interpolation": export_interpolation,
+    }  # fmt: skip
+    write[name](options, run.config, gan, state)
+    print(f"written:     {getattr(options, name)}")
+    return 0
+
+
+def export_dataset(options: Options, config: Config, gan: Gan, state: GanState) -> None:
+    from gan_jax.evaluation.settings import NUM_SAMPLES
+    from gan_jax.sampling import export as exporting
+    from gan_jax.sampling.filters import Filters
+
     about = exporting.export(
         gan,
         state,
-        run.config,
+        config,
         options.export,
         num_samples=NUM_SAMPLES if options.num_samples is None else options.num_samples,
         seed=options.seed,
@@ -203,7 +251,46 @@ def export(options: Options) -> int:
         run=str(options.workdir),
     )
     print(f"{about['kept']:,} of {about['drawn']:,} samples of step {about['step']:,} were kept.")
-    print(f"written:     {options.export}")
     folder = shlex.quote(str(options.export.absolute()))
     print(f"to train on: {command_line.called('train')} --dataset {folder}")
-    return 0
+
+
+def export_model(options: Options, config: Config, gan: Gan, state: GanState) -> None:
+    from gan_jax.evaluation.model_card import model_card
+    from gan_jax.sampling import model
+
+    if options.truncation is not None:
+        raise ConfigError(
+            "truncation: users of the model draw the latents; not accepted with --export-model."
+        )
+    card = model_card(options.workdir, gan, config, int(state.step))
+    model.export_model(
+        gan, state, config, options.export_model, card=card, run=str(options.workdir)
+    )
+
+
+def export_images(options: Options, config: Config, gan: Gan, state: GanState) -> None:
+    from gan_jax.sampling import images
+
+    count = images.export_images(
+        gan, state, config, options.export_images,
+        seeds=images.numbers_from_text("seeds", options.seeds), classes=classes_of(options),
+        truncation=options.truncation,
+    )  # fmt: skip
+    print(f"{count:,} images of step {int(state.step):,}.")
+
+
+def export_interpolation(options: Options, config: Config, gan: Gan, state: GanState) -> None:
+    from gan_jax.sampling import images
+
+    images.export_interpolation(
+        gan, state, options.interpolation,
+        seed=options.seed, classes=classes_of(options), truncation=options.truncation,
+    )  # fmt: skip
+
+
+def classes_of(options: Options) -> tuple[int, ...] | None:
+    from gan_jax.sampling import images
+
+    text = options.classes
+    return None if text is None else images.numbers_from_text("classes", text)

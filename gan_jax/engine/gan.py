@@ -5,10 +5,12 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 from gan_jax.engine import scalars
@@ -19,7 +21,9 @@ from gan_jax.types import (
     Array,
     Augment,
     Batch,
+    Critique,
     Dynamics,
+    Fake,
     Frozen,
     GanState,
     Loss,
@@ -87,7 +91,8 @@ class Turns:
 
 @dataclasses.dataclass(frozen=True)
 class Gan:
-    """One experiment: hashable, hence a static argument of the jitted functions.
+    """One experiment: hashable, hence a static argument of the jitted functions, and a pytree
+    without leaves, so that `jax.jit` and `jax.vmap` take functions of a GAN.
 
     Its scalars (weights, strengths, numbers of the optimizers, half-lives, ...) are only what a
     state begins with: they are data of the compiled step, and GANs that differ in nothing else are
@@ -149,6 +154,32 @@ class Gan:
         return Pair(self.generator, self.discriminator)
 
 
+class _Exact:
+    """A GAN that is equal only to those with the same scalars, which a function of a GAN may read:
+    one compiled for another GAN must not be taken for it.
+    """
+
+    def __init__(self, gan: Gan):
+        self.gan = gan
+
+    @functools.cached_property
+    def _scalars(self) -> tuple:
+        leaves, structure = jax.tree.flatten(scalars.encode(self.gan))
+        return structure, tuple(leaf.tobytes() for leaf in leaves)
+
+    def __hash__(self) -> int:
+        return hash(self.gan)
+
+    def __eq__(self, other: Any) -> bool:
+        if not isinstance(other, _Exact):
+            return NotImplemented
+        same = self.gan is other.gan
+        return same or (self.gan == other.gan and self._scalars == other._scalars)
+
+
+jax.tree_util.register_pytree_node(Gan, lambda gan: ((), _Exact(gan)), lambda exact, _: exact.gan)
+
+
 def init_state(
     gan: Gan, key: Array, batch: Batch, frozen: Mapping[str, PyTree] | None = None
 ) -> GanState:
@@ -161,9 +192,12 @@ def init_state(
       frozen: the variables of ``gan.frozen`` by name.
 
     Raises:
-      ConfigError: if real or generated examples do not have the shape of the GAN's modality, D
-        gives something else than a `Critique`, or variables of a frozen network are missing.
+      ConfigError: if ``key`` is not a random key, the batch has no axes ``[minibatches, b]``, real
+        or generated examples do not have the shape of the GAN's modality, D returns anything but a
+        `Critique` with scores ``[b, ...]``, or variables of a frozen network are missing.
     """
+    _check_key(key)
+    check_batch(batch)
     given, wanted = sorted(frozen or {}), sorted(f.name for f in gan.frozen)
     if given != wanted:
         raise ConfigError(
@@ -172,6 +206,29 @@ def init_state(
         )
     numbers = scalars.encode(gan)
     return first_state(gan, key, numbers, dict(frozen or {}), examples(batch), averages(gan))
+
+
+def _check_key(key: Any) -> None:
+    dtype, shape = getattr(key, "dtype", None), getattr(key, "shape", None)
+    typed = dtype is not None and jax.dtypes.issubdtype(dtype, jax.dtypes.prng_key)
+    if not (typed and shape == ()) and not (dtype == np.uint32 and shape == (2,)):
+        given = repr(key) if dtype is None else f"{dtype}{list(shape)}"
+        raise ConfigError(f"key: {given} is not a random key; pass jax.random.key(SEED).")
+
+
+def check_batch(batch: Batch) -> None:
+    """Refuses a batch whose arrays do not all lead with the same ``[minibatches, b]``.
+
+    Raises:
+      ConfigError: with the shapes that were given.
+    """
+    shapes = [tuple(leaf.shape) for leaf in jax.tree.leaves(batch)]
+    if len({shape[:2] for shape in shapes}) != 1 or min(map(len, shapes)) < 2:
+        given = ", ".join(str(list(shape)) for shape in shapes) or "no arrays"
+        raise ConfigError(
+            f"batch: it holds {given}; every array must lead with the same [minibatches, b], as in "
+            "the batches of gan_jax.batches."
+        )
 
 
 def examples(batch: Batch) -> Batch:
@@ -192,24 +249,69 @@ def first_state(
     g_key, d_key, run_key = (jax.random.fold_in(key, i) for i in range(3))
     now = scalars.bind(gan, numbers, jnp.zeros((), jnp.int32))
     real = prepared(gan, frozen, like, key)
-    gan.modality.check("batch.x", real.x)
     inputs = Pair((gan.prior.draw(key, 2), real.y), (real.x, real.y))
-    states = [
+    (generator, made), (discriminator, seen) = (
         _first(player, own, keeps, *given, examples=real.x)
         for player, own, keeps, given in zip(
             now.players, (g_key, d_key), average, inputs, strict=True
         )
-    ]
-    generator, discriminator = (
-        state.replace(slow=state.params if gan.lookahead else None) for state in states
     )
+    check_fake(gan, made)
+    check_critique(gan, seen, b=2)
+    if gan.lookahead:
+        generator, discriminator = (p.replace(slow=p.params) for p in (generator, discriminator))
     return GanState(jnp.zeros((), jnp.int32), run_key, generator, discriminator, numbers, frozen)
 
 
 def prepared(gan: Gan, frozen: dict[str, PyTree], batch: Batch, key: Array) -> Batch:
-    """A minibatch as networks see it, from one as it was read."""
+    """A minibatch as networks see it, from one as it was read.
+
+    Raises:
+      ConfigError: if its examples do not have the shape of the GAN's modality.
+    """
     batch = batch._replace(x=gan.modality.to_network(batch.x))
-    return batch if gan.prepare is None else gan.prepare(batch, networks(gan, frozen), key)
+    if gan.prepare is not None:
+        batch = gan.prepare(batch, networks(gan, frozen), key)
+    gan.modality.check("batch.x", batch.x)
+    return batch
+
+
+def check_fake(gan: Gan, made: PyTree) -> Fake:
+    """What G returned, as a `Fake`.
+
+    Raises:
+      ConfigError: if its examples do not have the shape of the GAN's modality.
+    """
+    fake = made if isinstance(made, Fake) else Fake(made)
+    gan.modality.check("generator", fake.x)
+    return fake
+
+
+def check_critique(gan: Gan, seen: Any, b: int) -> None:
+    """Refuses what D returned unless it is a `Critique` with scores ``[b, ...]``.
+
+    Raises:
+      ConfigError: naming the network and what it returned.
+    """
+    name = type(gan.discriminator.network).__name__
+    if not isinstance(seen, Critique):
+        raise ConfigError(
+            f"discriminator: {name} returns {_described(seen)}; it must return a gan_jax.Critique, "
+            "such as gan_jax.Critique(score)."
+        )
+    score = seen.score
+    shape = getattr(score, "shape", ())
+    if shape[:1] != (b,) or not jnp.issubdtype(score.dtype, jnp.floating):
+        raise ConfigError(
+            f"discriminator: the score of {name} is {_described(score)} for {b} examples; it must "
+            f"be floats of shape [{b}, ...], one or more for each example."
+        )
+
+
+def _described(value: Any) -> str:
+    if hasattr(value, "shape"):
+        return f"an array {value.dtype}{list(value.shape)}"
+    return f"a {type(value).__name__}"
 
 
 def networks(gan: Gan, frozen: dict[str, PyTree]) -> dict[str, Callable]:
@@ -219,10 +321,12 @@ def networks(gan: Gan, frozen: dict[str, PyTree]) -> dict[str, Callable]:
 
 def _first(
     player: Player, key: Array, average: bool, *inputs: PyTree, examples: PyTree
-) -> PlayerState:
-    variables = player.network.init(key, *inputs, train=False, **(player.numbers or {}))
-    params = variables["params"]
-    return PlayerState(
+) -> tuple[PlayerState, Any]:
+    """The state of a player, and what its network returned for the inputs."""
+    numbers = player.numbers or {}
+    result, variables = player.network.init_with_output(key, *inputs, train=False, **numbers)
+    params = variables.get("params", {})
+    state = PlayerState(
         params=params,
         stats={name: own for name, own in variables.items() if name != "params"},
         opt_state=player.optimizer.init(params),
@@ -230,3 +334,4 @@ def _first(
         terms={t.name: TermState(t.regularizer.init(), jnp.zeros(())) for t in player.terms},
         memory=player.memory and player.memory.init(examples),
     )
+    return state, result

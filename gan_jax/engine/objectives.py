@@ -17,7 +17,7 @@ import jax.numpy as jnp
 from flax.errors import InvalidRngError
 
 from gan_jax.devices import batch_axis
-from gan_jax.engine.gan import Gan, networks
+from gan_jax.engine.gan import Gan, check_critique, check_fake, networks
 from gan_jax.errors import ConfigError
 from gan_jax.types import (
     Array,
@@ -163,9 +163,7 @@ def _generate(
     made, stats = _apply(update, G, z, y, key=key, method=method, capture=capture)
     if method is not None or capture:
         return made, stats
-    fake = (made if isinstance(made, Fake) else Fake(made))._replace(y=y)
-    update.gan.modality.check("generator", fake.x)
-    return fake, stats
+    return check_fake(update.gan, made)._replace(y=y), stats
 
 
 def _discriminate(
@@ -175,11 +173,8 @@ def _discriminate(
     for i, augment in enumerate(update.gan.augments):
         x = augment.apply(jax.random.fold_in(key, i), x, augment.strength)
     seen, stats = _apply(update, D, x, y, key=key, method=method, capture=capture)
-    if method is None and not capture and not isinstance(seen, Critique):
-        raise ConfigError(
-            f"discriminator: {type(update.gan.discriminator.network).__name__} gives a "
-            f"{type(seen).__name__}; accepted: a gan_jax.Critique."
-        )
+    if method is None and not capture:
+        check_critique(update.gan, seen, len(jax.tree.leaves(x)[0]))
     return seen, stats
 
 
@@ -187,7 +182,8 @@ def _apply(
     update: Update, side: int, *inputs: PyTree, key: Array, method: str | None, capture: bool
 ) -> tuple[Any, PyTree]:
     """A network in training mode: its result, beside intermediate values if captured, and its
-    statistics. The random streams are ``noise`` and, as usual in flax, ``dropout``.
+    statistics. The random streams are ``noise`` and, for the modules of flax, ``dropout``, which
+    does not know of the other devices under ``pmap`` and is refused there.
     """
     player, state = update.gan.players[side], update.players[side]
     streams = ("noise",) if batch_axis.name() else ("noise", "dropout")

@@ -19,15 +19,14 @@ from gan_jax.data import Resident, batch_at
 from gan_jax.devices import batch_axis
 from gan_jax.devices.parallel import Placement
 from gan_jax.engine import scalars
-from gan_jax.engine.gan import Gan, Player, prepared
+from gan_jax.engine.donation import donates_state
+from gan_jax.engine.gan import Gan, Player, check_batch, prepared
 from gan_jax.engine.objectives import Update
 from gan_jax.engine.update import Computed, gradients
 from gan_jax.types import Array, Batch, D, G, GanState, Metrics, Pair, PlayerState, PyTree
 
 
-@functools.partial(
-    jax.jit, static_argnames=("gan", "axis_name", "placement"), donate_argnames="state"
-)
+@donates_state("gan", "axis_name", "placement")
 def train_step(
     gan: Gan,
     state: GanState,
@@ -40,23 +39,29 @@ def train_step(
 
     Args:
       gan: static; equal values share one compilation.
-      state: donated: continue with the returned state.
+      state: donated: continue with the state that is returned.
       batch: leaves ``[minibatches, b, ...]``; ``x`` as stored or as networks see it.
-      axis_name: of the ``pmap`` axis that splits the batch over devices, if any. Random numbers and
-        everything that looks across examples are those of the whole batch, so that the result
-        equals that of one device.
+      axis_name: name of the `jax.pmap` axis, if any. Every device then gets the whole state and its
+        own rows of the batch: leaves ``[devices, *shape]`` of the state, and ``[devices,
+        minibatches, b / devices, ...]`` of the batch. Each device returns what one device would
+        for all rows, up to rounding, for parts that draw by `gan_jax.devices.batch_axis.draw`.
       placement: where the new state is placed; None leaves that to the compiler.
 
     Returns:
       The new state, and the means over the batch of ``{d,g}/loss``, ``d/score_{real,fake}`` and
       ``{d,g}/TERM`` (as last evaluated, unweighted), each ``()`` float32.
+
+    Raises:
+      ConfigError: when it is first called with such arguments, if examples, scores or losses do not
+        have the shapes that `Gan` asks for; and for a state that was donated before.
     """
+    check_batch(batch)
     with batch_axis.shared(axis_name):
         state, metrics = _step(gan, state, batch)
     return _placed(state, placement), metrics
 
 
-@functools.partial(jax.jit, static_argnames=("gan", "placement"), donate_argnames="state")
+@donates_state("gan", "placement")
 def train_steps(
     gan: Gan, state: GanState, data: Resident, n: int, placement: Placement | None = None
 ) -> tuple[GanState, Metrics]:

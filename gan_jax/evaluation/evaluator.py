@@ -24,8 +24,8 @@ from gan_jax.evaluation.settings import DEFAULT_SETTINGS, Settings
 from gan_jax.evaluation.truncation import SAMPLES_A_BOUND, truncation_curve
 from gan_jax.metrics import BASIC, METRICS, Estimate, Inputs, Sample, left_out, measure
 from gan_jax.modality import labels_in_turn
-from gan_jax.recognizers import SMALL_CNN, RecognizerConfig
-from gan_jax.recognizers.feature_networks import DEFAULT, choose
+from gan_jax.recognizers import SMALL_CNN, FeatureNetwork, RecognizerConfig
+from gan_jax.recognizers.feature_networks import DEFAULT, choice_of, choose
 from gan_jax.runs.provenance import provenance
 from gan_jax.sampling.draw import generated
 from gan_jax.types import GanState
@@ -42,6 +42,7 @@ def evaluate(
     features: str = DEFAULT,
     truncation: float | None = None,
     recognizer_config: RecognizerConfig = SMALL_CNN,
+    feature_network: FeatureNetwork | None = None,
 ) -> Evaluation:
     """Draws samples from the generator's moving average and compares them with real images.
 
@@ -54,12 +55,15 @@ def evaluate(
       num_samples, seed, metrics, features, truncation: as in
         `gan_jax.evaluation.settings.Settings`; a conditional GAN draws its classes in equal shares.
       recognizer_config: how the recognizer is made.
+      feature_network: takes the place of the recognizer: any object with the attributes of
+        `gan_jax.recognizers.FeatureNetwork`.
 
     Raises:
       ConfigError: as `Evaluator`.
     """
     settings = Settings(num_samples, seed, metrics, features, truncation)
-    return Evaluator(gan, config, settings, recognizer_config).evaluate(gan, state)
+    evaluator = Evaluator(gan, config, settings, recognizer_config, feature_network)
+    return evaluator.evaluate(gan, state)
 
 
 class Evaluator:
@@ -68,7 +72,7 @@ class Evaluator:
 
     Args:
       gan: one of them; the others have its modality and its classes.
-      config, settings, recognizer_config: as for `evaluate`.
+      config, settings, recognizer_config, feature_network: as for `evaluate`.
 
     Raises:
       ConfigError: for settings that cannot be met, such as too few samples for a score, before
@@ -81,15 +85,16 @@ class Evaluator:
         config: Config,
         settings: Settings = DEFAULT_SETTINGS,
         recognizer_config: RecognizerConfig = SMALL_CNN,
+        feature_network: FeatureNetwork | None = None,
     ):
         self._config, self.settings = config, settings
-        self._choice = choose(
-            config.dataset,
-            describe(config.dataset),
-            config.size,
-            recognizer_config,
-            settings.features,
-        )
+        if feature_network is None:
+            given = config.dataset, describe(config.dataset), config.size, recognizer_config
+            self._choice = choose(*given, settings.features)
+        else:
+            data = load(config.dataset, config.split, config.size)
+            classes = data.description.num_classes
+            self._choice = choice_of(feature_network, data.examples, classes)
         settings.check(self._choice.count, gan.num_classes)
         numbers = np.dtype(gan.modality.stored).itemsize * math.prod(gan.modality.shape)
         fits_memory(

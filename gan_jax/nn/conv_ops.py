@@ -193,7 +193,7 @@ def _stock(a, b, *, role, window):
         return jax.linear_transpose(linear, result)(b)[0]
 
     with jax.named_scope(_SCOPES[role]):
-        return one(a[0], b[0])[None] if len(a) == 1 else jax.vmap(one)(a, b)
+        return one(a[0], b[0])[None] if a.shape[0] == 1 else jax.vmap(one)(a, b)
 
 
 def _on_cpu(a, b, *, role, window):
@@ -207,7 +207,7 @@ def _on_cpu(a, b, *, role, window):
     wide = jnp.promote_types(a.dtype, jnp.float32)
     one = lambda a, b: _CPU[role](a.astype(wide), b.astype(wide), window).astype(a.dtype)
     with jax.named_scope(_SCOPES[role]):
-        return one(a[0], b[0])[None] if len(a) == 1 else lax.map(lambda ab: one(*ab), (a, b))
+        return one(a[0], b[0])[None] if a.shape[0] == 1 else lax.map(lambda ab: one(*ab), (a, b))
 
 
 _contract_p.def_impl(jax.jit(_contract_p.bind, static_argnames=("role", "window")))
@@ -228,7 +228,7 @@ def _convolution(x: Array, w: Array, window: Window) -> Array:
         return jnp.einsum("nhwi,io->nhwo", x, w[0, 0])
     if window.unit_stride and w.shape[-1] <= FEW:
         return _by_columns(_mirror(w), x, window.mirrored())
-    if _minimal(window, *w.shape[-2:], len(x)):
+    if _minimal(window, *w.shape[-2:], x.shape[0]):
         return winograd.convolve(x, w, window.padding)
     return lax.conv_general_dilated(x, w, window.strides, window.padding, dimension_numbers=_ORDER)
 
@@ -245,7 +245,7 @@ def _weight_cotangent(x: Array, y: Array, window: Window) -> Array:
     """
     if window.pointwise:
         return jnp.einsum("nhwi,nhwo->io", x, y)[None, None]
-    if _minimal(window, x.shape[-1], y.shape[-1], len(x)):
+    if _minimal(window, x.shape[-1], y.shape[-1], x.shape[0]):
         return winograd.weights(x, y, window.padding)
     if window.unit_stride and y.shape[-1] < x.shape[-1]:  # fewer rows, longer columns
         return _mirror(_weight_cotangent(y, x, window.mirrored()))
@@ -262,10 +262,13 @@ def _weight_cotangent(x: Array, y: Array, window: Window) -> Array:
 
 def _minimal(window: Window, ci: int, co: int, examples: int) -> bool:
     """Whether a convolution is large enough for minimal filtering to save more multiplications than
-    it adds memory traffic.
+    it adds memory traffic. A number of examples that is not known, as in a program for batches of
+    any size (`jax.export.symbolic_shape`), counts as large.
     """
     square = window.unit_stride and window.taps == (3, 3)
-    return square and min(ci, co) >= MANY and examples * math.prod(window.outputs) >= PLACES
+    if not square or min(ci, co) < MANY:
+        return False
+    return not isinstance(examples, int) or examples * math.prod(window.outputs) >= PLACES
 
 
 _CPU = {"y": _convolution, "x": _input_cotangent, "w": _weight_cotangent}
@@ -300,12 +303,12 @@ def _interleaved(parts, like: Array, channels: int, window: Window) -> Array:
 
     def padded(*phases: Phase) -> Array:
         if not all(phase.taps and phase.count for phase in phases):
-            return jnp.zeros((len(like), *most, channels), like.dtype)
+            return jnp.zeros((like.shape[0], *most, channels), like.dtype)
         pads = [(0, n - phase.count) for n, phase in zip(most, phases, strict=True)]
         return jnp.pad(parts(*phases), ((0, 0), *pads, (0, 0)))
 
     x = jnp.stack([jnp.stack([padded(r, c) for c in columns], axis=3) for r in rows], axis=2)
-    x = x.reshape(len(like), most[0] * len(rows), most[1] * len(columns), channels)
+    x = x.reshape(like.shape[0], most[0] * len(rows), most[1] * len(columns), channels)
     return x[:, : window.sides[0], : window.sides[1]]
 
 
@@ -314,7 +317,7 @@ def _interleaved_sum(parts, like: Array, channels: int, window: Window) -> Array
     few channels.
     """
     zero = jnp.zeros((), like.dtype)
-    x = jnp.zeros((len(like), *window.sides, channels), like.dtype)
+    x = jnp.zeros((like.shape[0], *window.sides, channels), like.dtype)
     for phases in itertools.product(*map(enumerate, _phases(window))):
         if all(phase.taps and phase.count for _, phase in phases):
             part = parts(*(phase for _, phase in phases))

@@ -35,8 +35,8 @@ def convolve(x: Array, w: Array, padding: Pads) -> Array:
     products = [[part(a, b) @ kernels[a, b] for b in range(4)] for a in range(4)]
     output = lambda row, column: _sum(row, lambda a: _sum(column, lambda b: products[a][b]))
     y = jnp.stack([jnp.stack([output(row, column) for column in OUTPUT], 1) for row in OUTPUT], 1)
-    y = y.reshape(len(x), *tiles, 2, 2, w.shape[-1]).transpose(0, 1, 3, 2, 4, 5)
-    return y.reshape(len(x), 2 * tiles[0], 2 * tiles[1], -1)[:, : sides[0], : sides[1]]
+    y = y.reshape(x.shape[0], *tiles, 2, 2, w.shape[-1]).transpose(0, 1, 3, 2, 4, 5)
+    return y.reshape(x.shape[0], 2 * tiles[0], 2 * tiles[1], -1)[:, : sides[0], : sides[1]]
 
 
 def weights(x: Array, y: Array, padding: Pads) -> Array:
@@ -47,7 +47,7 @@ def weights(x: Array, y: Array, padding: Pads) -> Array:
     y = jnp.pad(
         y, ((0, 0), *((0, 2 * t - n) for t, n in zip(tiles, y.shape[1:3], strict=True)), (0, 0))
     )
-    y = y.reshape(len(y), tiles[0], 2, tiles[1], 2, -1)
+    y = y.reshape(y.shape[0], tiles[0], 2, tiles[1], 2, -1)
     columns = list(zip(*OUTPUT, strict=True))
     spread = lambda a, b: _sum(columns[a], lambda i: _sum(columns[b], lambda j: y[:, :, i, :, j]))
     over_tiles = lambda v, u: lax.dot_general(
@@ -73,7 +73,7 @@ def _inputs(
         for t, n, (lo, _) in zip(tiles, x.shape[1:3], padding, strict=True)
     ]
     x = lax.pad(x, jnp.zeros((), x.dtype), [(0, 0, 0), *pads, (0, 0, 0)])
-    x = x.reshape(len(x), tiles[0] + 1, 2, tiles[1] + 1, 2, x.shape[-1])
+    x = x.reshape(x.shape[0], tiles[0] + 1, 2, tiles[1] + 1, 2, x.shape[-1])
 
     def at(i: int, j: int) -> Array:
         """The input at place (i, j) of every tile, which begins where the one before has its third

@@ -111,6 +111,25 @@ def _inception(
     return Choice(inception.FEATURES, load_inception, logits=inception.CLASSES, own_classes=False)
 
 
+def choice_of(network: FeatureNetwork, examples: np.ndarray, num_classes: int) -> Choice:
+    """A feature network of a user's own, for a data set with such ``examples`` and so many classes.
+
+    Raises:
+      ConfigError: for features and logits of other shapes than `FeatureNetwork` asks for.
+    """
+    features, logits = network.features(examples[:2])
+    for name, array in {"features": features, "logits": logits}.items():
+        if array is not None and (np.ndim(array) != 2 or len(array) != 2):
+            raise ConfigError(
+                f"feature_network: its {name} of 2 examples have the shape "
+                f"{list(np.shape(array))}; accepted: [2, n]."
+            )
+    count = 0 if logits is None else logits.shape[1]
+    return Choice(
+        features.shape[1], lambda: network, logits=count, own_classes=count == num_classes
+    )
+
+
 DEFAULT = "default"
 FEATURES: dict[str, Chooser] = {DEFAULT: _default, "inception": _inception}
 """What features may be taken from, by the name that a user gives."""

@@ -57,7 +57,7 @@ def read(workdir: str | Path, suffix: str = "") -> RunFiles | PopulationFiles:
     name, starts = workdir.absolute().name, run_folder.starts(workdir) or []
     lines, folder = logs.lines(workdir / run_folder.METRICS), workdir / run_folder.EVAL
     if run.single:
-        return _run(folder, suffix, name, to_dict(run.config), starts, lines)
+        return _run(folder, suffix, name, run.to_dict(), starts, lines)
     evaluations, missing = _evaluations(folder, suffix)
     of_members, members = logs.lines(workdir / run_folder.MEMBERS), {}
     for number, own in enumerate(run.configs):
@@ -86,8 +86,8 @@ def _evaluations(folder: Path, suffix: str) -> tuple[list[dict[str, Any]], tuple
     found = run_evaluations.read(folder, suffix)
     if not found.by_step:
         raise ConfigError(
-            f"workdir: {folder.parent} was not evaluated yet; "
-            "accepted: a run that eval.py has evaluated."
+            f"workdir: {folder.parent} has not been evaluated yet; `gan-jax eval {folder.parent}` "
+            "evaluates it."
         )
     return list(found.by_step.values()), found.unreadable
 

@@ -23,7 +23,6 @@ import shutil
 from typing import Any
 
 from gan_jax import checkpoint, files
-from gan_jax.config import differences
 from gan_jax.errors import ConfigError
 from gan_jax.runs import run as runs
 from gan_jax.runs.provenance import provenance
@@ -71,9 +70,7 @@ def check(
     if overwrite:
         return False
     found = read(workdir)
-    different = differences(found.config, run.config)
-    different += ["seeds or sweep"] if found.population != run.population else []
-    if different:
+    if different := found.differences(run):
         raise ConfigError(
             f"workdir: {workdir} holds a run that differs in {', '.join(different)}; "
             "accepted: the same config, another --workdir, or --overwrite to delete that run."

@@ -7,6 +7,7 @@ import math
 import pathlib
 import sys
 import time
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -122,6 +123,16 @@ class Journal:
                 part.close()
 
 
+def _bar() -> type[tqdm.tqdm] | None:
+    """The progress bar that fits where this is shown; None for a pipe or a file."""
+    if "ipykernel" in sys.modules:  # a notebook's own bar, where ipywidgets are installed
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", tqdm.TqdmWarning)
+            from tqdm.auto import tqdm as in_notebook
+        return in_notebook
+    return tqdm.tqdm if sys.stdout.isatty() and sys.stderr.isatty() else None
+
+
 class Clock:
     """Wall seconds that a run has taken: ``before`` in former starts, and since this object was
     made.
@@ -165,16 +176,13 @@ def rewrite(path: pathlib.Path, step: float, *more: dict[str, Any]) -> None:
 
 
 class Progress:
-    """Step, speed, losses and time left: a bar on a terminal, a line a log elsewhere."""
+    """Step, speed, losses and time left: a bar on a terminal and in a notebook, elsewhere a line
+    for each log.
+    """
 
     def __init__(self, step: int, steps: int):
-        self._steps = steps
-        terminal = sys.stdout.isatty() and sys.stderr.isatty()
-        self._bar = (
-            tqdm.tqdm(total=steps, initial=step, unit=" steps", dynamic_ncols=True)
-            if terminal
-            else None
-        )
+        self._steps, kind = steps, _bar()
+        self._bar = kind and kind(total=steps, initial=step, unit=" steps", dynamic_ncols=True)
 
     def advance(self, steps: int) -> None:
         """Some steps were made."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import pathlib
 import warnings
@@ -12,33 +13,59 @@ import jax
 from gan_jax import checkpoint
 from gan_jax.engine.gan import Gan
 from gan_jax.errors import ConfigError
-from gan_jax.runs import folder
+from gan_jax.runs import folder, model, saved
 from gan_jax.runs.convert import conversion
-from gan_jax.runs.run import Run
+from gan_jax.runs.run import OwnGan, Run
 from gan_jax.types import GanState, PyTree
 
 
 def load(
-    workdir: str | pathlib.Path, checkpoint: int | None = None, member: int | None = None
+    workdir: str | pathlib.Path,
+    checkpoint: int | None = None,
+    member: int | None = None,
+    *,
+    gan: Gan | None = None,
+    like: GanState | None = None,
 ) -> tuple[Gan, GanState]:
-    """The GAN of a run folder and its newest whole state, on the default device.
+    """The GAN and a state of a run folder, of a folder that `gan_jax.save` wrote, or of a model
+    folder (``eval.py --export-model``), on the default device.
 
     Args:
-      workdir: the run folder.
-      checkpoint: the step of another checkpoint.
+      workdir: the folder. Of a run the newest whole state is restored; a model folder holds the
+        weights of both networks, and the rest of the state is that before the first step.
+      checkpoint: the step of another checkpoint of the run.
       member: the number of one of a population's GANs, from 0.
+      gan: the GAN, where the folder cannot say it: for a saved state, and for the run of a `Gan`
+        made of objects.
+      like: of a saved state, any state of the same shapes; by default one of labelled examples.
 
     Raises:
-      ConfigError: if this is no run folder, the checkpoint is not there or damaged, or there is no
-        such member.
+      ConfigError: if this is none of these folders, the checkpoint is not there or damaged, there
+        is no such member, or ``gan`` is missing or another one.
     """
+    if model.is_model(workdir):
+        return model.load(workdir)
+    if saved.is_saved(workdir):
+        if gan is None:
+            raise ConfigError(f"gan: {workdir} holds a state alone; pass the gan that it is of.")
+        return gan, saved.restore(workdir, gan, like)
     run = folder.read(workdir)
+    if gan is not None:
+        run = _of_gan(workdir, run, gan)
     if (member is None) != run.single or not 0 <= (member or 0) < len(run.configs):
         numbers = f"0 to {len(run.configs) - 1}"
         accepted = "None, as it is a single GAN" if run.single else numbers
         raise ConfigError(f"member: {workdir} has no {member}; accepted: {accepted}.")
     number = member or 0
     return run.gans[number], states(workdir, run, checkpoint)(number)
+
+
+def _of_gan(workdir: str | pathlib.Path, run: Run, gan: Gan) -> Run:
+    """The run with the GAN that it trained, given as an object."""
+    given = dataclasses.replace(run, own=OwnGan.of(gan))
+    if different := run.differences(given):
+        raise ConfigError(f"gan: the run in {workdir} differs in {', '.join(different)}.")
+    return given
 
 
 def states(

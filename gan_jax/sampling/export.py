@@ -124,8 +124,8 @@ def cropped(images: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
     return images[:, top : top + h, left : left + w]
 
 
-def check(folder: Path) -> None:
-    """Refuses a folder that the data set cannot take the place of.
+def check(folder: Path, option: str = "export") -> None:
+    """Refuses a folder that a new one cannot take the place of; ``option`` named it.
 
     Raises:
       ConfigError: if the folder holds anything, or cannot be written.
@@ -134,11 +134,11 @@ def check(folder: Path) -> None:
         path for path in (folder.absolute(), *folder.absolute().parents) if path.exists()
     )
     if not nearest.is_dir():
-        raise ConfigError(f"export: {nearest} is a file; accepted: a new folder.")
+        raise ConfigError(f"{option}: {nearest} is a file; accepted: a new folder.")
     if nearest == folder.absolute() and any(folder.iterdir()):
-        raise ConfigError(f"export: {folder} holds something already; accepted: a new folder.")
+        raise ConfigError(f"{option}: {folder} holds something already; accepted: a new folder.")
     if not os.access(nearest, os.W_OK | os.X_OK):
-        raise ConfigError(f"export: {nearest} cannot be written; accepted: a new folder.")
+        raise ConfigError(f"{option}: {nearest} cannot be written; accepted: a new folder.")
 
 
 def write(

@@ -9,7 +9,7 @@ import dataclasses
 import pathlib
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import jax
@@ -18,11 +18,12 @@ import numpy as np
 from gan_jax import checkpoint
 from gan_jax.config import Config
 from gan_jax.devices import memory, parallel, processes
+from gan_jax.engine.gan import Gan
 from gan_jax.errors import ConfigError, one_of
 from gan_jax.pacing import Pace
 from gan_jax.runs import convert, folder, logs
 from gan_jax.runs.restore import restore
-from gan_jax.runs.run import Run
+from gan_jax.runs.run import OwnGan, Run
 from gan_jax.sweeps import Population
 from gan_jax.training import diagnosing, evaluating, rollback, samples, signals
 from gan_jax.training.divergence import Diverged
@@ -33,6 +34,10 @@ from gan_jax.training.stepping import Steps
 from gan_jax.training.trainee import Trainee
 from gan_jax.types import Array, GanState
 
+Callback = Callable[[int, GanState, dict[str, float]], object]
+"""``callback(step, state, metrics)``, at each line of metrics. The next step takes over the memory
+of ``state``: keep a copy of what shall stay.
+"""
 CHUNK_SECONDS = 2.0
 """About how long one call of the compiled loop takes: a signal is soon heard, and what a call costs
 on a CPU, where it is given its memory anew (docs/performance.md), is shared by several steps.
@@ -71,6 +76,8 @@ def train(
     fsdp: bool = False,
     on_divergence: str = "stop",
     start: Start | None = None,
+    gan: Gan | None = None,
+    callbacks: Sequence[Callback] = (),
 ) -> Outcome:
     """Trains a GAN or a population, or goes on training it, in a run folder. All devices share each
     batch, or the members.
@@ -93,6 +100,9 @@ def train(
         else `monitor` finds is shown as a warning; with "rollback" either returns to the last good
         checkpoint, for other random numbers, and raises only after some returns.
       start: where the first state comes from; None: it is initialized.
+      gan: a GAN made of objects, trained instead of the one that the config describes; then
+        `gan_jax.runs.run.SETTINGS` are all that is taken from the config.
+      callbacks: called after each line of metrics.
 
     Raises:
       ConfigError: for anything wrong in config, folder, data or devices; nothing was written then.
@@ -101,10 +111,12 @@ def train(
       PeerLost: if another process ended early; nothing but exiting is left to do, by `os._exit`.
     """
     clock = logs.Clock()
-    run = Run(config, Population() if population is None else population)
+    own = None if gan is None else OwnGan.of(gan)
+    run = Run(config, Population() if population is None else population, own)
     limit = rollback.LIMITS[one_of("on_divergence", on_divergence, rollback.LIMITS)]
     trainee = _trainee(run, fsdp, limit)
-    return _Training(run, pathlib.Path(workdir), trainee, limit, start, clock).outcome(overwrite)
+    training = _Training(run, pathlib.Path(workdir), trainee, limit, start, clock, tuple(callbacks))
+    return training.outcome(overwrite)
 
 
 def _trainee(run: Run, fsdp: bool, limit: int) -> Trainee:
@@ -137,6 +149,7 @@ class _Training:
     limit: int  # of returns to a good checkpoint
     start: Start | None
     clock: logs.Clock
+    callbacks: tuple[Callback, ...]
 
     def outcome(self, overwrite: bool) -> Outcome:
         """From the first check to the last note in the run folder."""
@@ -297,6 +310,8 @@ class _Stretch:
         images = speed * self._config.minibatches * self._config.batch_size * self._trainee.size
         self._journal.line(step, self._training.clock.seconds(), images, speed, metrics)
         window.clear()
+        for callback in self._training.callbacks:
+            callback(step, state, metrics)
 
     def _show(self, state: GanState) -> None:
         for name, images in self._trainee.images(state, *self._tools.inputs).items():

@@ -1,0 +1,131 @@
+"""The model card of an exported GAN: what it makes, how it was trained, how good it is."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Any
+
+from gan_jax.config import Config
+from gan_jax.data import describe
+from gan_jax.engine.gan import Gan
+from gan_jax.modality import Modality
+from gan_jax.report.scores import compared, protocols, score_rows
+from gan_jax.runs import evaluations, model
+from gan_jax.runs import folder as run_folder
+
+CLASSES_SHOWN = 20
+
+
+def model_card(workdir: Path, gan: Gan, config: Config, step: int) -> str:
+    """The card of a run's state after a step, as Markdown: with the scores of its evaluation with
+    default settings, if there is one.
+    """
+    evaluation = evaluations.read(workdir / run_folder.EVAL).by_step.get(step)
+    return (
+        "\n\n".join(
+            [
+                f"# A GAN of {describe(config.dataset).name}",
+                f"![Samples]({model.GRID})",
+                _use(gan),
+                _data(config),
+                _training(workdir, config, step),
+                _scores(evaluation),
+                _licence(config),
+            ]
+        )
+        + "\n"
+    )
+
+
+def _use(gan: Gan) -> str:
+    z = f"latents [n, {gan.prior.size}] float32 from {_PRIORS[type(gan.prior).__name__]}"
+    labels = f", labels [n] int32 in [0, {gan.num_classes})" if gan.num_classes else ""
+    return f"""## Use
+
+`pip install jax flatbuffers`, then in this folder, on a CPU, a GPU or a TPU:
+
+```python
+import jax
+from load import generate
+
+{_example(gan)}
+```
+
+- Inputs: {z}{labels}; any n.
+- Output: {_output(gan.modality)}.
+
+With gan_jax: `gan, state = gan_jax.load(FOLDER)` gives both networks, to sample, evaluate or train
+from. `generator.safetensors` holds the weights, `{model.PROGRAM}` the program (StableHLO by
+jax.export, batch size symbolic)."""
+
+
+_PRIORS = {"Normal": "N(0, 1)", "Uniform": "the uniform distribution on [-1, 1]"}
+_DRAW = {"Normal": "normal(jax.random.key(0), (16, {size}))",
+         "Uniform": "uniform(jax.random.key(0), (16, {size}), minval=-1)"}  # fmt: skip
+
+
+def _example(gan: Gan) -> str:
+    draw = _DRAW[type(gan.prior).__name__].format(size=gan.prior.size)
+    labels = f", jax.numpy.arange(16) % {gan.num_classes}" if gan.num_classes else ""
+    return f"examples = generate(jax.random.{draw}{labels})"
+
+
+def _output(modality: Modality) -> str:
+    bounds = " in [-1, 1]" if modality.bounded else ""
+    return f"{modality.name} [n, {', '.join(map(str, modality.shape))}] float32{bounds}"
+
+
+def _data(config: Config) -> str:
+    about = describe(config.dataset)
+    rows = [
+        ("data set", f"{about.name} {about.version}"),
+        ("split", config.split),
+        ("examples", f"{about.modality}, {_number(about.splits.get(config.split))} in the split"),
+        ("classes", _classes(about.class_names)),
+    ]
+    return "## Data\n\n" + _table(("", ""), rows)
+
+
+def _number(count: int | None) -> str:
+    return "number not known" if count is None else f"{count:,}"
+
+
+def _classes(names: tuple[str, ...]) -> str:
+    more = f", ... {len(names)} in all" if len(names) > CLASSES_SHOWN else ""
+    return ", ".join(names[:CLASSES_SHOWN]) + more if names else "none"
+
+
+def _training(workdir: Path, config: Config, step: int) -> str:
+    starts = run_folder.starts(workdir) or [{}]
+    command = starts[-1].get("command")
+    text = f"""## Training
+
+{step:,} of {config.steps:,} steps of batch size {config.batch_size}, seed {config.seed}; generator
+{config.generator}, discriminator {config.discriminator}, loss {config.loss}. `{model.MODEL}` holds
+the whole configuration, the versions and the revision."""
+    return f"{text}\n\n```bash\n{shlex.join(map(str, command))}\n```" if command else text
+
+
+def _scores(evaluation: dict[str, Any] | None) -> str:
+    if evaluation is None:
+        return "## Scores\n\nThis step was not evaluated before it was exported."
+    cell = lambda value, within: f"{value} ({within})" if within else value
+    rows = [(title, cell(*own), cell(*real)) for title, own, real in score_rows(evaluation)]
+    rows += [(f"{title}, {name}", cell(*own), "") for name, title, own in protocols(evaluation)]
+    notes = [f"- {label}: {text}" for label, text in compared(evaluation)]
+    header = ("score (95 % interval)", "samples", "real images")
+    return "## Scores\n\n" + _table(header, rows) + "\n\n" + "\n".join(notes)
+
+
+def _licence(config: Config) -> str:
+    return f"""## Licence
+
+Program, loader and this card were written by gan_jax (Apache-2.0). The weights were learned from
+{describe(config.dataset).name}, whose terms apply to them, too; whoever publishes them states their
+licence here."""
+
+
+def _table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    line = lambda cells: "| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |"
+    return "\n".join([line(header), line(["---"] * len(header)), *map(line, rows)])

@@ -1,0 +1,79 @@
+"""A single state in a folder, written from a program or a notebook."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+
+from gan_jax import checkpoint
+from gan_jax.engine.gan import Gan, init_state
+from gan_jax.errors import ConfigError
+from gan_jax.files import replacing
+from gan_jax.runs.convert import VERSION
+from gan_jax.types import Batch, GanState
+
+MARK = "state.json"
+"""Names the step; what a folder is known by."""
+
+
+def save(state: GanState, path: str | os.PathLike) -> None:
+    """Writes a state, whole or not at all; ``gan_jax.load(path, gan=gan)`` restores it bit by bit.
+
+    Args:
+      state: of one GAN or of a population.
+      path: of a folder: new, or one that this function wrote, which is replaced.
+
+    Raises:
+      ConfigError: for a folder that holds anything else, or cannot be written.
+    """
+    path, step = Path(path), int(state.step)
+    if path.exists() and not is_saved(path) and not (path.is_dir() and not any(path.iterdir())):
+        raise ConfigError(f"path: {path} holds something else than a saved state.")
+    try:
+        with replacing(path) as new:
+            with checkpoint.Writer(new, keep=1, version=VERSION) as writer:
+                writer.save(step, state)
+            (new / MARK).write_text(json.dumps({"program": "gan_jax", "step": step}) + "\n")
+    except OSError as error:
+        raise ConfigError(f"path: {path} cannot be written ({error.strerror}).") from error
+
+
+def is_saved(path: str | os.PathLike) -> bool:
+    """Whether `save` wrote this folder."""
+    return (Path(path) / MARK).is_file()
+
+
+def restore(path: str | os.PathLike, gan: Gan, like: GanState | None = None) -> GanState:
+    """The state that `save` wrote, on the default device.
+
+    Args:
+      path: of the folder.
+      gan: the GAN of the state.
+      like: any state of the same shapes, such as that of `init_state`; by default one of labelled
+        examples of the GAN's modality.
+
+    Raises:
+      ConfigError: for a state that is damaged, or of other shapes.
+    """
+    path = Path(path)
+    here = jax.sharding.SingleDeviceSharding(jax.devices()[0])
+    like = abstract_state(gan) if like is None else like
+    like = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype, sharding=here), like)
+    (step,) = checkpoint.steps(path)
+    try:
+        return checkpoint.restore(path, step, like)
+    except checkpoint.Damaged as error:
+        raise ConfigError(
+            f"path: {path} holds no state of this GAN that can be restored: {error}."
+        ) from error
+
+
+def abstract_state(gan: Gan) -> GanState:
+    """Shapes and dtypes of the state of a GAN of labelled examples."""
+    x = jnp.zeros((1, 2, *gan.modality.shape), gan.modality.stored)
+    batch = Batch(x, jnp.zeros((1, 2), jnp.int32))
+    return jax.eval_shape(lambda key: init_state(gan, key, batch), jax.random.key(0))

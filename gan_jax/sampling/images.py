@@ -1,0 +1,218 @@
+"""Samples as files for other programs: a PNG for each seed and class, and an interpolation that
+plays.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from PIL import Image
+from tqdm import tqdm
+
+from gan_jax import pictures
+from gan_jax.config import Config
+from gan_jax.data import describe
+from gan_jax.engine.gan import Gan
+from gan_jax.errors import ConfigError, at_least, is_seed, within
+from gan_jax.files import replacing
+from gan_jax.modality import COLUMNS, Images, labels_in_turn
+from gan_jax.sampling.draw import SAMPLE_BLOCK, generated
+from gan_jax.sampling.export import check, cropped
+from gan_jax.types import Array, GanState
+
+CHANNELS = (1, 3, 4)
+"""That a PNG file can have: grey, RGB, RGBA."""
+STOPS = 4
+"""Latent vectors that an interpolation passes, before it returns to the first one."""
+FRAMES = 16
+"""Frames from one of them to the next."""
+MILLISECONDS = 60
+"""That a frame is shown."""
+
+
+def numbers_from_text(option: str, text: str) -> tuple[int, ...]:
+    """``3,5`` or ``0-99`` or both, as ascending integers, each once.
+
+    Raises:
+      ConfigError: naming the option, for another text.
+    """
+    found: set[int] = set()
+    for part in text.split(","):
+        first, dash, last = part.strip().partition("-")
+        if not first.isdecimal() or (dash and not last.isdecimal()):
+            raise ConfigError(f"{option}: {text!r} is not a list such as 0,2,10-19.")
+        low, high = int(first), int(last or first)
+        if high < low or high - low >= 10**7:
+            raise ConfigError(f"{option}: {part!r} must ascend, by less than ten million.")
+        found |= set(range(low, high + 1))
+    return tuple(sorted(found))
+
+
+def export_images(
+    gan: Gan,
+    state: GanState,
+    config: Config,
+    folder: Path,
+    *,
+    seeds: Sequence[int],
+    classes: Sequence[int] | None = None,
+    truncation: float | None = None,
+) -> int:
+    """Writes ``seed00042.png``, or ``seed00042_class3.png`` of a conditional GAN, to a folder that
+    appears whole or not at all.
+
+    A seed determines its latent vector, whatever else is drawn. Padding of the real images is
+    cropped.
+
+    Args:
+      gan, state, config: of a run.
+      folder: new or empty.
+      seeds: one image for each of them.
+      classes: of a conditional GAN; each seed is drawn in each class. By default its classes take
+        turns over the seeds.
+      truncation: of the latents, see `gan_jax.parts.priors`.
+
+    Returns:
+      The number of images.
+
+    Raises:
+      ConfigError: for a folder in use, a number out of range, or a GAN of another kind of example;
+        nothing is written then.
+    """
+    check(folder, "export_images")
+    _check_images("export_images", gan)
+    for seed in seeds:
+        is_seed("seeds", seed)
+    if truncation is not None:
+        within("truncation", truncation, "(0, inf)")
+    labels = _labels(gan, len(seeds), classes)
+    pairs = [(seed, y) for seed, own in zip(seeds, labels, strict=True) for y in own]
+    shape, digits = describe(config.dataset).shape, len(str(max([10_000, *seeds])))
+    try:
+        with replacing(folder) as new, tqdm(total=len(pairs), leave=False, disable=None) as bar:
+            new.mkdir()
+            for start in range(0, len(pairs), SAMPLE_BLOCK):
+                part = pairs[start : start + SAMPLE_BLOCK]
+                z = _of_seeds(gan, [seed for seed, _ in part], truncation)
+                images = generated(gan, state, z, np.array([y for _, y in part], np.int32))
+                for (seed, y), image in zip(part, cropped(images, shape), strict=True):
+                    of_class = f"_class{y}" if gan.num_classes else ""
+                    pictures.save(new / f"seed{seed:0{digits}}{of_class}.png", image)
+                bar.update(len(part))
+    except OSError as error:
+        raise ConfigError(
+            f"export_images: {folder} cannot be written ({error.strerror})."
+        ) from error
+    return len(pairs)
+
+
+def export_interpolation(
+    gan: Gan,
+    state: GanState,
+    path: Path,
+    *,
+    seed: int = 0,
+    classes: Sequence[int] | None = None,
+    truncation: float | None = None,
+) -> int:
+    """Writes a loop through latent space as an animated GIF or WebP: a tile for each class, or for
+    each of several paths of an unconditional GAN.
+
+    Args:
+      gan, state: of a run.
+      path: ends in ``.gif`` or ``.webp``.
+      seed: determines the latent vectors on the way.
+      classes: of a conditional GAN; by default the first ten.
+      truncation: of the latents.
+
+    Returns:
+      The number of frames.
+
+    Raises:
+      ConfigError: for another name, a number out of range, a GAN of another kind of example, or a
+        file that cannot be written.
+    """
+    check_animation(path)
+    _check_images("interpolation", gan)
+    if truncation is not None:
+        within("truncation", truncation, "(0, inf)")
+    shown = classes or tuple(range(min(gan.num_classes, COLUMNS))) or None
+    _labels(gan, 1, shown)
+    tiles = len(shown) if shown else COLUMNS
+    ways = 1 if shown else tiles  # classes share their latents
+    stops = gan.prior.draw(jax.random.key(seed), STOPS * ways, truncation)
+    way = _loop(stops.reshape(STOPS, ways, -1))  # [frames, ways, size]
+    z = jnp.broadcast_to(way, (way.shape[0], tiles, way.shape[-1])).reshape(-1, way.shape[-1])
+    labels = np.tile(np.array(shown or [0] * tiles, np.int32), way.shape[0])
+    images = generated(gan, state, z, labels)
+    frames = images.reshape(way.shape[0], tiles, *images.shape[1:])
+    columns = math.ceil(tiles / 2) if tiles > 3 else tiles
+    drawn = [_pillow(pictures.grid(frame, columns)) for frame in frames]
+    try:
+        with replacing(path) as new:
+            drawn[0].save(
+                new, save_all=True, append_images=drawn[1:], duration=MILLISECONDS, loop=0
+            )
+    except OSError as error:
+        raise ConfigError(f"interpolation: {path} cannot be written ({error.strerror}).") from error
+    return len(drawn)
+
+
+def check_animation(path: Path) -> None:
+    """Refuses a file name whose ending is none of an animation.
+
+    Raises:
+      ConfigError: naming the path.
+    """
+    if path.suffix.lower() not in (".gif", ".webp") or path.is_dir():
+        raise ConfigError(f"interpolation: {path} must be a file that ends in .gif or .webp.")
+
+
+def _check_images(option: str, gan: Gan) -> None:
+    modality = gan.modality
+    if not isinstance(modality, Images):
+        raise ConfigError(f"{option}: {modality} cannot be drawn; accepted: GANs of images.")
+    if modality.shape[-1] not in CHANNELS:
+        raise ConfigError(
+            f"{option}: images of {modality.shape[-1]} channels have no PNG; accepted: "
+            f"{', '.join(map(str, CHANNELS))}."
+        )
+
+
+def _labels(gan: Gan, n: int, classes: Sequence[int] | None) -> list[list[int]]:
+    """The classes that each of ``n`` seeds is drawn in."""
+    at_least("seeds", n, 1)
+    if classes is None:
+        return [[int(y)] for y in labels_in_turn(n, gan.num_classes)]
+    if not gan.num_classes:
+        raise ConfigError("classes: this GAN is unconditional; accepted: without classes.")
+    wrong = [y for y in classes if y >= gan.num_classes]
+    if wrong:
+        raise ConfigError(f"classes: {wrong[0]} is not in [0, {gan.num_classes}).")
+    return [list(classes)] * n
+
+
+def _of_seeds(gan: Gan, seeds: Sequence[int], truncation: float | None) -> Array:
+    """A latent vector for each seed, ``[n, size]``."""
+    draw = lambda seed: gan.prior.draw(jax.random.key(seed), 1, truncation)[0]
+    return jax.vmap(draw)(jnp.array(seeds, jnp.uint32))
+
+
+def _loop(stops: Array) -> Array:
+    """``[stops * FRAMES, ...]``: from each stop to the next along an arc, and back to the first.
+
+    For independent draws from N(0, 1) every point of an arc is one, too.
+    """
+    t = jnp.linspace(0, math.pi / 2, FRAMES, endpoint=False).reshape(-1, *(1,) * (stops.ndim - 1))
+    arc = lambda a, b: jnp.cos(t) * a[None] + jnp.sin(t) * b[None]
+    pairs = zip(stops, jnp.roll(stops, -1, axis=0), strict=True)
+    return jnp.concatenate([arc(a, b) for a, b in pairs])
+
+
+def _pillow(pixels: np.ndarray) -> Image.Image:
+    return Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)

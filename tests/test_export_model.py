@@ -1,0 +1,234 @@
+"""A GAN for others: a program and weights that jax alone loads, PNG files, an animation."""
+
+import dataclasses
+import json
+import re
+import subprocess
+import sys
+import textwrap
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from gans import arrays
+from PIL import Image
+
+import gan_jax
+from gan_jax import Config, ConfigError, Network, build, init_state
+from gan_jax.build import abstract_batch
+from gan_jax.commands import eval as eval_script
+from gan_jax.engine.trained import generate
+from gan_jax.evaluation.model_card import model_card
+from gan_jax.nn.conv import Conv, ConvTranspose, UpConv
+from gan_jax.runs import folder as run_folder
+from gan_jax.runs import restore
+from gan_jax.runs.run import Run
+from gan_jax.sampling.images import _loop, export_images, export_interpolation, numbers_from_text
+from gan_jax.sampling.model import export_model, program
+
+CONV = Config(
+    dataset="digits", size=16, conditioning="projection", latents=4,
+    generator=Network("dcgan", width=8), discriminator=Network("mlp", width=8, depth=1),
+)  # fmt: skip
+MLP = Config(
+    dataset="digits", latents=3, prior="uniform", generator=Network("mlp", width=8, depth=1),
+    discriminator=Network("mlp", width=8, depth=1), ema=0,
+)  # fmt: skip
+LOAD = """
+import json, sys
+import numpy as np
+sys.path.insert(0, sys.argv[1])
+from load import generate
+assert not any(name.startswith("gan_jax") or name == "flax" for name in sys.modules)
+for n in (2, 5):
+    given = np.load(f"{sys.argv[1]}/../inputs{n}.npz")
+    made = generate(*(given[f"arr_{i}"] for i in range(len(given))))
+    np.save(f"{sys.argv[1]}/../made{n}.npy", made)
+"""
+
+
+def made(config, seed=0):
+    gan = build(config)
+    batch = abstract_batch(config, gan.modality.shape)
+    state = init_state(gan, jax.random.key(seed), batch)
+    return gan, state.replace(step=jnp.int32(300))
+
+
+def inputs(gan, n):
+    z = gan.prior.draw(jax.random.key(n), n)
+    return (z, jnp.arange(n, dtype=jnp.int32)) if gan.num_classes else (z,)
+
+
+@pytest.mark.parametrize("config", [MLP, CONV], ids=["mlp", "conv"])
+def test_an_exported_model_is_the_generator(config, tmp_path):
+    gan, state = made(config)
+    folder = tmp_path / "model"
+    export_model(gan, state, config, folder, card="A card.")
+    for n in (2, 5):
+        np.savez(tmp_path / f"inputs{n}.npz", *inputs(gan, n))
+    (tmp_path / "script.py").write_text(textwrap.dedent(LOAD))
+    command = [sys.executable, "-P", str(tmp_path / "script.py"), str(folder)]
+    subprocess.run(command, check=True, cwd=tmp_path, timeout=120)
+    for n in (2, 5):
+        z, *y = inputs(gan, n)
+        expected = generate(gan, state, z, *(y or [jnp.zeros(n, jnp.int32)]))
+        np.testing.assert_allclose(np.load(tmp_path / f"made{n}.npy"), expected, atol=1e-5)
+
+    again, loaded = gan_jax.load(folder)
+    assert again == gan and int(loaded.step) == 300
+    for side in ("generator", "discriminator"):
+        ours, theirs = (getattr(s, side).variables(averaged=True) for s in (state, loaded))
+        for a, b in zip(arrays(ours), arrays(theirs), strict=True):
+            np.testing.assert_array_equal(a, b)
+    assert {p.name for p in folder.iterdir()} == {
+        "model.json", "generator.safetensors", "discriminator.safetensors", "generator.stablehlo",
+        "load.py", "README.md", "grid.png",
+    }  # fmt: skip
+    with pytest.raises(ConfigError, match=r"^export_model: .* holds something already"):
+        export_model(gan, state, config, folder, card="")
+
+
+class Layers(nn.Module):
+    """Every way that convolutions are computed on the CPU."""
+
+    @nn.compact
+    def __call__(self, z, y, *, train):
+        x = nn.Dense(4 * 4 * 128)(z).reshape(-1, 4, 4, 128)
+        x = Conv(128, (3, 3))(x) + Conv(128, (1, 1))(x)  # minimal filtering, a product
+        x = UpConv(16)(nn.relu(x))
+        x = ConvTranspose(16, (4, 4), (2, 2), padding="SAME")(x)  # by phases
+        return Conv(1, (3, 3), (2, 2))(ConvTranspose(3, (4, 4), (2, 2), padding="SAME")(x))
+
+
+def test_the_program_has_a_branch_for_each_platform_and_any_batch_size():
+    gan, state = made(MLP)
+    network = Layers()
+    z = inputs(gan, 3)[0]
+    variables = network.init(jax.random.key(0), z, None, train=False)
+    player = dataclasses.replace(gan.generator, network=network)
+    own = state.generator.replace(params=variables["params"])
+    gan, state = dataclasses.replace(gan, generator=player), state.replace(generator=own)
+    exported = jax.export.deserialize(program(gan, state))
+    assert exported.platforms == ("cpu", "cuda", "tpu")
+    text = exported.mlir_module()
+    # XLA's own operation for accelerators beside what is written for the CPU.
+    assert "stablehlo.case" in text and "_platform_index" in text
+    weights = {
+        f"params.{m}.{n}": a for m, own in variables["params"].items() for n, a in own.items()
+    }
+    for n in (1, 3):
+        expected = network.apply(variables, z[:n], None, train=False)
+        np.testing.assert_allclose(exported.call(weights, z[:n]), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_a_damaged_model_is_refused(tmp_path):
+    gan, state = made(MLP)
+    export_model(gan, state, MLP, tmp_path / "m", card="")
+    file = tmp_path / "m" / "generator.safetensors"
+    whole = file.read_bytes()
+    file.write_bytes(whole[:50])
+    with pytest.raises(ConfigError, match=r"generator\.safetensors cannot be read"):
+        gan_jax.load(tmp_path / "m")
+    file.write_bytes((tmp_path / "m" / "discriminator.safetensors").read_bytes())
+    with pytest.raises(ConfigError, match="holds other arrays"):
+        gan_jax.load(tmp_path / "m")
+    (tmp_path / "m" / "model.json").write_text("{}")
+    with pytest.raises(ConfigError, match=r"model\.json cannot be read"):
+        gan_jax.load(tmp_path / "m")
+
+
+def test_the_card_says_how_to_use_it_and_how_good_it_is(tmp_path):
+    gan, _ = made(CONV)
+    card = model_card(tmp_path, gan, CONV, 300)
+    assert "was not evaluated" in card and "latents [n, 4] float32 from N(0, 1), labels" in card
+    evaluation = {
+        "step": 300, "scores": {"frechet_distance": 0.25}, "real": {"frechet_distance": 0.5},
+        "intervals": {"frechet_distance": [0.2, 0.3]},
+        "protocols": {"kid1k": {"kernel_distance": [0.01, 0.0, 0.02]}},
+    }  # fmt: skip
+    (tmp_path / "eval").mkdir()
+    (tmp_path / "eval" / "step_000300.json").write_text(json.dumps(evaluation))
+    card = model_card(tmp_path, gan, CONV, 300)
+    assert "| 0.25 (0.2 to 0.3) | 0.5 |" in card and "kid1k | 0.01 (0 to 0.02)" in card
+    example = card.partition("```python\n")[2].partition("```")[0]
+    compile(example, "card", "exec")
+
+
+# Files for other programs
+
+
+def test_a_png_for_each_seed_and_class(tmp_path):
+    gan, state = made(CONV)
+    export_images(gan, state, CONV, tmp_path / "all", seeds=(0, 1, 12))
+    assert sorted(p.name for p in (tmp_path / "all").iterdir()) == [
+        "seed00000_class0.png", "seed00001_class1.png", "seed00012_class2.png",
+    ]  # fmt: skip
+    assert export_images(gan, state, CONV, tmp_path / "two", seeds=(1, 7), classes=(1, 5)) == 4
+    alike = [Image.open(tmp_path / name / "seed00001_class1.png") for name in ("all", "two")]
+    assert alike[0].size == (8, 8) and alike[0].mode == "L"  # the padding is cropped
+    np.testing.assert_allclose(*map(np.asarray, alike), atol=1)
+
+
+def test_an_animation_plays_in_a_loop(tmp_path):
+    gan, state = made(CONV)
+    frames = export_interpolation(gan, state, tmp_path / "x.gif", classes=(3, 5))
+    with Image.open(tmp_path / "x.gif") as animation:
+        assert animation.n_frames <= frames == 64 and animation.is_animated
+        assert animation.info["loop"] == 0
+    way = np.asarray(_loop(jax.random.normal(jax.random.key(0), (4, 1, 300))))
+    steps = np.linalg.norm(np.diff(np.concatenate([way, way[:1]]), axis=0), axis=-1)
+    assert steps.max() < 0.2 * np.linalg.norm(way, axis=-1).min()  # no jump, at the end neither
+
+
+@pytest.mark.parametrize(
+    "text, found", [("3,5", (3, 5)), ("0-3", (0, 1, 2, 3)), ("7,1-2,2", (1, 2, 7))]
+)
+def test_lists_of_numbers(text, found):
+    assert numbers_from_text("seeds", text) == found
+
+
+@pytest.mark.parametrize("text", ["", "a", "3-1", "1-", "-1", "1,,2", "0-99999999999"])
+def test_wrong_lists_are_refused(text):
+    with pytest.raises(ConfigError, match=r"^seeds: "):
+        numbers_from_text("seeds", text)
+
+
+@pytest.fixture
+def run(monkeypatch):
+    monkeypatch.setattr(run_folder, "read", lambda _: Run(CONV))
+    monkeypatch.setattr(restore, "load", lambda *_: made(CONV))
+
+
+def test_the_script_writes_each_of_them(run, tmp_path, capsys):
+    for option, name in (
+        ("--export-model", "m"), ("--export-images", "i"), ("--interpolation", "i.gif"),
+    ):  # fmt: skip
+        more = ["--classes", "3,5"] * (name != "m") + ["--seeds", "0-2"] * (name == "i")
+        assert eval_script.main(["run", option, str(tmp_path / name), *more]) == 0
+        assert f"written:     {tmp_path / name}" in capsys.readouterr().out
+    assert len(list((tmp_path / "i").iterdir())) == 6
+    assert (tmp_path / "m" / "README.md").read_text().startswith("# A GAN of digits")
+
+
+@pytest.mark.parametrize(
+    "command, words",
+    [
+        ("--export-model m --export-images i", "accepted: one of them"),
+        ("--export-model m --classes 3", "classes: accepted with"),
+        ("--export-model m --truncation 0.5", "truncation: users of the model"),
+        ("--seeds 3", "seeds: accepted with"),
+        ("--export-images i --classes 10", r"classes: 10 is not in \[0, 10\)"),
+        ("--export-images i --seeds x", "seeds: 'x' is not a list"),
+        ("--interpolation i.mp4", "must be a file that ends in .gif or .webp"),
+        ("--export-images i --checkpoint all", "export_images: it is made from one checkpoint"),
+    ],
+)
+def test_the_script_refuses_in_one_line(command, words, run, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as exit:
+        eval_script.main(["run", *command.split()])
+    lines = capsys.readouterr().err.splitlines()
+    assert exit.value.code == 2 and len(lines) == 1
+    assert re.search(words, lines[0]) and not list(tmp_path.iterdir())
