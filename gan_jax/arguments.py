@@ -32,7 +32,7 @@ Positional = Annotated[_T, _POSITIONAL]
 """``Positional[Path]``: a field that is given without its name; a tuple takes one or more."""
 Hidden = Annotated[_T, _HIDDEN]
 """``Hidden[X]``: a field that is no option."""
-WIDTH, INDENT, SHORT = 100, 26, 24
+WIDTH, INDENT, SHORT = 100, 28, 16
 """Columns of a help text at most, where its sentences begin, and of a short list of names."""
 LONGEST_NAME = 255
 """Bytes in the name of a file or folder."""
