@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import contextlib
 import dataclasses
 import functools
 import inspect
@@ -32,7 +33,7 @@ Positional = Annotated[_T, _POSITIONAL]
 """``Positional[Path]``: a field that is given without its name; a tuple takes one or more."""
 Hidden = Annotated[_T, _HIDDEN]
 """``Hidden[X]``: a field that is no option."""
-WIDTH, INDENT, SHORT = 100, 26, 24
+WIDTH, INDENT, SHORT = 100, 28, 16
 """Columns of a help text at most, where its sentences begin, and of a short list of names."""
 LONGEST_NAME = 255
 """Bytes in the name of a file or folder."""
@@ -108,7 +109,7 @@ def parse(
     every = [o for own in options for o in own]
     names = {o.path: choices.get(o.path) or o.names for o in every}
     _declare(parser, every, groups, names)
-    given, others = parser.parse_known_args([_hyphens(argument) for argument in arguments])
+    given, others = parser.parse_known_args(_normal(arguments))
     if others:
         _refuse(others, [o.flag for o in every])
     texts = vars(given)
@@ -153,7 +154,7 @@ def change(config: _T, changes: Sequence[tuple[str, Any]]) -> _T:
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """argparse's own errors, as sentences like ours."""
-        if missing := re.fullmatch(r"the following arguments are required: (\S+?),?.*", message):
+        if missing := re.fullmatch(r"the following arguments are required: ([^,\s]+).*", message):
             raise ConfigError(f"{missing[1]}: it is missing; see {self.prog} --help.")
         flag, _, problem = message.removeprefix("argument ").partition(": ")
         flag = flag.partition("/")[0]
@@ -352,10 +353,27 @@ def _filled(kind: Any, values: Mapping[str, Any]) -> Any:
     return kind
 
 
-def _hyphens(argument: str) -> str:
-    """``--batch_size`` is ``--batch-size``."""
-    flag, equals, value = argument.partition("=")
-    return flag.replace("_", "-") + equals + value if flag.startswith("--") else argument
+def _normal(arguments: Sequence[str]) -> list[str]:
+    """The command line with hyphens in names, ``--batch-size``, and negative numbers joined to
+    them, ``--ema=-1e-3``, which argparse would take for options.
+    """
+    found: list[str] = []
+    for argument in arguments:
+        flag, equals, value = argument.partition("=")
+        if flag.startswith("--"):
+            found.append(flag.replace("_", "-") + equals + value)
+        elif _negative(argument) and found and found[-1].startswith("--") and "=" not in found[-1]:
+            found[-1] += f"={argument}"
+        else:
+            found.append(argument)
+    return found
+
+
+def _negative(text: str) -> bool:
+    with contextlib.suppress(ValueError):
+        float(text)
+        return text.startswith("-")
+    return False
 
 
 def _path(flag: str) -> str:

@@ -76,117 +76,105 @@ class Config:
     """Side that smaller images are padded to with black (28 -> 32); None leaves them as they are.
     """
     flip: bool = False
-    """Show each image mirrored in half of the epochs."""
+    """Flip images horizontally in half of the epochs."""
     labels: int = 0
-    """Examples in all, as many of each class, whose labels are known (conditioning
-    semi_supervised); 0: all are.
+    """Total number of labelled examples, balanced over classes (semi_supervised only); 0 uses all
+    labels.
     """
     label_seed: int = 0
-    """Determines which examples these are."""
+    """Seed that selects the labelled examples."""
     labelled_batch: int = 0
-    """How many of the real examples of an update are from those; the others come from the whole
-    set, without a label.
-    """
+    """Labelled examples per batch; the others come from the whole set, without their labels."""
     conditioning: str = "none"
-    """How labels enter."""
+    """How labels condition G and D."""
     latents: int = 100
-    """Length of the latent vector."""
+    """Latent dimension."""
     prior: str = "normal"
     """Distribution of the latents: N(0, 1), or uniform on [-1, 1]."""
     fake_labels: str = "batch"
-    """Labels of the generated examples of an update: those of its real examples (batch), or drawn
-    anew, as frequent as in the data set (dataset) or all equally likely (uniform).
+    """Labels of generated examples: those of the real batch (batch), or drawn with the data set's
+    class frequencies (dataset) or uniformly (uniform).
     """
     generator: Network = Network()
-    """The generator G, for instance dcgan:width=32:base=4."""
+    """Generator, such as dcgan:width=32:base=4."""
     discriminator: Network = Network()
-    """The discriminator D."""
+    """Discriminator."""
     loss: str = "nonsaturating"
-    """Objective of both players."""
+    """Adversarial loss."""
     penalties: tuple[Penalty, ...] = ()
-    """Regularizers of D, for instance r1:1:4 (R1 at every fourth update) or gp:10:target=0."""
+    """Regularizers of D, such as r1:1:4 (R1 every fourth update) or gp:10:target=0."""
     g_penalties: tuple[Penalty, ...] = ()
-    """Regularizers of G, likewise."""
+    """Regularizers of G."""
     g_loss_weight: Scalar | None = None
-    """Weight of the loss in G's objective, beside its regularizers: 0 leaves these alone; None is
-    1.
+    """Weight of the adversarial loss in G's objective; 0 leaves only the regularizers, None is 1.
     """
     augmentations: tuple[Augmentation, ...] = ()
-    """Random changes of all that D sees, for instance translation:0.125 (a share of the sides),
+    """Augmentations of all that D sees, such as translation:0.125 (fraction of the side),
     rotation:15 (degrees) or instance_noise:linear/0.1/0/10000.
     """
     clip: Scalar | None = None
-    """Bound on every weight of D after each of its updates (Arjovsky et al. 2017, algorithm 1);
-    None sets none.
-    """
+    """Bound for weight clipping of D (Arjovsky et al. 2017, algorithm 1); None disables it."""
     top_k: Scalar | None = None
-    """Share of its samples, those that D takes most for real, from which G learns (Sinha et al.
-    2020); None is all.
+    """Fraction of generated samples, highest D score first, used to update G (top-k training, Sinha
+    et al. 2020); None uses all.
     """
     joint: bool = False
-    """Real and fake images go through D as one batch, so that batch normalization sees both;
-    otherwise apart.
+    """Pass real and fake images through D in one batch, so that batch norm statistics cover both.
     """
     d_steps: int = 1
-    """Updates of D in a step, each on real examples of its own."""
+    """D updates per step, each on its own real batch."""
     g_steps: Scalar = 1.0
-    """Updates of G in a step; a schedule or a feedback is rounded."""
+    """G updates per step; schedules and feedbacks are rounded."""
     fresh_batch: bool = False
-    """G's updates see real examples of their own, as in R3GAN (Huang et al. 2024); otherwise those
-    that D saw last.
+    """Give G's updates their own real batch, as in R3GAN (Huang et al. 2024), instead of D's last
+    one.
     """
     batch_size: int = 64
-    """Real images an update, over all devices together."""
+    """Real images per update, over all devices together."""
     micro_batches: int = 1
-    """Parts of a batch that gradients are taken of in turn, to save memory; batch norm then
-    normalizes over a part.
+    """Number of micro-batches for gradient accumulation; batch norm statistics are per micro-batch.
     """
     precision: str = "fp32"
-    """Arithmetic of convolutions and products: fp32 or bf16. Weights, statistics, losses and
-    penalties stay in fp32.
+    """Precision of convolutions and matmuls; weights, statistics, losses and regularizers stay in
+    fp32.
     """
     g_optimizer: Optimizer = Optimizer()
-    """Optimizer of G, for instance adam:2e-4:b1=0.5."""
+    """Optimizer of G, such as adam:2e-4:b1=0.5."""
     d_optimizer: Optimizer = Optimizer()
     """Optimizer of D."""
     dynamics: Dynamics = Dynamics()
-    """In which order and by which gradients the players move, for instance consensus:0.1."""
+    """Update rule of the players, such as consensus:0.1."""
     lookahead: int = 0
-    """Steps after which both players return part of the way to where they were (Chavdarova et al.
-    2021); 0: never.
-    """
+    """Steps between lookahead updates of both players (Chavdarova et al. 2021); 0 disables them."""
     lookahead_rate: Scalar = 0.5
-    """Part of the way that is kept."""
+    """Interpolation factor of lookahead: the fraction of the way that is kept."""
     ema: Scalar = 10_000.0
-    """Half-life of G's moving average, in real images seen; 0 keeps none."""
+    """Half-life of G's EMA in real images; 0 disables it."""
     d_ema: Scalar = 0.0
-    """As ema, of D: the one that is judged as a classifier; 0 keeps none."""
+    """Half-life of D's EMA, which is tested as a classifier; 0 disables it."""
     ema_warm_up: Scalar | None = 0.05
-    """Largest half-life of both averages as a share of the images seen, so that early weights fade
-    early (Karras et al. 2020, whose code has 0.05); None sets no bound.
+    """Upper bound of both half-lives as a fraction of the images seen so far (0.05 in the code of
+    Karras et al. 2020); None sets no bound.
     """
     steps: int = 5_000
-    """Updates of G."""
-    seed: int = 0
-    """Determines initial weights, order of the data, latents: everything random."""
-    log_every: int = 100
-    """Steps between two lines of metrics."""
+    """Number of training steps."""
     diagnose_every: int = 200
-    """Steps between two diagnoses (gradients, D's accuracies, diversity, ...): the first line after
-    each has them. 0: never.
+    """Log diagnostics (gradient norms, D accuracy, diversity, ...) every N steps; 0 disables them.
     """
     diagnose_modes: int = 0
-    """Samples in which a recognizer then counts the classes. 0: none."""
+    """Samples to classify in each diagnosis, to count the classes; 0 disables it."""
     eval_every: int = 0
-    """Steps between two evaluations, as eval.py does them by default; the last step has one too. 0:
-    never.
-    """
+    """Evaluate every N steps and after the last one, as the command eval does; 0 disables it."""
     sample_every: int = 1_000
-    """Steps between two pictures of samples."""
+    """Save sample images every N steps."""
+    seed: int = 0
+    """Random seed of everything: initial weights, data order, latents."""
+    log_every: int = 100
+    """Log metrics every N steps."""
     checkpoint_every: int = 1_000
-    """Steps between two checkpoints."""
+    """Save a checkpoint every N steps."""
     keep: int = 3
-    """Newest checkpoints kept."""
+    """Number of newest checkpoints to keep."""
 
     def __post_init__(self):
         """Parts may be given as text, and tuples as lists.

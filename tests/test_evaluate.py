@@ -446,7 +446,8 @@ def test_help_teaches(capsys):
             "--seed",
             "--watch",
             "--metrics",
-            "recognizer",
-            "step_XXXXXX.json",
+            "fid10k,kid10k",
+            "classifier",
+            "report.html",
         )
     )

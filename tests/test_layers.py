@@ -2,6 +2,9 @@
 
 import ast
 import pathlib
+import re
+import sys
+import tomllib
 
 import pytest
 
@@ -77,3 +80,24 @@ def test_rooms_are_small(file):
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             assert node.end_lineno - node.lineno < FUNCTION, f"{node.name} has more lines"
+
+
+def test_all_that_is_imported_is_declared():
+    """What a wheel needs is in pyproject.toml; what studies compare with need not be."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    declared = {re.match(r"[\w-]+", line)[0].lower() for line in project["dependencies"]}
+    names = {
+        "pil": "pillow",
+        "orbax": "orbax-checkpoint",
+        "sklearn": "scikit-learn",
+        "absl": "absl-py",
+    }
+    optional = {"gan_jax", "torch", "numpy", "google"}  # of jax; protobuf, of TFDS
+    for file in FILES:
+        for node in ast.walk(ast.parse(file.read_text())):
+            modules = [a.name for a in node.names] if isinstance(node, ast.Import) else []
+            modules += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            for module in {m.partition(".")[0].lower() for m in modules}:
+                module = names.get(module, module.replace("_", "-"))
+                known = module.replace("-", "_") in {*sys.stdlib_module_names, *optional}
+                assert known or module in declared, f"{file}: {module}"

@@ -244,7 +244,7 @@ DOCUMENTED = [
     (path.name, command)
     for path in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
     for command in re.findall(
-        r"uv run (?:--extra \w+ )?train\.py ?([^#|`\n&;>]*)", path.read_text()
+        r"uv run (?:--extra \w+ )?train\.py ?([^#|`\n&;>]*)", path.read_text().replace("\\\n", " ")
     )
 ]
 

@@ -1,34 +1,12 @@
-"""Evaluate a trained GAN from its run folder: scores with their intervals and their provenance, and
-pictures to look at.
+"""Evaluate a trained GAN from its run folder: scores with 95 % confidence intervals, sample grids,
+a table over the steps and one page, RUN/eval/report.html, which holds all of it.
 
-Features come from a recognizer, a small image classifier that is trained on the real training
-images the first time (seconds for digits, about a minute for MNIST) and kept in the user's cache
-folder. WORKDIR/eval then holds
-
-  step_XXXXXX.json               every score with its 95 % interval, and what was compared with what
-  step_XXXXXX_samples.png        samples, a row per class
-  step_XXXXXX_interpolation.png  per row one class, from one latent vector to another
-  step_XXXXXX_neighbours.png     per row a sample, then its nearest training images by features and
-                                 by pixels
-  step_XXXXXX_worst_by_*.png     the samples that the discriminator, or the recognizer, scores
-  step_XXXXXX_best_by_*.png      lowest, and highest
-  report.html                    everything on one page that needs no network
-  scores.csv                     a row per evaluated step
-
-Settings other than the default have files of their own, with a suffix: --num-samples 10000 writes
-step_XXXXXX_n10000.json and scores_n10000.csv, --metrics fid10k,kid10k --features inception
---truncation 0.7 writes step_XXXXXX_fid10k-kid10k_inception_psi0.7.json.
-
-Sets of points are compared with their known truth, and drawn as one picture. The modes of
-stacked_mnist are counted from 10,000 samples on; the literature takes --num-samples 25600.
-
-Of a population (train.py --seeds, --sweep) every member is evaluated, each in a folder member_XX of
-WORKDIR/eval; step_XXXXXX.json there holds means with 95 % intervals over those that did not fail,
-and the share of those that did.
-
-With --export DIR the samples are not evaluated, but written to DIR as a data set of TensorFlow
-Datasets, to train on. --export-images DIR writes PNG files for other programs, --interpolation
-FILE.gif a loop through latent space, --export-model DIR the GAN itself, for use without gan_jax.
+Scores use the features of a small classifier that is trained on the real images on first use
+(seconds for digits, about a minute for MNIST) and kept in the user's cache folder; point sets are
+compared with their known distribution. Settings other than the default have files of their own, as
+in step_001000_fid10k_psi0.7.json. Of a population every member is evaluated, and the page shows
+means with intervals over the members. Instead of an
+evaluation, the export options write the samples or the model to disk.
 """
 
 from __future__ import annotations
@@ -42,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from gan_jax import arguments, command_line
 from gan_jax.arguments import Positional
-from gan_jax.commands import interrupts
+from gan_jax.commands import interrupts, parts
 from gan_jax.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -51,7 +29,7 @@ if TYPE_CHECKING:
     from gan_jax.types import GanState
 
 LATEST, ALL, BEST = "latest", "all", "best"
-GROUPS = {"checkpoint": "What is evaluated", "num_samples": "Scores", "export": "Exports"}
+GROUPS = {"checkpoint": "Checkpoints", "num_samples": "Samples and scores", "export": "Export"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,32 +37,27 @@ class Options:
     """The command line."""
 
     workdir: Positional[pathlib.Path]
-    """Run folder, as train.py wrote it."""
+    """Run folder that train wrote."""
     checkpoint: str = LATEST
-    """Which checkpoint: latest; its step; all that were not evaluated yet, oldest first; best: the
-    one with the lowest Frechet distance of all steps evaluated so far (where modes are known, with
-    the most modes covered, then the largest share of high quality), after evaluating those that
-    were not.
+    """latest, a step, all (those not evaluated yet), or best: the lowest Frechet distance or, where
+    modes are known, the most modes covered, after evaluating all.
     """
     watch: bool = False
-    """Evaluate each checkpoint that training elsewhere writes, until that of the last step, or
-    Ctrl-C.
-    """
+    """Evaluate each checkpoint as training elsewhere writes it, until the last step or Ctrl-C."""
     num_samples: int | None = None
-    """Samples to draw, 2,000 by default; a conditional GAN draws its classes in equal shares."""
+    """Samples to draw (default: 2000); a conditional GAN draws equal numbers per class."""
     metrics: str | None = None
-    """Protocols beside the scores that are always taken: metrics with their number of samples, such
-    as fid10k,kid10k,pr2k (docs/evaluation.md lists them). The largest number is drawn.
-    """
+    """Further metrics with their numbers of samples, such as fid10k,kid10k,pr2k."""
     features: str = "default"
-    """What images are looked at through: default (the recognizer; for points the points), or
-    inception (docs/inception.md).
+    """Feature extractor: default (the classifier of the data set; coordinates for point sets) or
+    inception.
     """
+    truncation: float | None = None
+    """Draw latents from N(0, 1) within [-X, X] (truncation trick, Brock et al. 2019)."""
     seed: int = 0
-    """Determines the latents: the same seed draws the same samples."""
+    """Random seed of the latents."""
     export: pathlib.Path | None = None
-    """Write the samples to this new folder as a data set, for tfds.builder_from_directory, train.py
-    --dataset and others.
+    """Write the samples to this new folder as a TFDS data set, to train on, instead of evaluating.
     """
     export_model: pathlib.Path | None = None
     """Write the GAN to this new folder: weights as safetensors, the generator as a StableHLO
@@ -100,12 +73,10 @@ class Options:
     """With --export-images: draw each seed in each of these classes, such as 3,5; by default the
     classes take turns. With --interpolation: the classes that are shown.
     """
-    truncation: float | None = None
-    """Draw latents from N(0, 1) within [-PSI, PSI] (Brock et al. 2019)."""
     min_confidence: float | None = None
-    """With --export: keep samples to whose label the recognizer gives at least this probability."""
+    """With --export: keep samples whose label the classifier gives at least this probability."""
     rejection: float | None = None
-    """With --export: keep samples by discriminator rejection (Azadi et al. 2019), gamma at this
+    """With --export: discriminator rejection sampling (Azadi et al. 2019) with gamma at this
     percentile: 80 keeps the best few, 0 nearly all.
     """
 
@@ -117,7 +88,8 @@ def main(argv: list[str] | None = None) -> int:
     with command_line.running("eval"):
         argv = sys.argv[1:] if argv is None else argv
         program = f"{command_line.called('eval')} RUN"
-        (options,) = arguments.parse(program, __doc__, argv, Options, groups=GROUPS)
+        notes = {"metrics": f"Of: {', '.join(parts.names()['metrics'])}."}
+        (options,) = arguments.parse(program, __doc__, argv, Options, groups=GROUPS, choices=notes)
         check(options)
         command_line.loading()
         code = 0 if options.watch else interrupts.EXIT_CODE

@@ -28,11 +28,11 @@ def known() -> dict[str, dict[str, dict[str, list[str]]]]:
 def names() -> dict[str, tuple[str, ...] | str]:
     """By option the names that it accepts, as `gan_jax.arguments.parse` takes them.
 
-    Data sets are left out, as there are many others. Networks have a text, with the options of
-    each; an option that accepts the same as an earlier one refers to it.
+    A text where other names are accepted as well (data sets), where the options of each are named
+    too (networks), and where an option accepts the same as an earlier one.
     """
     found: dict[str, Any] = {option: tuple(own) for option, own in known().items()}
-    del found["dataset"]
+    found["dataset"] = f"Embedded: {', '.join(known()['dataset'])}."
     for option in ("generator", "discriminator"):
         networks = [f"{name} ({', '.join(own)})" for name, own in known()[option].items()]
         found[option] = f"One of: {', '.join(networks)}."

@@ -1,9 +1,9 @@
-"""Train a recognizer of a labelled data set, say how well it does on the test images, and keep it
-in the user's cache folder.
+"""Train a classifier of a labelled data set, report its accuracy on the test images, and keep it in
+the user's cache folder.
 
-Without options the data set's own recipe is taken, if it has one, otherwise that of the set that it
-is tested on, or of the feature network of eval.py. A recognizer that is kept already is not trained
-again; an interrupted training goes on from its last checkpoint.
+The defaults are the data set's own recipe if it has one, else the recipe of the set it is tested on
+or of eval's feature extractor. A classifier that is kept already is not trained again; an
+interrupted training resumes.
 """
 
 from __future__ import annotations
@@ -83,6 +83,7 @@ def parse(argv: list[str]) -> tuple[str, Options, RecognizerConfig]:
                 "size": "Data",
                 "network": "Network and training",
                 "augmentation.shift": "Augmentation",
+                "seed": "Network and training",
             },
             choices={"network": tuple(RECOGNIZERS)},
         )
