@@ -109,6 +109,19 @@ def test_a_run_without_evaluation_shows_the_samples_of_its_training(tmp_path):
     assert not page.all("strong") or "Scores" not in page.text
 
 
+def test_the_parts_of_a_gan_made_of_objects_are_compared_as_text():
+    first, second = (
+        {"steps": 5, hyperparameters.OWN: {"generator": f"MLP(width={width})", "loss": "hinge"}}
+        for width in (8, 16)
+    )
+    found = hyperparameters.differences([first, second])
+    assert found == {"generator": ["MLP(width=8)", "MLP(width=16)"]}
+    assert [value.text for value in hyperparameters.groups(first)["GAN"]] == [
+        "MLP(width=8)",
+        "hinge",
+    ]
+
+
 # The command
 
 
@@ -131,7 +144,7 @@ def test_runs_of_one_prior_are_drawn_from_equal_latents(trained, tmp_path, capsy
     """A run without checkpoints shows what its training drew."""
     fresh = write_run(tmp_path / "fresh", evaluated=())
     pictures.save(run_folder.picture(fresh, 12), np.zeros((8, 8, 1), np.uint8))
-    output = tmp_path / "new" / "page.html"
+    output = tmp_path / "page.html"
     runs = [str(trained / name) for name in ("a", "b", "population")] + [str(fresh)]
     assert command.main([*runs, "--output", str(output)]) == 0
     assert str(output) in capsys.readouterr().out
@@ -171,9 +184,10 @@ def test_a_sweep_takes_part_by_setting_with_intervals_over_seeds(trained):
         (["a"] * 9, "runs: 9 given; accepted: 2 to 8 run folders."),
         (["a", "b/../a"], "is given twice"),
         (["a", "nowhere"], "is no run folder"),
-        (["a", "b", "--output", "a"], "is a folder; accepted: the name of a file."),
-        (["a", "b", "--output", "a/config.json/x"], "cannot be written"),
+        (["a", "b", "--output", "a"], "output: a is a folder"),
+        (["a", "b", "--output", "nowhere/x"], "output: the folder nowhere does not exist"),
         (["a", "b", "--seed", "-1"], "seed: -1"),
+        (["a", "b", "--suffix", "_n7"], "suffix: no run has an evaluation with '_n7'"),
     ],
 )
 def test_what_cannot_be_compared_is_refused_in_one_sentence(

@@ -1,8 +1,8 @@
-"""Compare runs on one self-contained page: what differs in their configs, losses and scores over
-images and over time with intervals, and samples from equal latents.
+"""Compare runs on one self-contained page: what differs in their configs, scores and losses over
+images and over time with 95 % intervals, and samples from equal latents.
 
-Scores are those that `gan-jax eval` has written; a run without an evaluation is compared by its
-training alone.
+Scores are those of the newest evaluation of each run; a run without one is compared by its training
+alone. A sweep takes part with a column for each of its settings.
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ from __future__ import annotations
 import dataclasses
 import os
 import pathlib
+import sys
 
-import tyro
-
-from gan_jax import command_line
+from gan_jax import arguments, command_line
+from gan_jax.arguments import Positional
+from gan_jax.commands import interrupts
 from gan_jax.errors import ConfigError
 
 FEWEST, MOST = 2, 8
@@ -23,8 +24,8 @@ FEWEST, MOST = 2, 8
 class Options:
     """The command line."""
 
-    runs: tyro.conf.Positional[tuple[pathlib.Path, ...]]
-    """Two to eight run folders."""
+    runs: Positional[tuple[pathlib.Path, ...]]
+    """Run folders, two to eight."""
     output: pathlib.Path = pathlib.Path("compare.html")
     """The page to write; an existing one is replaced."""
     suffix: str = ""
@@ -34,19 +35,27 @@ class Options:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Exit code 0: the page was written; 2: wrong input, and nothing was written."""
-    command_line.plain_warnings()
-    with command_line.one_sentence_errors("compare"), command_line.closed_pipe_ends():
-        options = tyro.cli(Options, prog="gan-jax compare", description=__doc__, args=argv)
+    """Exit code 0: the page was written; 2: wrong input, and nothing was written; 130: stopped by
+    Ctrl-C.
+    """
+    argv = sys.argv[1:] if argv is None else argv
+    program = f"{command_line.called('compare')} RUN RUN ..."
+    with command_line.running("compare"):
+        (options,) = arguments.parse(program, __doc__, argv, Options)
         check(options)
-        command_line.fast_cpu()
-        command_line.keep_compilations()
-        run(options)
+        command_line.loading()
+        with interrupts.ends_with("Stopped; nothing was written."):
+            command_line.fast_cpu()
+            command_line.keep_compilations()
+            run(options)
     return 0
 
 
 def check(options: Options) -> None:
-    """What can be refused before anything is read."""
+    """What can be refused before JAX is loaded."""
+    from gan_jax.errors import is_seed
+    from gan_jax.files import check_file
+
     if not FEWEST <= len(options.runs) <= MOST:
         raise ConfigError(
             f"runs: {len(options.runs)} given; accepted: {FEWEST} to {MOST} run folders."
@@ -55,27 +64,25 @@ def check(options: Options) -> None:
     for i, folder in enumerate(resolved):
         if folder in resolved[:i]:
             raise ConfigError(f"runs: {options.runs[i]} is given twice; accepted: each run once.")
-    if options.output.is_dir():
-        raise ConfigError(f"output: {options.output} is a folder; accepted: the name of a file.")
-    nearest = next(path for path in options.output.absolute().parents if path.exists())
-    if not (nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK)):
-        raise ConfigError(
-            f"output: {options.output} cannot be written; accepted: a file in a writable folder."
-        )
+    is_seed("seed", options.seed)
+    check_file("output", options.output)
 
 
 def run(options: Options) -> None:
-    from gan_jax.errors import is_seed
     from gan_jax.files import write
     from gan_jax.report import compare
     from gan_jax.report.grids import at_equal_latents
 
-    is_seed("seed", options.seed)
     entries = [
         entry
         for folder, name in zip(options.runs, names(options.runs), strict=True)
         for entry in compare.read(folder, name, options.suffix)
     ]
+    if options.suffix and not any(entry.rows for entry in entries):
+        raise ConfigError(
+            f"suffix: no run has an evaluation with {options.suffix!r} in its files' names; "
+            "accepted: a suffix as of eval/scores_n10000.csv, or none."
+        )
     grids = at_equal_latents([entry.member for entry in entries], options.seed)
     write(options.output, compare.page(entries, grids))
     print(f"written:     {options.output}")

@@ -103,7 +103,7 @@ def read(workdir: Path, name: str, suffix: str = "") -> list[Entry]:
         newest = evaluations[-1] if evaluations else {}
         return [
             Entry(
-                *(name, (workdir, run, 0), to_dict(run.config), facts, curves),
+                *(name, (workdir, run, 0), run.to_dict(), facts, curves),
                 *(_points(scores, axes, tuple), score_rows(newest), newest.get("step")),
                 *(_settings(newest), _newest_samples(workdir, newest)),
             )

@@ -45,20 +45,24 @@ def at_equal_latents(members: Sequence[tuple[Path, Run, int]], seed: int = 0) ->
       seed: determines the latents.
 
     Returns:
-      A grid for each member; None where no other member draws the same latents, and where nothing
-      was saved yet.
+      A grid for each member; None where no other member draws the same latents, where nothing was
+      saved yet, and for a GAN made of objects, which a run folder does not hold.
 
     Raises:
       ConfigError: if no checkpoint of a run can be restored.
     """
     kinds = [
-        kind(run.gans[number]) if checkpoint.steps(folder / run_folder.CHECKPOINTS) else None
+        kind(run.gans[number]) if _restorable(folder, run) else None
         for folder, run, number in members
     ]
     return [
         _drawn(*member, seed) if own is not None and kinds.count(own) > 1 else None
         for own, member in zip(kinds, members, strict=True)
     ]
+
+
+def _restorable(folder: Path, run: Run) -> bool:
+    return run.own is None and bool(checkpoint.steps(folder / run_folder.CHECKPOINTS))
 
 
 def _drawn(folder: Path, run: Run, number: int, seed: int) -> Grid:

@@ -26,6 +26,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
 }
 OTHERS = "Run"
 """The group of all other fields."""
+OWN = "own_gan"
+"""A field of the run of a GAN made of objects: its parts as text."""
 ABSENT = "-"
 
 
@@ -41,9 +43,10 @@ def groups(config: Mapping[str, Any]) -> dict[str, list[Value]]:
     """The fields of a config by group."""
     defaults = to_dict(Config())
     value = lambda name: Value(name, text(config[name]), config[name] != defaults.get(name))
-    grouped = {name for names in GROUPS.values() for name in names}
+    grouped = {OWN, *(name for names in GROUPS.values() for name in names)}
     named = GROUPS | {OTHERS: tuple(n for n in config if n not in grouped and n != "version")}
     found = {title: [value(n) for n in names if n in config] for title, names in named.items()}
+    found["GAN"] = [Value(name, own, changed=True) for name, own in config.get(OWN, {}).items()]
     return {title: values for title, values in found.items() if values}
 
 
@@ -78,8 +81,9 @@ def text(value: Any) -> str:
 
 
 def _flat(config: Mapping[str, Any]) -> dict[str, str]:
-    found = {}
-    for name, value in config.items():
+    found, fields = {}, {**config, **config.get(OWN, {})}
+    fields.pop(OWN, None)
+    for name, value in fields.items():
         match value:
             case {"name": part, **options}:
                 found[name] = str(part)
