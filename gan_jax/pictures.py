@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import pathlib
+from collections.abc import Mapping
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 MIN_SIDE = 48
 """Smaller images are enlarged, pixel by pixel, until their shorter side has so many pixels."""
 GAP = 2
 """Pixels between two images of a grid."""
 GAP_GREY = 64
+FONT = 1 / 36
+"""Size of the names above a grid, as a share of its width: they are read on a phone, too."""
 
 
 def to_uint8(images: np.ndarray) -> np.ndarray:
@@ -50,6 +54,26 @@ def grid(images: np.ndarray, columns: int) -> np.ndarray:
     tiles[:n, :h, :w] = images
     table = tiles.reshape(rows, columns, h + GAP, w + GAP, c).swapaxes(1, 2)
     return table.reshape(rows * (h + GAP), columns * (w + GAP), c)[:-GAP, :-GAP]
+
+
+def headed(pixels: np.ndarray, columns: int, names: Mapping[int, str]) -> np.ndarray:
+    """A `grid` with names above it.
+
+    Args:
+      pixels: ``[H, W, c]`` uint8, of ``columns`` columns.
+      names: by the column at whose left side the name begins, from 0.
+
+    Returns:
+      ``[H + h, W, c]`` uint8, where ``h`` is the height of the names.
+    """
+    width, step = pixels.shape[1], (pixels.shape[1] + GAP) // columns
+    size = max(12, round(FONT * width))
+    strip = Image.new("L", (width, round(1.5 * size)), GAP_GREY)
+    draw, font = ImageDraw.Draw(strip), ImageFont.load_default(size)
+    for column, name in names.items():
+        draw.text((column * step, strip.height / 2), name, fill=255, font=font, anchor="lm")
+    heading = np.repeat(np.asarray(strip)[:, :, None], pixels.shape[2], axis=2)
+    return np.concatenate([heading, pixels])
 
 
 def points(samples: np.ndarray, real: np.ndarray) -> np.ndarray:
@@ -98,4 +122,11 @@ def save(path: str | pathlib.Path, pixels: np.ndarray) -> None:
     """Writes ``[H, W, 1 or 3]`` uint8 pixels as a PNG file, making its folder."""
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).save(path)
+    path.write_bytes(png(pixels))
+
+
+def png(pixels: np.ndarray) -> bytes:
+    """``[H, W, 1 or 3]`` uint8 pixels as the bytes of a PNG file."""
+    file = io.BytesIO()
+    Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).save(file, "PNG")
+    return file.getvalue()

@@ -63,3 +63,13 @@ def test_modalities_by_shape():
     assert modality.of_feature((7,), np.uint8) is modality.of_feature((), np.float32) is None
     with pytest.raises(ConfigError, match=r"shape: examples of shape \(8, 4\)"):
         modality.of_shape((8, 4))
+
+
+def test_names_stand_above_their_columns():
+    grid = pictures.grid(np.zeros((20, 48, 48, 3), np.uint8), columns=10)
+    headed = pictures.headed(grid, 10, {0: "first", 5: "sixth"})
+    names, below = headed[: -len(grid)], headed[-len(grid) :]
+    np.testing.assert_array_equal(below, grid)
+    written = np.flatnonzero((names > 200).any(axis=(0, 2)))  # columns of pixels
+    assert written[0] < 5 and 250 <= written[written > 150][0] < 255
+    assert not ((written > 50) & (written < 250)).any()

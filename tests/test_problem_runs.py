@@ -21,8 +21,8 @@ from gan_jax.recognizers import RecognizerConfig, recognizer
 from gan_jax.recognizers.feature_networks import choose
 from gan_jax.recognizers.networks import StackedDigits, stacked_predictions
 from gan_jax.runs import folder
+from gan_jax.sampling import samples
 from gan_jax.training import loop as training
-from gan_jax.training import samples
 
 TINY = Config(
     dataset="ring8",

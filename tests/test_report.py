@@ -3,6 +3,7 @@
 import base64
 import dataclasses
 import html.parser
+import io
 import json
 import os
 import re
@@ -11,15 +12,15 @@ import subprocess
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from gan_jax import ConfigError, pictures, recipe, report, sweeps
+from gan_jax import Config, ConfigError, pictures, recipe, report, sweeps
 from gan_jax.commands import eval as eval_script
 from gan_jax.commands import train
 from gan_jax.config import to_dict
 from gan_jax.evaluation.files import save
 from gan_jax.evaluation.result import Evaluation
-from gan_jax.report.charts import Series, chart
-from gan_jax.report.scores import interval, score_title, shown
+from gan_jax.report import hyperparameters
 from gan_jax.runs import folder as run_folder
 
 EVIL = "<script>alert('\"&')</script>"
@@ -45,19 +46,24 @@ VOID = {"meta", "img", "line", "path", "circle", "br"}
 
 
 class Page(html.parser.HTMLParser):
-    """Elements, text and whether every element that is opened is closed."""
+    """Elements, text, rows of tables, and whether every element that is opened is closed."""
 
     def __init__(self, text):
         super().__init__()
-        self.elements, self.open, self.text = [], [], ""
+        self.elements, self.open, self.text, self.rows = [], [], "", []
         self.feed(text)
         self.close()
         assert self.open == []
+        self.rows = [[" ".join(cell.split()) for cell in row] for row in self.rows]
 
     def handle_starttag(self, tag, attributes):
         self.elements.append((tag, dict(attributes)))
         if tag not in VOID:
             self.open.append(tag)
+        if tag == "tr":
+            self.rows.append([])
+        elif tag in ("td", "th"):
+            self.rows[-1].append("")
 
     def handle_endtag(self, tag):
         if tag not in VOID:
@@ -69,6 +75,8 @@ class Page(html.parser.HTMLParser):
     def handle_data(self, data):
         if self.open[-1:] not in (["style"], ["script"]):
             self.text += data
+            if {"td", "th"} & set(self.open):
+                self.rows[-1][-1] += f"{data} "
 
     def all(self, tag):
         return [attributes for name, attributes in self.elements if name == tag]
@@ -91,6 +99,12 @@ def evaluation(step, **changes):
         "provenance": {
             "dataset": "digits",
             "version": "1.0.0",
+            "samples": {"images": 355, "reference": {"split": "train", "images": 1442}},
+            "real": {
+                "split": "test",
+                "images": 355,
+                "reference": {"split": "train", "images": 1442},
+            },
             "seed": 5,
             "nested": {"note": EVIL},
             "command": ["eval.py", "a b"],
@@ -136,6 +150,8 @@ def folder(tmp_path):
     (workdir / run_folder.METRICS).write_text("".join(json.dumps(line) + "\n" for line in lines))
     for step in (20, 30):
         save(evaluation(step), workdir / run_folder.EVAL)
+    for step in range(1, 31):
+        pictures.save(run_folder.picture(workdir, step), np.full((8, 8, 1), step, np.uint8))
     return workdir
 
 
@@ -187,7 +203,7 @@ def test_page_holds_what_the_files_hold(folder):
         *numbers,
         "uv run eval.py 'a b'",
         "15 s",
-        "r1, weight 1 every 4 updates",
+        "r1, every 4, weight 1",
         "nested.note",
         "recognized as their label",
     ):
@@ -209,7 +225,32 @@ def test_the_newest_step_is_shown_and_pictures_are_its_own(folder):
     )
     page = written(folder)
     assert "at step 100" in page.text and "100.1" in page.text and "something new" in page.text
-    assert len(page.all("img")) == 1
+    own = [image for image in page.all("img") if not image["alt"].startswith("Step")]
+    assert len(own) == 1
+
+
+def test_samples_over_training_are_evenly_spread(folder):
+    page = written(folder)
+    shown = [image for image in page.all("img") if image["alt"].startswith("Step")]
+    steps = [int(re.match(r"Step (\d+)", image["alt"])[1]) for image in shown]
+    assert steps == [1, 5, 9, 13, 18, 22, 26, 30]
+    for step, image in zip(steps, shown, strict=True):
+        with Image.open(io.BytesIO(base64.b64decode(image["src"].split(",")[1]))) as picture:
+            assert picture.getpixel((0, 0)) == step
+    shutil.rmtree(folder / run_folder.SAMPLES)
+    assert "Samples over training" not in written(folder).text
+
+
+def test_training_comes_first_and_hyper_parameters_say_what_differs_from_the_defaults(folder):
+    page = written(folder)
+    order = [attributes["id"] for tag, attributes in page.elements if tag == "h2"]
+    assert order[:4] == ["training", "hyperparameters", "progress", "scores"]
+    groups = hyperparameters.groups(to_dict(recipe("digits_dcgan")))
+    assert list(groups) == ["Data", "Networks", "Objective", "Optimization", "Run"]
+    values = {value.name: value for group in groups.values() for value in group}
+    assert set(values) == {field.name for field in dataclasses.fields(Config)}
+    assert values["generator"].text == "dcgan, base 2, width 64" and values["generator"].changed
+    assert (values["batch_size"].text, values["batch_size"].changed) == ("64", False)
 
 
 def test_intervals_and_protocols_are_shown_where_there_are_some(folder):
@@ -245,7 +286,7 @@ def test_what_is_missing_is_left_out(folder):
     values = json.loads(path.read_text())
     path.write_text(json.dumps({name: values[name] for name in ("step", "scores", "pictures")}))
     page = written(folder)
-    assert "30.12" in page.text and "One step was evaluated so far" in page.text
+    assert "30.12" in page.text and "Only one step has been evaluated" in page.text
     assert "Could not be read: step_000020.json, step_000030_samples.png." in " ".join(
         page.text.split()
     )
@@ -268,7 +309,7 @@ def test_page_is_replaced_whole_or_not_at_all(folder, monkeypatch):
 
 def test_refuses_a_run_without_evaluation(folder, tmp_path):
     shutil.rmtree(folder / run_folder.EVAL)
-    with pytest.raises(ConfigError, match=r"run was not evaluated yet"):
+    with pytest.raises(ConfigError, match=r"run has not been evaluated yet"):
         report.write_report(folder)
     with pytest.raises(ConfigError, match="is no run folder"):
         report.write_report(tmp_path / "nowhere")
@@ -326,73 +367,6 @@ def test_a_page_a_member_and_one_of_the_population(folder):
     )
 
 
-# Texts
-
-
-def test_scores_as_text():
-    assert shown("precision", 0.8125) == shown("pr10k.precision", 0.8125) == "81.2 %"
-    assert shown("support_size", 1234.0) == "1,234" and shown("support_size", None) == "-"
-    assert score_title("fid10k.frechet_distance") == "fid10k Frechet distance"
-    assert score_title("something_new") == "something new"
-    assert interval("recall", [0.25, 0.5]) == "25.0 % to 50.0 %"
-    assert interval("support_size", [1234.0, None]) == "1,234 to -"
-    assert interval("support_size", [None, None]) == interval("support_size", None) == ""
-
-
-# Curves
-
-
-def numbers(path):
-    return [tuple(map(float, pair.split(","))) for pair in re.split("[ML]", path.rstrip("Z"))[1:]]
-
-
-def test_curves_lie_where_their_axes_say():
-    made = chart(
-        "height", [Series("a", [0, 5, 10], [1.0, 3.0, 2.0]), Series("b", [0, 10], [0.0, None])]
-    )
-    places, heights = (
-        dict((text, x) for x, text in made.x_ticks),
-        dict((text, y) for y, text in made.y_ticks),
-    )
-    (left, first), (middle, second), (right, third) = numbers(made.curves[0].path)
-    assert (left, middle, right) == pytest.approx(
-        (places["0"], (places["0"] + places["10"]) / 2, places["10"])
-    )
-    assert (first, second, third) == pytest.approx((heights["1"], heights["3"], heights["2"]))
-    assert numbers(made.curves[1].path) == [(left, pytest.approx(heights["0"]))]
-    assert heights["3"] < heights["0"]  # upwards
-
-
-def test_intervals_surround_their_points():
-    made = chart("h", [Series("a", [1, 2], [5.0, 6.0], [4.0, None], [7.0, None])])
-    ((x, low, high),) = made.curves[0].bars
-    assert (x, made.curves[0].dots[0][0]) == (made.curves[0].dots[0][0],) * 2
-    assert high < made.curves[0].dots[0][1] < low
-    assert made.curves[0].band == ""
-
-
-def test_many_points_are_averaged():
-    made = chart("h", [Series("a", range(10_000), range(10_000))])
-    x, y = np.array(numbers(made.curves[0].path)).T
-    assert 100 < len(x) < 500 and made.curves[0].dots == []
-    np.testing.assert_allclose(
-        y, np.interp(x, [made.left, made.right], [made.bottom, made.top]), atol=1
-    )
-
-
-@pytest.mark.parametrize("y", [[], [None, None], [float("nan"), float("inf")]])
-def test_no_chart_without_numbers(y):
-    assert chart("h", [Series("a", range(len(y)), y)]) is None
-
-
-@pytest.mark.parametrize("y", [[2.0], [3.0, 3.0], [0.0, 0.0], [-5e-9, 1e9]])
-def test_any_numbers_make_a_chart(y):
-    made = chart("h", [Series("a", range(len(y)), y)])
-    assert all(
-        made.top - 1 <= height <= made.bottom + 1 for _, height in numbers(made.curves[0].path)
-    )
-
-
 # Real runs
 
 
@@ -417,8 +391,8 @@ def test_evaluating_writes_the_report(run):
     assert f"{values['scores']['frechet_distance']:,.4g}" in page.text
     assert f"{100 * values['truncation'][0]['precision']:.1f} %" in page.text
     assert [point["psi"] for point in values["truncation"]] == [0.25, 0.5, 0.75, 1.0, None]
-    assert len(page.all("img")) == len(values["pictures"]) == 3
-    assert "One step" not in page.text
+    assert len(values["pictures"]) == 3 and len(page.all("img")) == 3 + 1  # and one over training
+    assert "Only one step" not in page.text
 
 
 @pytest.mark.skipif(BROWSER is None, reason="no headless browser is installed")
@@ -468,5 +442,5 @@ def test_a_browser_shows_the_page(folder, tmp_path):
     )
     assert len(told) == 2
     for found in map(json.loads, told):
-        assert found["pictures"] == [1200, 48]
+        assert found["pictures"] == [*[8] * 8, 1200, 48]
         assert found["wide"] <= found["frame"] <= 1280

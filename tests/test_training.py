@@ -23,8 +23,9 @@ from gan_jax.runs import folder as run_folder
 from gan_jax.runs import logs
 from gan_jax.runs.restore import load
 from gan_jax.runs.run import Run
+from gan_jax.sampling import samples
 from gan_jax.training import loop as training
-from gan_jax.training import samples, signals, stepping
+from gan_jax.training import signals, stepping
 from gan_jax.training.divergence import NotFinite
 
 TINY = Config(

@@ -18,11 +18,11 @@ from gan_jax.errors import fits_memory
 from gan_jax.evaluation import classifying
 from gan_jax.evaluation import pictures as evaluation_pictures
 from gan_jax.evaluation.extremes import extremes
-from gan_jax.evaluation.real import Real, look, splits_of, with_modes
+from gan_jax.evaluation.real import Numbers, Real, look, splits_of, thinned, with_modes
 from gan_jax.evaluation.result import Evaluation, estimates, intervals, values
 from gan_jax.evaluation.settings import DEFAULT_SETTINGS, Settings
 from gan_jax.evaluation.truncation import SAMPLES_A_BOUND, truncation_curve
-from gan_jax.metrics import BASIC, METRICS, Estimate, Inputs, Sample, left_out, measure
+from gan_jax.metrics import BASIC, METRICS, SCORES, Estimate, Inputs, Sample, left_out, measure
 from gan_jax.modality import labels_in_turn
 from gan_jax.recognizers import SMALL_CNN, FeatureNetwork, RecognizerConfig
 from gan_jax.recognizers.feature_networks import DEFAULT, choice_of, choose
@@ -120,7 +120,8 @@ class Evaluator:
 
     @functools.cached_property
     def _real(self) -> Real:
-        return look(self._config, self._choice, self._splits, self.settings.protocols)
+        settings = self.settings
+        return look(self._config, self._choice, self._splits, settings.protocols, settings.count)
 
     @property
     def key(self) -> dict[str, Any]:
@@ -142,6 +143,7 @@ class Evaluator:
         examples = generated(gan, state, z, labels)
         inputs = self._inputs(examples, labels if gan.num_classes else None)
         scores = measure(inputs) | self._test_error(gan, state)
+        matched = self._matched(inputs)
         protocols = {p.name: p.measure(inputs) for p in settings.protocols}
         drawn = evaluation_pictures.Drawn(
             gan,
@@ -158,12 +160,14 @@ class Evaluator:
         return Evaluation(
             step=int(state.step),
             scores=values(scores, names),
-            real=values(real.yardstick, names),
+            real=values(real.baseline, names),
             left_out=left_out(inputs, self._basic()),
             provenance=self._provenance(state, inputs.images),
             pictures=evaluation_pictures.draw(drawn) | ends.pictures,
             intervals=intervals(scores, names),
-            real_intervals=intervals(real.yardstick, names),
+            real_intervals=intervals(real.baseline, names),
+            matched=values(matched, names),
+            matched_intervals=intervals(matched, names),
             protocols={name: estimates(own, names) for name, own in protocols.items()},
             extremes=ends.values,
             truncation=self._truncation_curve(gan, state),
@@ -174,6 +178,19 @@ class Evaluator:
         sample = with_modes(choice, Sample(*real.network.features(examples), labels))
         parts = (sample, real.reference, real.training, real.held_out)
         return Inputs(*parts, self.settings.seed, choice.own_classes)
+
+    def _matched(self, inputs: Inputs) -> dict[str, Estimate]:
+        """Scores that depend on the number of images, at the baseline's numbers; empty where these
+        are the samples' own.
+        """
+        numbers = self._real.numbers
+        if numbers == Numbers(len(inputs.images.features), len(inputs.reference.features)):
+            return {}
+        images = inputs.images.at(slice(numbers.images))
+        inputs = inputs._replace(
+            images=images, reference=thinned(inputs.reference, numbers.reference)
+        )
+        return {name: own for name, own in measure(inputs).items() if SCORES[name].sized}
 
     def _test_error(self, gan: Gan, state: GanState) -> dict[str, Estimate]:
         """Of a D that classifies, on a labelled split of which it has seen nothing."""

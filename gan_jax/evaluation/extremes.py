@@ -39,6 +39,9 @@ SHOWN: dict[type[Modality], Shown] = {
 all.
 """
 
+OTHERS = Shown(lambda n: ENDS, by_recognizer=False)
+"""Of all other kinds of examples."""
+
 
 class Extremes(NamedTuple):
     """Both ends of rankings, by the name of a picture, such as ``worst_by_discriminator``.
@@ -71,7 +74,7 @@ def extremes(
       real: real examples ``[m, ...]``, where the modality shows some beside samples.
     """
     modality = gan.modality
-    shown = SHOWN[type(modality)]
+    shown = SHOWN.get(type(modality), OTHERS)
     rankings = {"discriminator": discriminator_scores(gan, state, examples, labels)}
     if sample.logits is not None and shown.by_recognizer:
         rankings["recognizer"] = confidence(sample.logits, sample.labels)

@@ -21,7 +21,15 @@ from gan_jax.errors import ConfigError
 from gan_jax.evaluation.result import Evaluation
 from gan_jax.files import replacing, write
 from gan_jax.metrics import SCORES, Metric, parse
-from gan_jax.report.scores import compared, interval, left_out, score_title, shown, with_interval
+from gan_jax.report.scores import (
+    compared,
+    interval,
+    left_out,
+    score_rows,
+    score_title,
+    shown,
+    with_interval,
+)
 from gan_jax.runs.evaluations import read, stem
 
 SHOWN_CLASSES = 20
@@ -128,25 +136,27 @@ def table(evaluation: Evaluation) -> str:
     scores, real = evaluation.scores, evaluation.real
     intervals, real_intervals = evaluation.intervals, evaluation.real_intervals
     lines = [f"{'':30}{'samples':>10}  {'95 % interval':19}{'real images':>12}  95 % interval"]
-    by_class = [name for name, score in scores.items() if isinstance(score, dict)]
-    for name in (name for name in scores if name not in by_class):
-        cells = scores[name], intervals.get(name), real.get(name), real_intervals.get(name)
-        lines.append(_row(name, score_title(name), *cells))
-    for name in by_class:
+    lines += [
+        _row(row.title, *row.sample, *(row.real or ())) for row in score_rows(vars(evaluation))
+    ]
+    for name in (name for name, score in scores.items() if isinstance(score, dict)):
         lines += ["", f"{score_title(name)}, by class"]
         for label in list(scores[name])[:SHOWN_CLASSES]:
-            cells = (
-                part.get(name, {}).get(label) for part in (scores, intervals, real, real_intervals)
-            )
-            lines.append(_row(name, f"  {label}", *cells))
+            pairs = (scores, intervals), (real, real_intervals)
+            of_label = lambda part, name=name, label=label: part.get(name, {}).get(label)
+            cells = [
+                text
+                for values, within in pairs
+                for text in (shown(name, of_label(values)), interval(name, of_label(within)))
+            ]
+            lines.append(_row(f"  {label}", *cells))
         if len(scores[name]) > SHOWN_CLASSES:
             lines.append(f"  ... {len(scores[name])} classes in all")
     return "\n".join([*lines, *_protocol_lines(evaluation), "", *_notes(evaluation)])
 
 
-def _row(name: str, title: str, value, ends, real, real_ends) -> str:
-    cells = f"{shown(name, value):>10}  {interval(name, ends):19}"
-    return f"{title:30}{cells}{shown(name, real):>12}  {interval(name, real_ends)}".rstrip()
+def _row(title: str, value: str, within: str, real: str = "", real_within: str = "") -> str:
+    return f"{title:30}{value:>10}  {within:19}{real:>12}  {real_within}".rstrip()
 
 
 def _protocol_lines(evaluation: Evaluation) -> list[str]:

@@ -216,9 +216,8 @@ def _poor(evaluations: dict[int, Evaluation]) -> dict[int, str]:
     }
     median = float(np.median(list(distances.values()))) if distances else math.inf
     for i, evaluation in evaluations.items():
-        modes, expected = (
-            scores.get("modes_covered") for scores in (evaluation.scores, evaluation.real)
-        )
+        modes = (evaluation.scores | evaluation.matched).get("modes_covered")
+        expected = evaluation.real.get("modes_covered")
         if i in distances and distances[i] > FAR * median:
             failed[i] = (
                 f"its Frechet distance {distances[i]:.4g} is above {FAR:g} times the median "

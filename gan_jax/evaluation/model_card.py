@@ -111,7 +111,10 @@ def _scores(evaluation: dict[str, Any] | None) -> str:
     if evaluation is None:
         return "## Scores\n\nThis step was not evaluated before it was exported."
     cell = lambda value, within: f"{value} ({within})" if within else value
-    rows = [(title, cell(*own), cell(*real)) for title, own, real in score_rows(evaluation)]
+    rows = [
+        (row.title, cell(*row.sample), cell(*row.real) if row.real else "")
+        for row in score_rows(evaluation)
+    ]
     rows += [(f"{title}, {name}", cell(*own), "") for name, title, own in protocols(evaluation)]
     notes = [f"- {label}: {text}" for label, text in compared(evaluation)]
     header = ("score (95 % interval)", "samples", "real images")

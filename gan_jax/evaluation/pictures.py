@@ -15,7 +15,7 @@ from gan_jax.config import Config
 from gan_jax.data import load
 from gan_jax.engine.gan import Gan
 from gan_jax.metrics import Sample, nearest_neighbours
-from gan_jax.modality import COLUMNS, ROWS, Images, Modality, Vectors, labels_in_turn
+from gan_jax.modality import COLUMNS, ROWS, Images, Modality, labels_in_turn
 from gan_jax.recognizers import FeatureNetwork, real_sample
 from gan_jax.sampling.draw import generated
 from gan_jax.types import Array, GanState
@@ -56,8 +56,10 @@ class Drawn:
 def draw(drawn: Drawn) -> dict[str, np.ndarray]:
     """Pictures ``[H, W, c]`` uint8 by name: ``samples``, of images also ``interpolation`` and
     ``neighbours``.
+
+    A kind of example that is not in `PICTURES` is shown by `Modality.picture` alone.
     """
-    return PICTURES[type(drawn.gan.modality)](drawn)
+    return PICTURES.get(type(drawn.gan.modality), _of_any)(drawn)
 
 
 def arc(a: Array, b: Array, steps: int) -> Array:
@@ -79,14 +81,12 @@ def _of_images(drawn: Drawn) -> dict[str, np.ndarray]:
     }
 
 
-def _of_vectors(drawn: Drawn) -> dict[str, np.ndarray]:
-    return {"samples": pictures.points(drawn.examples, drawn.real)}
+def _of_any(drawn: Drawn) -> dict[str, np.ndarray]:
+    return {"samples": drawn.gan.modality.picture(drawn.examples, drawn.real)}
 
 
-PICTURES: dict[type[Modality], Callable[[Drawn], dict[str, np.ndarray]]] = {
-    Images: _of_images,
-    Vectors: _of_vectors,
-}
+PICTURES: dict[type[Modality], Callable[[Drawn], dict[str, np.ndarray]]] = {Images: _of_images}
+"""For kinds of examples of which more than samples can be shown."""
 
 
 def _sample_grid(images: np.ndarray, num_classes: int) -> np.ndarray:
@@ -124,4 +124,6 @@ def _neighbour_grid(drawn: Drawn) -> np.ndarray:
     tiles = np.concatenate(
         [images[:rows, None], blank, real[by_features], blank, real[by_pixels]], axis=1
     )
-    return pictures.grid(tiles.reshape(-1, *images.shape[1:]), tiles.shape[1])
+    grid = pictures.grid(tiles.reshape(-1, *images.shape[1:]), tiles.shape[1])
+    names = {0: "sample", 2: "nearest by features", 3 + count: "nearest by pixels"}
+    return pictures.headed(grid, tiles.shape[1], names)

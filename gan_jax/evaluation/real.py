@@ -7,6 +7,8 @@ from __future__ import annotations
 import re
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from gan_jax.config import Config
 from gan_jax.data import load
 from gan_jax.data.splits import train_and_test
@@ -23,7 +25,7 @@ training split is.
 class Splits(NamedTuple):
     """Which real examples are what.
 
-    ``learned``: what the GAN learned from. ``train``, ``test``: the data set's own; the yardstick
+    ``learned``: what the GAN learned from. ``train``, ``test``: the data set's own; the baseline
     compares the one with the other. ``reference``: what samples are compared with. ``never_seen``:
     whether the GAN has not learned from ``test``.
     """
@@ -35,19 +37,28 @@ class Splits(NamedTuple):
     never_seen: bool
 
 
+class Numbers(NamedTuple):
+    """How many ``images`` are compared with how many of a ``reference``."""
+
+    images: int
+    reference: int
+
+
 class Real(NamedTuple):
     """What a feature network sees in the real examples.
 
     ``reference``: what samples are compared with. ``training``, ``held_out``: as in
-    `gan_jax.metrics.Inputs`. ``yardstick``: scores of the test images against the training images.
-    ``splits``: which images these are, for the provenance.
+    `gan_jax.metrics.Inputs`. ``baseline``: scores of test images against training images, at
+    ``numbers`` that the samples can be compared at too. ``splits``: which images these are, for the
+    provenance.
     """
 
     network: FeatureNetwork
     reference: Sample
     training: Sample | None
     held_out: Sample | None
-    yardstick: dict[str, Estimate]
+    baseline: dict[str, Estimate]
+    numbers: Numbers
     splits: dict[str, Any]
 
 
@@ -69,8 +80,33 @@ def with_modes(choice: Choice, sample: Sample) -> Sample:
     return sample if choice.modes is None else sample._replace(modes=choice.modes(sample.features))
 
 
-def look(config: Config, choice: Choice, splits: Splits, protocols: tuple[Protocol, ...]) -> Real:
+def thinned(sample: Sample, count: int) -> Sample:
+    """``count`` images of the sample, drawn at random, always the same ones, from each class in
+    proportion; all where it has no more.
+    """
+    n = len(sample.features)
+    if n <= count:
+        return sample
+    order = np.random.default_rng(0).permutation(n)
+    if sample.labels is not None:
+        order = order[np.argsort(sample.labels[order], kind="stable")]
+    return sample.at(np.sort(order[np.arange(count) * n // count]))
+
+
+def look(
+    config: Config,
+    choice: Choice,
+    splits: Splits,
+    protocols: tuple[Protocol, ...],
+    count: int,
+) -> Real:
     """Makes the feature network, and looks at the real examples.
+
+    The baseline takes as many test images as samples, and as many training images as the samples'
+    reference has, or all where there are fewer: a Frechet distance falls with both numbers.
+
+    Args:
+      count: the number of samples.
 
     Raises:
       ConfigError: for weights that cannot be read, or a cache that cannot be written.
@@ -81,16 +117,21 @@ def look(config: Config, choice: Choice, splits: Splits, protocols: tuple[Protoc
     )
     train, test = sample(splits.train), sample(splits.test)
     reference = test if splits.reference == splits.test else train
+    size = lambda sample: len(sample.features)
+    numbers = Numbers(min(count, size(test)), min(size(reference), size(train)))
+    compared = with_modes(choice, thinned(test, numbers.images))
+    against = thinned(train, numbers.reference)
     needs = {need for protocol in protocols for need in protocol.definition.needs}
-    part = lambda split, sample: {"split": split, "images": len(sample.features)}
+    part = lambda split, sample: {"split": split, "images": size(sample)}
     return Real(
         network,
         reference,
         sample(splits.learned) if "training" in needs else None,
         test if splits.never_seen else None,
-        measure(Inputs(test, train, own_classes=choice.own_classes)),
+        measure(Inputs(compared, against, own_classes=choice.own_classes)),
+        numbers,
         {
             "reference": part(splits.reference, reference),
-            "real": part(splits.test, test) | {"reference": part(splits.train, train)},
+            "real": part(splits.test, compared) | {"reference": part(splits.train, against)},
         },
     )

@@ -17,12 +17,15 @@ class Evaluation:
     """What was measured, of what, and what it looks like.
 
     ``scores``: of the samples by metric, each a number or one per class name. ``real``: the same of
-    the real test images against the training images, the yardstick. ``left_out``: why, by metric, a
-    score is missing. ``pictures``: ``[H, W, c]`` uint8 by name. ``intervals``, ``real_intervals``:
-    the 95 % interval ``[low, high]`` of each score, None where an end is not known or infinite.
-    ``protocols``: by protocol and score ``[value, low, high]``, or one such list per class name.
-    ``extremes``: what the samples in the pictures of the worst and the best were ranked by.
-    ``truncation``: as of `gan_jax.evaluation.truncation.truncation_curve`.
+    real test images against training images, the real-vs-real baseline, of as many images as
+    samples where there are so many. ``matched``: where there are fewer, the samples' scores that
+    depend on the number of images, of as many samples as the baseline has images. ``left_out``:
+    why, by metric, a score is missing. ``pictures``: ``[H, W, c]`` uint8 by name. ``intervals``,
+    ``real_intervals``, ``matched_intervals``: the 95 % interval ``[low, high]`` of each score, None
+    where an end is not known or infinite. ``protocols``: by protocol and score ``[value, low,
+    high]``, or one such list per class name. ``extremes``: what the samples in the pictures of the
+    worst and the best were ranked by. ``truncation``: as of
+    `gan_jax.evaluation.truncation.truncation_curve`.
     """
 
     step: int
@@ -33,6 +36,8 @@ class Evaluation:
     pictures: dict[str, np.ndarray]
     intervals: dict[str, Any] = dataclasses.field(default_factory=dict)
     real_intervals: dict[str, Any] = dataclasses.field(default_factory=dict)
+    matched: dict[str, Any] = dataclasses.field(default_factory=dict)
+    matched_intervals: dict[str, Any] = dataclasses.field(default_factory=dict)
     protocols: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
     extremes: dict[str, list[float]] = dataclasses.field(default_factory=dict)
     truncation: list[dict[str, Any]] = dataclasses.field(default_factory=list)

@@ -57,13 +57,15 @@ class Inputs(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Score:
-    """How a score is shown. ``share``: it lies in [0, 1]. ``by_class``: it is ``[k]``, one number a
-    class.
+    """How a score is shown. ``share``: it lies in [0, 1]. ``by_class``: it is ``[k]``, one number
+    per class. ``sized``: its expected value depends on the number of images, so that only scores of
+    equal numbers can be compared.
     """
 
     title: str
     share: bool = False
     by_class: bool = False
+    sized: bool = False
 
 
 @dataclasses.dataclass(frozen=True)

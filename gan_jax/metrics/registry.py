@@ -112,7 +112,7 @@ METRICS: dict[str, Metric] = {
             *_features(inputs), inputs.images.gaussian, inputs.reference.gaussian
         ),
         "Frechet distance",
-        {"frechet_distance": Score("Frechet distance")},
+        {"frechet_distance": Score("Frechet distance", sized=True)},
         min_images=_FULL_RANK,
     ),
     "fid_inf": _metric(
@@ -126,8 +126,8 @@ METRICS: dict[str, Metric] = {
         _by_class,
         "Frechet distance by class",
         {
-            "frechet_by_class_mean": Score("Frechet distance, mean class"),
-            "frechet_by_class": Score("Frechet distance", by_class=True),
+            "frechet_by_class_mean": Score("Frechet distance, mean class", sized=True),
+            "frechet_by_class": Score("Frechet distance", by_class=True, sized=True),
         },
         needs=("logits", "own_classes", "labels", "reference_labels"),
         min_images=_FULL_RANK,
@@ -148,21 +148,27 @@ METRICS: dict[str, Metric] = {
     "is": _metric(
         lambda inputs: inception_score(inputs.images.logits),
         "inception score",
-        {"inception_score": Score("inception score")},
+        {"inception_score": Score("inception score", sized=True)},
         needs=("logits", "unknown_modes"),
         min_images=lambda features: 500,  # fewer lower it by more than a percent with ten classes
     ),
     "pr": _metric(
         lambda inputs: precision_recall(*_features(inputs)),
         "precision and recall",
-        {"precision": Score("precision", share=True), "recall": Score("recall", share=True)},
+        {
+            "precision": Score("precision", share=True, sized=True),
+            "recall": Score("recall", share=True, sized=True),
+        },
         min_images=lambda features: 4,
         balanced=True,
     ),
     "dc": _metric(
         lambda inputs: density_coverage(*_features(inputs)),
         "density and coverage",
-        {"density": Score("density"), "coverage": Score("coverage", share=True)},
+        {
+            "density": Score("density", sized=True),
+            "coverage": Score("coverage", share=True, sized=True),
+        },
         min_images=lambda features: 6,
         balanced=True,
     ),
@@ -170,9 +176,13 @@ METRICS: dict[str, Metric] = {
         lambda inputs: nearest_neighbour_test(*_features(inputs)),
         "two-sample test by nearest neighbours",
         {
-            "nearest_neighbour_test": Score("told apart, neighbours", share=True),
-            "nearest_neighbour_test_images": Score("told apart, the images", share=True),
-            "nearest_neighbour_test_reference": Score("told apart, the real ones", share=True),
+            "nearest_neighbour_test": Score("told apart, neighbours", share=True, sized=True),
+            "nearest_neighbour_test_images": Score(
+                "told apart, the images", share=True, sized=True
+            ),
+            "nearest_neighbour_test_reference": Score(
+                "told apart, the real ones", share=True, sized=True
+            ),
         },
         min_images=lambda features: 2,
         balanced=True,
@@ -180,7 +190,7 @@ METRICS: dict[str, Metric] = {
     "c2st_linear": _metric(
         lambda inputs: logistic_test(*_features(inputs), seed=inputs.seed).all,
         "two-sample test by logistic regression",
-        {"logistic_test": Score("told apart, linearly", share=True)},
+        {"logistic_test": Score("told apart, linearly", share=True, sized=True)},
         min_images=lambda features: max(4, features),
         balanced=True,
     ),
@@ -198,8 +208,8 @@ METRICS: dict[str, Metric] = {
         lambda inputs: duplicates(*_features(inputs)),
         "number of different images",
         {
-            "duplicate_pairs": Score("pairs of duplicates"),
-            "support_size": Score("different images"),
+            "duplicate_pairs": Score("pairs of duplicates", sized=True),
+            "support_size": Score("different images", sized=True),
         },
         min_images=lambda features: 1_000,  # of which the closest one marks the limit
         balanced=True,
@@ -208,8 +218,8 @@ METRICS: dict[str, Metric] = {
         _classes,
         "classes",
         {
-            "class_count": Score("classes found"),
-            "class_divergence": Score("KL of the classes' shares"),
+            "class_count": Score("classes found", sized=True),
+            "class_divergence": Score("KL of the classes' shares", sized=True),
         },
         needs=("logits",),
     ),
@@ -217,9 +227,9 @@ METRICS: dict[str, Metric] = {
         _modes,
         "modes",
         {
-            "modes_covered": Score("modes covered"),
+            "modes_covered": Score("modes covered", sized=True),
             "high_quality_share": Score("of high quality", share=True),
-            "mode_divergence": Score("KL of the modes' shares"),
+            "mode_divergence": Score("KL of the modes' shares", sized=True),
         },
         needs=("modes",),
     ),

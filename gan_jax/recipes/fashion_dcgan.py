@@ -4,7 +4,7 @@ uv run train.py fashion_dcgan
 
 Two cores of an AMD EPYC: 8,000 steps in 4:30, compilation included. `uv run eval.py
 runs/fashion_dcgan`, 2,000 samples: 89.4 % recognized as their label (real test images: 90.2 %),
-Frechet distance 0.18 to the test images (training images: 0.02).
+Frechet distance 0.18 to the 10,000 test images (all training images: 0.02).
 """
 
 import dataclasses

@@ -4,7 +4,7 @@ uv run train.py mnist_dcgan
 
 Two cores of an AMD EPYC: 8,000 steps in 4:53, compilation included. `uv run eval.py
 runs/mnist_dcgan`, 2,000 samples: 99.3 % recognized as their label (real test images: 99.5 %),
-Frechet distance 0.16 to the test images (training images: 0.04).
+Frechet distance 0.16 to the 10,000 test images (all training images: 0.04).
 """
 
 from gan_jax.config import Config, Network, Optimizer, Penalty

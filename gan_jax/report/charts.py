@@ -24,7 +24,7 @@ DOTTED = 30
 @dataclasses.dataclass(frozen=True)
 class Series:
     """A curve: ``x`` and ``y`` of its points, with the ends of their intervals; None where a number
-    is missing.
+    is missing. ``colour``: its number, where a curve looks alike in several charts.
     """
 
     name: str
@@ -33,6 +33,7 @@ class Series:
     low: Sequence[float | None] | None = None
     high: Sequence[float | None] | None = None
     dashed: bool = False
+    colour: int | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,6 +77,7 @@ def chart(
     marks: Iterable[tuple[float, str]] = (),
     x_names: Sequence[str] | None = None,
     share: bool = False,
+    from_zero: bool = False,
 ) -> Chart | None:
     """Lays out the series that have a point; None where there are none.
 
@@ -85,6 +87,7 @@ def chart(
       marks: events, as ``(x, text)``.
       x_names: of 0, 1, 2, ... where these are no numbers.
       share: the heights are shares, shown in percent.
+      from_zero: the axis begins at 0, wherever the first point lies.
     """
     arrays = [(one, *_arrays(one)) for one in series]
     arrays = [kept for kept in arrays if len(kept[1])]
@@ -92,7 +95,7 @@ def chart(
         return None
     marks = list(marks)
     x_low, x_high = _ends([x for _, x, *_ in arrays])
-    if 0 < x_low < x_high / 5:
+    if x_low > 0 and (from_zero or x_low < x_high / 5):
         x_low = 0.0  # a run is seen from its beginning
     if x_names is not None:
         x_low, x_high = -0.3, len(x_names) - 0.7
@@ -174,7 +177,7 @@ def _curve(colour: int, one: Series, x, y, low, high, across, up) -> Curve:
     few = len(points) <= DOTTED
     return Curve(
         one.name,
-        colour,
+        colour if one.colour is None else one.colour,
         one.dashed,
         _path(points),
         _path(upper + lower[::-1]) + "Z" if len(lower) > 1 else "",

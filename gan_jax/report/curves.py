@@ -4,33 +4,68 @@ from __future__ import annotations
 
 from typing import Any
 
+from gan_jax.health.diagnostics import PREFIX
+from gan_jax.health.monitor import findings
 from gan_jax.metrics import SCORES
 from gan_jax.report.charts import Chart, Series, chart
 from gan_jax.report.reading import PopulationFiles, RunFiles
-from gan_jax.report.scores import numbers, score_title, shown
+from gan_jax.report.scores import comparable, image_numbers, numbers, score_title, shown
+
+CURVES = {
+    "images_per_second": "images per second",
+    "failed": "failed",
+    PREFIX + "diversity": "diversity",
+    PREFIX + "g_grad_norm": "G",
+    PREFIX + "d_grad_norm": "D",
+    PREFIX + "d_ranking": "ranking, real above fake",
+}
+"""Names of curves that do not follow from the numbers' names."""
 
 
 def score_charts(evaluations: list[dict]) -> list[Chart]:
-    """A chart a score over the steps; none where one step alone was evaluated."""
+    """A chart for each score over the steps, beside the baseline at equal numbers of images; none
+    where only one step was evaluated.
+    """
     if len(evaluations) < 2:
         return []
-    charts = []
+    steps, charts = [e["step"] for e in evaluations], []
     for name in dict.fromkeys(name for evaluation in evaluations for name in numbers(evaluation)):
-        series = []
-        for whose, key, within in (
-            ("samples", "scores", "intervals"),
-            ("real images", "real", "real_intervals"),
-        ):
-            values = [(e.get(key) or {}).get(name) for e in evaluations]
-            ends = [(e.get(within) or {}).get(name) or (None, None) for e in evaluations]
-            low, high = ([end[i] for end in ends] for i in (0, 1))
-            series.append(
-                Series(
-                    whose, [e["step"] for e in evaluations], values, low, high, dashed=key == "real"
-                )
+        alike = [comparable(name, e) for e in evaluations]
+        beside = [
+            ok or name in (e.get("matched") or {}) for ok, e in zip(alike, evaluations, strict=True)
+        ]
+
+        def series(whose: str, key: str, within: str, where: list[bool], **look) -> Series:
+            of = lambda e, part: (e.get(part) or {}).get(name)
+            kept = [e if ok else {} for e, ok in zip(evaluations, where, strict=True)]
+            ends = [of(e, within) or (None, None) for e in kept]
+            return Series(
+                whose, steps, [of(e, key) for e in kept], *zip(*ends, strict=True), **look
             )
-        charts.append(chart(score_title(name), series, share=name in SCORES and SCORES[name].share))
+
+        numbers_of = (image_numbers(e) for e in evaluations if e.get("matched"))
+        count = next((f"{found[1][0]:,} " for found in numbers_of if found), "")
+        count = count if not all(alike) else ""
+        curves = [
+            series("samples", "scores", "intervals", [True] * len(steps)),
+            series(f"{count}real images", "real", "real_intervals", beside, dashed=True),
+        ]
+        if not all(alike):
+            curves.append(series(f"{count}samples", "matched", "matched_intervals", beside))
+        charts.append(chart(score_title(name), curves, share=name in SCORES and SCORES[name].share))
     return [each for each in charts if each is not None]
+
+
+def health(lines: list[dict]) -> list[str] | None:
+    """What the rules of `gan_jax.health.monitor` found in the diagnostics of a run, oldest first;
+    None where it has none.
+    """
+    needed = {PREFIX + name for name in ("diversity", "d_ranking", "g_grad_norm")}
+    plain = ({k: v for k, v in line.items() if isinstance(v, (int, float))} for line in lines)
+    told = [line for line in plain if needed <= line.keys()]
+    if not told:
+        return None
+    return [each.text for i in range(len(told)) for each in findings(told[: i + 1])]
 
 
 def training_charts(lines: list[dict], marks: list[tuple[float, str]]) -> list[Chart]:
@@ -40,11 +75,9 @@ def training_charts(lines: list[dict], marks: list[tuple[float, str]]) -> list[C
     logged = [line for line in lines if "event" not in line]
     names = list(dict.fromkeys(name for line in logged for name in line))
     spread = {f"{name}_std" for name in names} if "failed" in names else set()
-    parts = [name for name in names if name[:2] in ("d/", "g/") and name not in spread]
-    scores = [name for name in parts if name.startswith("d/score")]
-    accuracies = [
-        name for name in names if name.startswith("diagnostics/d_accuracy") and name not in spread
-    ]
+    kept = [name for name in names if name not in spread]
+    starting = lambda *starts: [name for name in kept if name.startswith(starts)]
+    parts, scores = starting("d/", "g/"), starting("d/score")
     losses = [name for name in parts if name.endswith("/loss")]
 
     def series(name: str) -> Series:
@@ -63,15 +96,16 @@ def training_charts(lines: list[dict], marks: list[tuple[float, str]]) -> list[C
 
     groups = {
         "losses": (losses, False),
+        "accuracy of D": (starting(PREFIX + "d_accuracy", PREFIX + "d_ranking"), True),
+        "diversity of samples (1: that of the data)": (starting(PREFIX + "diversity"), False),
+        "gradient norms": (starting(PREFIX + "g_grad_norm", PREFIX + "d_grad_norm"), False),
         "scores of D": (scores, False),
-        "penalties and other terms": (
+        "regularizers and other terms": (
             [name for name in parts if name not in (*losses, *scores)],
             False,
         ),
-        "examples that D is right on": (accuracies, True),
-        "diversity (1: as the data)": ([n for n in names if n == "diagnostics/diversity"], False),
-        "images per second": ([name for name in names if name == "images_per_second"], False),
-        "members failed": ([name for name in names if name == "failed"], False),
+        "images per second": (starting("images_per_second"), False),
+        "members failed": (starting("failed"), True),
     }
     made = (
         chart(title, map(series, chosen), marks, share=share)
@@ -81,8 +115,8 @@ def training_charts(lines: list[dict], marks: list[tuple[float, str]]) -> list[C
 
 
 def _curve_name(name: str) -> str:
-    if name in ("images_per_second", "failed", "diagnostics/diversity"):
-        return name.removeprefix("diagnostics/").replace("_", " ")
+    if name in CURVES:
+        return CURVES[name]
     player, _, rest = name.partition("/")
     plain = rest.removeprefix("d_accuracy_").removeprefix("score_").replace("_", " ")
     return plain if rest.startswith(("d_accuracy_", "score_")) else f"{plain} of {player.upper()}"

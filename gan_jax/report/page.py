@@ -16,8 +16,9 @@ from typing import Any
 
 import jinja2
 
-from gan_jax.report.curves import events, score_charts, training_charts, truncation
-from gan_jax.report.reading import PopulationFiles, RunFiles
+from gan_jax.report import hyperparameters
+from gan_jax.report.curves import events, health, score_charts, training_charts, truncation
+from gan_jax.report.reading import PopulationFiles, Progress, RunFiles
 from gan_jax.report.scores import (
     PLAIN_CLASSES,
     by_class,
@@ -35,12 +36,12 @@ PICTURES = {
     "samples": ("Samples", "{classes}"),
     "interpolation": (
         "Interpolation",
-        "In each row from one latent vector to another along an arc, all else equal.",
+        "Each row goes from one latent vector to another along an arc, all else equal.",
     ),
     "neighbours": (
         "Nearest training images",
-        "In each row a sample, then the training images nearest to it by features, then those "
-        "nearest by pixels. A sample that equals its neighbour was learned by heart.",
+        "Each row shows a sample, then its nearest training images by features, then those by "
+        "pixels. A sample that equals its neighbour was memorized.",
     ),
 }
 ENDS = {
@@ -66,10 +67,13 @@ name.
 def run_page(run: RunFiles) -> str:
     """The report of one GAN as HTML; it refers to nothing outside of itself."""
     newest, marks = run.evaluations[-1], events(run)
-    return _template("page.html").render(
+    return template("page.html").render(
         title=f"{run.config.get('dataset', 'GAN')}: {run.name}",
         step=newest["step"],
         facts=_facts(run.config, run.lines, run.starts, newest),
+        hyperparameters=hyperparameters.groups(run.config),
+        health=health(run.lines),
+        progress=_progress(run.progress),
         scores=score_rows(newest),
         compared=compared(newest),
         classes=by_class(newest),
@@ -89,7 +93,7 @@ def run_page(run: RunFiles) -> str:
 
 
 def population_page(found: PopulationFiles) -> str:
-    """The report of a population: means with their intervals, failures, and a line a member."""
+    """The report of a population: means with their intervals, failures, and one line per member."""
     newest, lines = found.evaluations[-1], [line for line in found.lines if "event" not in line]
     members = {
         number: {
@@ -104,10 +108,12 @@ def population_page(found: PopulationFiles) -> str:
         }
         for number, run in found.members.items()
     }
-    return _template("population.html").render(
+    return template("population.html").render(
         title=f"{found.config.get('dataset', 'GAN')}: {found.name}",
         step=newest["step"],
         facts=_facts(found.config, lines, found.starts, newest),
+        hyperparameters=hyperparameters.groups(found.config),
+        progress=_progress(found.progress),
         settings=[_setting(setting) for setting in newest.get("settings") or []],
         level=newest.get("level"),
         criterion=newest.get("criterion"),
@@ -154,82 +160,33 @@ def _setting(setting: dict) -> dict[str, Any]:
 def _facts(config: dict, lines: list, starts: list, newest: dict) -> list[tuple[str, str]]:
     about = newest.get("provenance") or {}
     version = f" {about['version']}" if about.get("version") else ""
-    side = f", padded to {config['size']}" if config.get("size") else ""
     seconds = next(
         (line["seconds"] for line in reversed(lines) if "seconds" in line and "event" not in line),
         None,
     )
     facts = {
-        "Data set": f"{config.get('dataset')}{version}, {config.get('split')}{side}",
-        "Conditioning": config.get("conditioning"),
-        "Generator": _network(config.get("generator")),
-        "Discriminator": _network(config.get("discriminator")),
-        "Loss": str(config.get("loss", "")).replace("_", " "),
-        "Penalties": _penalties(config.get("penalties")) or "none",
-        "Penalties of G": _penalties(config.get("g_penalties")),
-        "Augmentations": ", ".join(
-            f"{a['name']} {_text(a['strength'])}" for a in config.get("augmentations") or []
-        ),
-        "Optimizers": _optimizers(config.get("g_optimizer"), config.get("d_optimizer")),
-        "Step": f"{newest['step']:,} of {config.get('steps', 0):,}, "
-        f"{config.get('batch_size')} images each",
-        "Training time": None if seconds is None else _duration(seconds) + _device(starts),
+        "Data set": f"{config.get('dataset')}{version}, {config.get('split')}",
+        "Step": f"{newest['step']:,} of {config.get('steps', 0):,}",
+        "Training time": None
+        if seconds is None
+        else " on ".join(filter(None, (duration(seconds), device(starts)))),
         "Weights": about.get("weights"),
     }
     return [(name, text) for name, text in facts.items() if text]
 
 
-def _network(network: dict | None) -> str:
-    if not network:
-        return ""
-    rest = ", ".join(
-        f"{key} {_text(value)}"
-        for key, value in network.items()
-        if key != "name" and value is not None
-    )
-    return f"{network.get('name')} ({rest})" if rest else str(network.get("name"))
-
-
-def _penalties(penalties: list | None) -> str:
-    texts = []
-    for penalty in penalties or []:
-        every = f" every {penalty['every']} updates" if penalty.get("every", 1) != 1 else ""
-        own = {k: v for k, v in penalty.items() if k not in ("name", "weight", "every")}
-        numbers = "".join(f", {name} {_text(value)}" for name, value in own.items())
-        texts.append(f"{penalty['name']}, weight {_text(penalty['weight'])}{every}{numbers}")
-    return "; ".join(texts)
-
-
-def _optimizers(g: dict | None, d: dict | None) -> str:
-    of_g, of_d = (_network(each) for each in (g, d))
-    if of_g == of_d:
-        return of_g
-    return "; ".join(f"{side}: {text}" for side, text in (("G", of_g), ("D", of_d)) if text)
-
-
-def _text(value: Any) -> str:
-    """A config's value as the command line writes it."""
-    if isinstance(value, dict) and "start" in value:
-        return "/".join(
-            map(_text, (value.get("shape"), value["start"], value.get("end"), value.get("steps")))
-        )
-    return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Seconds as ``1 h 5 min`` or ``5 min 12 s``."""
     minutes, seconds = divmod(round(seconds), 60)
-    return (
-        f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min {seconds} s"
-    )
+    if minutes >= 60:
+        return f"{minutes // 60} h {minutes % 60} min"
+    return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
 
 
-def _device(starts: list) -> str:
-    devices = list(
-        dict.fromkeys(
-            f"{start.get('devices')} x {start['device']}" for start in starts if "device" in start
-        )
-    )
-    return f" on {', '.join(devices)}" if devices else ""
+def device(starts: list) -> str:
+    """The devices of a run's starts, such as ``1 x cpu``."""
+    found = (f"{start.get('devices')} x {start['device']}" for start in starts if "device" in start)
+    return ", ".join(dict.fromkeys(found))
 
 
 # Pictures
@@ -246,8 +203,24 @@ def _picture(name: str, run: RunFiles, text: tuple[str, str] | None) -> dict[str
         ranked = "D's scores" if name.endswith("discriminator") else "Confidence"
         ends = f"{_finite(values[0])} to {_finite(values[-1])}"
         caption += f", the most extreme one first. {ranked}: {ends}."
-    data = base64.b64encode(run.pictures[name]).decode()
-    return {"title": title, "caption": caption, "source": f"data:image/png;base64,{data}"}
+    return {"title": title, "caption": caption, "source": png_uri(run.pictures[name])}
+
+
+def _progress(progress: Progress) -> list[dict[str, str]]:
+    return [
+        {
+            "title": f"Step {step:,}{name and ', ' + name}",
+            "caption": "samples drawn while training, from the same latents at each step",
+            "source": png_uri(png),
+        }
+        for step, pictures in progress.items()
+        for name, png in pictures.items()
+    ]
+
+
+def png_uri(png: bytes) -> str:
+    """A PNG file as a URI that holds it."""
+    return f"data:image/png;base64,{base64.b64encode(png).decode()}"
 
 
 def _rows_of(evaluation: dict, config: dict) -> str:
@@ -257,8 +230,8 @@ def _rows_of(evaluation: dict, config: dict) -> str:
         None,
     )
     if labelled and classes and len(classes) <= PLAIN_CLASSES:
-        return f"A row a class: {', '.join(classes)}."
-    return "A row a class." if labelled else "As they come, none chosen."
+        return f"One row per class: {', '.join(classes)}."
+    return "One row per class." if labelled else "Not selected."
 
 
 def _finite(value: Any) -> str:
@@ -303,9 +276,10 @@ def _flat(values: dict[str, Any], before: str = "") -> Iterable[tuple[str, str]]
 
 
 @functools.cache
-def _template(name: str) -> jinja2.Template:
+def template(name: str) -> jinja2.Template:
+    """A template of this folder, which escapes what it is given."""
     folder = importlib.resources.files("gan_jax.report") / "templates"
-    names = ("page.html", "population.html", "parts.html", "style.css")
+    names = ("page.html", "population.html", "compare.html", "parts.html", "style.css")
     loader = jinja2.DictLoader(
         {name: (folder / name).read_text(encoding="utf-8") for name in names}
     )

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from gan_jax.config import to_dict
 from gan_jax.errors import ConfigError
 from gan_jax.runs import evaluations as run_evaluations
 from gan_jax.runs import folder as run_folder
 from gan_jax.runs import logs
+
+Progress = dict[int, dict[str, bytes]]
+"""By step and name: the name is empty for the only picture of a step."""
+PROGRESS = 8
+"""Most steps of which samples over training are shown, evenly spread, the last one among them."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,7 +27,8 @@ class RunFiles:
 
     ``config``: as JSON has it. ``starts``: of run.json. ``lines``: of metrics.jsonl, numbers and
     events. ``evaluations``: of all steps, ascending. ``pictures``: of the newest one, PNG files by
-    name. ``missing``: files that should be there and could not be read.
+    name. ``missing``: files that should be there and could not be read. ``progress``: samples over
+    training, PNG files by step and name.
     """
 
     name: str
@@ -29,6 +38,7 @@ class RunFiles:
     evaluations: list[dict[str, Any]]
     pictures: dict[str, bytes]
     missing: tuple[str, ...] = ()
+    progress: Progress = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,6 +54,7 @@ class PopulationFiles:
     evaluations: list[dict[str, Any]]
     members: dict[int, RunFiles]
     missing: tuple[str, ...] = ()
+    progress: Progress = dataclasses.field(default_factory=dict)
 
 
 def read(workdir: str | Path, suffix: str = "") -> RunFiles | PopulationFiles:
@@ -57,7 +68,8 @@ def read(workdir: str | Path, suffix: str = "") -> RunFiles | PopulationFiles:
     name, starts = workdir.absolute().name, run_folder.starts(workdir) or []
     lines, folder = logs.lines(workdir / run_folder.METRICS), workdir / run_folder.EVAL
     if run.single:
-        return _run(folder, suffix, name, run.to_dict(), starts, lines)
+        files = _run(folder, suffix, name, run.to_dict(), starts, lines)
+        return dataclasses.replace(files, progress=progress(workdir))
     evaluations, missing = _evaluations(folder, suffix)
     of_members, members = logs.lines(workdir / run_folder.MEMBERS), {}
     for number, own in enumerate(run.configs):
@@ -65,7 +77,22 @@ def read(workdir: str | Path, suffix: str = "") -> RunFiles | PopulationFiles:
         if any(run_evaluations.read(path, suffix)):
             title, own_lines = f"{name}, member {number}", _of_member(of_members, number)
             members[number] = _run(path, suffix, title, to_dict(own), starts, own_lines)
-    return PopulationFiles(name, to_dict(run.config), starts, lines, evaluations, members, missing)
+    return PopulationFiles(
+        *(name, to_dict(run.config), starts, lines, evaluations, members, missing),
+        progress(workdir),
+    )
+
+
+def progress(workdir: Path) -> Progress:
+    """The samples that training drew, of at most `PROGRESS` steps."""
+    found: dict[int, dict[str, Path]] = {}
+    for path in sorted((workdir / run_folder.SAMPLES).glob("step_*.png")):
+        if step := re.fullmatch(r"step_(\d+)(?:_(\w+))?", path.stem):
+            found.setdefault(int(step[1]), {})[step[2] or ""] = path
+    steps = sorted(found)
+    places = np.linspace(len(steps) - 1, 0, min(PROGRESS, len(steps))).round().astype(int)
+    chosen = [steps[i] for i in reversed(places)]
+    return {step: {n: p.read_bytes() for n, p in found[step].items()} for step in chosen}
 
 
 def _run(

@@ -6,7 +6,7 @@ An evaluation is given as its JSON holds it. One that another version wrote may 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from gan_jax.metrics import SCORES
 
@@ -14,6 +14,24 @@ PLAIN_CLASSES = 20
 """Classes that are listed openly; longer lists are folded."""
 Cell = tuple[str, str]
 """A score and its interval as text; empty where there is none."""
+
+
+class Row(NamedTuple):
+    """A score of samples beside the same score of real images, the real-vs-real baseline.
+
+    ``images``: of how many samples, where this is not the number that was drawn. ``real``: None
+    where there is none to compare with.
+    """
+
+    name: str
+    images: int | None
+    sample: Cell
+    real: Cell | None
+
+    @property
+    def title(self) -> str:
+        of = "" if self.images is None else f" (n = {self.images:,})"
+        return score_title(self.name) + of
 
 
 def score_title(name: str) -> str:
@@ -54,20 +72,52 @@ def numbers(evaluation: dict) -> dict[str, float | None]:
     return {name: value for name, value in scores.items() if not isinstance(value, dict)}
 
 
-def score_rows(evaluation: dict) -> list[tuple[str, Cell, Cell]]:
-    """Title, samples, real images."""
-    real = evaluation.get("real") or {}
-    samples_within, real_within = (
-        evaluation.get(name) or {} for name in ("intervals", "real_intervals")
-    )
-    return [
-        (
-            score_title(name),
-            (shown(name, value), interval(name, samples_within.get(name))),
-            (shown(name, real.get(name)), interval(name, real_within.get(name))),
+def score_rows(evaluation: dict) -> list[Row]:
+    """The scores that are one number. One that depends on the number of images stands beside the
+    baseline at equal numbers only: where fewer real images were held out than samples drawn, in a
+    second row, of as many samples as real images.
+    """
+
+    def cell(name: str, scores: str, intervals: str) -> Cell:
+        value, ends = ((evaluation.get(part) or {}).get(name) for part in (scores, intervals))
+        return shown(name, value), interval(name, ends)
+
+    rows, matched = [], evaluation.get("matched") or {}
+    for name in numbers(evaluation):
+        real = (
+            cell(name, "real", "real_intervals") if name in (evaluation.get("real") or {}) else None
         )
-        for name, value in numbers(evaluation).items()
-    ]
+        alike = comparable(name, evaluation)
+        rows.append(Row(name, None, cell(name, "scores", "intervals"), real if alike else None))
+        if name in matched and not alike:
+            own, found = cell(name, "matched", "matched_intervals"), image_numbers(evaluation)
+            rows.append(Row(name, found[1][0] if found else None, own, real))
+    return rows
+
+
+def comparable(name: str, evaluation: dict) -> bool:
+    """Whether a score of the samples can be compared with the baseline's: it does not depend on the
+    number of images, or these are known to be equal.
+    """
+    score, found = SCORES.get(name), image_numbers(evaluation)
+    if score is not None and not score.sized:
+        return True
+    return bool(found) and found[0] == found[1]
+
+
+def image_numbers(evaluation: dict) -> tuple[tuple[int, int], tuple[int, int]] | None:
+    """Of the samples, and of the baseline: how many images were compared with how many; None in an
+    evaluation that does not say.
+    """
+    about = evaluation.get("provenance") or {}
+    try:
+        samples, real = (
+            (about[whose]["images"], about[whose]["reference"]["images"])
+            for whose in ("samples", "real")
+        )
+    except (KeyError, TypeError):
+        return None
+    return samples, real
 
 
 def protocols(evaluation: dict) -> list[tuple[str, str, Cell]]:
@@ -131,8 +181,19 @@ def compared(evaluation: dict) -> list[tuple[str, str]]:
             )
         )
         found.append(
-            ("real images", f"{part(real)}, against {part(real['reference'])}: the yardstick.")
+            (
+                "real images",
+                f"{part(real)}, against {part(real['reference'])}: the real-vs-real baseline.",
+            )
         )
+        if evaluation.get("matched"):
+            found.append(
+                (
+                    "compared",
+                    f"scores that depend on the number of images, at equal numbers: "
+                    f"{real['images']:,} samples beside {real['images']:,} real images.",
+                )
+            )
         accuracy = network.get("test_accuracy")
         right = "" if accuracy is None else f", right on {accuracy:.2%} of {part(real)}"
         found.append(("features", f"{network['features']} of {network['network']}{right}."))

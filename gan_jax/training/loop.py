@@ -24,8 +24,9 @@ from gan_jax.pacing import Pace
 from gan_jax.runs import convert, folder, logs
 from gan_jax.runs.restore import restore
 from gan_jax.runs.run import OwnGan, Run
+from gan_jax.sampling import samples
 from gan_jax.sweeps import Population
-from gan_jax.training import diagnosing, evaluating, rollback, samples, signals
+from gan_jax.training import diagnosing, evaluating, rollback, signals
 from gan_jax.training.divergence import Diverged
 from gan_jax.training.members import Members
 from gan_jax.training.single import Single

@@ -77,6 +77,11 @@ OTHERS = {
         f"metric_times --count {HUGE}", "metric_agreement theirs /nowhere",
     ],
     "recipes": ["--all", "mnist"],
+    "compare": [
+        "", "run", "run run", "run folder", "run nowhere", "run file", "run ''", f"run {LONG}",
+        "run other --output nowhere/page.html", "run other --output folder", "run other --seed -1",
+        "run copy --suffix _n7", "run copy --outpt x",
+    ],
 }  # fmt: skip
 WITH_NUL = [("train", ["--workdir", NUL]), ("eval", [NUL]), ("benchmark", ["--json", NUL])]
 CASES = [
@@ -94,7 +99,8 @@ def place(tmp_path_factory):
     (folder / "file").write_text("mine")
     (folder / "folder").mkdir()
     (folder / "folder" / "thesis.tex").write_text("mine")
-    shutil.copytree(RUN, folder / "run")
+    for name in ("run", "copy"):
+        shutil.copytree(RUN, folder / name)
     return folder
 
 
