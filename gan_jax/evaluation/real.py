@@ -7,6 +7,8 @@ from __future__ import annotations
 import re
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from gan_jax.config import Config
 from gan_jax.data import load
 from gan_jax.data.splits import train_and_test
@@ -58,7 +60,7 @@ def splits_of(config: Config, sizes: dict[str, int]) -> Splits:
       ConfigError: as `gan_jax.data.load`, and for a data set without a split named train.
     """
     train, test = train_and_test(sizes)
-    enough = len(load(config.dataset, test, config.size).labels) >= MIN_TEST_IMAGES
+    enough = len(load(config.dataset, test, config.framing).labels) >= MIN_TEST_IMAGES
     names = lambda split: set(re.findall(r"[A-Za-z_]\w*", split))
     never_seen = config.split == train or not names(test) & names(config.split)
     return Splits(config.split, train, test, test if enough else train, never_seen)
@@ -77,12 +79,11 @@ def look(config: Config, choice: Choice, splits: Splits, protocols: tuple[Protoc
     """
     network = choice.make()
     sample = lambda split: with_modes(
-        choice, real_sample(network, config.dataset, split, config.size)
+        choice, real_sample(network, config.dataset, split, config.framing)
     )
     train, test = sample(splits.train), sample(splits.test)
     reference = test if splits.reference == splits.test else train
     needs = {need for protocol in protocols for need in protocol.definition.needs}
-    part = lambda split, sample: {"split": split, "images": len(sample.features)}
     return Real(
         network,
         reference,
@@ -90,7 +91,13 @@ def look(config: Config, choice: Choice, splits: Splits, protocols: tuple[Protoc
         test if splits.never_seen else None,
         measure(Inputs(test, train, own_classes=choice.own_classes)),
         {
-            "reference": part(splits.reference, reference),
-            "real": part(splits.test, test) | {"reference": part(splits.train, train)},
+            "reference": _part(splits.reference, reference),
+            "real": _part(splits.test, test) | {"reference": _part(splits.train, train)},
         },
     )
+
+
+def _part(split: str, sample: Sample) -> dict[str, Any]:
+    """Which images a sample is of, and of how many classes they are, if these are known."""
+    known = {} if sample.labels is None else {"classes": len(np.unique(sample.labels))}
+    return {"split": split, "images": len(sample.features)} | known
