@@ -105,6 +105,19 @@ def test_paths_that_hold_no_images(tmp_path, monkeypatch):
         describe("empty")
 
 
+@pytest.mark.parametrize("name", ["a" * 300, "./a\0b", "/" + "b" * 300, "~nobody/a", "a\0.zip"])
+def test_names_that_no_file_can_have(name):
+    with pytest.raises(ConfigError, match="dataset: "):
+        describe(name)
+
+
+def test_links_that_lead_nowhere_are_broken_files(photos, capfd):
+    folder = photos("a.png")
+    (folder / "b.png").symlink_to(folder / "gone.png")
+    assert numbers(load(str(folder), "train")) == [0]
+    assert "1 of 2 files" in capfd.readouterr().err
+
+
 def test_slices_and_batches(photos):
     name = str(photos(*[f"{c}/{i}.png" for c in "ab" for i in range(5)]))
     assert numbers(load(name, "train")) == list(range(10))

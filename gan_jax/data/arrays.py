@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import os
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -122,7 +123,7 @@ def dataset(
 
 def is_arrays(name: str) -> bool:
     """Whether a name is one that `dataset` returned."""
-    return (Path(name).expanduser() / ABOUT).is_file()
+    return os.path.isfile(os.path.join(os.path.expanduser(name), ABOUT))
 
 
 def open_arrays(name: str) -> Arrays:
@@ -131,7 +132,7 @@ def open_arrays(name: str) -> Arrays:
     Raises:
       ConfigError: if it is damaged.
     """
-    path = Path(name).expanduser()
+    path = Path(os.path.expanduser(name))
     try:
         about = json.loads((path / ABOUT).read_text())
         lists = {key: tuple(about[key]) for key in ("shape", "class_names")}

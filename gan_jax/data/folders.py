@@ -83,11 +83,11 @@ def is_folder(name: str) -> bool:
     """Whether a name is the path of a .zip, or of a folder with images: it begins like a path, or
     has a slash and there is one.
     """
-    path = Path(name).expanduser()
+    path = Path(os.path.expanduser(name))
     if path.suffix.lower() == ".zip":
         return True
     like_a_path = name.startswith(("/", ".", "~")) or "/" in name
-    own = like_a_path and path.is_dir() and not (path / PREPARED).is_file()
+    own = like_a_path and os.path.isdir(path) and not os.path.isfile(path / PREPARED)
     return own and any(True for _ in _walk(path))
 
 
@@ -97,8 +97,8 @@ def open_folder(name: str) -> Folder:
     Raises:
       ConfigError: if there is none, or its images lie neither in classes nor in splits of classes.
     """
-    path = Path(os.path.abspath(Path(name).expanduser()))
-    if not path.exists():
+    path = Path(os.path.abspath(os.path.expanduser(name)))
+    if not os.path.exists(path):
         raise ConfigError(f"dataset: there is no {path}.")
     entries = _entries(path)
     splits, class_names = layout(path, [entry.path for entry in entries])
@@ -164,8 +164,19 @@ def _walk(path: Path, depth: int = _DEPTH) -> Iterator[os.DirEntry]:
 
 
 def _visible(path: Path) -> list[os.DirEntry]:
-    with os.scandir(path) as found:
-        return sorted((e for e in found if not _hidden(e.name)), key=lambda e: e.name)
+    try:
+        with os.scandir(path) as found:
+            return sorted((e for e in found if not _hidden(e.name)), key=lambda e: e.name)
+    except OSError as error:
+        raise ConfigError(f"dataset: {path} cannot be read ({error.strerror}).") from error
+
+
+def _stat(file: os.DirEntry) -> os.stat_result:
+    """Of a file, or of a link that leads nowhere, which is a broken file."""
+    try:
+        return file.stat()
+    except OSError:
+        return file.stat(follow_symlinks=False)
 
 
 def _hidden(name: str) -> bool:
@@ -176,7 +187,7 @@ def _entries(path: Path) -> list[Entry]:
     """The images of a folder or .zip, in the order of their paths."""
     if path.is_dir():
         relative = lambda file: PurePosixPath(Path(file.path).relative_to(path)).as_posix()
-        stats = ((relative(file), file.stat()) for file in _walk(path))
+        stats = ((relative(file), _stat(file)) for file in _walk(path))
         return [Entry(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]
     try:
         with zipfile.ZipFile(path) as archive:

@@ -8,6 +8,7 @@ import difflib
 import functools
 import json
 import operator
+import os
 import pkgutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -208,7 +209,7 @@ def _builder(name: str, root: Path, load: Load | None = None) -> tfds.core.Datas
             made.load = load
         return made
     if _is_folder(name):
-        return _in_folder(Path(name).expanduser())
+        return _in_folder(Path(os.path.expanduser(name)))
     try:
         set_name, options = tfds.core.naming.parse_builder_name_kwargs(name)
         known = registered.list_imported_builders()
@@ -227,11 +228,13 @@ def _builder(name: str, root: Path, load: Load | None = None) -> tfds.core.Datas
 
 def _is_folder(name: str) -> bool:
     """Whether a name is the path of a prepared data set: it begins like a path, or there is one."""
-    return name.startswith(("/", ".", "~")) or ("/" in name and Path(name, PREPARED).is_file())
+    return name.startswith(("/", ".", "~")) or (
+        "/" in name and os.path.isfile(os.path.join(name, PREPARED))
+    )
 
 
 def _in_folder(folder: Path) -> tfds.core.DatasetBuilder:
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise ConfigError(f"dataset: there is no folder {folder.absolute()}.")
     if not (folder / PREPARED).is_file():
         raise ConfigError(
@@ -257,7 +260,7 @@ def _check_config(set_name: str, config: str) -> None:
 
 def _unknown(name: str, known: list[str]) -> ConfigError:
     near = difflib.get_close_matches(name, [*DATASETS, *known], n=1)
-    near = [f"./{name}"] if Path(name).is_dir() else near
+    near = [f"./{name}"] if os.path.isdir(name) else near
     hint = f"did you mean {near[0]!r}? " if near else ""
     accepted = (
         f"accepted: {', '.join(DATASETS)} and the data sets of TFDS by their names, such as mnist"
