@@ -50,9 +50,8 @@ def fingerprint(folder: Path) -> str | None:
     folder.
     """
     try:
-        return digest(
-            sorted((f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in os.scandir(folder))
-        )
+        with os.scandir(folder) as found:
+            return digest(sorted((f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in found))
     except OSError:
         return None
 
