@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from gan_jax.build import build, build_members
     from gan_jax.config import Augmentation, Config, Feedback, Network, Optimizer, Penalty, Schedule
     from gan_jax.data import batches, describe, resident
+    from gan_jax.data.arrays import dataset
     from gan_jax.engine.gan import Gan, Player, Turns, init_state
     from gan_jax.engine.population import init_population, member, train_population, with_seeds
     from gan_jax.engine.train_step import train_step, train_steps
@@ -57,15 +58,16 @@ __all__ = [
     "Evaluation", "Fake", "Feedback", "Frozen", "GContext", "Gan", "GanState", "Images", "Loss",
     "Memory", "Modality", "Network", "Optimizer", "Penalty", "Player", "PlayerState", "Population",
     "Regularizer", "Schedule", "Term", "Trained", "Tunable", "Turns", "Vectors", "batches", "build",
-    "build_members", "describe", "discriminate", "evaluate", "generate", "init_population",
-    "init_state", "load", "member", "recipe", "resident", "sample", "save", "train",
-    "train_population", "train_step", "train_steps", "with_seeds",
+    "build_members", "dataset", "describe", "discriminate", "evaluate", "generate",
+    "init_population", "init_state", "load", "member", "recipe", "resident", "sample", "save",
+    "train", "train_population", "train_step", "train_steps", "with_seeds",
 ]  # fmt: skip
 
 _MODULES = {
     "build": "build build_members",
     "config": "Augmentation Config Feedback Network Optimizer Penalty Schedule",
     "data": "batches describe resident",
+    "data.arrays": "dataset",
     "engine.gan": "Gan Player Turns init_state",
     "engine.population": "init_population member train_population with_seeds",
     "engine.train_step": "train_step train_steps",

@@ -19,12 +19,13 @@ from gan_jax import types
 from gan_jax.config import Augmentation, Config, Dynamics, Network, Optimizer, Penalty, differences
 from gan_jax.data import (
     DATASETS,
+    FITS,
     Description,
     check_flip,
     describe,
     example_dtype,
+    frame_of,
     load,
-    padded_shape,
 )
 from gan_jax.engine.gan import Gan, Player, Turns, init_state
 from gan_jax.engine.population import alike
@@ -85,7 +86,7 @@ def build(config: Config) -> Gan:
     """
     _check_numbers(config)
     description = describe(config.dataset)
-    shape = padded_shape(description.shape, config.size)
+    shape = frame_of(description, config.framing).shape
     numbers = math.prod(shape)
     fits_memory("size", f"an example of the shape {shape}", 4 * numbers)
     fits_memory("batch_size", f"{config.batch_size:,} examples", config.batch_size * numbers)
@@ -142,6 +143,7 @@ def choices() -> dict[str, dict[str, dict[str, tuple[str, str]]]]:
     }
     return {
         "dataset": bare(DATASETS),
+        "fit": bare(FITS),
         "conditioning": bare(CONDITIONINGS),
         "generator": networks("generator"),
         "discriminator": networks("discriminator"),
@@ -224,7 +226,7 @@ def _conditions(config: Config, num_classes: int) -> Callable[[jax.Array, Any], 
         )
 
     def counts() -> tuple[int, ...]:
-        labels = load(config.dataset, config.split, config.size).labels
+        labels = load(config.dataset, config.split, config.framing).labels
         return tuple(np.bincount(labels, minlength=num_classes).tolist())
 
     return make(num_classes, counts)

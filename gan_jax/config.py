@@ -62,18 +62,47 @@ class Augmentation(Part):
 
 
 @dataclasses.dataclass(frozen=True)
+class Framing:
+    """How the images of a data set are made equal; each field as the one of `Config`."""
+
+    size: int | None = None
+    fit: str | None = None
+    channels: int | None = None
+    background: str | None = None
+    strict: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
 class Config:
     """One experiment: what is learned, by which networks, with which objective, for how long."""
 
     dataset: str = "digits"
     """Data set by its TFDS name (mnist, fashion_mnist, cifar10, svhn_cropped, emnist/letters, ...),
-    an embedded one (digits; points; stacked_mnist, made from MNIST), or the path of a folder that
-    TFDS or eval.py --export wrote.
+    an embedded one (digits; points; stacked_mnist, made from MNIST), or the path of a folder or a
+    .zip of images, or of a data set that TFDS or eval.py --export wrote.
     """
     split: str = "train"
-    """Split to train on, in TFDS's slicing language, for instance train[:90%]."""
+    """Split to train on, in TFDS's slicing language, for instance train[:90%], or as a random part
+    of each class, train[:90% stratified].
+    """
     size: int | None = None
-    """Side that smaller images are padded to with black (28 -> 32); None leaves them as they are.
+    """Side of the square that every image is brought to; None keeps the size that all images have.
+    """
+    fit: str | None = None
+    """How images are brought to that size. crop: the middle square, resized; pad: shrunk if too
+    large, then centred in a border; stretch: resized, proportions lost. None: pad for TFDS sets and
+    arrays of one image size, crop for folders and images that vary in size.
+    """
+    channels: int | None = None
+    """1 (grey), 3 (colour) or 4 (colour and transparency); None: as stored, where a folder has 1 if
+    all its images are grey, else 3.
+    """
+    background: str | None = None
+    """Colour under transparent pixels and of borders, a name or #rrggbb; None: white under
+    transparent pixels, black borders.
+    """
+    strict: bool = False
+    """Refuse a folder that has broken image files, which are otherwise skipped, named and counted.
     """
     flip: bool = False
     """Flip images horizontally in half of the epochs."""
@@ -184,6 +213,11 @@ class Config:
         """
         for name, kind in _field_types().items():
             object.__setattr__(self, name, _value(kind, getattr(self, name), name))
+
+    @property
+    def framing(self) -> Framing:
+        """How the images are made equal."""
+        return Framing(self.size, self.fit, self.channels, self.background, self.strict)
 
     @property
     def minibatches(self) -> int:

@@ -58,16 +58,6 @@ class Modality:
     def __str__(self) -> str:
         return f"{self.name} of shape {self.shape}"
 
-    def padded(self, size: int | None) -> Modality:
-        """The modality of such examples once padded to ``size``; None leaves them as they are.
-
-        Raises:
-          ConfigError: for a size that they cannot have.
-        """
-        if size is not None:
-            raise ConfigError(f"size: {size} cannot be had of {self}; accepted: None.")
-        return self
-
     def to_network(self, x: PyTree) -> PyTree:
         """Stored examples as networks see them; what is so already is returned as it is."""
         return x
@@ -112,14 +102,6 @@ class Images(Modality):
 
     name, axes, stored = "images", 3, np.uint8
     bounded = mirrors = True
-
-    def padded(self, size: int | None) -> Modality:
-        h, w, c = self.shape
-        if size is None:
-            return self
-        if size < max(h, w):
-            raise ConfigError(f"size: {size} is smaller than the images, which are {h}x{w}.")
-        return Images((size, size, c))
 
     def to_network(self, x: Array) -> Array:
         return to_float(x)

@@ -16,6 +16,8 @@ GAP = 2
 GAP_GREY = 64
 FONT = 1 / 36
 """Size of the names above a grid, as a share of its width: they are read on a phone, too."""
+DRAWN = (1, 3, 4)
+"""Channels that a picture can have: grey, colour, colour and transparency."""
 
 
 def to_uint8(images: np.ndarray) -> np.ndarray:
@@ -30,27 +32,30 @@ def grid(images: np.ndarray, columns: int) -> np.ndarray:
     """Tiles images row by row, enlarging small ones by a whole factor.
 
     Args:
-      images: ``[n, h, w, c]`` with 1 or 3 channels, floats in [-1, 1] or uint8.
+      images: ``[n, h, w, c]``, floats in [-1, 1] or uint8. With other channels than `DRAWN`, each
+        channel is a grey panel, beside that of the one before.
       columns: images a row; the last row may be shorter.
 
     Returns:
-      ``[H, W, c]`` uint8.
+      ``[H, W, c]`` uint8, c one of `DRAWN`.
 
     Raises:
       ValueError: for another shape.
     """
     images = to_uint8(images)
-    match images.shape:
-        case (n, h, w, (1 | 3) as c) if min(n, h, w, columns) > 0:
-            factor = max(1, -(-MIN_SIDE // min(h, w)))
-        case shape:
-            raise ValueError(
-                f"images of shape {shape} in {columns} columns are no grid of [n, h, w, 1 or 3]."
-            )
+    if images.ndim != 4 or min(*images.shape, columns) < 1:
+        raise ValueError(
+            f"images of shape {images.shape} in {columns} columns are no grid of [n, h, w, c]."
+        )
+    n, h, w, c = images.shape
+    if c not in DRAWN:
+        images = np.moveaxis(images, -1, 2).reshape(n, h, c * w, 1)
+        w, c = c * w, 1
+    factor = max(1, -(-MIN_SIDE // min(h, w)))
     images = images.repeat(factor, axis=1).repeat(factor, axis=2)
     h, w = factor * h, factor * w
     rows = -(-n // columns)
-    tiles = np.full((rows * columns, h + GAP, w + GAP, c), GAP_GREY, np.uint8)
+    tiles = blank((rows * columns, h + GAP, w + GAP, c))
     tiles[:n, :h, :w] = images
     table = tiles.reshape(rows, columns, h + GAP, w + GAP, c).swapaxes(1, 2)
     return table.reshape(rows * (h + GAP), columns * (w + GAP), c)[:-GAP, :-GAP]
@@ -72,8 +77,17 @@ def headed(pixels: np.ndarray, columns: int, names: Mapping[int, str]) -> np.nda
     draw, font = ImageDraw.Draw(strip), ImageFont.load_default(size)
     for column, name in names.items():
         draw.text((column * step, strip.height / 2), name, fill=255, font=font, anchor="lm")
-    heading = np.repeat(np.asarray(strip)[:, :, None], pixels.shape[2], axis=2)
+    heading = blank((*strip.size[::-1], pixels.shape[2]))
+    heading[..., :3] = np.asarray(strip)[:, :, None]
     return np.concatenate([heading, pixels])
+
+
+def blank(shape: tuple[int, ...]) -> np.ndarray:
+    """Opaque grey ``[..., c]`` uint8, as between the images of a grid."""
+    grey = np.full(shape, GAP_GREY, np.uint8)
+    if shape[-1] == 4:
+        grey[..., 3] = 255
+    return grey
 
 
 def points(samples: np.ndarray, real: np.ndarray) -> np.ndarray:
@@ -119,7 +133,7 @@ def points(samples: np.ndarray, real: np.ndarray) -> np.ndarray:
 
 
 def save(path: str | pathlib.Path, pixels: np.ndarray) -> None:
-    """Writes ``[H, W, 1 or 3]`` uint8 pixels as a PNG file, making its folder."""
+    """Writes ``[H, W, c]`` uint8 pixels, c one of `DRAWN`, as a PNG file, making its folder."""
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(png(pixels))

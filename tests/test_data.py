@@ -343,9 +343,9 @@ def test_of_two_that_prepare_digits_both_succeed(empty_cache, monkeypatch):
 
 def test_files_of_another_format_are_refused(numbered_set, tmp_path):
     info = tmp_path / "tfds" / "numbered" / "1.0.0" / "dataset_info.json"
-    info.write_text(info.read_text().replace("array_record", "tfrecord"))
+    info.write_text(info.read_text().replace("array_record", "riegeli"))
     with pytest.raises(
-        ConfigError, match="holds tfrecord files, but only array_record can be read"
+        ConfigError, match="holds riegeli files, but only array_record and tfrecord can be read"
     ):
         load("numbered", "train")
 
@@ -439,10 +439,9 @@ def test_of_two_that_write_both_succeed(tmp_path):
     images, labels = np.arange(24, dtype=np.uint8).reshape(2, 2, 3, 2), np.array([1, 0])
 
     def chunks():
-        cache.write(
-            tmp_path / "folder", images.shape, np.uint8, [(images, labels)]
-        )  # the other one is faster
-        yield images, labels
+        # The other one is faster.
+        cache.write(tmp_path / "folder", images.shape, np.uint8, [cache.Chunk(images, labels)])
+        yield cache.Chunk(images, labels)
 
     cache.write(tmp_path / "folder", images.shape, np.uint8, chunks())
     np.testing.assert_array_equal(cache.read(tmp_path / "folder")[0], images)
@@ -451,7 +450,7 @@ def test_of_two_that_write_both_succeed(tmp_path):
 
 def test_interrupted_write_leaves_nothing(tmp_path):
     def chunks():
-        yield np.zeros((1, 2, 2, 1), np.uint8), np.zeros(1)
+        yield cache.Chunk(np.zeros((1, 2, 2, 1), np.uint8), np.zeros(1))
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

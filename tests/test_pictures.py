@@ -7,9 +7,10 @@ from PIL import Image
 
 from gan_jax import modality, pictures
 from gan_jax.errors import ConfigError
+from gan_jax.runs import logs
 
 
-@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("channels", [1, 3, 4])
 def test_every_pixel_of_a_grid(tmp_path, channels):
     images = np.random.default_rng(0).integers(0, 256, (5, 8, 16, channels), np.uint8)
     pictures.save(tmp_path / "a" / "grid.png", pictures.grid(images, columns=2))
@@ -20,7 +21,16 @@ def test_every_pixel_of_a_grid(tmp_path, channels):
         np.testing.assert_array_equal(
             pixels[top : top + 48, left : left + 96], np.kron(image, np.ones((6, 6, 1), np.uint8))
         )
-    assert np.all(pixels[100:, 96:] == pictures.GAP_GREY)
+    assert np.all(pixels[100:, 96:, :3] == pictures.GAP_GREY)
+    assert channels < 4 or np.all(pixels[100:, 96:, 3] == 255)
+
+
+def test_other_channels_are_panels():
+    images = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 5), np.uint8)
+    pixels = pictures.grid(images, columns=2)
+    assert pixels.shape == (64 * 2 + 2, 5 * 64 * 2 + 2, 1)
+    np.testing.assert_array_equal(pixels[:64, 3 * 64 : 4 * 64, 0], images[0, ..., 3])
+    np.testing.assert_array_equal(pixels[66:, :64, 0], images[2, ..., 0])
 
 
 def test_floats_are_rounded_and_clipped():
@@ -31,7 +41,7 @@ def test_floats_are_rounded_and_clipped():
     np.testing.assert_array_equal(pictures.to_uint8(every.astype(np.float32) / 127.5 - 1), every)
 
 
-@pytest.mark.parametrize("shape", [(4, 8, 8), (4, 8, 8, 2), (0, 8, 8, 1)])
+@pytest.mark.parametrize("shape", [(4, 8, 8), (4, 8, 8, 0), (0, 8, 8, 1)])
 def test_what_is_no_grid(shape):
     with pytest.raises(ValueError, match="no grid"):
         pictures.grid(np.zeros(shape), 2)
@@ -39,6 +49,18 @@ def test_what_is_no_grid(shape):
 
 def test_large_images_keep_their_size():
     assert pictures.grid(np.zeros((4, 64, 64, 3)), 4).shape == (64, 4 * 66 - 2, 3)
+
+
+@pytest.mark.parametrize("channels", [2, 4, 5])
+def test_any_number_of_channels_is_drawn_and_logged(tmp_path, channels):
+    x = np.random.default_rng(0).uniform(-1, 1, (100, 8, 8, channels)).astype(np.float32)
+    pixels = modality.of_shape(x.shape[1:]).picture(x)
+    pictures.save(tmp_path / "samples.png", pixels)
+    with Image.open(tmp_path / "samples.png") as picture:
+        assert picture.mode == ("RGBA" if channels == 4 else "L")
+    record = logs.Record(tmp_path / "metrics.jsonl", 0)
+    record.picture(1, pixels)
+    record.close()
 
 
 # What an example is
@@ -56,8 +78,7 @@ def test_numbers_for_networks_are_those_that_are_stored():
 
 
 def test_modalities_by_shape():
-    assert modality.of_shape((8, 4, 1)).padded(10) == modality.of_shape((10, 10, 1))
-    assert modality.of_shape((2,)).padded(None) == modality.of_shape((2,))
+    assert modality.of_shape((8, 4, 1)) == modality.Images((8, 4, 1))
     assert modality.of_feature((None, None, 3), np.uint8) is modality.Images
     assert modality.of_feature((7,), np.float32) is modality.Vectors
     assert modality.of_feature((7,), np.uint8) is modality.of_feature((), np.float32) is None

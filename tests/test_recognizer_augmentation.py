@@ -3,7 +3,9 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
+from gan_jax.recognizers import augment
 from gan_jax.recognizers.augment import mirrored, noisy, shifted, warped
 
 
@@ -59,3 +61,15 @@ def test_noise_is_uniform_with_an_amplitude_for_each_image():
     assert abs((noise / amplitudes[:, None, None, None]).mean()) < 0.01
     np.testing.assert_array_equal(noisy(jax.random.key(0), x + 0.3, 0.0), x + 0.3)
     assert np.abs(noisy(jax.random.key(0), x + 0.9, 0.5)).max() == 1
+
+
+@pytest.mark.parametrize("shape, turns", [((4, 4, 1), 4), ((4, 6, 3), 2)])
+def test_turns_are_those_that_are_told(shape, turns):
+    x = jnp.asarray(np.random.default_rng(0).uniform(-1, 1, (64, *shape)), jnp.float32)
+    seen, told = augment.randomly_turned(jax.random.key(0), x)
+    assert sorted(np.unique(told)) == list(range(turns)) == list(range(augment.turns_of(shape)))
+    for image, turned, turn in zip(np.asarray(x), np.asarray(seen), told, strict=True):
+        np.testing.assert_array_equal(turned, np.rot90(image, int(turn) * 4 // turns))
+    both = augment.turned(x, 1), augment.turned(np.asarray(x), 1)
+    assert isinstance(both[1], np.ndarray)
+    np.testing.assert_array_equal(*both)

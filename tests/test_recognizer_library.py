@@ -39,19 +39,14 @@ def test_key_changes_with_everything_it_is_made_from(tmp_path, monkeypatch):
     )
     newer = dataclasses.replace(data["train"].description, version="2.0.0")
     keys = [
-        library._key(data, "digits", None, TINY),
-        library._key(data, "digits", 16, TINY),
-        library._key(other, "digits", None, TINY),
-        library._key(data, "digits", None, dataclasses.replace(TINY, lr=1e-4)),
-        library._key(
-            dict(data, train=dataclasses.replace(data["train"], description=newer)),
-            "digits",
-            None,
-            TINY,
-        ),
+        library._key(data, TINY),
+        library._key({split: load("digits", split, 16) for split in data}, TINY),
+        library._key(other, TINY),
+        library._key(data, dataclasses.replace(TINY, lr=1e-4)),
+        library._key(dict(data, train=dataclasses.replace(data["train"], description=newer)), TINY),
     ]
     monkeypatch.setattr(library, "_digests", lambda files: ["changed"])
-    keys.append(library._key(data, "digits", None, TINY))
+    keys.append(library._key(data, TINY))
     assert len(set(keys)) == len(keys)
 
 

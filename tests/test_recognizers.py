@@ -290,7 +290,7 @@ def test_wrong_inputs(cache, monkeypatch):
         (("test", "train"), ("train", "test")),
         (("validation", "train"), ("train", "validation")),
         (("train", "test", "validation"), ("train", "test")),
-        (("train",), ("train[:90%]", "train[90%:]")),
+        (("train",), ("train[:90% stratified]", "train[90%: stratified]")),
     ],
 )
 def test_splits(splits, expected):

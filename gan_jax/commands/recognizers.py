@@ -69,6 +69,7 @@ def parse(argv: list[str]) -> tuple[str, Options, RecognizerConfig]:
     the set that it is tested on.
     """
     from gan_jax.recognizers import RECIPES, RECOGNIZERS, recipe
+    from gan_jax.recognizers.recipes import TASKS
 
     dataset, rest = (argv[0], argv[1:]) if argv and not argv[0].startswith("-") else (DEFAULT, argv)
 
@@ -85,7 +86,7 @@ def parse(argv: list[str]) -> tuple[str, Options, RecognizerConfig]:
                 "augmentation.shift": "Augmentation",
                 "seed": "Network and training",
             },
-            choices={"network": tuple(RECOGNIZERS)},
+            choices={"network": tuple(RECOGNIZERS), "task": TASKS},
         )
 
     options, config = read(dataset)

@@ -13,6 +13,7 @@ STUDIES = {
     "convergence": "which methods make a GAN converge, and how often?",
     "recognition": "when does a GAN help a classifier?",
     "metric_times": "how long does each metric take?",
+    "unlabelled_features": "which features judge images without labels?",
     "metric_agreement": "do the scores agree with established implementations?",
 }
 """The modules of `gan_jax.studies` that are commands, each with a ``main(argv) -> exit code``."""

@@ -1,5 +1,5 @@
-"""Real examples by the name that TensorFlow Datasets (TFDS) gives them, read without TensorFlow:
-images, or vectors of numbers.
+"""Real examples, images or vectors of numbers: by the name that TensorFlow Datasets (TFDS) gives
+them, read without TensorFlow; from a folder of images; or from arrays.
 
 A set is decoded once to a memory-mapped cache of uint8 images or float32 vectors; everything later
 is a gather from that array, in an order that is a pure function of (seed, epoch, position).
@@ -9,16 +9,17 @@ made of them on the host, `Resident` data on the device, from the same functions
 
 from gan_jax.data.batching import batches, batches_of
 from gan_jax.data.dataset import Dataset, describe, load, some
-from gan_jax.data.description import Description, check_flip, example_dtype, padded_shape
+from gan_jax.data.description import Description, check_flip, example_dtype
 from gan_jax.data.embedded import DATASETS
+from gan_jax.data.framing import FITS, Frame, frame_of
 from gan_jax.data.order import mirrored, shuffled
 from gan_jax.data.resident import Resident, batch_at, from_arrays, resident, resident_of
 from gan_jax.data.streams import Join, SideBySide, Stream, concatenated
 from gan_jax.data.truths import TRUTHS, Truth
 
 __all__ = [
-    "DATASETS", "TRUTHS", "Dataset", "Description", "Join", "Resident", "SideBySide", "Stream",
-    "Truth", "batch_at", "batches", "batches_of", "check_flip", "concatenated", "describe",
-    "example_dtype", "from_arrays", "load", "mirrored", "padded_shape", "resident", "resident_of",
-    "shuffled", "some",
+    "DATASETS", "FITS", "TRUTHS", "Dataset", "Description", "Frame", "Join", "Resident",
+    "SideBySide", "Stream", "Truth", "batch_at", "batches", "batches_of", "check_flip",
+    "concatenated", "describe", "example_dtype", "frame_of", "from_arrays", "load", "mirrored",
+    "resident", "resident_of", "shuffled", "some",
 ]  # fmt: skip

@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import importlib.metadata
 import importlib.util
 import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 from tqdm import tqdm
 
-from gan_jax.data import cache
-from gan_jax.data.description import Description, example_dtype, padded_shape
+from gan_jax.config import Framing
+from gan_jax.data import arrays, cache, folders
+from gan_jax.data.description import Description, example_dtype
 from gan_jax.data.embedded import DATASETS
+from gan_jax.data.framing import Frame, as_framing, frame_of
 from gan_jax.data.order import shuffled
+from gan_jax.data.slices import Part, Stratum, accepted, resolve, stratum
+from gan_jax.errors import ConfigError
+
+_NAMED = 5  # broken files that are named
+_TOGETHER = 4096  # examples copied at once
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,74 +41,150 @@ class Dataset:
     description: Description
 
 
+class Source(Protocol):
+    """Where the examples of a data set come from: TFDS, a folder of images, or arrays.
+
+    ``digest``: changes with the examples; ``versioned``: whether name and version determine them;
+    ``infos``: what TFDS knows of its splits, None if it is not one of TFDS.
+    """
+
+    description: Description
+    digest: str | None
+    versioned: bool
+    infos: Mapping[str, Any] | None
+
+    def ready(self, load: Callable) -> Source:
+        """With its examples on disk; ``load``: reads the sets that it is made from."""
+
+    def parts(self, parts: Sequence[Part], frame: Frame) -> Callable[[int, int], cache.Chunk]:
+        """A function that reads examples ``start`` to ``end`` of these parts, brought to a frame.
+
+        It raises `ConfigError` where they cannot be read.
+        """
+
+
 def describe(name: str) -> Description:
-    """What TFDS knows of the data set ``name``, without loading an example.
+    """What is known of the data set ``name`` without loading an example.
 
     Raises:
       ConfigError: for an unknown name (with the nearest one), or a set that is neither one of
-        images of one size nor of vectors.
+        images nor of vectors.
     """
     root, question = _root(name), _question("describe", name)
     if (answer := cache.recall(question, root)) is not None:
         return _description(answer)
-    from gan_jax.data import source  # imports TFDS, which takes a second
-
-    opened = source.open_source(name, root)
-    if opened.prepared and opened.versioned:
+    opened = _opened(name)
+    if opened.versioned and opened.prepared:
         cache.remember(question, dataclasses.asdict(opened.description), root, opened.folder)
     return opened.description
 
 
-def load(name: str, split: str, size: int | None = None) -> Dataset:
+def load(name: str, split: str, framing: Framing | int | None = None) -> Dataset:
     """Examples and labels of a split, decoded on first use and memory-mapped from then on.
 
     Args:
-      name: a TFDS name (``mnist``, ``emnist/letters``), one of `DATASETS`, or the path of a folder
-        that TFDS wrote.
-      split: in TFDS's slicing language (``train``, ``train[:90%]``, ``train+test``).
-      size: pads with 0 to ``[n, size, size, c]``, the image in the middle; None leaves the size,
-        and is the only choice for vectors.
+      name: a TFDS name (``mnist``, ``emnist/letters``), one of `DATASETS`, what `gan_jax.dataset`
+        returned, or the path of a folder or a .zip of images, or of a folder that TFDS wrote.
+      split: in TFDS's slicing language (``train``, ``train[:90%]``, ``train+test``), or a part of
+        each class (``train[:90% stratified]``).
+      framing: how images are made equal, as `Config.framing`; a number is a size alone.
 
     Raises:
-      ConfigError: for an unknown name or split, a size below the images' or for vectors, or a set
+      ConfigError: for an unknown name or split, a framing that the examples cannot have, or a set
         that cannot be prepared here.
     """
-    root, question = _root(name), _question("load", name, split, size)
+    framing = as_framing(framing)
+    root, question = _root(name), _question("load", name, split, dataclasses.astuple(framing))
     if (answer := cache.recall(question, root)) is not None:
-        arrays = cache.read(cache.cache_folder() / answer["folder"])
-        if arrays is not None:
-            return Dataset(*arrays, _description(answer["description"]))
-    from gan_jax.data import source  # imports TFDS, which takes a second
-
-    opened = source.open_source(name, root)
-    shape = padded_shape(opened.description.shape, size)
-    opened = source.prepare(opened, root, load)
-    part, n = source.resolve(opened, split)
+        found = cache.read(cache.cache_folder() / answer["folder"])
+        if found is not None:
+            return Dataset(*found, _description(answer["description"]))
+    opened = _opened(name)
+    frame = frame_of(opened.description, framing)  # refused before anything is prepared
+    opened = opened.ready(load)
     about = opened.description
-    folder = Path(
-        "examples",
-        about.name,
-        about.version,
-        cache.digest(part, shape, cache.fingerprint(opened.folder)),
-    )
-    arrays = cache.read(cache.cache_folder() / folder)
-    if arrays is None:
-        chunks = source.read(opened, split)
-        with tqdm(
-            total=n,
-            desc=f"decoding {name} {split}",
-            unit=" examples",
-            delay=2,
-            leave=False,
-            disable=None,
-        ) as bar:
-            padded = (_progress(bar, _pad(examples, shape), labels) for examples, labels in chunks)
-            cache.write(cache.cache_folder() / folder, (n, *shape), example_dtype(shape), padded)
-        arrays = cache.read(cache.cache_folder() / folder)
+    if isinstance(opened, arrays.Arrays) and split in about.splits and frame.shape == about.shape:
+        return Dataset(*opened.split(split), about)
+    if (part := stratum(split)) is not None:
+        folder = _stratified(opened, part, load(name, part.split, framing), frame)
+    else:
+        folder = _decoded(opened, name, split, frame, framing.strict)
     if opened.versioned:
         answer = {"folder": folder.as_posix(), "description": dataclasses.asdict(about)}
         cache.remember(question, answer, root, opened.folder)
-    return Dataset(*arrays, about)
+    return Dataset(*cache.read(cache.cache_folder() / folder), about)
+
+
+def _opened(name: str) -> Source:
+    if arrays.is_arrays(name):
+        return arrays.open_arrays(name)
+    if folders.is_folder(name):
+        return folders.open_folder(name)
+    from gan_jax.data import source  # imports TFDS, which takes a second
+
+    return source.open_source(name, _root(name))
+
+
+def _decoded(opened: Source, name: str, split: str, frame: Frame, strict: bool) -> Path:
+    """The folder of a split's examples within the cache, written if it is not there."""
+    parts = resolve(opened.description, split, opened.infos)
+    folder = _folder(opened, parts, frame)
+    whole = cache.cache_folder() / folder
+    if cache.read(whole) is None:
+        n = sum(part.end - part.start for part in parts)
+        with tqdm(
+            total=n, desc=f"decoding {name} {split}", unit=" examples", **folders.QUIET
+        ) as bar:
+            dtype = example_dtype(frame.shape)
+            cache.decode(whole, (n, *frame.shape), dtype, opened.parts(parts, frame), bar.update)
+    _report_broken(name, len(cache.read(whole)[1]), tuple(cache.broken(whole)), strict)
+    return folder
+
+
+def _stratified(opened: Source, part: Stratum, whole: Dataset, frame: Frame) -> Path:
+    """As `_decoded`, of some examples of a decoded split."""
+    places = part.places(whole.labels)
+    if not len(places):
+        raise ConfigError(
+            f"split: {part.low}% to {part.high}% of {len(whole.labels)} examples are none; "
+            f"{accepted(opened.description)}."
+        )
+    folder = _folder(opened, part, frame)
+    if cache.read(cache.cache_folder() / folder) is None:
+        chunks = (
+            cache.Chunk(whole.examples[own], whole.labels[own])
+            for own in np.array_split(places, -(-len(places) // _TOGETHER))
+        )
+        shape, dtype = (len(places), *frame.shape), whole.examples.dtype
+        cache.write(cache.cache_folder() / folder, shape, dtype, chunks)
+    return folder
+
+
+def _folder(opened: Source, part: Sequence[Part] | Stratum, frame: Frame) -> Path:
+    """Where examples lie within the cache."""
+    about = opened.description
+    plain = frame.fit in (None, "pad") and frame.background is None  # known by the shape alone
+    values = () if plain else (frame.fit, frame.background)
+    key = cache.digest(part, frame.shape, opened.digest, *values)
+    return Path("examples", about.name, about.version, key)
+
+
+@functools.cache
+def _report_broken(name: str, count: int, broken: tuple[str, ...], strict: bool) -> None:
+    """Says once which files are skipped.
+
+    Raises:
+      ConfigError: if none may be.
+    """
+    if not broken:
+        return
+    named = ", ".join(broken[:_NAMED]) + (", ..." if len(broken) > _NAMED else "")
+    text = (
+        f"dataset: {len(broken):,} of {len(broken) + count:,} files of {name} are broken: {named}"
+    )
+    if strict:
+        raise ConfigError(f"{text}; accepted: whole ones, or any without --strict.")
+    print(f"{text}; they are skipped.", file=sys.stderr, flush=True)
 
 
 def some(examples: np.ndarray, count: int) -> np.ndarray:
@@ -125,14 +212,3 @@ def _question(*words: object) -> str:
 def _description(values: dict) -> Description:
     lists = {name: tuple(values[name]) for name in ("shape", "class_names")}
     return Description(**{**values, **lists})
-
-
-def _pad(examples: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    before = [(to - side) // 2 for side, to in zip(examples.shape[1:], shape, strict=True)]
-    after = [to - side - b for side, to, b in zip(examples.shape[1:], shape, before, strict=True)]
-    return np.pad(examples, [(0, 0), *zip(before, after, strict=True)])
-
-
-def _progress(bar: tqdm, examples: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    bar.update(len(examples))
-    return examples, labels

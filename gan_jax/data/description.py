@@ -12,9 +12,14 @@ from gan_jax.modality import Modality, of_shape
 class Description:
     """A data set without its examples.
 
-    ``name`` includes TFDS's configuration (``emnist/letters``); ``shape``: (h, w, c) of every image
-    as stored, before any padding, or (d,) of every vector; ``num_classes``: 0 and ``class_names``:
-    () where it is unlabelled; ``splits``: examples by split, empty until the set has been prepared.
+    Attributes:
+      name: includes TFDS's configuration (``emnist/letters``).
+      version: of TFDS; otherwise a digest that changes with the content.
+      shape: (h, w, c) of every image as stored, h and w None where images vary in size; or (d,) of
+        every vector.
+      num_classes, class_names: 0 and () where it is unlabelled.
+      splits: examples by split, empty until the set has been prepared; files by split of a folder.
+      fit: how its images are brought to a size where `Config.fit` does not say.
     """
 
     name: str
@@ -23,6 +28,7 @@ class Description:
     num_classes: int
     class_names: tuple[str, ...]
     splits: dict[str, int]
+    fit: str = "pad"
 
     @property
     def modality(self) -> Modality:
@@ -33,15 +39,6 @@ class Description:
 def example_dtype(shape: tuple[int, ...]) -> type:
     """How examples of a shape are stored: images (h, w, c) as uint8, vectors (d,) as float32."""
     return of_shape(shape).stored
-
-
-def padded_shape(shape: tuple[int, ...], size: int | None) -> tuple[int, ...]:
-    """The shape of examples of ``shape``, (h, w, c) or (d,), once padded to ``size``.
-
-    Raises:
-      ConfigError: for a size below the images', or any for vectors.
-    """
-    return of_shape(shape).padded(size).shape
 
 
 def check_flip(shape: tuple[int, ...], flip: bool) -> None:

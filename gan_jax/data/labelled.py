@@ -50,7 +50,7 @@ def training_streams(config: Config) -> tuple[Stream, ...]:
       ConfigError: as `load`, and for a field that does not fit the data set.
     """
     at_least("batch_size", config.batch_size, 1)
-    dataset = load(config.dataset, config.split, config.size)
+    dataset = load(config.dataset, config.split, config.framing)
     check_flip(dataset.examples.shape[1:], config.flip)
     x, y, few = np.asarray(dataset.examples), dataset.labels, labelled(dataset, config)
     if few is None:

@@ -1,12 +1,16 @@
-"""From a name to a TFDS builder, and from a split to its examples, without TensorFlow."""
+"""From a name to a TFDS builder, and from parts of its splits to examples, without TensorFlow."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
 import difflib
+import functools
+import json
+import operator
+import os
 import pkgutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +19,20 @@ import tensorflow_datasets as tfds
 from absl import logging as absl_logging
 from tensorflow_datasets.core import registered
 
-from gan_jax.data import preparing
+from gan_jax.data import cache, preparing, tfrecords
+from gan_jax.data.cache import Chunk
 from gan_jax.data.description import Description
 from gan_jax.data.embedded import DATASETS
+from gan_jax.data.folders import PREPARED, SUFFIXES
+from gan_jax.data.framing import Frame, decode
+from gan_jax.data.slices import Part
 from gan_jax.errors import ConfigError, one_of
 from gan_jax.modality import Images, Vectors, of_feature
 
-INFO = "dataset_info.json"
-_CHUNK = 512  # examples decoded at once
+READ = {preparing.FORMAT, tfrecords.FORMAT}
+"""Formats that are read."""
+FEATURES = "features.json"
+"""In a prepared folder: what its examples are."""
 
 Load = Callable[[str, str], Any]
 """Reads the examples and labels of a data set, by its name and split, as `gan_jax.data.load`."""
@@ -30,8 +40,13 @@ Load = Callable[[str, str], Any]
 
 @dataclasses.dataclass(frozen=True)
 class Source:
-    """A data set as TFDS opened it. ``label_key`` is None where it has no class labels."""
+    """A data set as TFDS opened it, by its name and the folder above all sets.
 
+    ``label_key`` is None where it has no class labels.
+    """
+
+    name: str
+    root: Path
     builder: tfds.core.DatasetBuilder
     description: Description
     example_key: str
@@ -41,6 +56,11 @@ class Source:
     def folder(self) -> Path:
         """Where its prepared files are, or will be."""
         return Path(self.builder.data_dir)
+
+    @property
+    def digest(self) -> str | None:
+        """Changes with the prepared files."""
+        return cache.fingerprint(self.folder)
 
     @property
     def prepared(self) -> bool:
@@ -55,6 +75,99 @@ class Source:
             ("tensorflow_datasets.", "gan_jax.")
         ) and not isinstance(self.builder, tfds.core.read_only_builder.ReadOnlyBuilder)
 
+    @property
+    def _formats(self) -> set[str]:
+        return {form.value for form in self.builder.info.available_file_formats()}
+
+    @property
+    def infos(self) -> Mapping[str, Any]:
+        return self.builder.info.splits
+
+    def ready(self, load: Load) -> Source:
+        """The source with its examples on disk, which for a set of TFDS's own may mean to download
+        it.
+
+        Args:
+          load: reads the sets that one of our own is made from.
+
+        Raises:
+          ConfigError: at once, where TensorFlow or the network is missing.
+        """
+        source = self
+        if not self.prepared:
+            if self.name in DATASETS:
+                for other in _made_from(self.builder):
+                    load(other, "train")  # refused here, in its own words, where it is missing
+                with _quiet():
+                    preparing.prepare_embedded(lambda: _builder(self.name, self.root, load))
+            else:
+                preparing.download_and_prepare(self.description.name, self.builder)
+            source = open_source(self.name, self.root)
+        if not source.prepared:
+            raise ConfigError(
+                f"dataset: {self.folder} is no complete data set; delete it to prepare "
+                f"{self.name!r} anew."
+            )
+        if not source._formats & READ:
+            raise ConfigError(
+                f"dataset: {self.folder} holds {' and '.join(sorted(source._formats))} files, but "
+                f"only {' and '.join(sorted(READ))} can be read without TensorFlow; prepare the "
+                "set in another folder (TFDS_DATA_DIR)."
+            )
+        return source
+
+    def parts(self, parts: Sequence[Part], frame: Frame) -> Callable[[int, int], Chunk]:
+        """As `gan_jax.data.dataset.Source`."""
+        split = functools.reduce(
+            operator.add, (tfds.core.ReadInstruction(p.split, p.start, p.end) for p in parts)
+        )
+        files = None in self.description.shape  # of all sizes, which TFDS hands on as they are
+        decoders = {self.example_key: tfds.decode.SkipDecoding()} if files else None
+        with self._reading():
+            if preparing.FORMAT in self._formats:
+                examples = self.builder.as_data_source(
+                    split, file_format=preparing.FORMAT, decoders=decoders
+                )
+            else:
+                examples = tfrecords.TfRecordSource(self.builder.info, split, decoders)
+
+        def read(start: int, end: int) -> Chunk:
+            with self._reading():
+                found = examples.__getitems__(range(start, end))
+                x = [example[self.example_key] for example in found]
+                y = [example[self.label_key] if self.label_key else -1 for example in found]
+                return Chunk(self._framed(x, start, frame), np.array(y, np.int32))
+
+        return read
+
+    def _framed(self, x: list[Any], start: int, frame: Frame) -> np.ndarray:
+        if None in self.description.shape:
+            names = [str(start + i) for i in range(len(x))]
+            images, _, broken = decode(frame, names, lambda name: x[int(name) - start])
+            if broken:
+                raise ValueError(f"image {broken[0]}")
+            return images
+        modality, stacked = self.description.modality, np.stack(x)
+        if stacked.shape[1:] != modality.shape or stacked.dtype != modality.stored:
+            raise ValueError(f"{stacked.dtype} {stacked.shape[1:]} where {modality} were announced")
+        return frame.examples(stacked)
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[None]:
+        """Around what reads the prepared files.
+
+        Raises:
+          ConfigError: if they cannot be read.
+        """
+        try:
+            with _quiet():
+                yield
+        except Exception as error:  # readers and decoders of TFDS raise of every kind
+            raise ConfigError(
+                f"dataset: {self.folder} cannot be read ({preparing.reason(error)}); "
+                "delete it to prepare it anew."
+            ) from error
+
 
 def open_source(name: str, root: Path) -> Source:
     """Finds the data set ``name``; our own are prepared at once, as that takes a moment, unless
@@ -67,94 +180,10 @@ def open_source(name: str, root: Path) -> Source:
         builder = _builder(name, root)
         if name in DATASETS and not builder.is_prepared() and not _made_from(builder):
             builder = preparing.prepare_embedded(lambda: _builder(name, root))
+        _check_features(builder)
         example_key, label_key = _keys(name, builder.info)
-        return Source(builder, _describe(builder, example_key, label_key), example_key, label_key)
-
-
-def prepare(source: Source, root: Path, load: Load) -> Source:
-    """Returns the source with its examples on disk, which for a set of TFDS's own may mean to
-    download it.
-
-    Args:
-      source, root: as for `open_source`.
-      load: reads the sets that one of our own is made from.
-
-    Raises:
-      ConfigError: at once, where TensorFlow or the network is missing.
-    """
-    name = source.description.name
-    if not source.prepared:
-        if name in DATASETS:
-            for other in _made_from(source.builder):
-                load(other, "train")  # refused here, in its own words, where it is missing
-            with _quiet():
-                preparing.prepare_embedded(lambda: _builder(name, root, load))
-        else:
-            preparing.download_and_prepare(name, source.builder)
-        source = open_source(name, root)
-    if not source.prepared:
-        raise ConfigError(
-            f"dataset: {source.folder} is no complete data set; delete it to prepare {name!r} anew."
-        )
-    formats = [file_format.value for file_format in source.builder.info.available_file_formats()]
-    if preparing.FORMAT not in formats:
-        raise ConfigError(
-            f"dataset: {source.folder} holds {' and '.join(formats)} files, but only "
-            f"{preparing.FORMAT} can be read without TensorFlow; prepare the set in another "
-            "folder (TFDS_DATA_DIR)."
-        )
-    return source
-
-
-def resolve(source: Source, split: str) -> tuple[list[tuple[str, int, int]], int]:
-    """The split as ``[(name, from, to), ...]`` and its number of examples.
-
-    Raises:
-      ConfigError: for an unknown split, a malformed slice, or one without examples.
-    """
-    about = source.description
-    accepted = (
-        f"{about.name} has {', '.join(about.splits)}, "
-        f"and slices such as {next(iter(about.splits))}[:90%]"
-    )
-    try:
-        instructions = tfds.core.ReadInstruction.from_spec(split).to_absolute(
-            source.builder.info.splits
-        )
-    except (ValueError, KeyError, AssertionError, NotImplementedError) as error:
-        raise ConfigError(f"split: {split!r} is not a split; {accepted}.") from error
-    parts = [
-        (p.splitname, p.from_ or 0, about.splits[p.splitname] if p.to is None else p.to)
-        for p in instructions
-    ]
-    if any(start >= end for _, start, end in parts):
-        raise ConfigError(f"split: {split!r} holds no example; {accepted}.")
-    return parts, sum(end - start for _, start, end in parts)
-
-
-def read(source: Source, split: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Chunks of images ``[m, h, w, c]`` uint8 or vectors ``[m, d]`` float32 and labels ``[m]``
-    int32, in the order of the files.
-
-    Raises:
-      ConfigError: if the prepared files cannot be read.
-    """
-    modality, label_key = source.description.modality, source.label_key
-    try:
-        with _quiet():
-            examples = source.builder.as_data_source(split, file_format=preparing.FORMAT)
-            for start in range(0, len(examples), _CHUNK):
-                chunk = examples.__getitems__(range(start, min(start + _CHUNK, len(examples))))
-                x = np.stack([example[source.example_key] for example in chunk])
-                if x.shape[1:] != modality.shape or x.dtype != modality.stored:
-                    raise ValueError(f"{x.dtype} {x.shape[1:]} where {modality} were announced")
-                y = [example[label_key] if label_key else -1 for example in chunk]
-                yield x, np.array(y, np.int32)
-    except Exception as error:  # readers and decoders of TFDS raise of every kind
-        raise ConfigError(
-            f"dataset: {source.folder} cannot be read ({preparing.reason(error)}); "
-            "delete it to prepare it anew."
-        ) from error
+        about = _describe(builder, example_key, label_key)
+        return Source(name, root, builder, about, example_key, label_key)
 
 
 @contextlib.contextmanager
@@ -179,8 +208,8 @@ def _builder(name: str, root: Path, load: Load | None = None) -> tfds.core.Datas
         if _made_from(made):
             made.load = load
         return made
-    if is_folder(name):
-        return _in_folder(Path(name).expanduser())
+    if _is_folder(name):
+        return _in_folder(Path(os.path.expanduser(name)))
     try:
         set_name, options = tfds.core.naming.parse_builder_name_kwargs(name)
         known = registered.list_imported_builders()
@@ -197,14 +226,21 @@ def _builder(name: str, root: Path, load: Load | None = None) -> tfds.core.Datas
         ) from error
 
 
-def is_folder(name: str) -> bool:
+def _is_folder(name: str) -> bool:
     """Whether a name is the path of a prepared data set: it begins like a path, or there is one."""
-    return name.startswith(("/", ".", "~")) or ("/" in name and Path(name, INFO).is_file())
+    return name.startswith(("/", ".", "~")) or (
+        "/" in name and os.path.isfile(os.path.join(name, PREPARED))
+    )
 
 
 def _in_folder(folder: Path) -> tfds.core.DatasetBuilder:
-    if not (folder / INFO).is_file():
-        raise ConfigError(f"dataset: {folder} is no data set that TFDS wrote; it has no {INFO}.")
+    if not os.path.isdir(folder):
+        raise ConfigError(f"dataset: there is no folder {folder.absolute()}.")
+    if not (folder / PREPARED).is_file():
+        raise ConfigError(
+            f"dataset: {folder.absolute()} has neither images ({', '.join(SUFFIXES)}) nor "
+            f"{PREPARED}, which a data set that TFDS wrote has."
+        )
     try:
         return tfds.builder_from_directory(folder)
     except Exception as error:  # files that TFDS cannot read
@@ -224,11 +260,30 @@ def _check_config(set_name: str, config: str) -> None:
 
 def _unknown(name: str, known: list[str]) -> ConfigError:
     near = difflib.get_close_matches(name, [*DATASETS, *known], n=1)
+    near = [f"./{name}"] if os.path.isdir(name) else near
     hint = f"did you mean {near[0]!r}? " if near else ""
     accepted = (
         f"accepted: {', '.join(DATASETS)} and the data sets of TFDS by their names, such as mnist"
     )
     return ConfigError(f"dataset: unknown {name!r}; {hint}{accepted}.")
+
+
+def _check_features(builder: tfds.core.DatasetBuilder) -> None:
+    """Refuses prepared files of which TFDS could not say what they hold.
+
+    Raises:
+      ConfigError: where that description is damaged or missing.
+    """
+    path = Path(builder.data_dir, FEATURES)
+    if not builder.is_prepared():
+        return
+    try:
+        json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            f"dataset: {path} is missing or damaged ({preparing.reason(error)}); delete the folder "
+            "to prepare it anew."
+        ) from error
 
 
 def _keys(name: str, info: tfds.core.DatasetInfo) -> tuple[str, str | None]:
@@ -250,10 +305,6 @@ def _keys(name: str, info: tfds.core.DatasetInfo) -> tuple[str, str | None]:
             f"dataset: {name!r} has {len(examples)} features that are {wanted}; "
             "exactly one is needed."
         )
-    if None in features[examples[0]].shape:
-        raise ConfigError(
-            f"dataset: the examples of {name!r} vary in size; so far all must have one size."
-        )
     return examples[0], labels[0] if len(labels) == 1 else None
 
 
@@ -261,12 +312,15 @@ def _describe(
     builder: tfds.core.DatasetBuilder, example_key: str, label_key: str | None
 ) -> Description:
     features = builder.info.features
+    *sides, last = features[example_key].shape
+    shape = (*sides, last or 3)  # images whose channels vary are made coloured
     config = builder.builder_config.name if builder.builder_config else None
     return Description(
         name=f"{builder.name}/{config}" if config else builder.name,
         version=str(builder.version),
-        shape=tuple(features[example_key].shape),
+        shape=shape,
         num_classes=features[label_key].num_classes if label_key else 0,
         class_names=tuple(features[label_key].names) if label_key else (),
         splits={name: split.num_examples for name, split in builder.info.splits.items()},
+        fit="crop" if None in shape else "pad",
     )

@@ -8,8 +8,12 @@ from gan_jax.config import Config
 from gan_jax.data.dataset import describe, load
 from gan_jax.errors import ConfigError
 
-HELD_OUT = ("test", "validation")
-"""Names of splits that D may be tested on, the first that there is."""
+HELD_OUT = ("test", "validation", "val", "valid")
+"""Names of splits that may be held out, the first that there is."""
+PARTS = "train[:90% stratified]", "train[90%: stratified]"
+"""Of a data set with no such split: what is learned from, and what is held out. The last tenth in
+the order of the files would not do, which may be that of the classes.
+"""
 
 
 def held_out_split(config: Config, labelled: bool) -> str | None:
@@ -18,14 +22,16 @@ def held_out_split(config: Config, labelled: bool) -> str | None:
     """
     splits, used = describe(config.dataset).splits, re.findall(r"\w+", config.split)
     name = next((name for name in HELD_OUT if name in splits and name not in used), None)
-    if name and labelled and load(config.dataset, name, config.size).labels.min() < 0:
+    if name is None and config.split == PARTS[0]:
+        name = PARTS[1]
+    if name and labelled and load(config.dataset, name, config.framing).labels.min() < 0:
         return None
     return name
 
 
 def train_and_test(splits: dict[str, int]) -> tuple[str, str]:
-    """The splits to learn from and to test on: the data set's own, or the first nine tenths and the
-    last one.
+    """The splits to learn from and to test on: the data set's own, or nine tenths of each class and
+    the last one, at random.
 
     Raises:
       ConfigError: for a data set without a split named train.
@@ -34,7 +40,5 @@ def train_and_test(splits: dict[str, int]) -> tuple[str, str]:
         raise ConfigError(
             f"split: the data set has {', '.join(splits)}; one named train is needed."
         )
-    for name in ("test", "validation"):
-        if name in splits:
-            return "train", name
-    return "train[:90%]", "train[90%:]"
+    held_out = next((name for name in HELD_OUT if name in splits), None)
+    return ("train", held_out) if held_out else PARTS

@@ -89,10 +89,10 @@ class Evaluator:
     ):
         self._config, self.settings = config, settings
         if feature_network is None:
-            given = config.dataset, describe(config.dataset), config.size, recognizer_config
+            given = config.dataset, describe(config.dataset), config.framing, recognizer_config
             self._choice = choose(*given, settings.features)
         else:
-            data = load(config.dataset, config.split, config.size)
+            data = load(config.dataset, config.split, config.framing)
             classes = data.description.num_classes
             self._choice = choice_of(feature_network, data.examples, classes)
         settings.check(self._choice.count, gan.num_classes)
@@ -102,7 +102,7 @@ class Evaluator:
             f"{settings.count:,} samples with their features",
             settings.count * (numbers + 4 * self._choice.count),
         )
-        load(config.dataset, "train", config.size)  # prepares a set that is not prepared yet
+        load(config.dataset, "train", config.framing)  # prepares a set that is not prepared yet
         self._about = describe(config.dataset)
         self._splits = splits_of(config, self._about.splits)
         if settings.protocols:
@@ -198,7 +198,7 @@ class Evaluator:
         split = held_out_split(config, labelled=gan.num_classes > 0)
         if split is None or not classifying.classifies(gan):
             return {}
-        data = load(config.dataset, split, config.size)
+        data = load(config.dataset, split, config.framing)
         return {"test_error": classifying.error(gan, state, data)} if data.labels.max() >= 0 else {}
 
     def _basic(self) -> list[str]:
@@ -210,7 +210,7 @@ class Evaluator:
         """Real examples that the pictures need beside the samples, as many as samples."""
         if not gan.modality.real_shown:
             return None
-        data = load(self._config.dataset, self._config.split, self._config.size)
+        data = load(self._config.dataset, self._config.split, self._config.framing)
         return some(data.examples, self.settings.count)
 
     def _truncation_curve(self, gan: Gan, state: GanState) -> list[dict[str, Any]]:
@@ -229,7 +229,7 @@ class Evaluator:
         return {
             "dataset": self._about.name,
             "version": self._about.version,
-            "size": self._config.size,
+            **dataclasses.asdict(self._config.framing),
             "samples": {"images": n, "reference": real.splits["reference"]},
             "real": real.splits["real"],
             "neighbours_from": self._config.split,
@@ -253,7 +253,7 @@ class Evaluator:
             return with_modes(choice, Sample(zeros(choice.count), logits, labels))
 
         def real(split: str) -> Sample:
-            labels = load(config.dataset, split, config.size).labels
+            labels = load(config.dataset, split, config.framing).labels
             return blank(len(labels), labels if labels.min() >= 0 else None)
 
         n = self.settings.count

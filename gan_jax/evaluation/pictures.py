@@ -115,15 +115,14 @@ def _neighbour_grid(drawn: Drawn) -> np.ndarray:
     images, config = drawn.examples, drawn.config
     most = drawn.gan.num_classes or SAMPLES_WITH_NEIGHBOURS
     rows = min(most, SAMPLES_WITH_NEIGHBOURS, len(images))
-    split = (config.dataset, config.split, config.size)
+    split = (config.dataset, config.split, config.framing)
     real, real_features = load(*split).examples, real_sample(drawn.network, *split).features
     count = min(NEIGHBOURS, len(real))
     by_features, _ = nearest_neighbours(drawn.sample.features[:rows], real_features, count)
     by_pixels, _ = nearest_neighbours(images[:rows], real, count)
-    blank = np.full_like(images[:rows, None], pictures.GAP_GREY)
-    tiles = np.concatenate(
-        [images[:rows, None], blank, real[by_features], blank, real[by_pixels]], axis=1
-    )
+    shown = images[:rows, None]
+    blank = pictures.blank(shown.shape)
+    tiles = np.concatenate([shown, blank, real[by_features], blank, real[by_pixels]], axis=1)
     grid = pictures.grid(tiles.reshape(-1, *images.shape[1:]), tiles.shape[1])
     names = {0: "sample", 2: "nearest by features", 3 + count: "nearest by pixels"}
     return pictures.headed(grid, tiles.shape[1], names)

@@ -69,7 +69,7 @@ def splits_of(config: Config, sizes: dict[str, int]) -> Splits:
       ConfigError: as `gan_jax.data.load`, and for a data set without a split named train.
     """
     train, test = train_and_test(sizes)
-    enough = len(load(config.dataset, test, config.size).labels) >= MIN_TEST_IMAGES
+    enough = len(load(config.dataset, test, config.framing).labels) >= MIN_TEST_IMAGES
     names = lambda split: set(re.findall(r"[A-Za-z_]\w*", split))
     never_seen = config.split == train or not names(test) & names(config.split)
     return Splits(config.split, train, test, test if enough else train, never_seen)
@@ -113,7 +113,7 @@ def look(
     """
     network = choice.make()
     sample = lambda split: with_modes(
-        choice, real_sample(network, config.dataset, split, config.size)
+        choice, real_sample(network, config.dataset, split, config.framing)
     )
     train, test = sample(splits.train), sample(splits.test)
     reference = test if splits.reference == splits.test else train
@@ -122,7 +122,6 @@ def look(
     compared = with_modes(choice, thinned(test, numbers.images))
     against = thinned(train, numbers.reference)
     needs = {need for protocol in protocols for need in protocol.definition.needs}
-    part = lambda split, sample: {"split": split, "images": size(sample)}
     return Real(
         network,
         reference,
@@ -131,7 +130,13 @@ def look(
         measure(Inputs(compared, against, own_classes=choice.own_classes)),
         numbers,
         {
-            "reference": part(splits.reference, reference),
-            "real": part(splits.test, compared) | {"reference": part(splits.train, against)},
+            "reference": _part(splits.reference, reference),
+            "real": _part(splits.test, compared) | {"reference": _part(splits.train, against)},
         },
     )
+
+
+def _part(split: str, sample: Sample) -> dict[str, Any]:
+    """Which images a sample is of, and of how many classes they are, if these are known."""
+    known = {} if sample.labels is None else {"classes": len(np.unique(sample.labels))}
+    return {"split": split, "images": len(sample.features)} | known

@@ -9,9 +9,31 @@ from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from gan_jax.modality import to_float
 from gan_jax.types import Array
+
+
+def turns_of(shape: tuple[int, ...]) -> int:
+    """How many turns images of a shape (h, w, c) can be told by: four quarters of a square, two
+    halves of any other.
+    """
+    return 4 if shape[0] == shape[1] else 2
+
+
+def turned(x: Array, turn: int) -> Array:
+    """Images ``[b, h, w, c]``, of numpy or jax, after ``turn`` of their `turns_of` turns."""
+    rot90 = np.rot90 if isinstance(x, np.ndarray) else jnp.rot90
+    return rot90(x, turn * 4 // turns_of(x.shape[1:]), axes=(1, 2))
+
+
+def randomly_turned(key: Array, x: Array) -> tuple[Array, Array]:
+    """Every image after a random turn, and which one, ``[b]`` int32."""
+    turns = turns_of(x.shape[1:])
+    y = jax.random.randint(key, (len(x),), 0, turns)
+    every = jnp.stack([turned(x, turn) for turn in range(turns)])
+    return every[y, jnp.arange(len(x))], y
 
 
 def shifted(key: Array, x: Array, shift: int) -> Array:

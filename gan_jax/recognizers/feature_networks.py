@@ -4,12 +4,14 @@ Inception.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
-from gan_jax.data import TRUTHS, Description
+from gan_jax.config import Framing
+from gan_jax.data import TRUTHS, Description, frame_of
 from gan_jax.errors import ConfigError, one_of
 from gan_jax.metrics.mixtures import Modes, equal_modes, nearest_modes
 from gan_jax.modality import Images, Modality, Vectors
@@ -18,7 +20,7 @@ from gan_jax.recognizers.inception_weights import load_inception
 from gan_jax.recognizers.library import recognizer
 from gan_jax.recognizers.networks import (
     FeatureNetwork,
-    Pixels,
+    FeaturesAlone,
     Points,
     StackedDigits,
     stacked_predictions,
@@ -47,12 +49,13 @@ class Choice(NamedTuple):
     own_classes: bool = True
 
 
-Chooser = Callable[[str, Description, int | None, RecognizerConfig], Choice]
-"""``(dataset, description, size, recognizer_config) -> Choice``."""
+Sized = Framing | int | None
+Chooser = Callable[[str, Description, Sized, RecognizerConfig], Choice]
+"""``(dataset, description, framing, recognizer_config) -> Choice``."""
 
 
-def _stacked(_: str, __: Description, size: int | None, config: RecognizerConfig) -> Choice:
-    return Choice(30, lambda: StackedDigits(recognizer("mnist", size, config)), _stacked_modes)
+def _stacked(_: str, __: Description, framing: Sized, config: RecognizerConfig) -> Choice:
+    return Choice(30, lambda: StackedDigits(recognizer("mnist", framing, config)), _stacked_modes)
 
 
 def _stacked_modes(features: np.ndarray) -> Modes | None:
@@ -61,17 +64,18 @@ def _stacked_modes(features: np.ndarray) -> Modes | None:
 
 
 def _of_images(
-    dataset: str, about: Description, size: int | None, config: RecognizerConfig
+    dataset: str, about: Description, framing: Sized, config: RecognizerConfig
 ) -> Choice:
-    """A recognizer of the data set; without labels, from which none can learn, the pixels."""
+    """A recognizer of the data set's classes; without labels, of by how much images were turned."""
     if not about.num_classes:
-        return Choice(Pixels.count(about.shape), Pixels)
-    make = lambda: recognizer(dataset, size, config)
+        turns = dataclasses.replace(config, task="turns")
+        return Choice(config.features, lambda: FeaturesAlone(recognizer(dataset, framing, turns)))
+    make = lambda: recognizer(dataset, framing, config)
     return Choice(config.features, make, logits=about.num_classes)
 
 
 def _of_vectors(
-    dataset: str, about: Description, size: int | None, config: RecognizerConfig
+    dataset: str, about: Description, framing: Sized, config: RecognizerConfig
 ) -> Choice:
     """The vectors themselves; where the truth is known, its modes are counted."""
     count, truth = about.shape[0], TRUTHS.get(dataset)
@@ -88,24 +92,23 @@ BY_MODALITY: dict[type[Modality], Chooser] = {Images: _of_images, Vectors: _of_v
 """The feature network of all others."""
 
 
-def _default(
-    dataset: str, about: Description, size: int | None, config: RecognizerConfig
-) -> Choice:
+def _default(dataset: str, about: Description, framing: Sized, config: RecognizerConfig) -> Choice:
     choose = BY_DATASET.get(dataset) or BY_MODALITY[type(about.modality)]
-    return choose(dataset, about, size, config)
+    return choose(dataset, about, framing, config)
 
 
 def _inception(
-    dataset: str, about: Description, size: int | None, config: RecognizerConfig
+    dataset: str, about: Description, framing: Sized, config: RecognizerConfig
 ) -> Choice:
     if not isinstance(about.modality, Images):
         raise ConfigError(
             f"features: inception takes images, and {dataset} holds {about.modality.name}; "
             f"accepted: {DEFAULT}."
         )
-    if about.shape[-1] not in (1, 3):
+    channels = frame_of(about, framing).shape[-1]
+    if channels not in (1, 3):
         raise ConfigError(
-            f"features: inception takes 1 or 3 channels, and {dataset} has {about.shape[-1]}; "
+            f"features: inception takes 1 or 3 channels, and {dataset} has {channels}; "
             f"accepted: {DEFAULT}."
         )
     return Choice(inception.FEATURES, load_inception, logits=inception.CLASSES, own_classes=False)
@@ -138,14 +141,13 @@ FEATURES: dict[str, Chooser] = {DEFAULT: _default, "inception": _inception}
 def choose(
     dataset: str,
     about: Description,
-    size: int | None,
+    framing: Sized,
     config: RecognizerConfig,
     features: str = DEFAULT,
 ) -> Choice:
-    """How to look at a data set with this description, padded to ``size``, through one of
-    `FEATURES`.
+    """How to look at a data set with this description and framing through one of `FEATURES`.
 
     Raises:
       ConfigError: for an unknown name, or a network that cannot look at such data.
     """
-    return FEATURES[one_of("features", features, FEATURES)](dataset, about, size, config)
+    return FEATURES[one_of("features", features, FEATURES)](dataset, about, framing, config)

@@ -20,7 +20,8 @@ import flax.traverse_util
 import numpy as np
 from tqdm import tqdm
 
-from gan_jax.data import Dataset, Description, batch_at, describe, load, order
+from gan_jax.config import Framing
+from gan_jax.data import Dataset, batch_at, describe, frame_of, load, order
 from gan_jax.data.cache import cache_folder, writing
 from gan_jax.data.splits import train_and_test
 from gan_jax.errors import ConfigError, fits_memory, is_seed
@@ -45,16 +46,16 @@ code is in its key.
 
 def recognizer(
     dataset: str,
-    size: int | None = None,
+    framing: Framing | int | None = None,
     config: RecognizerConfig = SMALL_CNN,
     test_on: str | None = None,
 ) -> Recognizer:
-    """The recognizer of a labelled data set: from the cache, or trained on its training split and
-    tested on the rest.
+    """The recognizer of a data set: from the cache, or trained on its training split and tested on
+    the rest.
 
     Args:
-      dataset, size: as for `gan_jax.data.load`.
-      config: how it is made. Another config, data set, size or code makes another recognizer.
+      dataset, framing: as for `gan_jax.data.load`.
+      config: how it is made. Another config, data set, framing or code makes another recognizer.
       test_on: learn from the whole training split, and be tested on that of another data set: the
         classification accuracy score of Ravuri & Vinyals 2019, where ``dataset`` was generated and
         ``test_on`` is real.
@@ -64,7 +65,7 @@ def recognizer(
         architecture.
     """
     about = describe(dataset)
-    if not about.num_classes:
+    if not about.num_classes and config.task == "labels":
         raise ConfigError(
             f"dataset: {dataset} has no labels, so no recognizer can learn from it; "
             "accepted: labelled ones."
@@ -75,27 +76,29 @@ def recognizer(
             "accepted: sets of images."
         )
     is_seed("recognizer.seed", config.seed)
-    _check_memory(config, about)
-    network = classifier(config, about.num_classes).network
-    data = _data(dataset, size, test_on)
-    key = _key(data, dataset, size, config)
+    shape = frame_of(about, framing).shape
+    classes = augment.turns_of(shape) if config.task == "turns" else about.num_classes
+    _check_memory(config, shape, classes)
+    network = classifier(config, classes).network
+    data = _data(dataset, framing, test_on)
+    key = _key(data, config)
     path = kept(key)
     arrays = _read(path)
     if arrays is None:
-        arrays = _trained(data, config, key)
+        arrays = _trained(data, classes, config, key)
         _write(path, arrays)
     about = json.loads(str(arrays.pop("about")))
     return Recognizer(network, flax.traverse_util.unflatten_dict(arrays, sep="/"), key, about)
 
 
-def _check_memory(config: RecognizerConfig, about: Description) -> None:
+def _check_memory(config: RecognizerConfig, shape: tuple[int, ...], classes: int) -> None:
     """Refuses what is beyond memory by the largest layers and the examples of a step alone."""
     copies = 4 * 4  # bytes of a weight, its average and AdamW's moments
     width, features, batch = config.width or 0, config.features, config.batch_size
     fits_memory("recognizer.width", f"a network of width {width:,}", copies * 9 * width**2)
-    weights = features * about.num_classes
+    weights = features * classes
     fits_memory("recognizer.features", f"a layer of {features:,} units", copies * weights)
-    numbers = batch * math.prod(about.shape)
+    numbers = batch * math.prod(shape)
     fits_memory("recognizer.batch_size", f"a batch of {batch:,} images", 4 * numbers)
 
 
@@ -104,16 +107,16 @@ def kept(key: str) -> Path:
     return _folder(key) / "network.npz"
 
 
-def _data(dataset: str, size: int | None, test_on: str | None) -> dict[str, Dataset]:
+def _data(dataset: str, framing: Framing | int | None, test_on: str | None) -> dict[str, Dataset]:
     """What to learn from, then what to be tested on, by split."""
-    splits = describe(dataset).splits or load(dataset, "train", size).description.splits
+    splits = describe(dataset).splits or load(dataset, "train", framing).description.splits
     learn, test = train_and_test(splits)
     if test_on is None:
-        return {split: load(dataset, split, size) for split in (learn, test)}
+        return {split: load(dataset, split, framing) for split in (learn, test)}
     _, test = train_and_test(
-        describe(test_on).splits or load(test_on, "train", size).description.splits
+        describe(test_on).splits or load(test_on, "train", framing).description.splits
     )
-    data = {"train": load(dataset, "train", size), test: load(test_on, test, size)}
+    data = {"train": load(dataset, "train", framing), test: load(test_on, test, framing)}
     shapes = [(*part.examples.shape[1:], part.description.num_classes) for part in data.values()]
     if shapes[0] != shapes[1]:
         own, other = (f"{h}x{w}x{c} of {classes} classes" for h, w, c, classes in shapes)
@@ -132,30 +135,20 @@ def _data(dataset: str, size: int | None, test_on: str | None) -> dict[str, Data
 
 
 def real_sample(
-    network: FeatureNetwork, dataset: str, split: str, size: int | None = None
+    network: FeatureNetwork, dataset: str, split: str, framing: Framing | int | None = None
 ) -> Sample:
     """What a feature network sees in a split of real images, with the Gaussian of the features,
     computed once and cached.
 
-    The file is known by its content: data set, version, split, size, the images and their number,
-    network, and code. One that is damaged is made again, with a sentence on stderr.
+    The file is known by its content: data set, version, split, the images, network, and code. One
+    that is damaged is made again, with a sentence on stderr.
 
     Raises:
       ConfigError: as `gan_jax.data.load`, or if the cache cannot be written.
     """
-    data = load(dataset, split, size)
-    about = data.description
-    code = _digests(REFERENCE_CODE)
-    content = [
-        about.name,
-        about.version,
-        split,
-        size,
-        len(data.labels),
-        _content(data),
-        network.key,
-        code,
-    ]
+    data = load(dataset, split, framing)
+    about, code = data.description, _digests(REFERENCE_CODE)
+    content = [about.name, about.version, split, _content(data), network.key, code]
     path = _folder(network.key) / f"features-{_digest(*content)}.npz"
     arrays = _read(path)
     if arrays is None:
@@ -174,10 +167,12 @@ def _digests(code: tuple[Any, ...]) -> list[str]:
     return [hashlib.sha256(inspect.getsource(part).encode()).hexdigest() for part in code]
 
 
-def _trained(data: dict[str, Dataset], config: RecognizerConfig, key: str) -> dict[str, np.ndarray]:
+def _trained(
+    data: dict[str, Dataset], classes: int, config: RecognizerConfig, key: str
+) -> dict[str, np.ndarray]:
     """Arrays of a newly trained network by path, and its provenance as JSON in ``about``."""
     for split, part in data.items():
-        if part.labels.min() < 0:
+        if part.labels.min() < 0 and config.task == "labels":
             raise ConfigError(
                 f"dataset: {part.description.name} has images without labels in {split}; "
                 "accepted: labelled images only."
@@ -202,7 +197,7 @@ def _trained(data: dict[str, Dataset], config: RecognizerConfig, key: str) -> di
         images = np.asarray(train_data.examples)
         checkpoints = _folder(key) / "checkpoints"
         new = fitting.fit(
-            config, images, train_data.labels, about.num_classes, told=told, checkpoints=checkpoints
+            config, images, train_data.labels, classes, told=told, checkpoints=checkpoints
         )
     provenance = {
         **dataclasses.asdict(config),
@@ -213,7 +208,7 @@ def _trained(data: dict[str, Dataset], config: RecognizerConfig, key: str) -> di
         "test_dataset": test_data.description.name,
         "test_split": test_split,
         "test_images": len(test_data.labels),
-        "test_accuracy": fitting.accuracy(new, test_data.examples, test_data.labels),
+        "test_accuracy": _accuracy(new, config, test_data),
         **new.about,
         "training_seconds": round(time.perf_counter() - start, 1),
         "key": key,
@@ -224,10 +219,22 @@ def _trained(data: dict[str, Dataset], config: RecognizerConfig, key: str) -> di
     }
 
 
-def _key(data: dict[str, Dataset], dataset: str, size: int | None, config: RecognizerConfig) -> str:
+def _accuracy(network: Recognizer, config: RecognizerConfig, data: Dataset) -> float:
+    """Share of images whose label, or whose turn, is recognized."""
+    if config.task == "labels":
+        return fitting.accuracy(network, data.examples, data.labels)
+    x = np.asarray(data.examples)
+    turns = range(augment.turns_of(x.shape[1:]))
+    return float(np.mean([fitting.accuracy(network, augment.turned(x, t), t) for t in turns]))
+
+
+def _key(data: dict[str, Dataset], config: RecognizerConfig) -> str:
     """Names a recognizer by what it is made from: the data, the recipe, and the code."""
-    content = {split: [part.description.version, _content(part)] for split, part in data.items()}
-    return _digest(dataset, size, content, dataclasses.asdict(config), _digests(TRAINING_CODE))
+    content = {
+        split: [part.description.name, part.description.version, _content(part)]
+        for split, part in data.items()
+    }
+    return _digest(content, dataclasses.asdict(config), _digests(TRAINING_CODE))
 
 
 def _content(data: Dataset) -> str:

@@ -55,10 +55,27 @@ class Recognizer:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
+class FeaturesAlone:
+    """A feature network without its logits, which are of classes that say nothing of samples."""
+
+    network: FeatureNetwork
+
+    @property
+    def key(self) -> str:
+        return f"features-{self.network.key}"
+
+    @property
+    def about(self) -> dict[str, Any]:
+        return self.network.about | {"key": self.key}
+
+    def features(self, images: np.ndarray) -> tuple[np.ndarray, None]:
+        """As in `FeatureNetwork`; no logits."""
+        return self.network.features(images)[0], None
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
 class Pixels:
-    """The image itself, averaged down to 8x8: for data sets without labels, from which no
-    recognizer can learn.
-    """
+    """The image itself, averaged down to 8x8: a baseline for feature networks."""
 
     key: str = f"pixels-{PIXEL_SIDE}"
 

@@ -56,12 +56,21 @@ class RecognizerConfig:
     """Keep the moving average of the weights instead of the last ones."""
     augmentation: Augmentation = Augmentation()
     """Random changes of the training images."""
+    task: str = "labels"
+    """What is learned: labels, or turns: by how many quarters an image was turned, for which no
+    labels are needed (Gidaris et al. 2018).
+    """
     seed: int = 0
     """Determines initial weights, order and augmentation."""
 
 
 SMALL_CNN = RecognizerConfig(augmentation=Augmentation(shift=1, noise=0.5))
 """The feature network of evaluations: trained in seconds, and used to noise."""
+
+UNLABELLED = dataclasses.replace(SMALL_CNN, task="turns")
+"""The feature network of images without labels."""
+
+TASKS = ("labels", "turns")
 
 CLASSIC: dict[str, Augmentation] = {
     "mnist": Augmentation(shift=2, rotation=15.0, scale=0.15),
@@ -127,6 +136,7 @@ def _classifier(config: RecognizerConfig, num_classes: int) -> Classifier:
         config.augmentation,
         config.smoothing,
         config.mixup,
+        turns=one_of("recognizer.task", config.task, TASKS) == "turns",
     )
 
 

@@ -15,7 +15,7 @@ import optax
 
 from gan_jax.data import Resident, batch_at
 from gan_jax.modality import to_float
-from gan_jax.recognizers.augment import mirrored, noisy, shifted, warped
+from gan_jax.recognizers.augment import mirrored, noisy, randomly_turned, shifted, warped
 from gan_jax.types import Array, Batch, Metrics, PyTree
 
 AVERAGED = 0.1
@@ -54,6 +54,7 @@ class Classifier:
         7).
       mixup: parameter of the Beta distribution that two images and their labels are mixed by (Zhang
         et al. 2018, equation 1); 0: none.
+      turns: it learns which way up images are, whatever their labels.
     """
 
     network: nn.Module
@@ -61,6 +62,7 @@ class Classifier:
     augmentation: Augmentation = Augmentation()
     smoothing: float = 0.0
     mixup: float = 0.0
+    turns: bool = False
 
 
 @flax.struct.dataclass
@@ -147,7 +149,10 @@ def _train_step(
     augment_key, mix_key, dropout_key = jax.random.split(
         jax.random.fold_in(state.key, state.step), 3
     )
-    x = augmented(classifier.augmentation, augment_key, to_float(batch.x))
+    x, y = to_float(batch.x), batch.y
+    if classifier.turns:
+        x, y = randomly_turned(jax.random.fold_in(augment_key, 1), x)
+    x = augmented(classifier.augmentation, augment_key, x)
 
     def objective(params: PyTree):
         run = functools.partial(
@@ -160,13 +165,13 @@ def _train_step(
         if classifier.mixup:
             share, mixed = _mixed(mix_key, x, classifier.mixup)
             (_, logits), stats = run(mixed)
-            losses = share * _cross_entropy(classifier, logits, batch.y)
-            losses += (1 - share) * _cross_entropy(classifier, logits, batch.y[::-1])
+            losses = share * _cross_entropy(classifier, logits, y)
+            losses += (1 - share) * _cross_entropy(classifier, logits, y[::-1])
         else:
             (_, logits), stats = run(x)
-            losses = _cross_entropy(classifier, logits, batch.y)
+            losses = _cross_entropy(classifier, logits, y)
         loss = losses.mean()
-        return loss, (stats, {"loss": loss, "accuracy": (logits.argmax(-1) == batch.y).mean()})
+        return loss, (stats, {"loss": loss, "accuracy": (logits.argmax(-1) == y).mean()})
 
     gradients, (stats, metrics) = jax.grad(objective, has_aux=True)(state.network.params)
     updates, opt_state = classifier.optimizer.update(

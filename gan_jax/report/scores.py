@@ -167,7 +167,8 @@ def left_out(evaluation: dict) -> list[tuple[str, str]]:
 def compared(evaluation: dict) -> list[tuple[str, str]]:
     """What was compared with what, through what: a label and a sentence for each."""
     about = evaluation.get("provenance") or {}
-    part = lambda p: f"{p['images']:,} images of {p['split']}"
+    classes = lambda p: f" ({p['classes']:,} classes)" if p.get("classes") else ""
+    part = lambda p: f"{p['images']:,} images of {p['split']}{classes(p)}"
     found = []
     try:
         samples, real, network = about["samples"], about["real"], about["feature_network"]
@@ -195,7 +196,8 @@ def compared(evaluation: dict) -> list[tuple[str, str]]:
                 )
             )
         accuracy = network.get("test_accuracy")
-        right = "" if accuracy is None else f", right on {accuracy:.2%} of {part(real)}"
+        task = "the turns of " if network.get("task") == "turns" else ""
+        right = "" if accuracy is None else f", right on {accuracy:.2%} of {task}{part(real)}"
         found.append(("features", f"{network['features']} of {network['network']}{right}."))
     except (KeyError, TypeError):
         pass  # of another version: the provenance itself is shown too

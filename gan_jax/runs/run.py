@@ -21,9 +21,10 @@ from gan_jax.sweeps import Population
 from gan_jax.types import GanState
 
 SETTINGS = (
-    "dataset", "split", "size", "flip", "labels", "label_seed", "labelled_batch", "d_steps",
-    "fresh_batch", "batch_size", "micro_batches", "steps", "seed", "log_every", "diagnose_every",
-    "diagnose_modes", "eval_every", "sample_every", "checkpoint_every", "keep",
+    "dataset", "split", "size", "fit", "channels", "background", "strict", "flip", "labels",
+    "label_seed", "labelled_batch", "d_steps", "fresh_batch", "batch_size", "micro_batches",
+    "steps", "seed", "log_every", "diagnose_every", "diagnose_modes", "eval_every", "sample_every",
+    "checkpoint_every", "keep",
 )  # fmt: skip
 """Fields of a config that are about data and the run, not about the GAN."""
 

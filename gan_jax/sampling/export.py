@@ -15,7 +15,7 @@ import numpy as np
 from tqdm import tqdm
 
 from gan_jax.config import Config, to_dict
-from gan_jax.data import describe, load
+from gan_jax.data import describe, frame_of, load
 from gan_jax.engine.gan import Gan
 from gan_jax.errors import ConfigError, at_least, fits_memory, is_seed
 from gan_jax.files import replacing
@@ -44,7 +44,7 @@ def export(
 ) -> dict[str, Any]:
     """Draws images and writes them as a TFDS data set, which appears whole or not at all.
 
-    The padding that the config added to the real images is cut off; a conditional GAN's classes
+    The border that the config added to the real images is cut off; a conditional GAN's classes
     have equal shares and the names that the real data set gives them.
 
     Args:
@@ -70,13 +70,13 @@ def export(
     fits_memory("num_samples", f"{num_samples:,} samples", num_samples * size)
     is_seed("seed", seed)
     filters.check(gan.num_classes)
-    about = describe(config.dataset)
-    _format(config.dataset, about.shape)
+    about, shape = describe(config.dataset), content_shape(config)
+    _format(config.dataset, shape)
     labels = labels_in_turn(num_samples, gan.num_classes)
     images, metadata = _drawn(gan, state, config, labels, seed, filters)
     metadata |= {"run": run, "config": to_dict(config), **provenance()}
     names = about.class_names if gan.num_classes else ()
-    write(folder, cropped(images, about.shape), labels if names else None, names, metadata)
+    write(folder, cropped(images, shape), labels if names else None, names, metadata)
     return metadata
 
 
@@ -86,11 +86,11 @@ def _drawn(
     """Images of the labels, and where they came from."""
 
     def real() -> tuple[np.ndarray, np.ndarray]:
-        data = load(config.dataset, config.split, config.size)
+        data = load(config.dataset, config.split, config.framing)
         return data.examples, data.labels
 
     confident = filters.min_confidence is not None
-    network = recognizer(config.dataset, config.size) if confident else None
+    network = recognizer(config.dataset, config.framing) if confident else None
     accepts = accepting(filters, gan, state, seed, real=real, recognizer=lambda: network)
     n = len(labels)
     with tqdm(total=n, desc="drawing", unit=" images", leave=False, disable=None) as bar:
@@ -115,10 +115,14 @@ def _drawn(
     }
 
 
+def content_shape(config: Config) -> tuple[int, ...]:
+    """(h, w, c) of the images of a data set, or (d,), without the border that the config adds."""
+    about = describe(config.dataset)
+    return frame_of(about, config.framing).content(about.shape)
+
+
 def cropped(images: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
-    """The middle of images ``[n, H, W, c]`` in a shape (h, w, c): what `gan_jax.data.load` pads
-    them from.
-    """
+    """The middle of images ``[n, H, W, c]`` in a shape (h, w, c): what is within their border."""
     (height, width), (h, w) = images.shape[1:3], shape[:2]
     top, left = (height - h) // 2, (width - w) // 2
     return images[:, top : top + h, left : left + w]
@@ -195,6 +199,7 @@ def _pillow(image: np.ndarray) -> Any:
     return Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
 
 
+PNG_CHANNELS = (1, 3, 4)
 FORMATS: dict[type[Modality], Format] = {Images: Format("image", _png, _pillow)}
 """What can be exported."""
 
@@ -204,6 +209,11 @@ def _format(dataset: str, shape: tuple[int, ...]) -> Format:
     if type(modality) not in FORMATS:
         accepted = ", ".join(kind.name for kind in FORMATS)
         raise ConfigError(f"export: {dataset} holds {modality.name}; accepted: GANs of {accepted}.")
+    if shape[-1] not in PNG_CHANNELS:
+        channels = ", ".join(map(str, PNG_CHANNELS))
+        raise ConfigError(
+            f"export: the images of {dataset} have {shape[-1]} channels; accepted: {channels}."
+        )
     return FORMATS[type(modality)]
 
 

@@ -16,13 +16,12 @@ from tqdm import tqdm
 
 from gan_jax import pictures
 from gan_jax.config import Config
-from gan_jax.data import describe
 from gan_jax.engine.gan import Gan
 from gan_jax.errors import ConfigError, at_least, is_seed, within
 from gan_jax.files import replacing
 from gan_jax.modality import COLUMNS, Images, labels_in_turn
 from gan_jax.sampling.draw import SAMPLE_BLOCK, generated
-from gan_jax.sampling.export import check, cropped
+from gan_jax.sampling.export import check, content_shape, cropped
 from gan_jax.types import Array, GanState
 
 CHANNELS = (1, 3, 4)
@@ -92,7 +91,7 @@ def export_images(
         within("truncation", truncation, "(0, inf)")
     labels = _labels(gan, len(seeds), classes)
     pairs = [(seed, y) for seed, own in zip(seeds, labels, strict=True) for y in own]
-    shape, digits = describe(config.dataset).shape, len(str(max([10_000, *seeds])))
+    shape, digits = content_shape(config), len(str(max([10_000, *seeds])))
     try:
         with replacing(folder) as new, tqdm(total=len(pairs), leave=False, disable=None) as bar:
             new.mkdir()

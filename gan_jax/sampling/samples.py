@@ -31,6 +31,6 @@ def painter(config: Config, modality: Modality) -> Callable[[np.ndarray], np.nda
     """
     real = None
     if modality.real_shown:
-        examples = load(config.dataset, config.split, config.size).examples
+        examples = load(config.dataset, config.split, config.framing).examples
         real = some(examples, modality.real_shown)
     return lambda samples: modality.picture(samples, real)

@@ -141,7 +141,7 @@ def _test_error(gan: Gan, config: Config, mesh: Mesh, split: str | None) -> Diag
     """
     if split is None or not classifies(gan):
         return lambda state: {}
-    data = load(config.dataset, split, config.size)
+    data = load(config.dataset, split, config.framing)
     chosen = some(np.flatnonzero(data.labels >= 0), TESTED)
     if not len(chosen):
         return lambda state: {}
@@ -152,7 +152,7 @@ def _test_error(gan: Gan, config: Config, mesh: Mesh, split: str | None) -> Diag
 def _modes(gan: Gan, config: Config, mesh: Mesh) -> Diagnosis:
     from gan_jax.recognizers import recognizer
 
-    network = recognizer(config.dataset, config.size)
+    network = recognizer(config.dataset, config.framing)
     n = config.diagnose_modes
     latents = gan.prior.draw(jax.random.key(config.seed), n)
     labels = labels_in_turn(n, gan.num_classes)

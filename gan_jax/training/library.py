@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from gan_jax.build import build, trace
 from gan_jax.config import Config
-from gan_jax.data import describe, padded_shape
+from gan_jax.data import describe, frame_of
 from gan_jax.engine.gan import Gan
 from gan_jax.errors import ConfigError, has_option
 from gan_jax.recipes import recipe
@@ -109,7 +109,7 @@ def _config(gan: Gan | Config | str, changes: dict[str, Any]) -> Config:
 def _check(gan: Gan, config: Config) -> None:
     """Refuses a GAN made of objects that does not fit the data set."""
     about = describe(config.dataset)
-    shape = padded_shape(about.shape, config.size)
+    shape = frame_of(about, config.framing).shape
     if gan.frozen:
         raise ConfigError("frozen: accepted by gan_jax.train_steps, not by gan_jax.train.")
     if gan.modality.shape != shape:

@@ -135,7 +135,7 @@ class Members:
         images = np.asarray(jax.device_get(generate_members(self.gan, state, latents, labels)))
         if self._real is None:
             config = self._configs[0]
-            real = some(load(config.dataset, config.split, config.size).examples, _REAL)
+            real = some(load(config.dataset, config.split, config.framing).examples, _REAL)
             self._real = moments(np.asarray(self.gan.modality.to_network(real)))
         distances = np.array([moment_distance(moments(own), self._real) for own in images])
         alive = [i for i in range(self.size) if i not in self._failed]

@@ -66,7 +66,7 @@ def stepper(
         images.
     """
     if stream is None:
-        stream = not _fits(load(config.dataset, config.split, config.size))
+        stream = not _fits(load(config.dataset, config.split, config.framing))
     if not stream:
         data = resident(config, parallel.replicated(mesh), parallel.split(mesh))
         return Steps(
@@ -94,7 +94,7 @@ def population_stepper(gan: Gan, configs: Sequence[Config], mesh: Mesh) -> Steps
       ConfigError: as `stepper`, and for a training set that is too large for a device.
     """
     config = configs[0]
-    if not _fits(load(config.dataset, config.split, config.size)):
+    if not _fits(load(config.dataset, config.split, config.framing)):
         raise ConfigError(
             f"seeds: {config.dataset!r} takes more than {RESIDENT_SHARE:.0%} of a device's memory, "
             "and members do not stream; "

@@ -1,0 +1,245 @@
+"""Data sets from arrays in memory, which get a name that goes wherever a data set's name goes."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gan_jax.data import cache
+from gan_jax.data.cache import Chunk
+from gan_jax.data.description import Description
+from gan_jax.data.framing import Frame
+from gan_jax.data.slices import Part
+from gan_jax.errors import ConfigError
+from gan_jax.files import replacing
+from gan_jax.modality import KINDS, Images
+
+ABOUT = "arrays.json"
+"""In the folder of such a data set; beside it a folder for each split."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Arrays:
+    """Arrays that `dataset` stored in a folder."""
+
+    path: Path
+    description: Description
+    digest: str
+    versioned, infos = False, None
+
+    def ready(self, _: Callable) -> Arrays:
+        """It is."""
+        return self
+
+    def parts(self, parts: Sequence[Part], frame: Frame) -> Callable[[int, int], Chunk]:
+        """As `gan_jax.data.dataset.Source`."""
+        found = [(self.split(p.split), p) for p in parts]
+        x = [examples[p.start : p.end] for (examples, _), p in found]
+        y = np.concatenate([labels[p.start : p.end] for (_, labels), p in found])
+        begins = np.cumsum([0, *map(len, x)])
+
+        def read(start: int, end: int) -> Chunk:
+            cut = lambda own, begin: own[max(start - begin, 0) : max(end - begin, 0)]
+            own = np.concatenate([cut(a, b) for a, b in zip(x, begins, strict=False)])
+            return Chunk(frame.examples(own), y[start:end])
+
+        return read
+
+    def split(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+        """Examples, memory-mapped, and labels.
+
+        Raises:
+          ConfigError: where the files are damaged.
+        """
+        arrays = cache.read(self.path / name)
+        if arrays is None:
+            raise ConfigError(
+                f"dataset: {self.path} is damaged; accepted: the name that gan_jax.dataset returns "
+                "when it is called again."
+            )
+        return arrays
+
+
+def dataset(
+    examples: np.ndarray,
+    labels: np.ndarray | None = None,
+    test: tuple[np.ndarray, np.ndarray] | np.ndarray | None = None,
+    class_names: Sequence[str] | None = None,
+    name: str = "arrays",
+) -> str:
+    """Stores arrays in the user's cache as a data set.
+
+    Equal arrays give the same name, in every process: a run can be resumed and evaluated anywhere
+    with this cache. The examples are memory-mapped later on, not copied.
+
+    Args:
+      examples: images ``[n, h, w]`` or ``[n, h, w, c]`` uint8 in [0, 255], or vectors ``[n, d]``
+        float32: the split ``train``.
+      labels: ``[n]`` integers in [0, number of classes).
+      test: held-out examples, as a pair with their labels where there are labels: the split
+        ``test``. Without it, a tenth of each class is held out where scores need it.
+      class_names: one for each class; by default the numbers up to the largest label.
+      name: what the data set is called in reports: letters, digits, ``_`` and ``-``.
+
+    Returns:
+      A path for `Config.dataset`, `describe`, or ``--dataset``.
+
+    Raises:
+      ConfigError: for arrays of another dtype or shape, that do not fit together, or a cache that
+        cannot be written.
+    """
+    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", name):
+        raise ConfigError(f"name: {name!r}; accepted: at most 64 letters, digits, _ and -.")
+    splits = {"train": (_examples("examples", examples), labels)}
+    if test is not None:
+        splits["test"] = _test(test, labels is not None)
+    shapes = [x.shape[1:] for x, _ in splits.values()]
+    if shapes[-1] != shapes[0]:
+        raise ConfigError(f"test: examples of shape {shapes[1]}; accepted: {shapes[0]}.")
+    classes = _class_names(splits, class_names)
+    arrays = {
+        split: (x, _labels(split, y, len(x), len(classes))) for split, (x, y) in splits.items()
+    }
+    about = {
+        "name": name,
+        "shape": shapes[0],
+        "class_names": classes,
+        "splits": {split: len(x) for split, (x, _) in arrays.items()},
+    }
+    about["version"] = _digest(about, arrays)
+    folder = cache.cache_folder() / "arrays" / f"{name}-{about['version']}"
+    if not _is_whole(folder, about):
+        _write(folder, about, arrays)
+    return str(folder.absolute())
+
+
+def is_arrays(name: str) -> bool:
+    """Whether a name is one that `dataset` returned."""
+    return os.path.isfile(os.path.join(os.path.expanduser(name), ABOUT))
+
+
+def open_arrays(name: str) -> Arrays:
+    """What `dataset` stored.
+
+    Raises:
+      ConfigError: if it is damaged.
+    """
+    path = Path(os.path.expanduser(name))
+    try:
+        about = json.loads((path / ABOUT).read_text())
+        lists = {key: tuple(about[key]) for key in ("shape", "class_names")}
+        about = Description(**about | lists, num_classes=len(about["class_names"]))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ConfigError(
+            f"dataset: {path / ABOUT} cannot be read ({error}); delete the folder, and call "
+            "gan_jax.dataset again."
+        ) from error
+    return Arrays(path, about, about.version)
+
+
+def _examples(field: str, x: Any) -> np.ndarray:
+    """Images ``[n, h, w, c]`` or vectors ``[n, d]``."""
+    x = np.asarray(x)
+    if x.ndim == 3 and x.dtype == np.uint8:
+        x = x[..., None]
+    if not any(x.ndim == kind.axes + 1 and x.dtype == kind.stored for kind in KINDS):
+        raise ConfigError(
+            f"{field}: {x.dtype} of shape {x.shape}; accepted: images [n, h, w] or [n, h, w, c] "
+            "uint8 in [0, 255], or vectors [n, d] float32."
+        )
+    if 0 in x.shape:
+        raise ConfigError(f"{field}: shape {x.shape} has no element; accepted: one or more.")
+    if x.ndim != Images.axes + 1 and not np.isfinite(x).all():
+        raise ConfigError(f"{field}: not all numbers are finite; accepted: finite ones.")
+    return x
+
+
+def _test(test: Any, labelled: bool) -> tuple[np.ndarray, Any]:
+    if not labelled and not isinstance(test, (tuple, list)):
+        return _examples("test", test), None
+    if not isinstance(test, (tuple, list)) or len(test) != 2:
+        raise ConfigError("test: not a pair; accepted: (examples, labels).")
+    x, y = test
+    if labelled != (y is not None):
+        raise ConfigError(
+            f"test: labels {'are missing' if labelled else 'beside examples without labels'}; "
+            "accepted: labels of both or of none."
+        )
+    return _examples("test", x), y
+
+
+def _class_names(splits: dict[str, tuple], class_names: Sequence[str] | None) -> tuple[str, ...]:
+    labels = [_integers(split, y) for split, (_, y) in splits.items() if y is not None]
+    if not labels:
+        if class_names is not None:
+            raise ConfigError("class_names: there are no labels; accepted: None.")
+        return ()
+    most = max(int(y.max(initial=0)) for y in labels) + 1
+    if class_names is None:
+        return tuple(map(str, range(most)))
+    names = tuple(map(str, class_names))
+    if len(set(names)) != len(names) or len(names) < most:
+        raise ConfigError(
+            f"class_names: {len(set(names))} different names for labels up to {most - 1}; "
+            f"accepted: {most} or more, all different."
+        )
+    return names
+
+
+def _field(split: str) -> str:
+    return "labels" if split == "train" else "test"
+
+
+def _integers(split: str, y: Any) -> np.ndarray:
+    y = np.asarray(y)
+    if y.ndim != 1 or not np.issubdtype(y.dtype, np.integer):
+        raise ConfigError(
+            f"{_field(split)}: labels {y.dtype} of shape {y.shape}; accepted: integers [n]."
+        )
+    return y
+
+
+def _labels(split: str, y: Any, n: int, classes: int) -> np.ndarray:
+    if y is None:
+        return np.full(n, -1, np.int32)
+    y = _integers(split, y)
+    if len(y) != n:
+        raise ConfigError(f"{_field(split)}: {len(y)} labels for {n} examples; accepted: {n}.")
+    if y.min() < 0:
+        raise ConfigError(f"{_field(split)}: label {y.min()}; accepted: 0 to {classes - 1}.")
+    return y.astype(np.int32)
+
+
+def _digest(about: dict[str, Any], arrays: dict[str, tuple[np.ndarray, np.ndarray]]) -> str:
+    """Of all that is stored."""
+    digest = hashlib.sha256(json.dumps([cache.FORMAT, about]).encode())
+    for x, y in arrays.values():
+        digest.update(x.dtype.str.encode())
+        for start in range(0, len(x), 4096):
+            digest.update(np.ascontiguousarray(x[start : start + 4096]))
+        digest.update(y)
+    return digest.hexdigest()[:16]
+
+
+def _is_whole(folder: Path, about: dict[str, Any]) -> bool:
+    return (folder / ABOUT).is_file() and all(
+        cache.read(folder / split) is not None for split in about["splits"]
+    )
+
+
+def _write(
+    folder: Path, about: dict[str, Any], arrays: dict[str, tuple[np.ndarray, np.ndarray]]
+) -> None:
+    with cache.writing(), replacing(folder, keep=lambda there: _is_whole(there, about)) as new:
+        for split, (x, y) in arrays.items():
+            chunks = (Chunk(x[i : i + 4096], y[i : i + 4096]) for i in range(0, len(x), 4096))
+            cache.write(new / split, x.shape, x.dtype, chunks)
+        (new / ABOUT).write_text(json.dumps(about))

@@ -1,0 +1,239 @@
+"""A folder, or a .zip file, of images: which of its files belong to which split and class.
+
+``CLASS/IMAGE``, ``SPLIT/CLASS/IMAGE`` (TFDS's ImageFolder), ``SPLIT/IMAGE`` or ``IMAGE``. What
+TFDS's builder of that name reads through TensorFlow, Pillow decodes here.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import os
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+from tqdm import tqdm
+
+from gan_jax.data import cache
+from gan_jax.data.cache import Chunk
+from gan_jax.data.description import Description
+from gan_jax.data.framing import Frame, decode
+from gan_jax.data.slices import Part
+from gan_jax.errors import ConfigError
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
+PREPARED = "dataset_info.json"
+"""In a folder that TFDS wrote."""
+SPLITS = ("train", "test", "validation", "val", "valid")
+"""Folders of these names, if there are no others, are splits."""
+QUIET = {"delay": 2, "leave": False, "disable": None}
+"""Of progress bars: shown where something takes longer, and on terminals alone."""
+_DEPTH = 3  # most parts of a path: SPLIT/CLASS/IMAGE
+_GREY = ("1", "L", "LA", "I", "I;16", "I;16B", "I;16L", "I;16N")
+_ORIENTATION = 0x0112  # EXIF's tag; values from 5 to 8 exchange width and height
+
+
+class Entry(NamedTuple):
+    """An image file: its path within the folder, with slashes; its size in bytes; and what changes
+    with its content, its time or, within a .zip, its checksum.
+    """
+
+    path: str
+    size: int
+    stamp: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Folder:
+    """A folder or a .zip of images.
+
+    ``splits``: by name the paths and the labels of its files, -1 for none. ``digest``: changes with
+    any of the files.
+    """
+
+    path: Path
+    description: Description
+    splits: dict[str, list[tuple[str, int]]]
+    digest: str
+    versioned, infos = False, None
+
+    def ready(self, _: Callable) -> Folder:
+        """It is."""
+        return self
+
+    def parts(self, parts: Sequence[Part], frame: Frame) -> Callable[[int, int], Chunk]:
+        """As `gan_jax.data.dataset.Source`."""
+        chosen = [file for p in parts for file in self.splits[p.split][p.start : p.end]]
+        content = _content(self.path)
+
+        def read(start: int, end: int) -> Chunk:
+            names, labels = zip(*chosen[start:end], strict=True)
+            images, kept, broken = decode(frame, names, content)
+            return Chunk(images, np.array(labels, np.int32)[kept], broken)
+
+        return read
+
+
+def is_folder(name: str) -> bool:
+    """Whether a name is the path of a .zip, or of a folder with images: it begins like a path, or
+    has a slash and there is one.
+    """
+    path = Path(os.path.expanduser(name))
+    if path.suffix.lower() == ".zip":
+        return True
+    like_a_path = name.startswith(("/", ".", "~")) or "/" in name
+    own = like_a_path and os.path.isdir(path) and not os.path.isfile(path / PREPARED)
+    return own and any(True for _ in _walk(path))
+
+
+def open_folder(name: str) -> Folder:
+    """The images of a folder or .zip; their headers are read once.
+
+    Raises:
+      ConfigError: if there is none, or its images lie neither in classes nor in splits of classes.
+    """
+    path = Path(os.path.abspath(os.path.expanduser(name)))
+    if not os.path.exists(path):
+        raise ConfigError(f"dataset: there is no {path}.")
+    entries = _entries(path)
+    splits, class_names = layout(path, [entry.path for entry in entries])
+    names = [entry[:2] for entry in entries]
+    digest = cache.digest(os.fspath(path), entries)
+    question = cache.digest("headers", digest)
+    shape = cache.recall(question, path.parent)
+    if shape is None:
+        shape = {"shape": _shape(path, entries)}
+        cache.remember(question, shape, path.parent, path)
+    about = Description(
+        name=path.stem,
+        version=cache.digest("folder", names),
+        shape=tuple(shape["shape"]),
+        num_classes=len(class_names),
+        class_names=class_names,
+        splits={name: len(files) for name, files in splits.items()},
+        fit="crop",
+    )
+    return Folder(path, about, splits, digest)
+
+
+def layout(
+    path: Path, images: Sequence[str]
+) -> tuple[dict[str, list[tuple[str, int]]], tuple[str, ...]]:
+    """Which images, by their paths within ``path``, belong to which split, with their labels; and
+    the names of the classes.
+
+    A folder that holds all others, and is not called as a split, says nothing; nor does a single
+    class.
+
+    Raises:
+      ConfigError: for images at different depths, or too deep.
+    """
+    parts = [PurePosixPath(image).parts for image in images]
+    if len({p[0] for p in parts}) == 1 and len(parts[0]) > 1 and parts[0][0] not in SPLITS:
+        parts = [p[1:] for p in parts]
+    depths = dict(zip(map(len, parts), images, strict=True))
+    if len(depths) != 1 or max(depths) > _DEPTH:
+        raise ConfigError(
+            f"dataset: {path} has {' and '.join(depths.values()) or 'no images'}; accepted: images "
+            f"({', '.join(SUFFIXES)}) that all lie in CLASS/, in SPLIT/CLASS/, in SPLIT/, or "
+            "directly in it."
+        )
+    in_splits = _DEPTH in depths or (2 in depths and {p[0] for p in parts} <= set(SPLITS))
+    split_of = lambda p: p[0] if in_splits else "train"
+    class_of = lambda p: p[-2] if len(p) == 2 + in_splits else ""
+    classes = sorted({class_of(p) for p in parts})
+    label = {name: i if len(classes) > 1 else -1 for i, name in enumerate(classes)}
+    splits: dict[str, list[tuple[str, int]]] = {}
+    for image, p in zip(images, parts, strict=True):
+        splits.setdefault(split_of(p), []).append((image, label[class_of(p)]))
+    return splits, tuple(classes) if len(classes) > 1 else ()
+
+
+def _walk(path: Path, depth: int = _DEPTH) -> Iterator[os.DirEntry]:
+    """Image files below a folder, in the order of their names; hidden ones are left out."""
+    for entry in _visible(path):
+        if entry.is_dir():
+            yield from _walk(entry.path, depth - 1) if depth else ()
+        elif entry.name.lower().endswith(SUFFIXES):
+            yield entry
+
+
+def _visible(path: Path) -> list[os.DirEntry]:
+    try:
+        with os.scandir(path) as found:
+            return sorted((e for e in found if not _hidden(e.name)), key=lambda e: e.name)
+    except OSError as error:
+        raise ConfigError(f"dataset: {path} cannot be read ({error.strerror}).") from error
+
+
+def _stat(file: os.DirEntry) -> os.stat_result:
+    """Of a file, or of a link that leads nowhere, which is a broken file."""
+    try:
+        return file.stat()
+    except OSError:
+        return file.stat(follow_symlinks=False)
+
+
+def _hidden(name: str) -> bool:
+    return name.startswith((".", "__MACOSX"))
+
+
+def _entries(path: Path) -> list[Entry]:
+    """The images of a folder or .zip, in the order of their paths."""
+    if path.is_dir():
+        relative = lambda file: PurePosixPath(Path(file.path).relative_to(path)).as_posix()
+        stats = ((relative(file), _stat(file)) for file in _walk(path))
+        return [Entry(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]
+    try:
+        with zipfile.ZipFile(path) as archive:
+            infos = sorted(archive.infolist(), key=lambda info: info.filename)
+    except (OSError, zipfile.BadZipFile) as error:
+        raise ConfigError(f"dataset: {path} is not a .zip that can be read ({error}).") from error
+    return [
+        Entry(info.filename, info.file_size, info.CRC)
+        for info in infos
+        if info.filename.lower().endswith(SUFFIXES)
+        and not any(map(_hidden, PurePosixPath(info.filename).parts))
+    ]
+
+
+def _content(path: Path) -> Callable[[str], bytes]:
+    """Reads a file by its path within a folder or .zip, in any thread."""
+    return zipfile.ZipFile(path).read if path.is_file() else lambda name: (path / name).read_bytes()
+
+
+def _shape(path: Path, entries: Sequence[Entry]) -> list[int | None]:
+    """(h, w, c) of all images by their headers, h and w None where these vary. Files that are not
+    images are left out.
+
+    Raises:
+      ConfigError: where none can be read.
+    """
+    content = _content(path)
+
+    def header(entry: Entry) -> tuple[int, int, bool] | None:
+        try:
+            with Image.open(io.BytesIO(content(entry.path))) as image:
+                (w, h), turned = image.size, image.getexif().get(_ORIENTATION, 1) > 4
+                return (w, h, image.mode in _GREY) if turned else (h, w, image.mode in _GREY)
+        except Exception:  # decoders raise of every kind; the file is named when it is decoded
+            return None
+
+    with (
+        ThreadPoolExecutor() as pool,
+        tqdm(total=len(entries), desc=f"reading {path.name}", unit=" files", **QUIET) as bar,
+    ):
+        found = set()
+        for result in pool.map(header, entries):
+            found |= {result} - {None}
+            bar.update()
+    if not found:
+        raise ConfigError(f"dataset: {path} has {len(entries)} files, and none is a whole image.")
+    sides = {(h, w) for h, w, _ in found}
+    h, w = sides.pop() if len(sides) == 1 else (None, None)
+    return [h, w, 1 if all(grey for *_, grey in found) else 3]

@@ -1,0 +1,86 @@
+"""Parts of a data set by TFDS's slicing language, and by a word that it lacks: ``stratified``.
+
+``train[:90%]`` is the first nine tenths in the order of the files, which for a set in the order of
+its classes lacks some of them. ``train[:90% stratified]`` is nine tenths of each class at random,
+always the same ones (of a set without labels, of all), and ``train[90%: stratified]`` is the rest.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gan_jax.data.description import Description
+from gan_jax.data.order import shuffled
+from gan_jax.errors import ConfigError
+
+_STRATIFIED = re.compile(r"(\w+)\[(?:(\d+)%)?:(?:(\d+)%)? stratified\]")
+
+
+class Part(NamedTuple):
+    """Of a split the examples from a position to another one."""
+
+    split: str
+    start: int
+    end: int
+
+
+class Stratum(NamedTuple):
+    """Of each class of a split, the examples between two percentages."""
+
+    split: str
+    low: int
+    high: int
+
+    def places(self, labels: np.ndarray) -> np.ndarray:
+        """Which of the examples with labels ``[n]`` these are: ascending integers."""
+        rank = np.empty(len(labels))
+        for label in np.unique(labels):
+            found = np.flatnonzero(labels == label)
+            order = shuffled(np.arange(len(found)), len(found), 0, int(label) + 1)
+            rank[found] = (order + 0.5) / len(found)
+        return np.flatnonzero((rank >= self.low / 100) & (rank < self.high / 100))
+
+
+def stratum(split: str) -> Stratum | None:
+    """The stratified part that a split asks for; None for an ordinary split."""
+    match = _STRATIFIED.fullmatch(split)
+    return match and Stratum(match[1], int(match[2] or 0), int(match[3] or 100))
+
+
+def resolve(about: Description, split: str, infos: Mapping[str, Any] | None = None) -> list[Part]:
+    """An ordinary split of a data set as parts, all with examples.
+
+    Args:
+      about: the data set, prepared.
+      split: in TFDS's slicing language.
+      infos: what TFDS knows of its splits, if it is one of TFDS.
+
+    Raises:
+      ConfigError: for an unknown split, a malformed slice, or one without examples.
+    """
+    if split in about.splits:
+        return [Part(split, 0, about.splits[split])]
+    from tensorflow_datasets.core.splits import ReadInstruction, SplitInfo  # takes a second
+
+    own = {
+        name: SplitInfo(name, shard_lengths=[n], num_bytes=0) for name, n in about.splits.items()
+    }
+    try:
+        found = ReadInstruction.from_spec(split).to_absolute(infos or own)
+    except (ValueError, KeyError, AssertionError, NotImplementedError) as error:
+        raise ConfigError(f"split: {split!r} is not a split; {accepted(about)}.") from error
+    ends = [about.splits[p.splitname] if p.to is None else p.to for p in found]
+    parts = [Part(p.splitname, p.from_ or 0, end) for p, end in zip(found, ends, strict=True)]
+    if any(part.start >= part.end for part in parts):
+        raise ConfigError(f"split: {split!r} holds no example; {accepted(about)}.")
+    return parts
+
+
+def accepted(about: Description) -> str:
+    """What splits there are, for an error."""
+    first = next(iter(about.splits))
+    return f"{about.name} has {', '.join(about.splits)}, and slices such as {first}[:90%]"
