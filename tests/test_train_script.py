@@ -244,14 +244,14 @@ DOCUMENTED = [
     (path.name, command)
     for path in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
     for command in re.findall(
-        r"uv run (?:--extra \w+ )?train\.py ?([^#|`\n&;>]*)", path.read_text().replace("\\\n", " ")
+        r"uv run (?:--extra \w+ )?train\.py ?([^|`\n&;>]*)", path.read_text().replace("\\\n", " ")
     )
 ]
 
 
 @pytest.mark.parametrize("page, command", DOCUMENTED)
 def test_commands_of_the_documentation_are_read(page, command):
-    arguments = shlex.split(command.partition(", then")[0].replace("--help", ""))
+    arguments = shlex.split(command.partition(", then")[0].replace("--help", ""), comments=True)
     placeholders = {"N": "3", "I": "3", "$i": "3"}
     options, config = train.parse([placeholders.get(a, a) for a in arguments])
     train.run_of(config, Population(options.seeds, sweeps.from_text(options.sweep)))
