@@ -158,15 +158,17 @@ def made(name):
 
 @functools.cache
 def largest_differences():
-    """By part, the largest difference of a parameter of 2 or 4 devices from that of one device,
-    after two steps of SGD with rate 0.1.
+    """By part, the largest difference of a parameter of several devices from that of one device,
+    after two steps of SGD with rate 0.1: of 4 devices, and of 2 for the parts in programs of their
+    own.
 
     A table is made in this folder by ``import conftest, test_pmap`` and a call of this function.
     """
     alone = {name: after_two_steps(made(name)) for name in NAMES}
     return {
-        name: max(largest(after_two_steps(made(name), n), alone[name]) for n in (2, 4))
-        for name in NAMES
+        name: max(largest(after_two_steps(made(name), n), alone[name]) for n in numbers)
+        for names, numbers in ((IN_ONE_PROGRAM, (4,)), (ALONE, (2, 4)))
+        for name in names
     }
 
 
