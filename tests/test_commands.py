@@ -24,13 +24,14 @@ HEAVY = ("jax", "flax", "scipy", "orbax", "tensorflow_datasets", "matplotlib")
 HELP = f"""
 import importlib, sys
 from gan_jax.commands import COMMANDS
+from gan_jax.commands.study import STUDIES
 import gan_jax
-for name, command in COMMANDS.items():
-    if name != "recognizers":
-        try:
-            importlib.import_module(command.module).main(["--help"])
-        except SystemExit as end:
-            assert not end.code, name
+calls = [[name] for name in COMMANDS if name != "recognizers"]  # its options need JAX
+for name, *rest in calls + [["study", name] for name in STUDIES]:
+    try:
+        importlib.import_module(COMMANDS[name].module).main([*rest, "--help"])
+    except SystemExit as end:
+        assert not end.code, name
 importlib.import_module(COMMANDS["recipes"].module).main([])
 loaded = [name for name in {HEAVY} if name in sys.modules]
 assert not loaded, loaded
