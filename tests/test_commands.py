@@ -162,6 +162,14 @@ def test_sizes_beyond_memory_are_refused():
         fits_memory("seeds", "9 GANs", 1e16)
 
 
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_terminal_shows_that_jax_is_being_loaded(monkeypatch, capsys, terminal):
+    monkeypatch.delitem(sys.modules, "jax")
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
+    command_line.loading()
+    assert capsys.readouterr().err == "Loading JAX ...\n" * terminal
+
+
 STARTING = """
 import time
 from gan_jax.commands import interrupts
