@@ -24,13 +24,14 @@ HEAVY = ("jax", "flax", "scipy", "orbax", "tensorflow_datasets", "matplotlib")
 HELP = f"""
 import importlib, sys
 from gan_jax.commands import COMMANDS
+from gan_jax.commands.study import STUDIES
 import gan_jax
-for name, command in COMMANDS.items():
-    if name != "recognizers":
-        try:
-            importlib.import_module(command.module).main(["--help"])
-        except SystemExit as end:
-            assert not end.code, name
+calls = [[name] for name in COMMANDS if name != "recognizers"]  # its options need JAX
+for name, *rest in calls + [["study", name] for name in STUDIES]:
+    try:
+        importlib.import_module(COMMANDS[name].module).main([*rest, "--help"])
+    except SystemExit as end:
+        assert not end.code, name
 importlib.import_module(COMMANDS["recipes"].module).main([])
 loaded = [name for name in {HEAVY} if name in sys.modules]
 assert not loaded, loaded
@@ -159,6 +160,14 @@ def test_sizes_beyond_memory_are_refused():
     fits_memory("seeds", "2 GANs", 1e6)
     with pytest.raises(ConfigError, match=r"^seeds: 9 GANs would need 9,313,226 GiB of memory; "):
         fits_memory("seeds", "9 GANs", 1e16)
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_terminal_shows_that_jax_is_being_loaded(monkeypatch, capsys, terminal):
+    monkeypatch.delitem(sys.modules, "jax")
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
+    command_line.loading()
+    assert capsys.readouterr().err == "Loading JAX ...\n" * terminal
 
 
 STARTING = """

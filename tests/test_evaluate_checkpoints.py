@@ -224,8 +224,10 @@ def test_watching_ends_on_a_key_press(run, monkeypatch, capsys):
 
     shutil.rmtree(run / "checkpoints" / "12")
     monkeypatch.setattr(evaluate_checkpoints, "sleep", pressed)
-    assert eval_script.main([str(run), "--watch", *FEW]) == 0
-    assert capsys.readouterr().out.endswith("Stopped; what was evaluated is kept.\n")
+    with pytest.raises(SystemExit) as end:
+        eval_script.main([str(run), "--watch", *FEW])
+    assert end.value.code == 0
+    assert capsys.readouterr().err.endswith("Stopped; what was evaluated is kept.\n")
     assert len(list((run / "eval").glob("*.json"))) == 2
 
 
@@ -312,7 +314,7 @@ WRONG = [
     (["--features", "incepton"], "features: unknown 'incepton'; did you mean 'inception'?"),
     (["--features", "inception"],
      "features: inception takes images, and ring8 holds vectors; accepted: default."),
-    (["--truncation", "0"], "truncation: 0.0 is not in (0, inf)."),
+    (["--truncation", "0"], "truncation: 0.0 is not in [0.01, inf)."),
     (["--checkpoint", "bset"],
      "checkpoint: 'bset' is unknown; accepted: latest, best, all, or a step such as 1000."),
     (["--checkpoint", "1.5"], "checkpoint: '1.5' is unknown"),

@@ -27,7 +27,8 @@ def main(argv: list[str] | None = None) -> int:
             print(_help())
             return 0
         one_of("study", name, STUDIES)
-        command_line.loading()
+        if not {"-h", "--help"} & set(rest):
+            command_line.loading()
         with interrupts.ends_with("Stopped."):
             return importlib.import_module(f"gan_jax.studies.{name}").main(rest)
 

@@ -24,7 +24,6 @@ from typing import Any
 from gan_jax import arguments, command_line
 from gan_jax.errors import ConfigError, at_least, fits_memory, one_of
 from gan_jax.files import check_folder, write
-from gan_jax.metrics.estimate import share
 from gan_jax.studies.methods import METHODS, STEPS
 
 DIRAC, MIXTURES = "dirac", ("grid25", "ring8")
@@ -115,6 +114,8 @@ def _row(
     problem: str, name: str, success: Any, score: float, quality: float | None, seconds: float
 ) -> dict[str, Any]:
     """A line of the table."""
+    from gan_jax.metrics.estimate import share
+
     method, k, n = METHODS[name], int(success.sum()), len(success)
     rate, low, high = share(k / n, n)
     theories = {None: "-", True: "converges", False: "does not"}

@@ -15,15 +15,15 @@ import dataclasses
 import resource
 import sys
 import time
+from typing import TYPE_CHECKING
 
-import jax
-import numpy as np
-
-from gan_jax import arguments, command_line, metrics
+from gan_jax import arguments, command_line
 from gan_jax.errors import at_least, fits_memory, one_of
-from gan_jax.modality import labels_in_turn
 
-CLASSES = 10
+if TYPE_CHECKING:
+    from gan_jax.metrics import Inputs, Metric, Sample
+
+CLASSES, ALL = 10, "all"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,8 +34,8 @@ class Options:
     """Images on each side."""
     features: int = 64
     """Features of an image."""
-    metrics: str = ",".join(metrics.METRICS)
-    """Names of metrics, separated by commas."""
+    metrics: str = ALL
+    """Names of metrics, separated by commas, or all."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -44,35 +44,52 @@ def main(argv: list[str] | None = None) -> int:
     with command_line.running("metric_times"):
         program = command_line.called("study metric_times")
         (options,) = arguments.parse(program, __doc__, argv, Options)
-        names = [one_of("metrics", name, metrics.METRICS) for name in options.metrics.split(",")]
+        from gan_jax.metrics import METRICS
+
+        asked = METRICS if options.metrics == ALL else options.metrics.split(",")
+        names = [one_of("metrics", name, METRICS) for name in asked]
         at_least("count", options.count, CLASSES)
         at_least("features", options.features, 1)
         numbers = 4 * options.count * (options.features + CLASSES)
         fits_memory("count", f"{options.count:,} x {options.features:,} numbers", 8 * numbers)
-    samples = [sample(seed, options.count, options.features) for seed in range(4)]
-    inputs = metrics.Inputs(*samples)
+        measure(options, names)
+    return 0
+
+
+def measure(options: Options, names: list[str]) -> None:
+    """Prints the table."""
+    import jax
+
+    from gan_jax.metrics import METRICS, Inputs, obstacle
+
+    inputs = Inputs(*(sample(seed, options.count, options.features) for seed in range(4)))
     device = jax.devices()[0].device_kind
     print(f"{options.count:,} x {options.features} on {device}, jax {jax.__version__}")
     print(f"{'':16}{'first s':>9}{'second s':>10}{'MiB held':>10}")
     for name in names:
-        if missing := metrics.obstacle(metrics.METRICS[name], inputs):
+        if missing := obstacle(METRICS[name], inputs):
             print(f"{name:16} left out: {missing}")
             continue
-        seconds = [timed(metrics.METRICS[name], inputs) for _ in range(2)]
+        seconds = [timed(METRICS[name], inputs) for _ in range(2)]
         held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         print(f"{name:16}{seconds[0]:9.2f}{seconds[1]:10.2f}{held:10.0f}", flush=True)
-    return 0
 
 
-def sample(seed: int, n: int, f: int) -> metrics.Sample:
+def sample(seed: int, n: int, f: int) -> Sample:
+    """Random features ``[n, f]`` with labels in turn and logits that lean to them."""
+    import numpy as np
+
+    from gan_jax.metrics import Sample
+    from gan_jax.modality import labels_in_turn
+
     rng = np.random.default_rng(seed)
     labels = labels_in_turn(n, CLASSES)
     logits = 4 * np.eye(CLASSES)[labels] + rng.standard_normal((n, CLASSES))
     features = rng.standard_normal((n, f)) + 0.05 * (seed == 0)
-    return metrics.Sample(features.astype(np.float32), logits.astype(np.float32), labels)
+    return Sample(features.astype(np.float32), logits.astype(np.float32), labels)
 
 
-def timed(metric: metrics.Metric, inputs: metrics.Inputs) -> float:
+def timed(metric: Metric, inputs: Inputs) -> float:
     began = time.perf_counter()
     metric.measure(inputs)
     return time.perf_counter() - began

@@ -1,0 +1,210 @@
+"""The cells of the study `recognition`, one after the other."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from gan_jax.build import build
+from gan_jax.data import describe, load
+from gan_jax.data.splits import train_and_test
+from gan_jax.errors import ConfigError, at_least, within
+from gan_jax.files import check_folder, write
+from gan_jax.modality import Images
+from gan_jax.recognizers import Recognizer, accuracy
+from gan_jax.recognizers.recipes import classic, classifier
+from gan_jax.runs.logs import duration
+from gan_jax.studies import recognition_report as report
+from gan_jax.studies.augmenting import (
+    ARMS,
+    Arm,
+    LabelledImages,
+    draw_images,
+    size_of_mixture,
+    subset,
+    train_gan,
+    train_recognizer,
+)
+from gan_jax.studies.recognition_options import Options
+from gan_jax.studies.recognition_results import Results
+
+GAN_STEP = 2.0
+"""About how many of a recognizer's steps a step of the GAN costs: for the time left alone."""
+
+
+def numbers(labels: str) -> list[int | None]:
+    """The numbers of labels that the option names; None for all.
+
+    Raises:
+      ConfigError: for anything else than positive numbers and all.
+    """
+    parts = [part.strip() for part in labels.split(",")]
+    for part in parts:
+        if part != "all" and not (part.isdecimal() and int(part)):
+            raise ConfigError(
+                f"labels: {part!r} is not a number of labels; "
+                "accepted: positive numbers and all, separated by commas."
+            )
+    return [None if part == "all" else int(part) for part in dict.fromkeys(parts)]
+
+
+def check(options: Options) -> None:
+    """Refuses what can be refused before data are read.
+
+    Raises:
+      ConfigError: for a number out of range, or a data set of other examples than labelled images.
+    """
+    about = describe(options.dataset)
+    if not isinstance(about.modality, Images) or not about.num_classes:
+        raise ConfigError(
+            f"dataset: {options.dataset} does not hold labelled images; accepted: sets that do."
+        )
+    at_least("seeds", options.seeds, 1)
+    at_least("generated", options.generated, about.num_classes)
+    within("real_share", options.real_share, "(0, 1)")
+    build(options.gan)
+    classifier(options.recognizer, about.num_classes)
+    options.filters.check(about.num_classes)
+
+
+class Study:
+    """The cells of the study, one after the other; everything that may be refused is refused when
+    it is made.
+    """
+
+    def __init__(self, options: Options):
+        self.options, dataset = options, options.dataset
+        self.labels = numbers(options.labels)
+        check(options)
+        self.folder = options.workdir or Path("runs") / f"recognition_{dataset}"
+        check_folder("workdir", self.folder)
+        about = describe(dataset)
+        train, test = train_and_test(about.splits or load(dataset, "train").description.splits)
+        data, held_out = (load(dataset, split, options.size) for split in (train, test))
+        self.data, self.test = (
+            LabelledImages(np.asarray(part.examples), part.labels) for part in (data, held_out)
+        )
+        for per_class in self.labels:
+            subset(self.data.y, per_class, 0)
+        self.num_classes = about.num_classes
+        self.results = Results(self.folder, options.settings)
+
+    def run(self) -> None:
+        """Does what is not done yet, then writes tables and curves."""
+        cells = [(n, seed) for seed in range(self.options.seeds) for n in self.labels]
+        self.made, self.total = 0.0, sum(self._work(n, seed) for n, seed in cells)
+        self.began = time.perf_counter()
+        with tqdm(
+            total=self.total, desc="study", unit=" steps", disable=None, dynamic_ncols=True
+        ) as self.bar:
+            for n, seed in cells:
+                self._cell(n, seed)
+        print(self._report())
+
+    def _work(self, per_class: int | None, seed: int) -> float:
+        """What is left to do of a cell, in steps of a recognizer."""
+        labels = _name(per_class)
+        left = [arm for arm in ARMS if not self.results.has(labels, seed, arm)]
+        gan = any(ARMS[arm].generated for arm in left)
+        gan = gan and not self.results.has_images(labels, seed)
+        return len(left) * self.options.recognizer_steps + gan * GAN_STEP * self.options.gan_steps
+
+    def _cell(self, per_class: int | None, seed: int) -> None:
+        """The GAN and the recognizers of some real images."""
+        labels, place = _name(per_class), subset(self.data.y, per_class, seed)
+        real = LabelledImages(self.data.x[place], self.data.y[place])
+        made, of_real = None, None
+        for name, arm in ARMS.items():
+            if self.results.has(labels, seed, name):
+                continue
+            if arm.generated and made is None:
+                made = self._generated(labels, seed, real, of_real)
+            began = time.perf_counter()
+            found = self._recognizer(arm, seed, real, made)
+            of_real = found if name == "classic" else of_real
+            n = len(real.y) if arm.real else 0
+            line = {"labels": labels, "seed": seed, "arm": name}
+            self._add(line | {"accuracy": accuracy(found, *self.test), "real": n}, began)
+
+    def _recognizer(
+        self,
+        arm: Arm,
+        seed: int,
+        real: LabelledImages,
+        made: LabelledImages | None,
+        shown: bool = True,
+    ) -> Recognizer:
+        options = self.options
+        return train_recognizer(
+            arm,
+            dataclasses.replace(options.recognizer, seed=seed),
+            classic(options.dataset),
+            real,
+            made,
+            size_of_mixture(len(real.y), options.generated, options.real_share),
+            options.real_share,
+            self.num_classes,
+            told=(lambda n, _: self._advance(n)) if shown else None,
+        )
+
+    def _generated(
+        self, labels: str, seed: int, real: LabelledImages, of_real: Recognizer | None
+    ) -> LabelledImages:
+        """The images of a cell's GAN, which is trained unless they are there."""
+        if self.results.has_images(labels, seed):
+            return self.results.images(labels, seed)
+        began = time.perf_counter()
+        config = dataclasses.replace(self.options.gan, seed=seed)
+        gan, state = train_gan(config, real, told=lambda n: self._advance(n * GAN_STEP))
+        # A recognizer `classic` that an earlier call trained is trained again.
+        recognizer = lambda: (
+            of_real or self._recognizer(ARMS["classic"], seed, real, None, shown=False)
+        )
+        made, drawn = draw_images(
+            gan, state, real, self.options.generated, seed, self.options.filters, recognizer
+        )
+        self.results.save_images(labels, seed, made, self.num_classes)
+        line = {"labels": labels, "seed": seed, "arm": "gan", "drawn": drawn, "kept": len(made.y)}
+        self._add(line | {"real": len(real.y)}, began)
+        return made
+
+    def _add(self, line: report.Line, began: float) -> None:
+        """Adds a line to the results, and shows it."""
+        seconds = round(time.perf_counter() - began, 1)
+        self.results.add(line | {"seconds": seconds})
+        spent = time.perf_counter() - self.began
+        left = duration(spent / max(self.made, 1) * max(0.0, self.total - self.made))
+        if "accuracy" in line:
+            found = f"{line['accuracy']:.2%}"
+        else:
+            found = f"{line['kept']:,} of {line['drawn']:,} kept"
+        text = f"{line['labels']:>4} a class, seed {line['seed']}, {line['arm']:14} {found}"
+        text += f", {seconds:.0f} s"
+        self.bar.write(text if not self.bar.disable else f"{text}; {left} left", file=sys.stdout)
+        sys.stdout.flush()
+
+    def _advance(self, work: float) -> None:
+        self.made += work
+        self.bar.update(work)
+
+    def _report(self) -> str:
+        options, summary = self.options, report.summarize(self.results.lines)
+        about = (
+            f"{options.dataset}: recognizers of {options.recognizer_steps:,} steps, GANs of "
+            f"{options.gan_steps:,} steps and {options.generated:,} images each, {options.filters}."
+        )
+        write(self.folder / "results.csv", report.as_csv(summary))
+        table = report.as_markdown(summary, about)
+        write(self.folder / "results.md", table)
+        title = f"{options.dataset}: mean and 95 % interval over {options.seeds} seeds"
+        report.draw(summary, title, self.folder / "results.png")
+        return f"{table}\nwritten:     {self.folder}: results.csv, results.md, results.png"
+
+
+def _name(per_class: int | None) -> str:
+    return "all" if per_class is None else str(per_class)
