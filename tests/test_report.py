@@ -268,7 +268,7 @@ def test_page_is_replaced_whole_or_not_at_all(folder, monkeypatch):
 
 def test_refuses_a_run_without_evaluation(folder, tmp_path):
     shutil.rmtree(folder / run_folder.EVAL)
-    with pytest.raises(ConfigError, match=r"run was not evaluated yet"):
+    with pytest.raises(ConfigError, match=r"run has not been evaluated yet"):
         report.write_report(folder)
     with pytest.raises(ConfigError, match="is no run folder"):
         report.write_report(tmp_path / "nowhere")
