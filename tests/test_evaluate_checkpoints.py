@@ -323,7 +323,7 @@ WRONG = [
     (["--watch", "--checkpoint", "4"],
      "watch: it evaluates each checkpoint; accepted without --checkpoint 4."),
     (["--checkpoint", "all", "--export", "x"],
-     "export: a data set holds the samples of one checkpoint"),
+     "export: it is made from one checkpoint"),
     (["--metrics", "fid10", "--export", "x"], "export: samples are written, not measured"),
     (["--min-confidence", "0.5"], "min_confidence, rejection: accepted with --export alone."),
 ]  # fmt: skip

@@ -15,6 +15,7 @@ from runs import RING
 import gan_jax
 from gan_jax import ConfigError, Critique, Gan, Loss, Player, Regularizer, Term, Vectors
 from gan_jax.parts.priors import Normal
+from gan_jax.recognizers.feature_networks import choice_of
 from gan_jax.runs import logs
 
 
@@ -143,3 +144,28 @@ def test_a_saved_state_is_restored_bit_by_bit(tmp_path):
     (tmp_path / "mine" / "thesis.txt").write_text("")
     with pytest.raises(ConfigError, match="holds something else than a saved state"):
         gan_jax.save(later, tmp_path / "mine")
+
+
+class Means:
+    """A feature network of a user's own."""
+
+    key, about = "means", {"network": "means"}
+
+    def __init__(self, logits=3):
+        self.logits = logits
+
+    def features(self, images):
+        means = images.reshape(len(images), -1).mean(1, keepdims=True).astype(np.float32)
+        return means, np.repeat(means, self.logits, axis=1)
+
+
+def test_a_feature_network_of_a_users_own():
+    images = np.zeros((5, 8, 8, 1), np.uint8)
+    network = Means()
+    choice = choice_of(network, images, num_classes=3)
+    assert choice.make() is network
+    assert (choice.count, choice.logits, choice.own_classes) == (1, 3, True)
+    assert not choice_of(Means(logits=5), images, num_classes=3).own_classes
+    network.features = lambda images: (images.astype(np.float32), None)
+    with pytest.raises(ConfigError, match=r"^feature_network: its features .* \[2, 8, 8, 1\]"):
+        choice_of(network, images, num_classes=3)

@@ -66,6 +66,7 @@ def test_a_score_may_have_axes_behind_the_examples():
     "loss, words",
     [
         (lambda real, fake: real[:, None] - fake[None, :], r"shape \[8, 8\] for .* \[8\]"),
+        (lambda real, fake: 1.0, r"shape \[\] for scores"),
         (lambda real, fake: (real - fake).mean(), r"shape \[\] for scores of shape \[8\]"),
     ],
 )

@@ -5,6 +5,7 @@ pmap.
 import dataclasses
 import functools
 
+import flax.jax_utils
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -145,7 +146,7 @@ def test_sharded_and_pmapped_steps_give_the_one_device_result(joint):
     assert_close((state, metrics), (expected, expected_metrics), rtol=2e-4, atol=2e-4)
 
     state = init_state(gan, jax.random.key(0), batches[0])
-    states = jax.tree.map(lambda a: jnp.stack([a] * 4), state)
+    states = flax.jax_utils.replicate(state)  # as README says
     step = jax.pmap(
         functools.partial(gan_jax.train_step, gan, axis_name="batch"), axis_name="batch"
     )

@@ -110,7 +110,8 @@ def check(options: Options) -> None:
         raise ConfigError(f"{', '.join(exporting)}: accepted: one of them.")
     (export,) = exporting or ("export",)
     if options.watch and exporting:
-        raise ConfigError(f"watch: nothing is evaluated with {export}; accepted: one of both.")
+        option = "--" + export.replace("_", "-")
+        raise ConfigError(f"watch: nothing is evaluated with {option}; accepted: one of both.")
     if options.watch and text != LATEST:
         raise ConfigError(
             f"watch: it evaluates each checkpoint; accepted without --checkpoint {text}."

@@ -118,9 +118,9 @@ def objective(
     player, loss, name = update.gan.players[side], update.gan.loss, PREFIXES[side]
     real, fake = played.real_critique.score, played.fake_critique.score
     losses = Pair(loss.g, loss.d)[side](real, fake, **(loss.numbers or {}))
-    if losses.shape != fake.shape:
+    if jnp.shape(losses) != fake.shape:
         raise ConfigError(
-            f"loss: {name} has the shape {list(losses.shape)} for scores of shape "
+            f"loss: {name} has the shape {list(jnp.shape(losses))} for scores of shape "
             f"{list(fake.shape)}; accepted: one loss per score."
         )
     if player.top_k is not None:
