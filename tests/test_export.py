@@ -214,7 +214,7 @@ def test_export_refuses_a_folder_in_use(made, tmp_path):
 
 
 def test_path_that_is_no_data_set(tmp_path):
-    with pytest.raises(ConfigError, match=r"has no dataset_info.json"):
+    with pytest.raises(ConfigError, match=r"has neither images .* nor dataset_info\.json"):
         describe(str(tmp_path))
     (tmp_path / "dataset_info.json").write_text("{")
     with pytest.raises(ConfigError, match="TFDS cannot open"):

@@ -4,7 +4,7 @@ import io
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, JpegImagePlugin
 
 from gan_jax.config import Framing
 from gan_jax.data.description import Description
@@ -156,6 +156,24 @@ def test_what_lies_within_the_border():
     assert Frame((16, 16, 3), "pad").content((28, 20, 1)) == (16, 16, 3)
     assert Frame((32, 32, 3), "crop").content((28, 20, 3)) == (32, 32, 3)
     assert Frame((32, 32, 3), "pad").content((None, None, 3)) == (32, 32, 3)
+
+
+@pytest.mark.parametrize("fit", ["crop", "pad", "stretch"])
+def test_large_photos_are_decoded_small_and_look_the_same(fit, monkeypatch):
+    file = io.BytesIO()
+    gradient(240, 200).save(file, "JPEG", quality=95)
+    drafts = []
+    original = JpegImagePlugin.JpegImageFile.draft
+    monkeypatch.setattr(
+        JpegImagePlugin.JpegImageFile,
+        "draft",
+        lambda self, mode, size: drafts.append(original(self, mode, size)) or drafts[-1],
+    )
+    frame = Frame((12, 12, 3), fit)
+    (image,), _, _ = decode(frame, ["a"], lambda name: file.getvalue())
+    assert drafts[0] is not None  # at a fraction
+    with Image.open(io.BytesIO(file.getvalue())) as whole:
+        assert np.abs(image.astype(int) - frame.image(whole)).max() <= 3
 
 
 def test_broken_files_are_named():

@@ -20,6 +20,7 @@ from gan_jax.modality import Images
 LANCZOS = Image.Resampling.LANCZOS
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 """Pillow's mode by number of channels."""
+_DRAFT = 4  # times the final size, where a large file is decoded at a fraction of its own
 LARGEST = 1 << 14
 """Pixels of the longest side that is accepted."""
 
@@ -161,6 +162,8 @@ def decode(
     def one(name: str) -> np.ndarray | str:
         try:
             with Image.open(io.BytesIO(read(name))) as image:
+                if frame.fit:  # a JPEG file is decoded at a fraction of its size, still large
+                    image.draft(None, (_DRAFT * frame.shape[1], _DRAFT * frame.shape[0]))
                 return frame.image(image)
         except Exception as error:  # decoders raise of every kind
             return f"{name} ({first_line(error)})"
