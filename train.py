@@ -36,6 +36,10 @@ class Options:
     """Run folder. If it holds a run of the same config, that is resumed."""
     overwrite: Annotated[bool, tyro.conf.FlagCreatePairsOff]
     """Delete the run that the folder holds and start anew."""
+    init_from: str | None
+    """RUN[@STEP][:g|:d]: begin with the weights of another run, of its newest checkpoint and both
+    players by default; those of another path or shape are initialized.
+    """
     dry_run: Annotated[bool, tyro.conf.FlagCreatePairsOff]
     """Print the config, the networks' parameter counts and the devices, and write nothing."""
     fsdp: Annotated[bool, tyro.conf.FlagCreatePairsOff]
@@ -69,7 +73,7 @@ class Options:
 
 def main(argv: list[str] | None = None) -> int:
     """Exit code 0: trained, or stopped by a signal and saved; 1: diverged; 2: wrong input, and
-    nothing was written; 3: lost a process.
+    nothing was written; 3: lost a process; 4: the disk is full, and earlier checkpoints are whole.
     """
     argv = sys.argv[1:] if argv is None else argv
     command_line.plain_warnings()
@@ -98,6 +102,7 @@ def parse(argv: list[str]) -> Options:
         default=Options(
             workdir=pathlib.Path("runs") / name,
             overwrite=False,
+            init_from=None,
             dry_run=False,
             fsdp=False,
             on_divergence="stop",
@@ -147,6 +152,7 @@ def dry_run(options: Options, run: Run) -> int:
 
     from gan_jax.devices import parallel
     from gan_jax.runs import folder
+    from gan_jax.training import transfer
 
     config, members, devices = run.config, len(run.configs), jax.devices()
     print(json.dumps(to_dict(config), indent=2))
@@ -160,14 +166,18 @@ def dry_run(options: Options, run: Run) -> int:
         seeds = f"{config.seed} to {config.seed + run.population.seeds - 1}"
         print(f"members: {members}, seeds {seeds}", *run.population.names())
     print(f"devices: {len(devices)} {devices[0].device_kind}")
-    resume = folder.check(options.workdir, run, options.overwrite)
+    start = transfer.start(options.init_from, options.workdir, run, options.overwrite)
+    origin = start.origin if start else None
+    resume = folder.check(options.workdir, run, options.overwrite, origin)
     print(f"workdir: {options.workdir} ({'a run to be resumed' if resume else 'new'})")
     return 0
 
 
 def train(options: Options, run: Run, argv: list[str]) -> int:
     from gan_jax.devices import processes
-    from gan_jax.training import loop
+    from gan_jax.files import DiskFull
+    from gan_jax.runs import folder
+    from gan_jax.training import loop, transfer
     from gan_jax.training.divergence import Diverged
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -181,6 +191,7 @@ def train(options: Options, run: Run, argv: list[str]) -> int:
             overwrite=options.overwrite,
             fsdp=options.fsdp,
             on_divergence=options.on_divergence,
+            start=transfer.start(options.init_from, workdir, run, options.overwrite),
         )
     except processes.PeerLost as error:
         print(
@@ -190,8 +201,17 @@ def train(options: Options, run: Run, argv: list[str]) -> int:
         )
         os._exit(3)  # threads of orbax and jax would wait for the lost process
     except Diverged as error:
-        print(f"train.py: {error}; the last good checkpoint is kept in {workdir}.", file=sys.stderr)
+        print(f"train.py: {error}; {folder.kept(workdir)}.", file=sys.stderr)
         return 1
+    except DiskFull as error:
+        command_line.ignore_signals()
+        print(
+            f"train.py: {error}; {folder.kept(workdir)}. To go on, make room and start again: "
+            f"{again}",
+            file=sys.stderr,
+            flush=True,
+        )
+        os._exit(4)  # what orbax still tries to write would end in tracebacks
     except KeyboardInterrupt:
         command_line.ignore_signals()
         print(
@@ -215,10 +235,16 @@ def report(workdir: pathlib.Path, run: Run, outcome: Outcome) -> None:
     from gan_jax.runs import folder
     from gan_jax.runs.logs import duration
 
-    print(f"\nTrained for {outcome.step:,} steps in {duration(outcome.seconds)}.")
+    if outcome.made:
+        print(f"\nTrained for {outcome.step:,} steps in {duration(outcome.seconds)}.")
+    else:
+        print(f"Nothing to do: {workdir} was trained for {outcome.step:,} steps before.")
+        print(f"To go on:     --steps with a number larger than {outcome.step}")
     if outcome.failed:
         failed = ", ".join(map(str, outcome.failed))
         print(f"Failed:       members {failed}; members.jsonl says how")
+    for text in outcome.warnings:
+        print(f"Warning:      {text}")
     of = {"process_peak_mib": "of this process", "device_peak_mib": "of the first device"}
     peaks = ", ".join(f"{mib:,.0f} MiB {of[key]}" for key, mib in memory.peaks().items())
     print(f"Peak memory:  {peaks}")
