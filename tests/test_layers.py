@@ -11,7 +11,7 @@ CHAPTERS = [
     ("files", "pacing", "pictures", "modality", "checkpoint", "command_line"),
     ("recipes",), ("devices",), ("data",), ("nn",), ("parts",), ("models",), ("metrics",),
     ("engine",), ("recognizers",), ("build",), ("health",), ("runs",), ("sampling",), ("report",),
-    ("evaluation",), ("training",), ("studies",), ("benchmarks",),
+    ("evaluation",), ("training",), ("studies",), ("benchmarks",), ("commands",),
 ]  # fmt: skip
 ORDER = {name: i for i, chapter in enumerate(CHAPTERS) for name in chapter}
 FILES = sorted((ROOT / "gan_jax").rglob("*.py"))
