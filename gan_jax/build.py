@@ -4,6 +4,7 @@ an optimizer.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import inspect
 import math
@@ -44,6 +45,7 @@ from gan_jax.grammar import Part, check_scalar
 from gan_jax.modality import Modality, of_shape
 from gan_jax.models import MODELS
 from gan_jax.models.options import checked, options_of
+from gan_jax.nn.depth import layers
 from gan_jax.parts import optimizers
 from gan_jax.parts.augment import AUGMENTS
 from gan_jax.parts.conditioning import CONDITIONINGS, Conditioning
@@ -58,7 +60,9 @@ PRECISIONS = {"fp32": jnp.float32, "bf16": jnp.bfloat16}
 _LEAST = dict.fromkeys(
     ("latents", "d_steps", "batch_size", "micro_batches", "steps", "log_every", "sample_every",
      "checkpoint_every", "keep"), 1,
-) | dict.fromkeys(("lookahead", "diagnose_every", "diagnose_modes", "eval_every"), 0)  # fmt: skip
+) | dict.fromkeys(
+    ("lookahead", "freeze_d", "diagnose_every", "diagnose_modes", "eval_every"), 0,
+)  # fmt: skip
 """The smallest value of each field that counts something."""
 _INTERVALS = {
     "ema": "[0, inf)",
@@ -196,7 +200,9 @@ def _gan(
         ),
         discriminator=Player(
             network=d_network,
-            optimizer=_optimizer("d_optimizer", config.d_optimizer),
+            optimizer=_freezing(
+                config, d_network, modality, _optimizer("d_optimizer", config.d_optimizer)
+            ),
             terms=_terms("penalties", config.penalties, REGULARIZERS) + conditioning.d_terms(share),
             average=config.d_ema,
             warm_up=config.ema_warm_up,
@@ -266,6 +272,28 @@ def _optimizer(field: str, optimizer: Optimizer) -> Tunable:
     options = dict(optimizer.options)
     numbers = {"learning_rate": options.pop("lr"), **options}
     return optimizers.tunable(field, optimizer.name, numbers)
+
+
+def _freezing(
+    config: Config, network: nn.Module, modality: Modality, optimizer: Tunable
+) -> Tunable:
+    """D's optimizer, without the layers that ``freeze_d`` holds."""
+    if not config.freeze_d:
+        return optimizer
+    if config.clip is not None:
+        raise ConfigError(
+            f"freeze_d: {config.freeze_d} layers are not to change, and clip bounds the weights of "
+            "all; accepted: one of both."
+        )
+    x = jax.ShapeDtypeStruct((2, *modality.shape), jnp.float32)
+    found = layers(network, x, jax.ShapeDtypeStruct((2,), jnp.int32))
+    if config.freeze_d >= len(found):
+        raise ConfigError(
+            f"freeze_d: {config.freeze_d} of the {len(found)} layers of D leave it nothing to "
+            f"learn; accepted: 0 to {len(found) - 1}."
+        )
+    names = tuple(name for layer in found[: config.freeze_d] for name in layer)
+    return dataclasses.replace(optimizer, make=optimizers.Freezing(optimizer.make, names))
 
 
 def _terms(

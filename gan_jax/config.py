@@ -171,6 +171,10 @@ class Config:
     """Optimizer of G, such as adam:2e-4:b1=0.5."""
     d_optimizer: Optimizer = Optimizer()
     """Optimizer of D."""
+    freeze_d: int = 0
+    """Layers of D, from the example on, that are not trained (Mo et al. 2020, "Freeze the
+    discriminator", with --init-from); 0: none.
+    """
     dynamics: Dynamics = Dynamics()
     """Update rule of the players, such as consensus:0.1."""
     lookahead: int = 0
@@ -262,6 +266,25 @@ def scalar_from_json(value: Any, path: str) -> Scalar:
       ConfigError: for anything else, naming the path.
     """
     return _value(Scalar, value, path)
+
+
+def leaves(config: Config) -> dict[str, Any]:
+    """What the config holds, by path: ``g_optimizer`` is the name of a part, ``g_optimizer.lr`` its
+    option, ``penalties.r1.weight`` that of one of several; what is not set is left out.
+    """
+
+    def walk(value: Any, path: str) -> Iterator[tuple[str, Any]]:
+        if isinstance(value, Part):
+            yield path, value.name
+            yield from ((f"{path}.{key}", own) for key, own in value.options)
+        elif isinstance(value, tuple):
+            for part in value:
+                yield from walk(part, f"{path}.{part.name}")
+        elif value is not None:
+            yield path, value
+
+    fields = dataclasses.fields(config)
+    return dict(leaf for f in fields for leaf in walk(getattr(config, f.name), f.name))
 
 
 def differences(a: Config, b: Config) -> list[str]:

@@ -26,6 +26,44 @@ def cache_folder() -> Path:
     )
 
 
+class DiskFull(Exception):
+    """A folder that cannot be written any more: its disk or the user's share of it is full, or it
+    has become read-only. What was written before is whole.
+    """
+
+
+@contextlib.contextmanager
+def noticing_full_disk(folder: Path) -> Iterator[None]:
+    """Around work that writes to a folder.
+
+    Raises:
+      DiskFull: for what the operating system says of a full disk, whatever it was raised as.
+    """
+    try:
+        yield
+    except Exception as error:
+        reason = _full(error)
+        if reason is None:
+            raise
+        raise DiskFull(f"{folder} cannot be written any more ({reason})") from error
+
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
+
+
+def _full(error: BaseException | None) -> str | None:
+    """What the system says of a full disk, if this error or one that it comes from does. Those of
+    tensorstore have it in their text.
+    """
+    while error is not None:
+        for number in _FULL:
+            reason = os.strerror(number)
+            if (isinstance(error, OSError) and error.errno == number) or reason in str(error):
+                return reason
+        error = error.__cause__ or error.__context__
+    return None
+
+
 @contextlib.contextmanager
 def replacing(path: Path, keep: Callable[[Path], bool] = lambda there: False) -> Iterator[Path]:
     """A path to write a file or a folder to; it takes the place of ``path`` when the block ends.

@@ -343,6 +343,7 @@ def test_wrong_inputs_are_one_sentence_and_nothing_is_written(
     assert before == sorted(trained[0].rglob("*")) and not list(tmp_path.iterdir())
 
 
+@pytest.mark.filterwarnings("ignore:.*config.json is not the one that run.json was written for")
 def test_a_run_whose_data_are_gone(run, tmp_path, capsys):
     config = json.loads((run / "config.json").read_text()) | {
         "dataset": str(tmp_path / "gone" / "1.0.0")

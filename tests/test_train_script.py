@@ -20,6 +20,7 @@ from gan_jax.build import PRECISIONS
 from gan_jax.commands import train
 from gan_jax.config import Dynamics, Feedback, Network, Optimizer, Penalty, Schedule
 from gan_jax.data import DATASETS
+from gan_jax.files import DiskFull
 from gan_jax.models import MODELS
 from gan_jax.models.options import options_of
 from gan_jax.parts.augment import AUGMENTS
@@ -31,6 +32,7 @@ from gan_jax.parts.regularizers import G_REGULARIZERS, REGULARIZERS
 from gan_jax.recipes import RECIPES
 from gan_jax.runs.restore import load
 from gan_jax.sweeps import Population
+from gan_jax.training import loop
 
 ROOT = pathlib.Path(__file__).parent.parent
 TINY = shlex.split(
@@ -83,7 +85,9 @@ def files(folder):
     }
 
 
-def test_killed_and_interrupted_runs_end_bit_equal_to_an_undisturbed_one(tmp_path, finished):
+def test_killed_and_interrupted_runs_end_bit_equal_to_an_undisturbed_one(
+    tmp_path, finished, capsys
+):
     run = ["--workdir", str(tmp_path / "run")]
     step = random.randrange(45, 150, 5)  # saving the second checkpoint waits for the first
     process = start(*run, until=f"step {step} ")
@@ -104,6 +108,8 @@ def test_killed_and_interrupted_runs_end_bit_equal_to_an_undisturbed_one(tmp_pat
     )
 
     assert train.main([*TINY, *run]) == 0
+    out = capsys.readouterr().out
+    assert re.search(r"Trained for 300 steps in \d+:\d\d\.", out)
     for folder in (finished, tmp_path / "run"):
         steps = [
             json.loads(line)["step"] for line in (folder / "metrics.jsonl").read_text().splitlines()
@@ -133,11 +139,8 @@ def test_interrupted_before_the_first_step(tmp_path):
 def test_closing_message_names_what_comes_next(tmp_path, finished, capsys):
     assert train.main([*TINY, "--workdir", str(finished)]) == 0
     out = capsys.readouterr().out
-    assert (
-        "Trained for 300 steps in 0:" in out
-        and "in 0:00" not in out
-        and "MiB of this process" in out
-    )
+    assert f"Nothing to do: {finished} was trained for 300 steps before." in out
+    assert "--steps with a number larger than 300" in out and "MiB of this process" in out
     assert (
         str(finished / "samples" / "step_000300.png") in out
         and (finished / "samples" / "step_000300.png").exists()
@@ -157,7 +160,28 @@ def test_divergence_is_exit_code_1_and_one_sentence(tmp_path, capsys):
         err.startswith("gan-jax train: ")
         and err.count("\n") == 1
         and " became " in err
-        and "step" in err
+        and err.endswith(
+            "; no checkpoint had been saved yet (--checkpoint-every sets how often).\n"
+        )
+    )
+    end = json.loads(pathlib.Path("run/run.json").read_text())["starts"][-1]
+    assert " became " in end["diverged"] and "end_step" not in end
+
+
+def test_a_full_disk_is_exit_code_4_and_one_sentence(capsys, monkeypatch):
+    def full(*_, **__):
+        raise DiskFull("run cannot be written any more (No space left on device)")
+
+    codes = []
+    monkeypatch.setattr(loop, "train", full)
+    monkeypatch.setattr(train.os, "_exit", codes.append)
+    monkeypatch.setattr(train.command_line, "ignore_signals", lambda: None)
+    with pytest.raises(UnboundLocalError):  # there is no outcome to go on with
+        train.main([*TINY, "--workdir", "run"])
+    assert codes == [4] and capsys.readouterr().err == (
+        "gan-jax train: run cannot be written any more (No space left on device); no checkpoint "
+        "had been saved yet (--checkpoint-every sets how often). To go on, make room and start again: "
+        f"gan-jax train {' '.join(TINY)} --workdir run\n"
     )
 
 
@@ -350,6 +374,8 @@ WRONG = [
     ("--workdir run --overwrite", other_folder, "holds something else than a run"),
     ("--workdir run", other_run, "differs in latents, generator.name"),
     ("--workdir /proc/run", nothing, "cannot be written"),
+    ("--init-from run", nothing, "run is no run folder"),
+    ("--init-from run@7 --workdir x", other_run, "has no checkpoint of step 7; accepted: 260"),
     (f"--workdir {'x' * 300}", nothing, "cannot be used"),
     (f"{' '.join(TINY)} --workdir run", corrupted_config, "config.json: corrupted"),
     (f"{' '.join(TINY)} --workdir run", unknown_field, "did you mean 'steps'"),

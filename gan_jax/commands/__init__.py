@@ -25,6 +25,7 @@ class Command(NamedTuple):
 COMMANDS: dict[str, Command] = {
     "train": Command("gan_jax.commands.train", "train a GAN from a recipe"),
     "eval": Command("gan_jax.commands.eval", "score a trained GAN, write pictures and a report"),
+    "runs": Command("gan_jax.commands.runs", "list the runs of a folder"),
     "compare": Command("gan_jax.commands.compare", "compare runs on one page"),
     "recipes": Command("gan_jax.commands.recipes", "list the recipes"),
     "recognizers": Command("gan_jax.commands.recognizers", "train a classifier of a data set"),

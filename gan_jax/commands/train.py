@@ -48,6 +48,10 @@ class Options:
     """Start from the config.json of a run instead of a recipe."""
     overwrite: bool = False
     """Delete the run in the folder and start anew."""
+    init_from: str | None = None
+    """RUN[@STEP][:g|:d]: start from the weights of another run, by default of both players at its
+    newest checkpoint. Weights without a counterpart of the same shape are initialized.
+    """
     dry_run: bool = False
     """Print the config, the parameter counts and the devices, and write nothing."""
     on_divergence: Literal["stop", "rollback"] = "stop"
@@ -78,7 +82,8 @@ class Options:
 
 def main(argv: list[str] | None = None) -> int:
     """Exit code 0: trained, or stopped by a signal and saved; 1: diverged; 2: wrong input, and
-    nothing was written; 3: lost a process; 130: stopped by a signal before the first step.
+    nothing was written; 3: lost a process; 4: the disk is full, and earlier checkpoints are whole;
+    130: stopped by a signal before the first step.
     """
     argv = sys.argv[1:] if argv is None else argv
     with command_line.running("train"):
@@ -146,12 +151,15 @@ def dry_run(options: Options, run: Run) -> int:
 
     from gan_jax.devices import parallel
     from gan_jax.runs import folder
+    from gan_jax.training import transfer
 
     config, members, devices = run.config, len(run.configs), jax.devices()
     state = run.abstract_state()
     if run.single:
         parallel.mesh(config.batch_size, config.micro_batches)
-    resume = folder.check(options.workdir, run, options.overwrite)
+    start = transfer.start(options.init_from, options.workdir, run, options.overwrite)
+    origin = start.origin if start else None
+    resume = folder.check(options.workdir, run, options.overwrite, origin)
     print(json.dumps(to_dict(config), indent=2))
     for player in ("generator", "discriminator"):
         count = sum(leaf.size for leaf in jax.tree.leaves(getattr(state, player).params))
@@ -167,7 +175,9 @@ def dry_run(options: Options, run: Run) -> int:
 def train(options: Options, run: Run, again: str) -> int:
     """Trains, and says how that ended; ``again`` is the command that goes on."""
     from gan_jax.devices import processes
-    from gan_jax.training import loop
+    from gan_jax.files import DiskFull
+    from gan_jax.runs import folder
+    from gan_jax.training import loop, transfer
     from gan_jax.training.divergence import Diverged
 
     workdir, steps = options.workdir, run.config.steps
@@ -180,6 +190,7 @@ def train(options: Options, run: Run, again: str) -> int:
             overwrite=options.overwrite,
             fsdp=options.fsdp,
             on_divergence=options.on_divergence,
+            start=transfer.start(options.init_from, workdir, run, options.overwrite),
         )
     except processes.PeerLost as error:
         print(
@@ -189,10 +200,17 @@ def train(options: Options, run: Run, again: str) -> int:
         )
         os._exit(3)  # threads of orbax and jax would wait for the lost process
     except Diverged as error:
-        print(
-            f"{program}: {error}; the last good checkpoint is kept in {workdir}.", file=sys.stderr
-        )
+        print(f"{program}: {error}; {folder.kept(workdir)}.", file=sys.stderr)
         return 1
+    except DiskFull as error:
+        command_line.ignore_signals()
+        print(
+            f"{program}: {error}; {folder.kept(workdir)}. To go on, make room and start again: "
+            f"{again}",
+            file=sys.stderr,
+            flush=True,
+        )
+        os._exit(4)  # what orbax still tries to write would end in tracebacks
     command_line.ignore_signals()  # all is saved
     if not processes.first():
         return 0
@@ -209,10 +227,16 @@ def report(workdir: pathlib.Path, run: Run, outcome: Outcome) -> None:
     from gan_jax.runs import folder
     from gan_jax.runs.logs import duration
 
-    print(f"\nTrained for {outcome.step:,} steps in {duration(outcome.seconds)}.")
+    if outcome.made:
+        print(f"\nTrained for {outcome.step:,} steps in {duration(outcome.seconds)}.")
+    else:
+        print(f"Nothing to do: {workdir} was trained for {outcome.step:,} steps before.")
+        print(f"To go on:     --steps with a number larger than {outcome.step}")
     if outcome.failed:
         failed = ", ".join(map(str, outcome.failed))
         print(f"Failed:       members {failed}; members.jsonl says how")
+    for text in outcome.warnings:
+        print(f"Warning:      {text}")
     of = {"process_peak_mib": "of this process", "device_peak_mib": "of the first device"}
     peaks = ", ".join(f"{mib:,.0f} MiB {of[key]}" for key, mib in memory.peaks().items())
     print(f"Peak memory:  {peaks}")

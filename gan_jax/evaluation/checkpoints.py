@@ -137,10 +137,16 @@ def table(values: dict[str, Any]) -> str:
 def of_run(workdir: Path, settings: Settings = DEFAULT_SETTINGS) -> RunEvaluator:
     """The evaluator of a run folder.
 
+    Warns where its files may not belong together.
+
     Raises:
-      ConfigError: if this is not a run folder.
+      ConfigError: if this is not a run folder, or a damaged one.
     """
-    return RunEvaluator(workdir, run_folder.read(workdir), settings)
+    run = run_folder.read(workdir)
+    run_folder.check_lines(workdir)
+    if doubt := run_folder.doubt(workdir):
+        warnings.warn(doubt, stacklevel=2)
+    return RunEvaluator(workdir, run, settings)
 
 
 def evaluate_all(evaluator: RunEvaluator, tell: Callable[[str], None]) -> list[Path]:

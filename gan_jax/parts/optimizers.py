@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import inspect
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -34,6 +36,22 @@ INTERVALS = {
 in these intervals. Momentum may be negative (Gidel et al. 2019, "Negative momentum for improved
 game dynamics").
 """
+
+
+@dataclasses.dataclass(frozen=True)
+class Freezing:
+    """An optimizer that leaves some weights as they are: ``Freezing(make, names)(**numbers)`` is
+    ``make(**numbers)`` for all others.
+
+    ``names``: of entries at the top of the parameters. Frozen weights have no optimizer state.
+    """
+
+    make: Callable[..., optax.GradientTransformation]
+    names: tuple[str, ...]
+
+    def __call__(self, **numbers: Any) -> optax.GradientTransformation:
+        parts = {False: self.make(**numbers), True: optax.set_to_zero()}
+        return optax.partition(parts, lambda params: {name: name in self.names for name in params})
 
 
 def options_of(name: str) -> tuple[str, ...]:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import pathlib
 import sys
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-import tensorboardX
 import tqdm
 
 from gan_jax import files, pictures
+from gan_jax.errors import ConfigError
+from gan_jax.runs.events import Events
 
 
 class Record:
@@ -23,15 +25,15 @@ class Record:
     pictures.
 
     What was logged beyond the step that a run is resumed from is dropped, so no step appears twice.
+    ``hparams``: of the run by name, for TensorBoard's table of runs.
     """
 
-    def __init__(self, path: pathlib.Path, step: int):
+    def __init__(self, path: pathlib.Path, step: int, hparams: Mapping[str, Any]):
         self.path = path
-        again = path.exists()
         self._lines = Lines(path, step)
-        self._events = tensorboardX.SummaryWriter(
-            str(path.parent), purge_step=step + 1 if again else None
-        )
+        self._events = Events(path.parent, step)
+        if not step:
+            self._events.hparams(hparams, ("d/loss", "g/loss"))
 
     def write(
         self, step: int, seconds: float, images_per_second: float, metrics: dict[str, float]
@@ -44,13 +46,11 @@ class Record:
             **metrics,
         }
         self._lines.write(line)
-        for name, value in line.items():
-            if name != "step":
-                self._events.add_scalar(name, value, step)
+        self._events.scalars({name: own for name, own in line.items() if name != "step"}, step)
 
     def picture(self, step: int, pixels: np.ndarray, name: str = "samples") -> None:
         """Adds ``[H, W, c]`` uint8 pixels to the TensorBoard events."""
-        self._events.add_image(name, pixels, step, dataformats="HWC")
+        self._events.image(name, pixels, step)
 
     def close(self) -> None:
         self._lines.close()
@@ -78,8 +78,15 @@ class Journal:
     first have it, writes and shows nothing.
     """
 
-    def __init__(self, path: pathlib.Path, step: int, steps: int, silent: bool = False):
-        self._record = None if silent else Record(path, step)
+    def __init__(
+        self,
+        path: pathlib.Path,
+        step: int,
+        steps: int,
+        hparams: Mapping[str, Any],
+        silent: bool = False,
+    ):
+        self._record = None if silent else Record(path, step, hparams)
         self._progress = None if silent else Progress(step, steps)
 
     def advance(self, steps: int) -> None:
@@ -147,24 +154,69 @@ class Clock:
 
 def seconds(path: pathlib.Path, step: int) -> float:
     """Wall seconds that a run had taken at the last line up to a step; 0 where there is none."""
-    told = lines(path, step)
-    return told[-1]["seconds"] if told else 0.0
+    told = [line["seconds"] for line in lines(path, step) if "seconds" in line]
+    return told[-1] if told else 0.0
 
 
 def lines(path: pathlib.Path, step: float = math.inf) -> list[dict[str, Any]]:
-    """The lines up to a step, and all events of the run, which have the key ``event``.
+    """The lines up to a step, and all events of the run, which have the key ``event``; none where
+    there is no such file.
 
     A torn last line, cut off by a kill, is left out.
+
+    Raises:
+      ConfigError: for a file that cannot be read, and for a line that no run writes.
     """
+    try:
+        *whole, last = path.read_bytes().split(b"\n")
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror}); {_ACCEPTED}") from error
     kept = []
-    for text in path.read_text().splitlines() if path.exists() else []:
+    for number, text in enumerate(whole, 1):
         try:
-            line = json.loads(text)
-        except ValueError:
-            continue
-        if line["step"] <= step or "event" in line:
-            kept.append(line)
-    return kept
+            line = _line(text)
+        except ValueError as error:
+            raise ConfigError(f"{path}: line {number} is damaged: {error}; {_ACCEPTED}") from error
+        kept.append(line)
+    with contextlib.suppress(ValueError):
+        kept.append(_line(last))
+    return [line for line in kept if line["step"] <= step or "event" in line]
+
+
+_ACCEPTED = "accepted: the file as it was written, or none; train.py --overwrite starts anew."
+
+
+def _line(text: bytes) -> dict[str, Any]:
+    """A line as it was written.
+
+    Raises:
+      ValueError: for another one; says in a few words what is wrong.
+    """
+    try:
+        line = json.loads(text, parse_constant=_refused)
+    except (ValueError, RecursionError) as error:
+        raise ValueError("it is no JSON") from error
+    if not isinstance(line, dict):
+        raise ValueError("it is no object with fields")
+    if type(line.get("step")) is not int:
+        raise ValueError(f"its step is {line.get('step')!r}")
+    if "event" in line:
+        kinds = {"event": str, "seconds": (int, float)}
+    elif "member" in line:
+        kinds = {"member": int}
+    else:
+        number = (int, float) if "seconds" in line else (int, float, list)  # a list: all members'
+        kinds = dict.fromkeys(line, number)
+    for name, kind in kinds.items():
+        if name in line and not isinstance(line[name], kind):
+            raise ValueError(f"its {name} is {line[name]!r}")
+    return line
+
+
+def _refused(constant: str) -> None:
+    raise ValueError(constant)
 
 
 def rewrite(path: pathlib.Path, step: float, *more: dict[str, Any]) -> None:

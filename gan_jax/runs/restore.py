@@ -100,12 +100,12 @@ def restore(
       ConfigError: if no checkpoint can be restored, or not the one asked for.
     """
     checkpoints = workdir / folder.CHECKPOINTS
-    steps = checkpoint.steps(checkpoints)
-    if step is not None and step not in steps:
+    if step is not None and step not in (steps := checkpoint.entries(checkpoints)):
         accepted = ", ".join(map(str, steps)) or "none is there yet"
         raise ConfigError(
             f"checkpoint: {checkpoints} has none of step {step}; accepted: {accepted}."
         )
+    candidates = _candidates(workdir) if step is None else [step]
     state = run.abstract_state()
     like = jax.tree.map(
         lambda a, sharding: jax.ShapeDtypeStruct(a.shape, a.dtype, sharding=sharding),
@@ -113,10 +113,9 @@ def restore(
         jax.tree.broadcast(placement, state),
     )
     damaged = []
-    for candidate in reversed(steps) if step is None else [step]:
+    for candidate in candidates:
         try:
-            convert = conversion(checkpoint.version(checkpoints, candidate), run)
-            state = checkpoint.restore(checkpoints, candidate, like, convert)
+            state = _restored(checkpoints, candidate, run, like)
         except checkpoint.Damaged as error:
             damaged.append(f"{candidate} ({error})")
             continue
@@ -133,3 +132,20 @@ def restore(
             "train.py --overwrite starts anew."
         )
     return None
+
+
+def _candidates(workdir: pathlib.Path) -> list[int]:
+    """Steps that may be restored, newest first. The one with which the last start ended is among
+    them, even where its checkpoint is gone.
+    """
+    last = (folder.starts(workdir) or [{}])[-1].get("end_step", 0)
+    found = set(checkpoint.entries(workdir / folder.CHECKPOINTS))
+    return sorted(found | {last} - {0}, reverse=True)
+
+
+def _restored(checkpoints: pathlib.Path, step: int, run: Run, like: GanState) -> GanState:
+    convert = conversion(checkpoint.version(checkpoints, step), run)
+    state = checkpoint.restore(checkpoints, step, like, convert)
+    if int(state.step) != step:  # an earlier version's seal does not say it
+        raise checkpoint.Damaged(f"it is that of step {int(state.step)}")
+    return state

@@ -93,7 +93,7 @@ class Watch:
     finds in the lines.
 
     ``lines``: those so far. ``strict``: all that is found is divergence; else only what is fatal,
-    and the rest is told.
+    and the rest is shown as a warning and kept in ``warned``.
     """
 
     def __init__(
@@ -105,6 +105,7 @@ class Watch:
             list(lines),
             strict,
         )
+        self.warned: list[str] = []
 
     def diagnosed(self, state: GanState, step: int) -> dict[str, np.ndarray]:
         """The diagnosis that the line of a step shall have."""
@@ -125,6 +126,7 @@ class Watch:
         for finding in monitor.findings(self._lines):
             if finding.fatal or self._strict:
                 raise Diverged(finding.text, step, finding.good)
+            self.warned.append(finding.text)
             warn(f"Warning: {finding.text}.")
 
 

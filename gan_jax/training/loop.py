@@ -10,29 +10,30 @@ import pathlib
 import sys
 import time
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
-from gan_jax import checkpoint
-from gan_jax.config import Config
+from gan_jax import checkpoint, files
+from gan_jax.config import Config, leaves
 from gan_jax.devices import memory, parallel, processes
 from gan_jax.engine.gan import Gan
 from gan_jax.errors import ConfigError, one_of
 from gan_jax.pacing import Pace
-from gan_jax.runs import convert, folder, logs
+from gan_jax.runs import convert, folder, lock, logs
 from gan_jax.runs.restore import restore
 from gan_jax.runs.run import OwnGan, Run
 from gan_jax.sampling import samples
 from gan_jax.sweeps import Population
-from gan_jax.training import diagnosing, evaluating, rollback, signals
+from gan_jax.training import diagnosing, evaluating, prolonging, rollback, signals
 from gan_jax.training.divergence import Diverged
 from gan_jax.training.members import Members
 from gan_jax.training.single import Single
 from gan_jax.training.start import Start
 from gan_jax.training.stepping import Steps
 from gan_jax.training.trainee import Trainee
+from gan_jax.training.window import Chunk, Window
 from gan_jax.types import Array, GanState
 
 Callback = Callable[[int, GanState, dict[str, float]], object]
@@ -45,27 +46,24 @@ on a CPU, where it is given its memory anew (docs/performance.md), is shared by 
 """
 
 
+_WINDOW = "window"
+"""The key of the `Window` in what is noted beside a checkpoint's state."""
+
+
 class Outcome(NamedTuple):
     """How a training ended: the last state; its step, less than the config's if it was stopped;
     wall seconds of all starts.
 
-    ``failed``: numbers of the members of a population that did.
+    ``failed``: numbers of the members of a population that did. ``made``: steps that this start
+    made; 0 where the run was finished before. ``warnings``: what was found that did not end it.
     """
 
     state: GanState
     step: int
     seconds: float
     failed: tuple[int, ...] = ()
-
-
-class Chunk(NamedTuple):
-    """Some steps made in one call: how many, the means of their metrics (``[K]`` for K members),
-    and the seconds that they took.
-    """
-
-    steps: int
-    metrics: dict[str, np.ndarray]
-    seconds: float
+    made: int = 0
+    warnings: tuple[str, ...] = ()
 
 
 def train(
@@ -91,7 +89,7 @@ def train(
     Args:
       config: the experiment.
       workdir: the run folder. It is made; if it holds a run of the same config, that is resumed,
-        bit by bit as if it had never been interrupted.
+        bit by bit as if it had never been interrupted; with more steps than before it is prolonged.
       population: the GANs to train at once, which differ from the config as it says; None: that of
         the config.
       overwrite: delete the run that it holds, whatever its config.
@@ -106,9 +104,11 @@ def train(
       callbacks: called after each line of metrics.
 
     Raises:
-      ConfigError: for anything wrong in config, folder, data or devices; nothing was written then.
+      ConfigError: for anything wrong in config, folder, data or devices, and where another process
+        trains in the folder; nothing was written then.
       Diverged: if training diverged (that of all members), `NotFinite` where a number says so; the
         last checkpoint is from before.
+      files.DiskFull: if the folder cannot be written any more; earlier checkpoints are whole.
       PeerLost: if another process ended early; nothing but exiting is left to do, by `os._exit`.
     """
     clock = logs.Clock()
@@ -154,31 +154,60 @@ class _Training:
 
     def outcome(self, overwrite: bool) -> Outcome:
         """From the first check to the last note in the run folder."""
-        # Everything that may be refused comes first.
-        run, workdir, first = self.run, self.workdir, processes.first()
-        processes.check_same(run.config)
-        origin = self.start.origin if self.start else None
-        resume = processes.together(lambda: folder.check(workdir, run, overwrite, origin))
-        state = self._restored() if resume else None
-        step = 0 if state is None else int(state.step)
-        if step >= run.config.steps:
-            with self.trainee.recording(workdir, step):
-                seconds = logs.seconds(workdir / folder.METRICS, step)
-                return Outcome(state, step, seconds, self.trainee.failed)
-        steps, tools = processes.together(lambda: self._prepared(step))
-        if state is None:
-            state = processes.together(self._first)
+        with lock.Lock(self.workdir) as own:
+            # Everything that may be refused comes first.
+            processes.check_same(self.run.config)
+            origin = self.start.origin if self.start else None
+            resume = processes.together(lambda: self._resumes(own, overwrite, origin))
+            state = self._restored() if resume else None
+            step = 0 if state is None else int(state.step)
+            if step >= self.run.config.steps:
+                return self._finished(state, step)
+            steps, tools = processes.together(lambda: self._prepared(step))
+            if state is None:
+                state = processes.together(self._first)
 
-        # Then the folder is written, and everything is compiled.
-        processes.together(lambda: first and folder.begin(workdir, run, step, origin))
-        self.clock.before = logs.seconds(workdir / folder.METRICS, step)
+            # Then the folder is written, and everything is compiled.
+            processes.together(lambda: self._begin(own, step, origin))
+            with files.noticing_full_disk(self.workdir):
+                return self._trained(state, steps, tools)
+
+    def _resumes(self, own: lock.Lock, overwrite: bool, origin: dict[str, Any] | None) -> bool:
+        """Whether the folder holds this run; the first process takes its lock."""
+        if processes.first():
+            own.take()
+        return folder.check(self.workdir, self.run, overwrite, origin)
+
+    def _finished(self, state: GanState, step: int) -> Outcome:
+        with self.trainee.recording(self.workdir, step):
+            seconds = logs.seconds(self.workdir / folder.METRICS, step)
+            return Outcome(state, step, seconds, self.trainee.failed)
+
+    def _begin(self, own: lock.Lock, step: int, origin: dict[str, Any] | None) -> None:
+        if not processes.first():
+            return
+        own.begin()
+        if step:
+            former = folder.read(self.workdir).config
+            for line in prolonging.notes(former, self.run.config):
+                print(line, flush=True)
+        folder.begin(self.workdir, self.run, step, origin)
+
+    def _trained(self, state: GanState, steps: Steps, tools: _Tools) -> Outcome:
+        begun, first = int(state.step), processes.first()
+        self.clock.before = logs.seconds(self.workdir / folder.METRICS, begun)
         if first:
             print("Compiling the training step ...", flush=True)
         signals.interruptibly(lambda: _compile(self.trainee, steps, tools, state))
-        outcome = self._to_the_end(state, steps, tools)
+        try:
+            outcome = self._to_the_end(state, steps, tools)
+        except Diverged as diverged:
+            if first:
+                folder.end(self.workdir, diverged=str(diverged))
+            raise
         if first:
-            folder.end(workdir, end_step=outcome.step, **memory.peaks())
-        return outcome
+            folder.end(self.workdir, end_step=outcome.step, **memory.peaks())
+        return outcome._replace(made=outcome.step - begun)
 
     def _prepared(self, step: int) -> tuple[Steps, _Tools]:
         trainee, config = self.trainee, self.run.config
@@ -236,14 +265,18 @@ class _Training:
         metrics, checkpoints = self.workdir / folder.METRICS, self.workdir / folder.CHECKPOINTS
         with contextlib.ExitStack() as stack:
             stop = stack.enter_context(signals.stop_signals())
-            journal = logs.Journal(metrics, step, config.steps, silent=not processes.first())
+            journal = logs.Journal(
+                metrics, step, config.steps, leaves(config), silent=not processes.first()
+            )
             stack.enter_context(contextlib.closing(journal))
             stack.enter_context(trainee.recording(self.workdir, step))
             lost = (processes.PeerLost,)
             writer = checkpoint.Writer(checkpoints, config.keep, convert.VERSION, lost)
             stack.enter_context(writer)
             progressed = stack.enter_context(processes.peers())
-            pace, stretch = Pace(CHUNK_SECONDS), _Stretch(self, tools, watch, journal, writer, step)
+            pace = Pace(CHUNK_SECONDS)
+            window = Window(checkpoint.notes(checkpoints, step).get(_WINDOW) if step else None)
+            stretch = _Stretch(self, tools, watch, journal, writer, window, step)
             while stretch.step < config.steps:
                 n = pace.steps(_next_event(config, stretch.step) - stretch.step)
                 n = processes.least(0 if stop.is_set() else n)
@@ -254,7 +287,8 @@ class _Training:
                 pace.took(chunk.steps, chunk.seconds)
                 stretch.after(chunk, state)
             stretch.finish(state)
-        return Outcome(state, stretch.step, self.clock.seconds(), trainee.failed)
+        seconds, found = self.clock.seconds(), tuple(watch.warned)
+        return Outcome(state, stretch.step, seconds, trainee.failed, warnings=found)
 
 
 class _Stretch:
@@ -267,26 +301,30 @@ class _Stretch:
         watch: diagnosing.Watch,
         journal: logs.Journal,
         writer: checkpoint.Writer,
+        window: Window,
         step: int,
     ):
-        self.step, self._saved = step, step
-        self._window: list[Chunk] = []  # since the last line of metrics
+        self.step, self._saved, self._logged = step, step, step
         self._training, self._config, self._trainee = (
             training,
             training.run.config,
             training.trainee,
         )
         self._tools, self._watch, self._journal, self._writer = tools, watch, journal, writer
+        self._window = window
 
     def after(self, chunk: Chunk, state: GanState) -> None:
         """A log, an evaluation, a picture, a checkpoint, as they are due."""
         config = self._config
         self._trainee.check(chunk.metrics, self.step + 1, self.step + chunk.steps)
         self.step += chunk.steps
-        self._window.append(chunk)
+        self._window.add(chunk)
         self._journal.advance(chunk.steps)
-        if self.step % config.log_every == 0 or evaluating.due(config, self.step):
+        regular = any(self.step % n == 0 for n in (config.log_every, config.eval_every) if n)
+        if regular or self.step == config.steps:
             self._log(state)
+        if regular:  # the window goes on over other lines, which a longer run does not have
+            self._window.clear()
         if self.step % config.sample_every == 0 or self.step == config.steps:
             self._show(state)
         if self.step % config.checkpoint_every == 0:
@@ -294,7 +332,7 @@ class _Stretch:
 
     def finish(self, state: GanState) -> None:
         """What the last steps still lack."""
-        if self._window:
+        if self.step > self._logged:
             self._log(state)
         if self.step > self._saved:
             self._save(state)
@@ -302,15 +340,15 @@ class _Stretch:
     def _log(self, state: GanState) -> None:
         step, window = self.step, self._window
         diagnosed = self._watch.diagnosed(state, step)
-        metrics = self._trainee.summary(step, _means(window) | diagnosed)
+        metrics = self._trainee.summary(step, window.means() | diagnosed)
         self._watch.heed(step, metrics, self._journal.warn)
         if self._tools.evaluate and evaluating.due(self._config, step):
             self._trainee.check_state(state, step)
             metrics |= self._tools.evaluate(state)
-        speed = sum(chunk.steps for chunk in window) / sum(chunk.seconds for chunk in window)
+        speed = len(window) / window.seconds
         images = speed * self._config.minibatches * self._config.batch_size * self._trainee.size
         self._journal.line(step, self._training.clock.seconds(), images, speed, metrics)
-        window.clear()
+        self._logged = step
         for callback in self._training.callbacks:
             callback(step, state, metrics)
 
@@ -322,7 +360,7 @@ class _Stretch:
 
     def _save(self, state: GanState) -> None:
         self._trainee.check_state(state, self.step)
-        self._writer.save(self.step, state)
+        self._writer.save(self.step, state, {_WINDOW: self._window.notes()})
         self._saved = self.step
 
 
@@ -341,15 +379,6 @@ def _next_event(config: Config, step: int) -> int:
     every = [config.log_every, config.sample_every, config.checkpoint_every]
     every += [config.eval_every] if config.eval_every else []
     return min(config.steps, *((step // n + 1) * n for n in every))
-
-
-def _means(window: list[Chunk]) -> dict[str, np.ndarray]:
-    """Of the metrics, over all steps of the chunks."""
-    made = sum(chunk.steps for chunk in window)
-    return {
-        name: sum(chunk.steps * chunk.metrics[name] for chunk in window) / made
-        for name in window[0].metrics
-    }
 
 
 def _compile(trainee: Trainee, steps: Steps, tools: _Tools, state: GanState) -> None:

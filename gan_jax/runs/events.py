@@ -1,0 +1,108 @@
+"""TensorBoard's copy of the record of a run: an events file for each start.
+
+Records are written by the calling thread, so that a full disk raises where it is noticed; the
+writer thread of `tensorboardX.SummaryWriter` would end, and its queue block the training.
+"""
+
+from __future__ import annotations
+
+import pathlib
+import struct
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from google.protobuf.message import DecodeError
+from tensorboardX import summary
+from tensorboardX.event_file_writer import EventsWriter
+from tensorboardX.proto.event_pb2 import Event, SessionLog
+
+from gan_jax import files
+
+PATTERN = "events.out.tfevents.*"
+_FLUSH_SECONDS = 10.0
+
+
+class Events:
+    """An events file in a folder, for training from a step on.
+
+    What earlier starts wrote of later steps is removed from their files, and a mark hides it from a
+    TensorBoard that has read it already: no curve goes back.
+    """
+
+    def __init__(self, folder: pathlib.Path, step: int):
+        again = False
+        for path in sorted(folder.glob(PATTERN)):
+            again = True
+            _keep(path, step)
+        self._writer = EventsWriter(str(folder / "events"), f".{time.time_ns() % 10**9:09}")
+        self._flushed = time.monotonic()
+        if again:
+            start = SessionLog(status=SessionLog.START)
+            self._add(Event(session_log=start), step + 1)
+
+    def scalars(self, values: Mapping[str, float], step: int) -> None:
+        """Adds numbers of a step by name."""
+        for name, value in values.items():
+            self._add(Event(summary=summary.scalar(name, value)), step)
+        if time.monotonic() - self._flushed > _FLUSH_SECONDS:
+            self.flush()
+
+    def image(self, name: str, pixels: np.ndarray, step: int) -> None:
+        """Adds ``[H, W, c]`` uint8 pixels."""
+        self._add(Event(summary=summary.image(name, pixels, dataformats="HWC")), step)
+
+    def hparams(self, values: Mapping[str, Any], metrics: tuple[str, ...]) -> None:
+        """Adds hyper-parameters by name, for TensorBoard's table of runs, whose columns are these
+        and the numbers named in ``metrics``. What is no number, truth value or word is shown as
+        text.
+        """
+        shown = {
+            name: own if isinstance(own, (bool, int, float, str)) else str(own)
+            for name, own in values.items()
+        }
+        experiment, start, _ = summary.hparams(shown, dict.fromkeys(metrics, 0.0))
+        for own in (experiment, start):
+            self._add(Event(summary=own), 0)
+
+    def flush(self) -> None:
+        self._writer.flush()
+        self._flushed = time.monotonic()
+
+    def close(self) -> None:
+        self._writer.close()
+
+    def _add(self, event: Event, step: int) -> None:
+        event.step, event.wall_time = step, time.time()
+        self._writer.write_event(event)
+
+
+def _keep(path: pathlib.Path, step: int) -> None:
+    """Removes records of later steps from an events file, and what a kill cut off at its end."""
+    content = path.read_bytes()
+    kept = b"".join(
+        record for record, own in _records(content) if own.step <= step or own.file_version
+    )
+    if kept != content:
+        with files.replacing(path) as unfinished:
+            unfinished.write_bytes(kept)
+
+
+def _records(content: bytes) -> Iterator[tuple[bytes, Event]]:
+    """The whole records of a TFRecord file: 8 bytes of length, 4 of checksum, data, 4 of checksum.
+
+    It ends where the data is no event: what follows is damaged.
+    """
+    start = 0
+    while start + 12 <= len(content):
+        (length,) = struct.unpack_from("<Q", content, start)
+        end = start + 12 + length + 4
+        if end > len(content):
+            return
+        try:
+            event = Event.FromString(content[start + 12 : end - 4])
+        except DecodeError:
+            return
+        yield content[start:end], event
+        start = end

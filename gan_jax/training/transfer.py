@@ -1,0 +1,192 @@
+"""A first state with the weights of another run, for transfer learning and fine-tuning.
+
+A weight is taken where the other run has one of the same path, shape and dtype; all others are
+initialized. The other run may therefore have other classes, or another head. The optimizers begin
+anew.
+"""
+
+from __future__ import annotations
+
+import pathlib
+import re
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+
+from gan_jax import checkpoint
+from gan_jax.errors import ConfigError
+from gan_jax.runs import folder
+from gan_jax.runs.restore import restore
+from gan_jax.runs.run import Run
+from gan_jax.training.start import Start
+from gan_jax.types import D, G, GanState, PlayerState, PyTree
+
+ORIGIN = "init_from"
+"""The key of the source's text form in what run.json says of the first state."""
+_SIDES = {"g": (G,), "d": (D,), None: (G, D)}
+_NAMES = 4
+"""Names of weights in a line; the others are counted."""
+
+
+class Source(NamedTuple):
+    """Which weights: ``RUN[@STEP][:g|:d]``, by default of the newest checkpoint and both sides."""
+
+    workdir: pathlib.Path
+    step: int | None
+    sides: tuple[int, ...]
+
+
+def parse(text: str) -> Source:
+    """A source from its text form.
+
+    Raises:
+      ConfigError: for another form.
+    """
+    found = re.fullmatch(r"(?P<run>.+?)(@(?P<step>[0-9]+))?(:(?P<side>[gd]))?", text, re.DOTALL)
+    if found is None:
+        raise ConfigError("init_from: '' names no run; accepted: RUN[@STEP][:g|:d].")
+    step = found["step"]
+    return Source(pathlib.Path(found["run"]), step and int(step), _SIDES[found["side"]])
+
+
+def start(
+    text: str | None,
+    workdir: pathlib.Path,
+    run: Run,
+    overwrite: bool = False,
+    show: Callable[[str], None] = print,
+) -> Start | None:
+    """What begins a run with the weights of another one.
+
+    A run that has been saved is resumed with the option or without it, and no longer needs the
+    other run (unless it diverges and goes back to its beginning).
+
+    Args:
+      text: which weights, see `Source`; None: none, or those that the run began with.
+      workdir: of the run to be trained.
+      run: what is trained.
+      overwrite: whether it begins anew in any case.
+      show: is given a line for each side, on what is taken and what is new.
+
+    Returns:
+      None where the run begins with random weights.
+
+    Raises:
+      ConfigError: for a source that cannot be read, is a population, or has no weight in common.
+    """
+    saved = not overwrite and checkpoint.steps(workdir / folder.CHECKPOINTS)
+    begun = folder.begun_from(workdir) if saved else {}
+    if ORIGIN in begun and text in (None, begun[ORIGIN]):
+        return Start(_make(parse(begun[ORIGIN]), begun["step"]), begun)
+    if text is None:
+        return None
+    source = parse(text)
+    other = folder.read(source.workdir)
+    if not run.single or not other.single:
+        raise ConfigError(
+            f"init_from: {text!r} is for the weights of one GAN, not of a population; accepted: "
+            "two runs of a single GAN."
+        )
+    step, sha256 = _checkpoint(source)
+    here, there = run.abstract_state().players, other.abstract_state().players
+    common = {side: _common(here[side], there[side]) for side in source.sides}
+    if not any(common.values()):
+        raise ConfigError(
+            f"init_from: {source.workdir} has no weight of the path and shape of one here; "
+            "accepted: a run whose networks have the same kind and width."
+        )
+    for side, taken in common.items():
+        show(f"{'GD'[side]} from {source.workdir}, step {step:,}: {_text(here[side], taken)}.")
+    return Start(_make(source, step), {ORIGIN: text, "step": step, "sha256": sha256})
+
+
+def _checkpoint(source: Source) -> tuple[int, str]:
+    """The step asked for, or the newest one, and its digest.
+
+    Raises:
+      ConfigError: if it is not there, or damaged.
+    """
+    checkpoints = source.workdir / folder.CHECKPOINTS
+    steps = checkpoint.steps(checkpoints)
+    if not steps or source.step not in (None, *steps):
+        raise ConfigError(
+            f"init_from: {source.workdir} has no checkpoint of step {source.step or 'any'}; "
+            f"accepted: {', '.join(map(str, steps)) or 'a run that has one'}."
+        )
+    step = steps[-1] if source.step is None else source.step
+    try:
+        return step, checkpoint.digest(checkpoints, step)
+    except checkpoint.Damaged as error:
+        raise ConfigError(
+            f"init_from: checkpoint {step} of {source.workdir} is damaged ({error}); accepted: a "
+            "whole one."
+        ) from error
+
+
+def _make(source: Source, step: int) -> Callable[[GanState], GanState]:
+    def make(first: GanState) -> GanState:
+        other = folder.read(source.workdir)
+        state = restore(source.workdir, other, first.key.sharding, step)
+        return with_weights(first, state, source.sides)
+
+    return make
+
+
+def with_weights(first: GanState, other: GanState, sides: tuple[int, ...]) -> GanState:
+    """``first`` with the weights and statistics of ``other`` that fit, on some sides."""
+    players = first.players
+    for side in sides:
+        players = players.put(side, _player(players[side], other.players[side]))
+    return first.replace(**players._asdict())
+
+
+def _player(own: PlayerState, other: PlayerState) -> PlayerState:
+    average = own.average
+    if average is not None:
+        average = _merged(average, other.variables(averaged=True))
+    params = _merged(own.params, other.params)
+    return own.replace(
+        params=params,
+        stats=_merged(own.stats, other.stats),
+        average=average,
+        slow=None if own.slow is None else params,
+    )
+
+
+def _merged(own: PyTree, other: PyTree) -> PyTree:
+    """``own`` with the leaves of ``other`` that fit."""
+    theirs = dict(jax.tree.leaves_with_path(other))
+    pick = lambda path, leaf: theirs[path] if _fits(leaf, theirs.get(path)) else leaf
+    return jax.tree.map_with_path(pick, own)
+
+
+def _fits(own: jax.Array, other: jax.Array | None) -> bool:
+    return other is not None and (own.shape, own.dtype) == (other.shape, other.dtype)
+
+
+def _common(own: PlayerState, other: PlayerState) -> set[str]:
+    """Paths of the weights that are taken."""
+    theirs = dict(jax.tree.leaves_with_path(other.params))
+    return {
+        _name(path)
+        for path, leaf in jax.tree.leaves_with_path(own.params)
+        if _fits(leaf, theirs.get(path))
+    }
+
+
+def _text(own: PlayerState, taken: set[str]) -> str:
+    new = {
+        _name(path): list(leaf.shape)
+        for path, leaf in jax.tree.leaves_with_path(own.params)
+        if _name(path) not in taken
+    }
+    if not new:
+        return f"all {len(taken)} weights taken"
+    shown = [f"{name} {shape}" for name, shape in list(new.items())[:_NAMES]]
+    more = [f"{len(new) - _NAMES} more"] if len(new) > _NAMES else []
+    return f"{len(taken)} weights taken, {len(new)} new: {', '.join(shown + more)}"
+
+
+def _name(path: tuple) -> str:
+    return jax.tree_util.keystr(path, simple=True, separator=".")

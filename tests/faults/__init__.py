@@ -1,0 +1,1 @@
+"""Kills, damaged files, full disks: slow, run by hand with ``pytest -m faults``."""

@@ -1,0 +1,54 @@
+"""TensorBoard's copy of the record, read by TensorBoard's own reader."""
+
+import logging
+
+import numpy as np
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.plugins.hparams import metadata
+
+from gan_jax.runs.events import PATTERN, Events
+
+
+def write(folder, first, steps):
+    events = Events(folder, first)
+    for step in steps:
+        events.scalars({"g/loss": step / 2}, step)
+        events.image("samples", np.zeros((2, 3, 3), np.uint8), step)
+    events.close()
+
+
+def read(folder):
+    return EventAccumulator(str(folder)).Reload()
+
+
+def test_no_step_comes_back_after_a_resumption(tmp_path, caplog):
+    write(tmp_path, 0, [4, 8, 12])
+    (path,) = tmp_path.glob(PATTERN)
+    path.write_bytes(path.read_bytes()[:-5])  # as a kill leaves it
+    write(tmp_path, 6, [8, 12, 16])
+    with caplog.at_level(logging.INFO):
+        found = read(tmp_path)
+    assert [event.step for event in found.Scalars("g/loss")] == [4, 8, 12, 16]
+    assert [event.step for event in found.Images("samples")] == [4, 8, 12, 16]
+    assert "out of order" not in caplog.text and "Purging" not in caplog.text
+
+
+def test_a_reader_that_saw_the_later_steps_forgets_them(tmp_path):
+    write(tmp_path, 0, [4, 8, 12])
+    found = read(tmp_path)
+    write(tmp_path, 6, [])
+    assert [event.step for event in found.Reload().Scalars("g/loss")] == [4]
+
+
+def test_hyper_parameters_lie_in_the_same_folder(tmp_path):
+    events = Events(tmp_path, 0)
+    values = {"loss": "hinge", "joint": True, "g_optimizer.lr": 2e-4, "prior": ("n", 1)}
+    events.hparams(values, ("g/loss",))
+    events.close()
+    assert len(list(tmp_path.iterdir())) == 1
+    content = read(tmp_path).SummaryMetadata(metadata.SESSION_START_INFO_TAG).plugin_data.content
+    found = metadata.parse_session_start_info_plugin_data(content).hparams
+    assert found["loss"].string_value == "hinge" and found["joint"].bool_value
+    assert found["g_optimizer.lr"].number_value == pytest.approx(2e-4)
+    assert found["prior"].string_value == "('n', 1)"
