@@ -17,19 +17,16 @@ from __future__ import annotations
 import dataclasses
 import sys
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-import jax
 import numpy as np
-from scipy import ndimage
 
 from gan_jax import arguments, command_line
-from gan_jax.data import describe, load, some
-from gan_jax.data.splits import train_and_test
 from gan_jax.errors import ConfigError, at_least
-from gan_jax.metrics import Inputs, Sample, measure
-from gan_jax.recognizers import FeatureNetwork, Pixels, Recognizer, recognizer
-from gan_jax.recognizers.recipes import UNLABELLED, RecognizerConfig, classifier
-from gan_jax.recognizers.training import init_state
+
+if TYPE_CHECKING:
+    from gan_jax.metrics import Sample
+    from gan_jax.recognizers import FeatureNetwork, RecognizerConfig
 
 REFERENCE = 4_000
 """Training images that are compared with."""
@@ -45,6 +42,8 @@ def noisy(x: np.ndarray, _: np.ndarray, deviation: float) -> np.ndarray:
 
 def blurred(x: np.ndarray, _: np.ndarray, sigma: float) -> np.ndarray:
     """Convolved with a Gaussian of so many pixels."""
+    from scipy import ndimage
+
     return ndimage.gaussian_filter(x, (0, sigma, sigma, 0))
 
 
@@ -93,6 +92,9 @@ def main(argv: list[str] | None = None) -> int:
         program = command_line.called("study unlabelled_features")
         (options,) = arguments.parse(program, __doc__, argv, Options)
         at_least("samples", options.samples, 100)
+        from gan_jax.data import describe
+        from gan_jax.recognizers.recipes import UNLABELLED
+
         if not describe(options.dataset).num_classes:
             raise ConfigError(
                 f"dataset: {options.dataset} has no labels; accepted: a set that has."
@@ -105,6 +107,12 @@ def main(argv: list[str] | None = None) -> int:
 
 def networks(dataset: str, shape: tuple[int, ...], config: RecognizerConfig) -> dict:
     """Feature networks by name."""
+    import jax
+
+    from gan_jax.recognizers import Pixels, Recognizer, recognizer
+    from gan_jax.recognizers.recipes import classifier
+    from gan_jax.recognizers.training import init_state
+
     turns = recognizer(dataset, None, config)
     state = init_state(classifier(config, turns.network.num_classes), jax.random.key(0), shape)
     untrained = Recognizer(turns.network, state.average, "untrained", {})
@@ -117,6 +125,9 @@ def multiples(
     """By damage and network, the distances of images that are damaged more and more, each divided
     by that of the undamaged ones.
     """
+    from gan_jax.data import load, some
+    from gan_jax.data.splits import train_and_test
+
     splits = train_and_test(load(dataset, "train").description.splits)
     train, test = (load(dataset, split) for split in splits)
     reference = some(train.examples, REFERENCE)
@@ -132,11 +143,15 @@ def multiples(
 
 
 def look(network: FeatureNetwork, x: np.ndarray) -> Sample:
+    from gan_jax.metrics import Sample
+
     return Sample(network.features(x)[0])
 
 
 def distance(images: Sample, real: Sample) -> float:
     """The Frechet distance."""
+    from gan_jax.metrics import Inputs, measure
+
     return measure(Inputs(images, real))["frechet_distance"].value
 
 
