@@ -11,14 +11,13 @@ import pytest
 from gans import small_mlp, state_of
 
 from gan_jax import recipe
-from gan_jax.data import Description, load
-from gan_jax.evaluation import evaluator, real
+from gan_jax.data import load
+from gan_jax.evaluation import real
 from gan_jax.evaluation.evaluator import evaluate
 from gan_jax.evaluation.files import save, table
 from gan_jax.metrics import Sample
-from gan_jax.recognizers import library
 from gan_jax.report.curves import score_charts
-from gan_jax.report.scores import score_rows
+from gan_jax.report.scores import compared, score_rows
 
 DIGITS = recipe("digits_dcgan")
 
@@ -32,22 +31,22 @@ class Copies(nn.Module):
         return jnp.asarray(bank)[jnp.minimum(chosen, len(bank) - 1)] / 127.5 - 1
 
 
+class Means:
+    """A feature network that needs no training: the means of 2x2 pixels."""
+
+    key, about = "means", {"network": "means of 2x2 pixels"}
+
+    def features(self, images):
+        blocks = np.asarray(images, np.float32).reshape(len(images), 4, 2, 4, 2) / 255
+        return blocks.mean((2, 4)).reshape(len(images), 16), None
+
+
 @pytest.fixture(scope="module")
 def judged():
-    """Evaluates `Copies` by pixels, which need no training, with any number of samples."""
-    sizes = {"train": 1442, "test": 355}
-    with pytest.MonkeyPatch.context() as patch:
-        unlabelled = Description("digits", "1.0.0", (8, 8, 1), 0, (), sizes)
-        patch.setattr(evaluator, "describe", lambda name: unlabelled)
-
-        def without_labels(*arguments):
-            data = load(*arguments)
-            return dataclasses.replace(data, labels=np.full_like(data.labels, -1))
-
-        patch.setattr(library, "load", without_labels)
-        gan = small_mlp({"network": Copies()}, num_classes=0)
-        state = state_of(gan, 7)
-        yield lambda n: evaluate(gan, state, DIGITS, num_samples=n)
+    """Evaluates `Copies` with any number of samples."""
+    gan = small_mlp({"network": Copies()}, num_classes=0)
+    state = state_of(gan, 7)
+    return lambda n: evaluate(gan, state, DIGITS, num_samples=n, feature_network=Means())
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +62,8 @@ def test_a_score_of_many_samples_stands_beside_no_baseline_of_few_images(many, j
     assert many.provenance["real"] == {
         "split": "test",
         "images": 355,
-        "reference": {"split": "train", "images": 1_442},
+        "classes": 10,
+        "reference": {"split": "train", "images": 1_442, "classes": 10},
     }
     of_355 = judged(355)
     assert set(many.matched) == {"frechet_distance"} and of_355.matched == {}
@@ -85,12 +85,11 @@ def test_a_score_of_many_samples_stands_beside_no_baseline_of_few_images(many, j
 
 
 def test_the_table_in_a_terminal_shows_both_rows(many):
-    _, drawn, compared, *_ = table(many).splitlines()
-    assert drawn.startswith("Frechet distance ") and compared.startswith(
-        "Frechet distance (n = 355)"
-    )
+    _, drawn, equal, *_ = table(many).splitlines()
+    assert drawn.startswith("Frechet distance  ")
+    assert equal.startswith("Frechet distance (n = 355)")
     real_text = f"{many.real['frechet_distance']:.4g}"
-    assert real_text not in drawn and real_text in compared
+    assert real_text not in drawn and real_text in equal
     assert "355 samples beside 355 real images" in table(many)
 
 
@@ -116,8 +115,9 @@ def test_the_references_are_thinned_to_equal_numbers(judged, monkeypatch):
     monkeypatch.setattr(real, "MIN_TEST_IMAGES", 300)
     monkeypatch.setattr(real, "train_and_test", lambda sizes: ("train[:200]", "test"))
     found = judged(200)
-    assert found.provenance["samples"]["reference"] == {"split": "test", "images": 355}
-    assert found.provenance["real"]["reference"] == {"split": "train[:200]", "images": 200}
+    samples, baseline = (found.provenance[whose]["reference"] for whose in ("samples", "real"))
+    assert (samples["split"], samples["images"]) == ("test", 355)
+    assert (baseline["split"], baseline["images"]) == ("train[:200]", 200)
     assert found.matched["frechet_distance"] > found.scores["frechet_distance"]
 
 
@@ -141,3 +141,11 @@ def test_curves_compare_equal_numbers(many):
     (chart,) = score_charts([values, values | {"step": values["step"] + 1}])
     names = [curve.name for curve in chart.curves]
     assert names == ["samples", "355 real images", "355 samples"]
+
+
+def test_the_accuracy_of_the_features_is_of_its_own_test_images(many):
+    """Not of the test images that are left in the baseline."""
+    values = dataclasses.asdict(many)
+    network = {"test_accuracy": 0.9859, "test_images": 10_000, "test_split": "test"}
+    values["provenance"]["feature_network"] |= network
+    assert "right on 98.59% of 10,000 images of test." in dict(compared(values))["features"]

@@ -76,6 +76,17 @@ def test_any_numbers_make_a_chart(y):
     )
 
 
+@pytest.mark.parametrize("y", [[0.0, 0.0], [1.0, 1.0], [0.97, 0.5], [0.2, 0.001]])
+def test_shares_lie_between_none_and_all(y):
+    band = [value - 0.1 for value in y], [value + 0.1 for value in y]
+    made = chart("h", [Series("a", [0, 1], y, *band)], share=True)
+    ticks = [float(text.removesuffix(" %")) for _, text in made.y_ticks]
+    assert len(ticks) >= 2 and min(ticks) >= 0 and max(ticks) <= 100
+    (curve,) = made.curves
+    for _, height in numbers(curve.path) + numbers(curve.band):
+        assert made.top - 1 <= height <= made.bottom + 1
+
+
 def test_a_run_keeps_its_colour_in_every_chart():
     made = chart("h", [Series("a", [0], [None], colour=0), Series("b", [0], [1.0], colour=3)])
     assert [(curve.name, curve.colour) for curve in made.curves] == [("b", 3)]

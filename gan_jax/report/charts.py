@@ -99,8 +99,12 @@ def chart(
         x_low = 0.0  # a run is seen from its beginning
     if x_names is not None:
         x_low, x_high = -0.3, len(x_names) - 0.7
+    if share:  # a standard deviation around a mean may leave [0, 1]
+        arrays = [(one, x, y, *(np.clip(end, 0, 1) for end in ends)) for one, x, y, *ends in arrays]
     y_low, y_high = _ends([values for _, _, *rest in arrays for values in rest])
-    y_ticks = _ticks(y_low, y_high)
+    y_ticks = [t for t in _ticks(y_low, y_high) if not share or 0 <= t <= 1]
+    if share:
+        y_low, y_high = max(y_low, 0.0), min(y_high, 1.0)
     y_low, y_high = min(y_low, y_ticks[0]), max(y_high, y_ticks[-1])
     across = lambda x: round(
         LEFT + (WIDTH - LEFT - RIGHT) * (float(x) - x_low) / (x_high - x_low), 1

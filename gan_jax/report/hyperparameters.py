@@ -9,7 +9,10 @@ from gan_jax.config import Config, scalar_from_json, to_dict
 from gan_jax.grammar import scalar_to_text
 
 GROUPS: dict[str, tuple[str, ...]] = {
-    "Data": ("dataset", "split", "size", "flip", "labels", "label_seed", "labelled_batch"),
+    "Data": (
+        *("dataset", "split", "size", "fit", "channels", "background", "strict", "flip"),
+        *("labels", "label_seed", "labelled_batch"),
+    ),
     "Networks": (
         *("conditioning", "latents", "prior", "fake_labels", "generator", "discriminator"),
         "precision",

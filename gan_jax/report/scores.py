@@ -195,10 +195,17 @@ def compared(evaluation: dict) -> list[tuple[str, str]]:
                     f"{real['images']:,} samples beside {real['images']:,} real images.",
                 )
             )
-        accuracy = network.get("test_accuracy")
-        task = "the turns of " if network.get("task") == "turns" else ""
-        right = "" if accuracy is None else f", right on {accuracy:.2%} of {task}{part(real)}"
-        found.append(("features", f"{network['features']} of {network['network']}{right}."))
+        network_text = f"{network['features']} of {network['network']}"
+        found.append(("features", f"{network_text}{_accuracy(network)}."))
     except (KeyError, TypeError):
         pass  # of another version: the provenance itself is shown too
     return found
+
+
+def _accuracy(network: dict) -> str:
+    """How often a recognizer is right, as a clause; empty for a network without a test."""
+    if network.get("test_accuracy") is None:
+        return ""
+    task = "the turns of " if network.get("task") == "turns" else ""
+    images = f"{network['test_images']:,} images of {network['test_split']}"
+    return f", right on {network['test_accuracy']:.2%} of {task}{images}"
