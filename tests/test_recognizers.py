@@ -384,10 +384,9 @@ def test_tested_on_another_set(cache, monkeypatch):
 
 
 def test_a_generated_set_takes_the_recipe_of_the_set_that_it_is_tested_on():
-    assert parse(["fakes/fashion", "--test-on", "fashion_mnist"])[1].config == recipe(
-        "fashion_mnist"
-    )
-    assert parse(["mnist", "--test-on", "fashion_mnist"])[1].config == recipe("mnist")
-    assert (
-        parse(["fakes/fashion", "--test-on", "fashion_mnist", "--steps", "7"])[1].config.steps == 7
-    )
+    *_, config = parse(["fakes/fashion", "--test-on", "fashion_mnist"])
+    assert config == recipe("fashion_mnist")
+    *_, config = parse(["mnist", "--test-on", "fashion_mnist"])
+    assert config == recipe("mnist")
+    *_, config = parse(["fakes/fashion", "--test-on", "fashion_mnist", "--steps", "7"])
+    assert config.steps == 7
