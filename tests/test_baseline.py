@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 from gans import small_mlp, state_of
 
-from gan_jax import recipe
+from gan_jax import Population, recipe
 from gan_jax.data import load
 from gan_jax.evaluation import real
 from gan_jax.evaluation.evaluator import evaluate
 from gan_jax.evaluation.files import save, table
+from gan_jax.evaluation.members import aggregate
+from gan_jax.evaluation.result import Evaluation
 from gan_jax.metrics import Sample
 from gan_jax.report.curves import score_charts
 from gan_jax.report.scores import compared, score_rows
@@ -149,3 +151,10 @@ def test_the_accuracy_of_the_features_is_of_its_own_test_images(many):
     network = {"test_accuracy": 0.9859, "test_images": 10_000, "test_split": "test"}
     values["provenance"]["feature_network"] |= network
     assert "right on 98.59% of 10,000 images of test." in dict(compared(values))["features"]
+
+
+def test_members_fail_by_the_modes_of_as_many_samples_as_real_examples():
+    passed = Evaluation(1, {"modes_covered": 9.0}, {"modes_covered": 8.0}, {}, {}, {})
+    poor = dataclasses.replace(passed, matched={"modes_covered": 7.0})
+    (found,) = aggregate(Population(2), {0: poor, 1: passed}, {})
+    assert list(found.failed) == [0]
