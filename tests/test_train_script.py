@@ -180,8 +180,8 @@ def test_a_full_disk_is_exit_code_4_and_one_sentence(capsys, monkeypatch):
         train.main([*TINY, "--workdir", "run"])
     assert codes == [4] and capsys.readouterr().err == (
         "gan-jax train: run cannot be written any more (No space left on device); no checkpoint "
-        "had been saved yet (--checkpoint-every sets how often). To go on, make room and start again: "
-        f"gan-jax train {' '.join(TINY)} --workdir run\n"
+        "had been saved yet (--checkpoint-every sets how often). To go on, make room and start "
+        f"again: gan-jax train {' '.join(TINY)} --workdir run\n"
     )
 
 
