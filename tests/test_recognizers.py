@@ -384,10 +384,7 @@ def test_tested_on_another_set(cache, monkeypatch):
 
 
 def test_a_generated_set_takes_the_recipe_of_the_set_that_it_is_tested_on():
-    assert parse(["fakes/fashion", "--test-on", "fashion_mnist"])[1].config == recipe(
-        "fashion_mnist"
-    )
-    assert parse(["mnist", "--test-on", "fashion_mnist"])[1].config == recipe("mnist")
-    assert (
-        parse(["fakes/fashion", "--test-on", "fashion_mnist", "--steps", "7"])[1].config.steps == 7
-    )
+    command = ["fakes/fashion", "--test-on", "fashion_mnist"]
+    assert parse(command)[2] == recipe("fashion_mnist")
+    assert parse(["mnist", "--test-on", "fashion_mnist"])[2] == recipe("mnist")
+    assert parse([*command, "--steps", "7"])[2].steps == 7
