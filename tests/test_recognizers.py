@@ -384,9 +384,7 @@ def test_tested_on_another_set(cache, monkeypatch):
 
 
 def test_a_generated_set_takes_the_recipe_of_the_set_that_it_is_tested_on():
-    *_, config = parse(["fakes/fashion", "--test-on", "fashion_mnist"])
-    assert config == recipe("fashion_mnist")
-    *_, config = parse(["mnist", "--test-on", "fashion_mnist"])
-    assert config == recipe("mnist")
-    *_, config = parse(["fakes/fashion", "--test-on", "fashion_mnist", "--steps", "7"])
-    assert config.steps == 7
+    command = ["fakes/fashion", "--test-on", "fashion_mnist"]
+    assert parse(command)[2] == recipe("fashion_mnist")
+    assert parse(["mnist", "--test-on", "fashion_mnist"])[2] == recipe("mnist")
+    assert parse([*command, "--steps", "7"])[2].steps == 7
