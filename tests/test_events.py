@@ -7,6 +7,7 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams import metadata
 
+from gan_jax.runs import logs
 from gan_jax.runs.events import PATTERN, Events
 
 
@@ -52,3 +53,11 @@ def test_hyper_parameters_lie_in_the_same_folder(tmp_path):
     assert found["loss"].string_value == "hinge" and found["joint"].bool_value
     assert found["g_optimizer.lr"].number_value == pytest.approx(2e-4)
     assert found["prior"].string_value == "('n', 1)"
+
+
+def test_what_a_checkpoint_follows_is_on_the_disk(tmp_path):
+    journal = logs.Journal(tmp_path / "metrics.jsonl", 0, 8, {})
+    journal.line(4, 1.0, 1.0, 1.0, {"g/loss": 0.5})
+    journal.flush()
+    assert [event.step for event in read(tmp_path).Scalars("g/loss")] == [4]
+    journal.close()

@@ -52,6 +52,10 @@ class Record:
         """Adds ``[H, W, c]`` uint8 pixels to the TensorBoard events."""
         self._events.image(name, pixels, step)
 
+    def flush(self) -> None:
+        """Brings all events to the disk; lines are there already."""
+        self._events.flush()
+
     def close(self) -> None:
         self._lines.close()
         self._events.close()
@@ -123,6 +127,11 @@ class Journal:
         """Shows a line that stays."""
         if self._progress:
             self._progress.warn(text)
+
+    def flush(self) -> None:
+        """Brings what was written to the disk, before a checkpoint from which a run may resume."""
+        if self._record:
+            self._record.flush()
 
     def close(self) -> None:
         for part in (self._record, self._progress):

@@ -360,6 +360,7 @@ class _Stretch:
 
     def _save(self, state: GanState) -> None:
         self._trainee.check_state(state, self.step)
+        self._journal.flush()
         self._writer.save(self.step, state, {_WINDOW: self._window.notes()})
         self._saved = self.step
 

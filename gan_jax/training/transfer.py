@@ -15,6 +15,7 @@ from typing import NamedTuple
 import jax
 
 from gan_jax import checkpoint
+from gan_jax.devices import processes
 from gan_jax.errors import ConfigError
 from gan_jax.runs import folder
 from gan_jax.runs.restore import restore
@@ -67,7 +68,7 @@ def start(
       workdir: of the run to be trained.
       run: what is trained.
       overwrite: whether it begins anew in any case.
-      show: is given a line for each side, on what is taken and what is new.
+      show: is given a line for each side, on what is taken and what is new, by the first process.
 
     Returns:
       None where the run begins with random weights.
@@ -96,7 +97,7 @@ def start(
             f"init_from: {source.workdir} has no weight of the path and shape of one here; "
             "accepted: a run whose networks have the same kind and width."
         )
-    for side, taken in common.items():
+    for side, taken in common.items() if processes.first() else ():
         show(f"{'GD'[side]} from {source.workdir}, step {step:,}: {_text(here[side], taken)}.")
     return Start(_make(source, step), {ORIGIN: text, "step": step, "sha256": sha256})
 
