@@ -11,8 +11,8 @@ import time
 
 import pytest
 
-import train
 from gan_jax import checkpoint
+from gan_jax.commands import train
 from tests.faults.trainings import ARGUMENTS, assert_equal
 
 pytestmark = pytest.mark.faults

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-import train
 from gan_jax import load
 from tests.gans import arrays
 
@@ -25,7 +24,16 @@ ARGUMENTS = shlex.split(
 
 def start(workdir, *arguments):
     """A process that trains; its output is to be read."""
-    command = [sys.executable, train.__file__, *ARGUMENTS, "--workdir", str(workdir), *arguments]
+    command = [
+        sys.executable,
+        "-m",
+        "gan_jax",
+        "train",
+        *ARGUMENTS,
+        "--workdir",
+        str(workdir),
+        *arguments,
+    ]
     pipe = subprocess.PIPE
     return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True)
 
