@@ -186,7 +186,7 @@ def test_a_sweep_takes_part_by_setting_with_intervals_over_seeds(trained):
         (["a", "nowhere"], "is no run folder"),
         (["a", "b", "--output", "a"], "output: a is a folder"),
         (["a", "b", "--output", "nowhere/x"], "output: the folder nowhere does not exist"),
-        (["a", "b", "--seed", "-1"], "seed: -1"),
+        (["a", "b", "--seed", "-1"], "seed must be an integer from 0 to 4294967295, not -1"),
         (["a", "b", "--suffix", "_n7"], "suffix: no run has an evaluation with '_n7'"),
     ],
 )

@@ -371,7 +371,7 @@ def test_latest_checkpoint_is_the_default(run, tmp_path, capsys):
             "64 samples are too few for the Frechet distance of 64 features; accepted: 65",
         ),
         (["run", "--num-samples", "0"], "0 samples are too few"),
-        (["run", "--seed", "-1"], "seed: -1 is not a seed of 32 bits; accepted: 0 to 4294967295."),
+        (["run", "--seed", "-1"], "seed must be an integer from 0 to 4294967295, not -1."),
         (
             ["run", "--features", "inception", "--metrics", "fid100"],
             "fid100 has too few images for the Frechet distance of 2048 features; "

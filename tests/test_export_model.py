@@ -221,7 +221,7 @@ def test_the_script_writes_each_of_them(run, tmp_path, capsys):
         ("--export-model m --classes 3", "classes: accepted with"),
         ("--export-model m --truncation 0.5", "truncation: users of the model"),
         ("--seeds 3", "seeds: accepted with"),
-        ("--export-images i --classes 10", r"classes: 10 is not in \[0, 10\)"),
+        ("--export-images i --classes 10", r"classes must be in \[0, 10\), not 10"),
         ("--export-images i --seeds x", "seeds: 'x' is not a list"),
         ("--interpolation i.mp4", "must be a file that ends in .gif or .webp"),
         ("--export-images i --checkpoint all", "export_images: it is made from one checkpoint"),

@@ -104,7 +104,7 @@ def test_a_gan_of_objects_is_trained_resumed_and_loaded(tmp_path):
         (small_mlp(num_classes=3), {"dataset": "digits"}, "has 10 classes, and the GAN 3"),
         (OWN, {"step": 3}, r"train\.step: .* did you mean 'steps'"),
         (RING, {"step": 3}, r"train\.step: Config has no .* did you mean 'steps'"),
-        ("ring", {}, "^recipe: unknown 'ring'"),
+        ("ring", {}, "^recipe 'ring' is unknown"),
         (3, {}, "^gan: int; accepted: a gan_jax.Config"),
     ],
 )

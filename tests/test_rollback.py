@@ -157,7 +157,7 @@ def test_what_is_not_fatal_is_told_or_turned_back_from(tmp_path, monkeypatch, ca
 
 def test_only_known_answers_to_divergence(tmp_path):
     with pytest.raises(
-        ConfigError, match=r"^on_divergence: unknown 'rolback'; did you mean 'rollback'"
+        ConfigError, match=r"^on_divergence 'rolback' is unknown; did you mean 'rollback'"
     ):
         training.train(CONFIG, tmp_path / "run", on_divergence="rolback")
     assert not (tmp_path / "run").exists()

@@ -112,7 +112,7 @@ def test_a_stage_whose_predecessor_changed_is_refused(tmp_path, finished, again)
         ((FIRST, FIRST), r"^stages: \['first', 'first'\]; accepted: .* another name"),
         ((Stage("../a", RING),), r"^stages: '\.\./a' cannot name a folder"),
         ((SECOND,), r"^stages: second is the first and has a start; accepted: None"),
-        ((FIRST, Stage("b", dataclasses.replace(RING, loss="hing"))), r"^loss: unknown 'hing'"),
+        ((FIRST, Stage("b", dataclasses.replace(RING, loss="hing"))), r"^loss 'hing' is unknown"),
     ],
 )
 def test_wrong_stages_are_refused_before_any_is_trained(tmp_path, stages, words):

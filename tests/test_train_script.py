@@ -170,7 +170,7 @@ def test_divergence_is_exit_code_1_and_one_sentence(tmp_path, capsys):
 
 def test_a_full_disk_is_exit_code_4_and_one_sentence(capsys, monkeypatch):
     def full(*_, **__):
-        raise DiskFull("run cannot be written any more (No space left on device)")
+        raise DiskFull("run can no longer be written (No space left on device)")
 
     codes = []
     monkeypatch.setattr(loop, "train", full)
@@ -179,7 +179,7 @@ def test_a_full_disk_is_exit_code_4_and_one_sentence(capsys, monkeypatch):
     with pytest.raises(UnboundLocalError):  # there is no outcome to go on with
         train.main([*TINY, "--workdir", "run"])
     assert codes == [4] and capsys.readouterr().err == (
-        "gan-jax train: run cannot be written any more (No space left on device); no checkpoint "
+        "gan-jax train: run can no longer be written (No space left on device); no checkpoint "
         "had been saved yet (--checkpoint-every sets how often). To go on, make room and start "
         f"again: gan-jax train {' '.join(TINY)} --workdir run\n"
     )
@@ -340,30 +340,30 @@ def nothing(finished):
 WRONG = [
     ("digits_dcgn", nothing, "did you mean 'digits_dcgan'"),
     ("--batch-siz 64", nothing, "--batch-size"),
-    ("--generator.widht 64", nothing, "dcgan has no such option; did you mean 'width'?"),
+    ("--generator.widht 64", nothing, "widht is not an option of dcgan; did you mean 'width'?"),
     ("mnist_mlp digits", nothing, "digits"),
-    ("--steps 1.5", nothing, "steps: '1.5' is not a whole number"),
-    ("--steps 0", nothing, "steps: 0"),
-    ("--log-every 0", nothing, "log_every: 0"),
-    ("--checkpoint-every -1", nothing, "checkpoint_every: -1"),
-    ("--keep 0", nothing, "keep: 0"),
-    ("--batch-size 0", nothing, "batch_size: 0"),
+    ("--steps 1.5", nothing, "steps must be an integer, not '1.5'"),
+    ("--steps 0", nothing, "steps must be at least 1, not 0"),
+    ("--log-every 0", nothing, "log_every must be at least 1, not 0"),
+    ("--checkpoint-every -1", nothing, "checkpoint_every must be at least 1, not -1"),
+    ("--keep 0", nothing, "keep must be at least 1, not 0"),
+    ("--batch-size 0", nothing, "batch_size must be at least 1, not 0"),
     ("--batch-size 30", nothing, "not divisible by the 4 devices"),
-    ("--ema -1", nothing, "ema: -1"),
-    ("--seed -1", nothing, "seed: -1"),
-    ("--latents 0", nothing, "latents: 0"),
-    ("--d-optimizer.lr nan", nothing, "d_optimizer.lr: nan"),
-    ("--generator.width 0", nothing, "generator.width: 0"),
-    ("--generator.width", nothing, "generator.width: no value is given"),
-    ("--penalties r1:1:every=x", nothing, "penalties.0.every: 'x' is not a whole number"),
+    ("--ema -1", nothing, "ema must be in [0, inf), not -1"),
+    ("--seed -1", nothing, "seed must be an integer from 0 to 4294967295, not -1"),
+    ("--latents 0", nothing, "latents must be at least 1, not 0"),
+    ("--d-optimizer.lr nan", nothing, "d_optimizer.lr must be in (0, inf), not nan"),
+    ("--generator.width 0", nothing, "generator.width must be at least 1, not 0"),
+    ("--generator.width", nothing, "generator.width needs a value: --generator.width VALUE"),
+    ("--penalties r1:1:every=x", nothing, "penalties.0.every must be an integer, at least 1, not"),
     ("--generator dcgan:widht=3", nothing, "did you mean 'width'?"),
-    ("--g-optimizer adam:fast", nothing, "g_optimizer.lr: 'fast' is not a number"),
-    ("--generator.options 3", nothing, "generator.options: dcgan has no such option"),
+    ("--g-optimizer adam:fast", nothing, "g_optimizer.lr must be a number in (0, inf), not 'fast'"),
+    ("--generator.options 3", nothing, "generator.options is not an option of dcgan"),
     ("--generator.name dcgn", nothing, "did you mean 'dcgan'"),
     ("--loss minmax", nothing, "did you mean 'minimax'"),
     ("--conditioning projektion", nothing, "did you mean 'projection'"),
-    ("--penalties r7:1", nothing, "penalties.0: unknown 'r7'"),
-    ("--penalties r1", nothing, "penalties: r1 has no weight"),
+    ("--penalties r7:1", nothing, "penalties.0 'r7' is unknown"),
+    ("--penalties r1", nothing, "penalties: r1 needs a weight"),
     ("--dataset digit", nothing, "digits"),
     ("--split tran", nothing, "tran"),
     ("--size 4", nothing, "size: 4"),

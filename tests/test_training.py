@@ -226,7 +226,7 @@ def test_lines_beyond_the_step_resumed_from_are_dropped(tmp_path, finished):
     shutil.rmtree(tmp_path / "run" / "checkpoints" / "14")
     with (tmp_path / "run" / "metrics.jsonl").open("a") as file:
         file.write('{"step": 15, "sec')  # a kill cut this off
-    with pytest.warns(UserWarning, match=r"14 \(it is gone\); going back to 10"):
+    with pytest.warns(UserWarning, match=r"14 \(it is missing\); going back to 10"):
         outcome = training.train(TINY, tmp_path / "run")
     assert_same(outcome.state, finished[1].state)
     assert_same_lines(tmp_path / "run", finished[0])
@@ -270,7 +270,7 @@ def test_a_run_is_prolonged_as_if_it_had_been_longer(tmp_path, finished, capsys)
 def test_a_run_without_any_of_its_checkpoints_is_not_begun_anew(tmp_path, finished):
     shutil.copytree(finished[0], tmp_path / "run")
     shutil.rmtree(tmp_path / "run" / "checkpoints")
-    with pytest.raises(ConfigError, match=r"no checkpoint can be restored: 14 \(it is gone\)"):
+    with pytest.raises(ConfigError, match=r"no checkpoint can be restored: 14 \(it is missing\)"):
         training.train(TINY, tmp_path / "run")
 
 
@@ -300,9 +300,7 @@ def test_a_full_disk_ends_a_run_in_one_sentence_and_keeps_what_was_saved(
 
     with monkeypatch.context() as patch:
         patch.setattr(logs.Events, "image", full)
-        with pytest.raises(
-            DiskFull, match=r"run cannot be written any more \(No space left on dev"
-        ):
+        with pytest.raises(DiskFull, match=r"run can no longer be written \(No space left on dev"):
             training.train(TINY, tmp_path / "run")
     assert checkpoint.steps(tmp_path / "run" / "checkpoints") == [5, 10]
     assert_same(training.train(TINY, tmp_path / "run").state, finished[1].state)

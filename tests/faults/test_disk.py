@@ -37,7 +37,7 @@ def test_a_full_disk_is_one_sentence_and_loses_nothing(small, tmp_path, kib):
     process = start(workdir, *STEPS)
     _, err = process.communicate(timeout=300)
     assert process.returncode == 4 and err.count("\n") == 1
-    assert err.startswith(f"train.py: {workdir} cannot be written any more (No space left on ")
+    assert err.startswith(f"train.py: {workdir} can no longer be written (No space left on ")
     saved = checkpoint.steps(workdir / "checkpoints")
     small(20_000)
     finish(workdir, *STEPS)
