@@ -180,14 +180,14 @@ def test_a_sweep_takes_part_by_setting_with_intervals_over_seeds(trained):
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        (["a"], "runs: 1 given; accepted: 2 to 8 run folders."),
-        (["a"] * 9, "runs: 9 given; accepted: 2 to 8 run folders."),
+        (["a"], "runs: 2 to 8 run folders are needed, but 1 given."),
+        (["a"] * 9, "runs: 2 to 8 run folders are needed, but 9 given."),
         (["a", "b/../a"], "is given twice"),
         (["a", "nowhere"], "is no run folder"),
         (["a", "b", "--output", "a"], "output: a is a folder"),
         (["a", "b", "--output", "nowhere/x"], "output: the folder nowhere does not exist"),
         (["a", "b", "--seed", "-1"], "seed must be an integer from 0 to 4294967295, not -1"),
-        (["a", "b", "--suffix", "_n7"], "suffix: no run has an evaluation with '_n7'"),
+        (["a", "b", "--suffix", "_n7"], "suffix: no run has an evaluation with the suffix '_n7'"),
     ],
 )
 def test_what_cannot_be_compared_is_refused_in_one_sentence(

@@ -364,7 +364,7 @@ def test_latest_checkpoint_is_the_default(run, tmp_path, capsys):
         (["run", "--checkpoint", "15"], "has none of step 15; accepted: 10, 20."),
         (
             ["run", "--checkpoint", "lastest"],
-            "'lastest' is unknown; accepted: latest, best, all, or a step such as 1000.",
+            "'lastest' is unknown; use latest, best, all or a step such as 1000.",
         ),
         (
             ["run", "--num-samples", "64"],

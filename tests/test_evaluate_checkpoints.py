@@ -227,7 +227,7 @@ def test_watching_ends_on_a_key_press(run, monkeypatch, capsys):
     with pytest.raises(SystemExit) as end:
         eval_script.main([str(run), "--watch", *FEW])
     assert end.value.code == 0
-    assert capsys.readouterr().err.endswith("Stopped; what was evaluated is kept.\n")
+    assert capsys.readouterr().err.endswith("Stopped; finished evaluations are kept.\n")
     assert len(list((run / "eval").glob("*.json"))) == 2
 
 
@@ -316,16 +316,16 @@ WRONG = [
      "features: inception takes images, and ring8 holds vectors; accepted: default."),
     (["--truncation", "0"], "truncation must be in [0.01, inf), not 0.0."),
     (["--checkpoint", "bset"],
-     "checkpoint: 'bset' is unknown; accepted: latest, best, all, or a step such as 1000."),
-    (["--checkpoint", "1.5"], "checkpoint: '1.5' is unknown"),
+     "checkpoint 'bset' is unknown; use latest, best, all or a step such as 1000."),
+    (["--checkpoint", "1.5"], "checkpoint '1.5' is unknown"),
     (["--watch", "--export", "x"],
-     "watch: nothing is evaluated with --export; accepted: one of both."),
+     "watch conflicts with --export, which evaluates nothing; use one of them."),
     (["--watch", "--checkpoint", "4"],
-     "watch: it evaluates each checkpoint; accepted without --checkpoint 4."),
+     "watch evaluates every checkpoint and conflicts with --checkpoint 4; drop one."),
     (["--checkpoint", "all", "--export", "x"],
-     "export: it is made from one checkpoint"),
-    (["--metrics", "fid10", "--export", "x"], "export: samples are written, not measured"),
-    (["--min-confidence", "0.5"], "min_confidence, rejection: accepted with --export alone."),
+     "export needs a single checkpoint"),
+    (["--metrics", "fid10", "--export", "x"], "export writes without evaluating; drop --metrics and"),
+    (["--min-confidence", "0.5"], "min_confidence and rejection can only be used with --export."),
 ]  # fmt: skip
 
 

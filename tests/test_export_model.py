@@ -217,14 +217,17 @@ def test_the_script_writes_each_of_them(run, tmp_path, capsys):
 @pytest.mark.parametrize(
     "command, words",
     [
-        ("--export-model m --export-images i", "accepted: one of them"),
-        ("--export-model m --classes 3", "classes: accepted with"),
-        ("--export-model m --truncation 0.5", "truncation: users of the model"),
-        ("--seeds 3", "seeds: accepted with"),
+        ("--export-model m --export-images i", "export_model and export_images cannot be combined"),
+        (
+            "--export-model m --classes 3",
+            "classes can only be used with --export-images or --interpolation",
+        ),
+        ("--export-model m --truncation 0.5", "truncation has no effect with --export-model"),
+        ("--seeds 3", "seeds can only be used with --export-images"),
         ("--export-images i --classes 10", r"classes must be in \[0, 10\), not 10"),
         ("--export-images i --seeds x", "seeds: 'x' is not a list"),
         ("--interpolation i.mp4", "must be a file that ends in .gif or .webp"),
-        ("--export-images i --checkpoint all", "export_images: it is made from one checkpoint"),
+        ("--export-images i --checkpoint all", "export_images needs a single checkpoint"),
     ],
 )
 def test_the_script_refuses_in_one_line(command, words, run, tmp_path, monkeypatch, capsys):

@@ -104,7 +104,7 @@ def test_killed_and_interrupted_runs_end_bit_equal_to_an_undisturbed_one(
     code, out, err = end(process)
     assert code == 0 and time.monotonic() - began < 15 and err == ""
     assert (
-        "Stopped and saved at step" in out and f"To go on: uv run train.py {' '.join(TINY)}" in out
+        "Stopped and saved at step" in out and f"To resume: uv run train.py {' '.join(TINY)}" in out
     )
 
     assert train.main([*TINY, *run]) == 0
@@ -139,7 +139,7 @@ def test_interrupted_before_the_first_step(tmp_path):
 def test_closing_message_names_what_comes_next(tmp_path, finished, capsys):
     assert train.main([*TINY, "--workdir", str(finished)]) == 0
     out = capsys.readouterr().out
-    assert f"Nothing to do: {finished} was trained for 300 steps before." in out
+    assert f"Nothing to do: {finished} has already been trained for 300 steps." in out
     assert "--steps with a number larger than 300" in out and "MiB of this process" in out
     assert (
         str(finished / "samples" / "step_000300.png") in out
@@ -180,8 +180,8 @@ def test_a_full_disk_is_exit_code_4_and_one_sentence(capsys, monkeypatch):
         train.main([*TINY, "--workdir", "run"])
     assert codes == [4] and capsys.readouterr().err == (
         "gan-jax train: run can no longer be written (No space left on device); no checkpoint "
-        "had been saved yet (--checkpoint-every sets how often). To go on, make room and start "
-        f"again: gan-jax train {' '.join(TINY)} --workdir run\n"
+        "had been saved yet (--checkpoint-every sets how often). To resume, free disk space and "
+        f"run: gan-jax train {' '.join(TINY)} --workdir run\n"
     )
 
 
