@@ -183,7 +183,7 @@ def test_a_sweep_takes_part_by_setting_with_intervals_over_seeds(trained):
         (["a"], "runs: 2 to 8 run folders are needed, but 1 given."),
         (["a"] * 9, "runs: 2 to 8 run folders are needed, but 9 given."),
         (["a", "b/../a"], "is given twice"),
-        (["a", "nowhere"], "is no run folder"),
+        (["a", "nowhere"], "is not a run folder"),
         (["a", "b", "--output", "a"], "output: a is a folder"),
         (["a", "b", "--output", "nowhere/x"], "output: the folder nowhere does not exist"),
         (["a", "b", "--seed", "-1"], "seed must be an integer from 0 to 4294967295, not -1"),

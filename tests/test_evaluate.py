@@ -358,10 +358,10 @@ def test_latest_checkpoint_is_the_default(run, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["nowhere"], "nowhere is no run folder; it has no readable config.json."),
-        (["file"], "file is no run folder; it has no readable config.json."),
+        (["nowhere"], "nowhere is not a run folder; it has no readable config.json."),
+        (["file"], "file is not a run folder; it has no readable config.json."),
         (["new"], "new holds no checkpoint yet."),
-        (["run", "--checkpoint", "15"], "has none of step 15; accepted: 10, 20."),
+        (["run", "--checkpoint", "15"], "has no step 15; use 10 or 20."),
         (
             ["run", "--checkpoint", "lastest"],
             "'lastest' is unknown; use latest, best, all or a step such as 1000.",

@@ -324,7 +324,7 @@ WRONG = [
      "watch evaluates every checkpoint and conflicts with --checkpoint 4; drop one."),
     (["--checkpoint", "all", "--export", "x"],
      "export needs a single checkpoint"),
-    (["--metrics", "fid10", "--export", "x"], "export writes without evaluating; drop --metrics and"),
+    (["--metrics", "fid10", "--export", "x"], "export writes without evaluating; drop --metrics"),
     (["--min-confidence", "0.5"], "min_confidence and rejection can only be used with --export."),
 ]  # fmt: skip
 

@@ -181,13 +181,13 @@ def test_the_folder_tells_seeds_and_sweep(diverged, finished):
     assert run_folder.read(workdir) == Run(TINY, SWEEP)
     values = json.loads((workdir / "config.json").read_text())
     assert values["population"] == {"seeds": 2, "sweep": {"d_optimizer.lr": [1e-2, 1e38]}}
-    with pytest.raises(ConfigError, match=r"differs in seeds or sweep; accepted"):
+    with pytest.raises(ConfigError, match="these settings changed: seeds or sweep; restore"):
         training.train(TINY, workdir, population=FOUR)
-    with pytest.raises(ConfigError, match=r"differs in seeds or sweep; accepted"):
+    with pytest.raises(ConfigError, match="these settings changed: seeds or sweep; restore"):
         training.train(TINY, workdir)
-    with pytest.raises(ConfigError, match=r"^member: .* has no None; accepted: 0 to 3\.$"):
+    with pytest.raises(ConfigError, match=r"^member of .* must be from 0 to 3, not None\.$"):
         gan_jax.load(finished[0])
-    with pytest.raises(ConfigError, match=r"^member: .* has no 4; accepted: 0 to 3\.$"):
+    with pytest.raises(ConfigError, match=r"^member of .* must be from 0 to 3, not 4\.$"):
         gan_jax.load(finished[0], member=4)
     assert checkpoint.steps(workdir / "checkpoints") == [10, 14]
 

@@ -311,7 +311,7 @@ def test_refuses_a_run_without_evaluation(folder, tmp_path):
     shutil.rmtree(folder / run_folder.EVAL)
     with pytest.raises(ConfigError, match=r"run has not been evaluated yet"):
         report.write_report(folder)
-    with pytest.raises(ConfigError, match="is no run folder"):
+    with pytest.raises(ConfigError, match="is not a run folder"):
         report.write_report(tmp_path / "nowhere")
 
 

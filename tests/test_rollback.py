@@ -152,7 +152,7 @@ def test_what_is_not_fatal_is_told_or_turned_back_from(tmp_path, monkeypatch, ca
         training.train(COLLAPSES, tmp_path / "strict", on_divergence="rollback")
     assert [(e["step"], e["from"]) for e in events(tmp_path / "strict")] == [(0, 3)] * 3
     err = capsys.readouterr().err
-    assert err.count("going back to step 0, for other random numbers.") == 3
+    assert err.count("going back to step 0 with new random numbers.") == 3
 
 
 def test_only_known_answers_to_divergence(tmp_path):

@@ -1,4 +1,4 @@
-"""Benchmark training steps, the training loop or convolution kernels, and report the environment."""
+"""Benchmark training steps, the training loop or convolutions, and report the environment."""
 
 from __future__ import annotations
 
