@@ -107,7 +107,7 @@ def test_a_population_is_evaluated_in_training(tmp_path, capsys):
     ]
     capsys.readouterr()
     assert eval_script.main([str(tmp_path / "run"), "--checkpoint", "all"]) == 0
-    assert "step 12: evaluated already" in capsys.readouterr().out
+    assert "step 12: already evaluated" in capsys.readouterr().out
 
 
 def test_what_cannot_be_judged_is_refused_before_training(tmp_path, monkeypatch):

@@ -86,7 +86,7 @@ def test_an_exported_model_is_the_generator(config, tmp_path):
         "model.json", "generator.safetensors", "discriminator.safetensors", "generator.stablehlo",
         "load.py", "README.md", "grid.png",
     }  # fmt: skip
-    with pytest.raises(ConfigError, match=r"^export_model: .* holds something already"):
+    with pytest.raises(ConfigError, match=r"^export_model: .* is not empty; use a new folder"):
         export_model(gan, state, config, folder, card="")
 
 
@@ -211,7 +211,7 @@ def test_the_script_writes_each_of_them(run, tmp_path, capsys):
         assert eval_script.main(["run", option, str(tmp_path / name), *more]) == 0
         assert f"written:     {tmp_path / name}" in capsys.readouterr().out
     assert len(list((tmp_path / "i").iterdir())) == 6
-    assert (tmp_path / "m" / "README.md").read_text().startswith("# A GAN of digits")
+    assert (tmp_path / "m" / "README.md").read_text().startswith("# A GAN trained on digits")
 
 
 @pytest.mark.parametrize(
@@ -225,7 +225,7 @@ def test_the_script_writes_each_of_them(run, tmp_path, capsys):
         ("--export-model m --truncation 0.5", "truncation has no effect with --export-model"),
         ("--seeds 3", "seeds can only be used with --export-images"),
         ("--export-images i --classes 10", r"classes must be in \[0, 10\), not 10"),
-        ("--export-images i --seeds x", "seeds: 'x' is not a list"),
+        ("--export-images i --seeds x", "seeds must be a list such as 0,2,10-19, not 'x'"),
         ("--interpolation i.mp4", "must be a file that ends in .gif or .webp"),
         ("--export-images i --checkpoint all", "export_images needs a single checkpoint"),
     ],

@@ -190,12 +190,12 @@ def test_page_holds_what_the_files_hold(folder):
     numbers = (
         "30.12",
         "0.0567",
-        "87.5 %",
-        "99.1 %",
-        "25.0 %",
+        "87.5%",
+        "99.1%",
+        "25.0%",
         "0.4321",
-        "81.2 %",
-        "37.5 %",
+        "81.2%",
+        "37.5%",
         "-1.25 to -0.5",
         "from step 15",
     )
@@ -267,7 +267,7 @@ def test_intervals_and_protocols_are_shown_where_there_are_some(folder):
     page = written(folder)
     for told in (
         "29.5 to 31.5",
-        "85.0 % to 90.0 %",
+        "85.0% to 90.0%",
         "(0.01 to 0.09)",
         "fid10k",
         "1.25 to 1.75",
@@ -347,8 +347,8 @@ def test_a_page_a_member_and_one_of_the_population(folder):
     for told in (
         "g_optimizer.lr=0.25",
         "3.5",
-        "50.0 %",
-        "9.4 % to 90.6 %",
+        "50.0%",
+        "9.4% to 90.6%",
         f"Member 2: {EVIL}",
         "20.12",
         "23.12",

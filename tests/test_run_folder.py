@@ -67,7 +67,7 @@ def test_a_damaged_line_is_refused_in_training_and_evaluation(workdir, line, exp
 def test_metrics_that_are_a_folder_are_refused_and_overwritten(workdir):
     (workdir / folder.METRICS).unlink()
     (workdir / folder.METRICS).mkdir()
-    with pytest.raises(ConfigError, match=r"metrics\.jsonl: cannot be read \(Is a directory\)"):
+    with pytest.raises(ConfigError, match=r"metrics\.jsonl cannot be read \(Is a directory\)"):
         checked(workdir)
     folder.begin(workdir, Run(CONFIG), 0)
     assert not (workdir / folder.METRICS).exists()
