@@ -80,7 +80,7 @@ def test_any_numbers_make_a_chart(y):
 def test_shares_lie_between_none_and_all(y):
     band = [value - 0.1 for value in y], [value + 0.1 for value in y]
     made = chart("h", [Series("a", [0, 1], y, *band)], share=True)
-    ticks = [float(text.removesuffix(" %")) for _, text in made.y_ticks]
+    ticks = [float(text.removesuffix("%")) for _, text in made.y_ticks]
     assert len(ticks) >= 2 and min(ticks) >= 0 and max(ticks) <= 100
     (curve,) = made.curves
     for _, height in numbers(curve.path) + numbers(curve.band):

@@ -80,7 +80,7 @@ def test_scores_of_other_settings_have_a_table_of_their_own(tmp_path):
     entries = [e for folder in folders for e in compare.read(folder, folder.name)]
     groups = [[name for _, name, _ in table["runs"]] for table in compare._tables(entries)]
     assert groups == [["a", "c"], ["b"]]
-    assert "Compare scores within a table only." in page_of(*folders).text
+    assert "Compare scores only within a table." in page_of(*folders).text
 
 
 def test_curves_lie_over_images_and_over_time(tmp_path):
@@ -105,7 +105,7 @@ def test_a_run_without_evaluation_shows_the_samples_of_its_training(tmp_path):
         pictures.save(run_folder.picture(folders[0], step), np.zeros((8, 8, 1), np.uint8))
     page = page_of(*folders)
     (image,) = page.all("img")
-    assert image["alt"] == "a. Step 12, latents of its training."
+    assert image["alt"] == "a. Step 12, latents of the training."
     assert not page.all("strong") or "Scores" not in page.text
 
 
@@ -153,7 +153,7 @@ def test_runs_of_one_prior_are_drawn_from_equal_latents(trained, tmp_path, capsy
     shown = {image["alt"]: image["src"] for image in page.all("img")}
     assert list(shown) == [
         *(f"{name}. Step 20, equal latents." for name in ("a", "b", *SWEEP)),
-        "fresh. Step 12, latents of its training.",
+        "fresh. Step 12, latents of the training.",
     ]
     a, b, *others, _ = shown.values()
     assert a == b and a not in others

@@ -287,7 +287,7 @@ def test_what_is_missing_is_left_out(folder):
     path.write_text(json.dumps({name: values[name] for name in ("step", "scores", "pictures")}))
     page = written(folder)
     assert "30.12" in page.text and "Only one step has been evaluated" in page.text
-    assert "Could not be read: step_000020.json, step_000030_samples.png." in " ".join(
+    assert "Unreadable files: step_000020.json, step_000030_samples.png." in " ".join(
         page.text.split()
     )
     assert not any("truncation" in str(a.get("href")) for a in page.all("a"))
@@ -309,7 +309,7 @@ def test_page_is_replaced_whole_or_not_at_all(folder, monkeypatch):
 
 def test_refuses_a_run_without_evaluation(folder, tmp_path):
     shutil.rmtree(folder / run_folder.EVAL)
-    with pytest.raises(ConfigError, match=r"run has not been evaluated yet"):
+    with pytest.raises(ConfigError, match=r"run is not evaluated yet"):
         report.write_report(folder)
     with pytest.raises(ConfigError, match="is not a run folder"):
         report.write_report(tmp_path / "nowhere")
@@ -389,7 +389,7 @@ def test_evaluating_writes_the_report(run):
     check_alone(page)
     values = json.loads((run / run_folder.EVAL / "step_000020_n200.json").read_text())
     assert f"{values['scores']['frechet_distance']:,.4g}" in page.text
-    assert f"{100 * values['truncation'][0]['precision']:.1f} %" in page.text
+    assert f"{100 * values['truncation'][0]['precision']:.1f}%" in page.text
     assert [point["psi"] for point in values["truncation"]] == [0.25, 0.5, 0.75, 1.0, None]
     assert len(values["pictures"]) == 3 and len(page.all("img")) == 3 + 1  # and one over training
     assert "Only one step" not in page.text
