@@ -229,5 +229,7 @@ def test_a_sweep_reaches_every_number_of_a_part():
     } == {dataclasses.replace(SMALL, penalties=())}
     assert sweeps.from_dict(json.loads(json.dumps(sweeps.to_dict(sweep)))) == sweep
     for path in ("generator.width", "penalties.0.every", "penalties.0.name"):
-        with pytest.raises(ConfigError, match=f"'{path}' is no number of this config's training"):
+        with pytest.raises(
+            ConfigError, match=f"'{path}' is not a number of this config's training"
+        ):
             gan_jax.Population(sweep=((path, (1.0, 2.0)),)).members(SMALL)

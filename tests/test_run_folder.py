@@ -109,7 +109,7 @@ def test_files_that_do_not_belong_together_are_named_in_an_evaluation(workdir, t
         evaluation.of_run(workdir)
     (workdir / folder.RUN).unlink()
     with pytest.warns(
-        UserWarning, match=r"run\.json is missing .*how this run was made is unknown"
+        UserWarning, match=r"run\.json is missing .*it is unknown how this run was made"
     ):
         evaluation.of_run(workdir)
 

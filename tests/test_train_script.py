@@ -140,7 +140,7 @@ def test_closing_message_names_what_comes_next(tmp_path, finished, capsys):
     assert train.main([*TINY, "--workdir", str(finished)]) == 0
     out = capsys.readouterr().out
     assert f"Nothing to do: {finished} has already been trained for 300 steps." in out
-    assert "--steps with a number larger than 300" in out and "MiB of this process" in out
+    assert "--steps with a number above 300" in out and "MiB of this process" in out
     assert (
         str(finished / "samples" / "step_000300.png") in out
         and (finished / "samples" / "step_000300.png").exists()

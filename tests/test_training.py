@@ -363,7 +363,7 @@ def test_load(tmp_path, finished):
     assert int(load(finished[0], checkpoint=10)[1].step) == 10
     with pytest.raises(ConfigError, match="has no step 11; use 10 or 14"):
         load(finished[0], checkpoint=11)
-    with pytest.raises(ConfigError, match="no run folder"):
+    with pytest.raises(ConfigError, match="not a run folder"):
         load(tmp_path)
     shutil.copy(finished[0] / "config.json", tmp_path)
     with pytest.raises(ConfigError, match="no checkpoint yet"):
