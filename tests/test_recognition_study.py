@@ -161,7 +161,7 @@ def test_gan_learns_from_the_given_images_alone(monkeypatch):
         (["--real-share", "1"], "real_share must be in (0, 1), not 1.0"),
         (["--dataset", "digitz"], "did you mean 'digits'"),
         (["--gan-steps", "0"], "steps must be at least 1, not 0"),
-        (["--recognizer-steps", "0"], "recognizer.steps: 0"),
+        (["--recognizer-steps", "0"], "recognizer.steps must be at least 1, not 0"),
         (["--truncation", "-1"], "truncation must be in [0.01, inf), not -1.0"),
     ],
 )
