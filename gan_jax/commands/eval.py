@@ -88,7 +88,7 @@ def main(argv: list[str] | None = None) -> int:
     with command_line.running("eval"):
         argv = sys.argv[1:] if argv is None else argv
         program = f"{command_line.called('eval')} RUN"
-        notes = {"metrics": f"Of: {', '.join(parts.names()['metrics'])}."}
+        notes = {"metrics": f"Choose from {', '.join(parts.names()['metrics'])}."}
         (options,) = arguments.parse(program, __doc__, argv, Options, groups=GROUPS, choices=notes)
         check(options)
         command_line.loading()
