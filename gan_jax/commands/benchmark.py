@@ -90,7 +90,8 @@ def main(argv: list[str] | None = None) -> int:
     with command_line.running("benchmark"):
         argv = sys.argv[1:] if argv is None else argv
         program = command_line.called("benchmark")
-        notes = {name: f"Choose from {', '.join(parts.names()[name])}." for name in ("net", "precision")}
+        known = parts.names()
+        notes = {name: f"Choose from {', '.join(known[name])}." for name in ("net", "precision")}
         (options,) = arguments.parse(program, __doc__, argv, Options, groups=GROUPS, choices=notes)
         check(options)
         command_line.loading()
