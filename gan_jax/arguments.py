@@ -1,7 +1,7 @@
-"""Command-line options made from dataclasses: a field is an option, its type says how a value is
-read, its docstring is the help. Built on argparse, and loads nothing else.
+"""Command-line options from dataclasses: a field is an option, its type says how a value is read,
+and its docstring is the help. Built on argparse; loads nothing else.
 
-Wrong input is a `ConfigError` in one sentence, as everywhere.
+Wrong input raises a `ConfigError`.
 """
 
 from __future__ import annotations
@@ -30,13 +30,15 @@ from gan_jax.grammar import Part, Schedule, scalar_from_text, scalar_to_text, va
 _T = TypeVar("_T")
 _POSITIONAL, _HIDDEN = "positional", "hidden"
 Positional = Annotated[_T, _POSITIONAL]
-"""``Positional[Path]``: a field that is given without its name; a tuple takes one or more."""
+"""``Positional[Path]``: a positional argument; a tuple takes one or more."""
 Hidden = Annotated[_T, _HIDDEN]
-"""``Hidden[X]``: a field that is no option."""
+"""``Hidden[X]``: a field that is not an option."""
 WIDTH, INDENT, SHORT = 100, 28, 16
-"""Columns of a help text at most, where its sentences begin, and of a short list of names."""
+"""Columns: the width of a help text, the start of its sentences, and the width up to which a list
+of names is short.
+"""
 LONGEST_NAME = 255
-"""Bytes in the name of a file or folder."""
+"""Maximum length of the name of a file or folder, in bytes."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,20 +85,20 @@ def parse(
     """Reads a command line; ``--help`` prints the help and exits with code 0.
 
     Args:
-      program: what the usage line begins with.
-      description, epilog: before and after the options in the help.
+      program: the beginning of the usage line.
+      description, epilog: texts before and after the options in the help.
       arguments: the command line.
-      kinds: dataclasses to be filled, or instances of them, which hold the defaults. Their fields
-        have different names.
-      groups: titles, by the path of the option with which the group begins.
-      choices: names that an option accepts, by its path, which the help lists; where the type is
-        `str`, others are refused. A text instead of names only completes the help.
+      kinds: dataclasses to be filled, or instances of them, which hold the defaults. No field name
+        may occur twice.
+      groups: titles of groups, by the path of the first option of each.
+      choices: the names that an option accepts, by its path. The help lists them; if the type is
+        `str`, other names are refused. A text instead of names is only added to the help.
 
     Returns:
       An instance for each of ``kinds``.
 
     Raises:
-      ConfigError: for an option that is unknown, has no value, or one that its type cannot hold.
+      ConfigError: for an unknown option, a missing value, or a value of the wrong type.
     """
     groups, choices = groups or {}, choices or {}
     parser = _Parser(
@@ -104,7 +106,7 @@ def parse(
         formatter_class=_Formatter, usage=f"{program} [OPTIONS]",
     )  # fmt: skip
     if any("\0" in argument for argument in arguments):
-        raise ConfigError("command line: an argument contains a NUL byte; accepted: text without.")
+        raise ConfigError("command line: an argument contains a NUL byte; remove it.")
     options = [list(_options(kind)) for kind in kinds]
     every = [o for own in options for o in own]
     names = {o.path: choices.get(o.path) or o.names for o in every}
@@ -138,7 +140,7 @@ def split_changes(arguments: Sequence[str], config: Any) -> tuple[list[str], lis
             others.append(argument)
             continue
         if not equals and (not rest or rest[0].startswith("--")):
-            raise ConfigError(f"{field}.{option}: no value is given; accepted: {flag} VALUE.")
+            raise ConfigError(f"{field}.{option} needs a value: {flag} VALUE.")
         text = text if equals else rest.pop(0)
         changes.append((f"{field}.{option}", text if option == "name" else value_from_text(text)))
     return others, changes
@@ -153,13 +155,13 @@ def change(config: _T, changes: Sequence[tuple[str, Any]]) -> _T:
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        """argparse's own errors, as sentences like ours."""
+        """Raises argparse's errors as a `ConfigError`."""
         if missing := re.fullmatch(r"the following arguments are required: ([^,\s]+).*", message):
-            raise ConfigError(f"{missing[1]}: it is missing; see {self.prog} --help.")
+            raise ConfigError(f"{missing[1]} is missing; see {self.prog} --help.")
         flag, _, problem = message.removeprefix("argument ").partition(": ")
         flag = flag.partition("/")[0]
         if problem.startswith("expected"):
-            raise ConfigError(f"{_path(flag)}: no value is given; accepted: {flag} VALUE.")
+            raise ConfigError(f"{_path(flag)} needs a value: {flag} VALUE.")
         raise ConfigError(f"{_path(flag)}: {problem or message}; see {self.prog} --help.")
 
 
@@ -170,8 +172,8 @@ class _Formatter(argparse.RawDescriptionHelpFormatter):
 
 
 def _options(kind: Any, prefix: str = "") -> Iterator[Option]:
-    """The options of a dataclass or an instance; a field that holds a dataclass has its options
-    behind a dot.
+    """The options of a dataclass or an instance; the fields of a nested dataclass become
+    ``FIELD.OPTION``.
     """
     cls = kind if isinstance(kind, type) else type(kind)
     hints, helps = typing.get_type_hints(cls, include_extras=True), _helps(cls)
@@ -210,7 +212,7 @@ def _declare(
     groups: Mapping[str, str],
     choices: Mapping[str, Sequence[str]],
 ) -> None:
-    """Hands the options to argparse, which only separates them: all values stay texts."""
+    """Declares the options to argparse, which only separates them: all values stay texts."""
     made: dict[str, Any] = {}
     group = parser
     for option in options:
@@ -240,7 +242,7 @@ def _declare(
 
 
 def _sentence(option: Option, choices: Sequence[str]) -> str:
-    """The help of an option, with the names that it accepts and its default."""
+    """The help of an option, with its accepted names and its default."""
     names = f" One of: {', '.join(choices)}." if choices and not _braces(choices) else ""
     names = f" {choices}" if isinstance(choices, str) else names
     default = option.default
@@ -256,13 +258,13 @@ def _text(value: Any) -> str:
 
 
 def _braces(choices: Sequence[str]) -> str:
-    """``{a,b}`` for a few short names, which need no sentence."""
+    """``{a,b}`` for a few short names, an empty string for longer lists."""
     text = "{" + ",".join(choices) + "}"
     return text if choices and not isinstance(choices, str) and len(text) <= SHORT else ""
 
 
 def _metavar(kind: Any, choices: Sequence[str]) -> str:
-    """What stands for the value in the help."""
+    """The placeholder of the value in the help."""
     kind, _ = _bare(kind)
     if braces := _braces(choices):
         return braces
@@ -277,7 +279,7 @@ def _metavar(kind: Any, choices: Sequence[str]) -> str:
 
 
 def _bare(kind: Any) -> tuple[Any, bool]:
-    """The type without ``| None``, and whether it had that."""
+    """The type without ``| None``, and whether it was optional."""
     args = typing.get_args(kind)
     if typing.get_origin(kind) in (typing.Union, types.UnionType) and types.NoneType in args:
         others = tuple(a for a in args if a is not types.NoneType)
@@ -290,7 +292,7 @@ def _is_scalar(kind: Any) -> bool:
 
 
 def _value(option: Option, text: Any, choices: Mapping[str, Sequence[str]]) -> Any:
-    """The value that an argument's text, or a list of them, stands for."""
+    """The value of an argument, from its text or list of texts."""
     kind, optional = _bare(option.kind)
     if isinstance(text, bool):
         return text
@@ -312,29 +314,30 @@ def _read(path: str, kind: Any, text: str, names: Sequence[str] | None) -> Any:
             return kind.from_text(text)
         except ConfigError as error:
             raise ConfigError(f"{path}: {error}") from None
-    words = {int: "a whole number", float: "a number"}
+    words = {int: "an integer", float: "a number"}
     read = scalar_from_text if _is_scalar(kind) else kind
     try:
         return read(text)
     except (ValueError, OverflowError) as error:
-        why = f"is not {words[kind]}" if kind in words else f"cannot be read ({error})"
-        raise ConfigError(f"{path}: {_short(text)} {why}.") from None
+        if kind in words:
+            raise ConfigError(f"{path} must be {words[kind]}, not {_short(text)}.") from None
+        raise ConfigError(f"{path}: cannot read {_short(text)} ({error}).") from None
 
 
 def as_path(field: str, text: str) -> pathlib.Path:
     """A path from the command line.
 
     Raises:
-      ConfigError: for an empty one, or one with a name that no file system can hold.
+      ConfigError: for an empty path, or a file name that is too long for file systems.
     """
     if not text:
-        raise ConfigError(f"{field}: the path is empty; accepted: a name, or . for this folder.")
+        raise ConfigError(f"{field}: the path is empty; give a name, or . for this folder.")
     path = pathlib.Path(text)
     longest = max((len(os.fsencode(name)) for name in path.parts), default=0)
     if longest > LONGEST_NAME:
         raise ConfigError(
-            f"{field}: {_short(text)} cannot be used, as a name in it has {longest} bytes; "
-            f"accepted: {LONGEST_NAME} at most."
+            f"{field}: {_short(text)} contains a name of {longest} bytes; the limit is "
+            f"{LONGEST_NAME}."
         )
     return path
 
@@ -344,7 +347,7 @@ def _short(text: str) -> str:
 
 
 def _filled(kind: Any, values: Mapping[str, Any]) -> Any:
-    """An instance with these values, by path."""
+    """An instance with the given values, by path."""
     if isinstance(kind, type):
         own = {path: value for path, value in values.items() if "." not in path}
         kind, values = kind(**own), {p: v for p, v in values.items() if p not in own}
@@ -354,8 +357,8 @@ def _filled(kind: Any, values: Mapping[str, Any]) -> Any:
 
 
 def _normal(arguments: Sequence[str]) -> list[str]:
-    """The command line with hyphens in names, ``--batch-size``, and negative numbers joined to
-    them, ``--ema=-1e-3``, which argparse would take for options.
+    """The command line with hyphens in option names, ``--batch-size``, and with negative numbers
+    joined to them, ``--ema=-1e-3``, because argparse would mistake these for options.
     """
     found: list[str] = []
     for argument in arguments:
@@ -384,7 +387,6 @@ def _refuse(others: Sequence[str], flags: Sequence[str]) -> NoReturn:
     first = others[0]
     if first.startswith("-"):
         flag = first.partition("=")[0]
-        raise ConfigError(
-            f"{flag}: there is no such option; {did_you_mean(flag, flags)}see --help."
-        )
-    raise ConfigError(f"{_short(first)}: nothing is expected here; see --help.")
+        hint = did_you_mean(flag, flags)
+        raise ConfigError(f"unknown option {flag}; {hint}{'See' if hint else 'see'} --help.")
+    raise ConfigError(f"unexpected argument {_short(first)}; see --help.")

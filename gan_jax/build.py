@@ -1,5 +1,5 @@
-"""From names to objects: the only place where a string of a `Config` becomes a network, a loss or
-an optimizer.
+"""Turns names into objects: the only place where a string of a `Config` becomes a network, a loss
+or an optimizer.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from gan_jax.engine.train_step import train_step
 from gan_jax.errors import (
     ConfigError,
     at_least,
+    either,
     fits_memory,
     has_option,
     is_seed,
@@ -63,7 +64,7 @@ _LEAST = dict.fromkeys(
 ) | dict.fromkeys(
     ("lookahead", "freeze_d", "diagnose_every", "diagnose_modes", "eval_every"), 0,
 )  # fmt: skip
-"""The smallest value of each field that counts something."""
+"""The smallest value of each field that is a count."""
 _INTERVALS = {
     "ema": "[0, inf)",
     "d_ema": "[0, inf)",
@@ -74,19 +75,19 @@ _INTERVALS = {
     "top_k": "(0, 1]",
     "lookahead_rate": "[0, 1]",
 }
-"""Of the fields that are numbers of the step."""
+"""The interval of each field that is a `Scalar` of the training step."""
 
 
 @functools.cache
 def build(config: Config) -> Gan:
-    """The GAN that a config describes; equal configs give the same object, hence share their
+    """The GAN that a config describes; equal configs give the same object and so share their
     compilations.
 
-    One step is traced abstractly, so that what does not fit together is refused here, before
-    anything is compiled.
+    One step is traced abstractly, so that incompatible parts are refused here, before anything is
+    compiled.
 
     Raises:
-      ConfigError: in one sentence, naming the field, its value and what would be accepted.
+      ConfigError: naming the field, its value and what would be accepted.
     """
     _check_numbers(config)
     description = describe(config.dataset)
@@ -98,8 +99,8 @@ def build(config: Config) -> Gan:
     conditioning = CONDITIONINGS[one_of("conditioning", config.conditioning, CONDITIONINGS)]
     if conditioning.labels and not description.num_classes:
         raise ConfigError(
-            f"conditioning: {config.conditioning!r} needs labels, and {config.dataset!r} has none; "
-            "accepted: none."
+            f"conditioning {config.conditioning!r} needs labels, but {config.dataset!r} has none; "
+            "use conditioning 'none'."
         )
     _check_labels(config, description.num_classes)
     gan = _gan(config, description, shape, conditioning)
@@ -108,28 +109,29 @@ def build(config: Config) -> Gan:
 
 
 def build_members(configs: Sequence[Config]) -> tuple[Gan, ...]:
-    """The GANs of configs that differ in scalars of the step and seeds alone; what else they say of
-    the training is not looked at.
+    """The GANs of configs that differ only in seeds and in scalars of the training step; settings
+    that do not affect the GAN are ignored.
 
     Raises:
-      ConfigError: for no config, or one whose GAN is another than the first's, naming the field.
+      ConfigError: if there is no config, or if one differs from the first in another field, naming
+        the field.
     """
     if not configs:
-        raise ConfigError("members: there is none; accepted: one or more.")
+        raise ConfigError("members: there are no configs; pass at least one.")
     gans = tuple(build(config) for config in configs)
     for config, gan in zip(configs, gans, strict=True):
         if not alike(gan, gans[0]):
             fields = ", ".join(differences(configs[0], config))
             raise ConfigError(
-                f"members: they differ in {fields}; accepted: seeds, and numbers of the training "
-                "step that are set in all."
+                f"members differ in {fields}; they may differ only in seeds and in numbers of the "
+                "training step that are set in all of them."
             )
     return gans
 
 
 def choices() -> dict[str, dict[str, dict[str, tuple[str, str]]]]:
-    """For help texts: by field of a `Config` the names that it accepts, and the options of each
-    with their default and a sentence, which may be empty.
+    """The names that each field of a `Config` accepts, for help texts. Each name maps to its
+    options, with their default and a sentence, which may be empty.
     """
     networks = lambda field: {
         name: {
@@ -227,8 +229,8 @@ def _conditions(config: Config, num_classes: int) -> Callable[[jax.Array, Any], 
     make = CONDITIONS[one_of("fake_labels", config.fake_labels, CONDITIONS)]
     if config.fake_labels != "batch" and not num_classes:
         raise ConfigError(
-            f"fake_labels: {config.fake_labels!r} needs a generator that sees labels, and "
-            f"conditioning {config.conditioning!r} shows it none; accepted: batch."
+            f"fake_labels {config.fake_labels!r} needs a generator that sees labels, but with "
+            f"conditioning {config.conditioning!r} it sees none; use fake_labels 'batch'."
         )
 
     def counts() -> tuple[int, ...]:
@@ -242,7 +244,7 @@ def trace(gan: Gan, config: Config) -> None:
     """Traces one step abstractly, on batches of the config.
 
     Raises:
-      ConfigError: for what does not fit together.
+      ConfigError: if the parts do not fit together.
     """
     batch = abstract_batch(config, gan.modality.shape)
     state = jax.eval_shape(functools.partial(init_state, gan), jax.random.key(0), batch)
@@ -257,8 +259,8 @@ def _network(field: str, config: Config, modality: Modality, **given: Any) -> nn
         kinds = " and ".join(kind.name for kind in architecture.modalities)
         fitting = [name for name, a in MODELS.items() if isinstance(modality, a.modalities)]
         raise ConfigError(
-            f"{field}.name: {network.name} is for {kinds}, and examples of {config.dataset!r} are "
-            f"{modality}; accepted: {', '.join(fitting)}."
+            f"{field}.name {network.name!r} is for {kinds}, but the examples of "
+            f"{config.dataset!r} are {modality}; use {either(fitting)}."
         )
     module = getattr(architecture, field)
     known, options = options_of(module), {}
@@ -277,20 +279,20 @@ def _optimizer(field: str, optimizer: Optimizer) -> Tunable:
 def _freezing(
     config: Config, network: nn.Module, modality: Modality, optimizer: Tunable
 ) -> Tunable:
-    """D's optimizer, without the layers that ``freeze_d`` holds."""
+    """D's optimizer, which leaves out the layers frozen by ``freeze_d``."""
     if not config.freeze_d:
         return optimizer
     if config.clip is not None:
         raise ConfigError(
-            f"freeze_d: {config.freeze_d} layers are not to change, and clip bounds the weights of "
-            "all; accepted: one of both."
+            f"freeze_d {config.freeze_d} conflicts with clip, which changes the weights of all "
+            "layers; use one of them."
         )
     x = jax.ShapeDtypeStruct((2, *modality.shape), jnp.float32)
     found = layers(network, x, jax.ShapeDtypeStruct((2,), jnp.int32))
     if config.freeze_d >= len(found):
         raise ConfigError(
-            f"freeze_d: {config.freeze_d} of the {len(found)} layers of D leave it nothing to "
-            f"learn; accepted: 0 to {len(found) - 1}."
+            f"freeze_d must be from 0 to {len(found) - 1}, not {config.freeze_d}: D has "
+            f"{len(found)} layers, and at least one must be trained."
         )
     names = tuple(name for layer in found[: config.freeze_d] for name in layer)
     return dataclasses.replace(optimizer, make=optimizers.Freezing(optimizer.make, names))
@@ -326,8 +328,8 @@ def _augments(augmentations: tuple[Augmentation, ...], modality: Modality) -> tu
             check_scalar(f"{field}.{key}", value, change.strengths)
         if not isinstance(modality, change.modalities):
             raise ConfigError(
-                f"{field}: {name} does not change {modality.name}; "
-                f"accepted: {', '.join(kind.name for kind in change.modalities)}."
+                f"{field}: {name} is for {either(kind.name for kind in change.modalities)} and "
+                f"cannot be applied to {modality.name}."
             )
         augments.append(Augment(name, change.apply, augmentation.strength))
     return tuple(augments)
@@ -342,7 +344,7 @@ def _dynamics(dynamics: Dynamics) -> types.Dynamics | None:
 
 
 def _options(make: Callable) -> dict[str, Any]:
-    """The options that a maker of a part takes, with their defaults."""
+    """The options of a part, given the function that makes it, with their defaults."""
     return {name: p.default for name, p in inspect.signature(make).parameters.items()}
 
 
@@ -350,7 +352,7 @@ def _check_once(field: str, parts: tuple[Part, ...]) -> None:
     names = [part.name for part in parts]
     if len(set(names)) < len(names):
         raise ConfigError(
-            f"{field}: {', '.join(names)} names one twice; accepted: each at most once."
+            f"{field}: {', '.join(names)} contains a duplicate; use each name at most once."
         )
 
 
@@ -364,25 +366,24 @@ def _check_numbers(config: Config) -> None:
 
 
 def _check_labels(config: Config, num_classes: int) -> None:
-    """Refuses few labels where all are needed or none is looked at, and numbers of them that cannot
-    be had.
+    """Refuses the label options where the conditioning ignores them, and impossible numbers of
+    labels.
     """
     if not config.labels and not config.labelled_batch and not config.label_seed:
         return
     known = [name for name, conditioning in CONDITIONINGS.items() if conditioning.few]
     if config.conditioning not in known:
         raise ConfigError(
-            f"labels: conditioning {config.conditioning!r} does not learn from a part of the "
-            f"labels; accepted: 0, or the conditioning {' or '.join(known)}."
+            f"labels, label_seed and labelled_batch have no effect with conditioning "
+            f"{config.conditioning!r}; leave them at 0 or use conditioning {either(known)}."
         )
     if config.labels < 1 or config.labels % num_classes:
         raise ConfigError(
-            f"labels: {config.labels} are not as many of each of {num_classes} classes; "
-            f"accepted: multiples of {num_classes}."
+            f"labels must be a positive multiple of the {num_classes} classes, not {config.labels}."
         )
     if not 1 <= config.labelled_batch < config.batch_size:
         raise ConfigError(
-            f"labelled_batch: {config.labelled_batch} of the {config.batch_size} examples of a "
-            f"batch; accepted: 1 to {config.batch_size - 1}, where labels is not 0."
+            f"labelled_batch must be from 1 to {config.batch_size - 1} (batch_size - 1), not "
+            f"{config.labelled_batch}."
         )
     is_seed("label_seed", config.label_seed)

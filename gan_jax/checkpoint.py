@@ -1,16 +1,16 @@
-"""Checkpoints: written by orbax in the background, sealed with digests, restored bit by bit. The
-only file that imports orbax; it knows nothing of what a state holds.
+"""Checkpoints, written by orbax in the background, sealed with digests and restored bit-exactly.
+This is the only file that imports orbax; it does not depend on the contents of a state.
 
-Orbax commits a checkpoint by renaming a folder, so a killed process leaves whole ones only. It does
-not notice bytes that change later; the seal does, ``seal.json``, with these fields:
+Orbax commits a checkpoint by renaming a folder, so a killed process leaves only complete ones. It
+does not notice bytes that change later. The seal does, ``seal.json``, with these fields:
 
-files          of every file its length and SHA-256
-step           that the state belongs to, so that a renamed or copied checkpoint is noticed
-state_version  of the state's shape
-notes          what the caller wants to know besides the state
-sha256         of all of this
+files          length and SHA-256 of every file
+step           the step of the state, so that a renamed or copied checkpoint is noticed
+state_version  version of the structure of the state
+notes          additional values of the caller
+sha256         digest of all other fields
 
-Earlier seals hold the files alone, and ``state_version`` unless it is 1.
+Earlier seals hold only the files, and ``state_version`` unless it is 1.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ class Damaged(Exception):
 
 
 class Conversion(NamedTuple):
-    """How a state of an earlier shape becomes one of today's.
+    """Converts a state of an earlier structure to the current one.
 
-    ``old(like)``: the abstract tree as it was stored, from that of today's state. ``new(tree)``:
-    today's state, from the tree that was restored.
+    ``old(like)`` maps the abstract tree of the current state to the stored one; ``new(tree)`` maps
+    the restored tree to the current state.
     """
 
     old: Callable[[PyTree], PyTree]
@@ -53,26 +53,26 @@ class Conversion(NamedTuple):
 class _Seal(NamedTuple):
     version: int
     files: dict[str, tuple[int, str]]
-    """By the name of each file its bytes and its SHA-256."""
+    """Maps the name of each file to its number of bytes and its SHA-256."""
     notes: dict[str, Any]
 
 
 def steps(folder: pathlib.Path) -> list[int]:
-    """Steps of the checkpoints in a folder, oldest first; empty where there is no such folder."""
+    """Steps of the checkpoints in a folder, oldest first; empty if the folder does not exist."""
     return [step for step in entries(folder) if (folder / str(step)).is_dir()]
 
 
 def entries(folder: pathlib.Path) -> list[int]:
-    """As `steps`, with those that are no folders and hence cannot be restored."""
-    if not os.path.isdir(folder):  # unlike Path.is_dir, it knows no path that raises
+    """Like `steps`, including entries that are not folders and hence cannot be restored."""
+    if not os.path.isdir(folder):  # unlike Path.is_dir, it never raises
         return []
     names = [path.name for path in folder.iterdir()]
     return sorted(int(name) for name in names if re.fullmatch("0|[1-9][0-9]*", name))
 
 
 def set_aside(folder: pathlib.Path, newest: int, name: str = "damaged") -> None:
-    """Renames checkpoints of later steps than ``newest``, which shall not be restored, to
-    ``NAME_STEP``, and removes unfinished ones.
+    """Renames checkpoints later than step ``newest`` to ``NAME_STEP``, so that they are not
+    restored, and removes unfinished ones.
     """
     for step in entries(folder):
         if step > newest:
@@ -85,7 +85,7 @@ def set_aside(folder: pathlib.Path, newest: int, name: str = "damaged") -> None:
 
 
 def version(folder: pathlib.Path, step: int) -> int:
-    """The version of the state's shape that a checkpoint was written with.
+    """The version of the state's structure in a checkpoint.
 
     Raises:
       Damaged: if its seal cannot be read.
@@ -94,7 +94,7 @@ def version(folder: pathlib.Path, step: int) -> int:
 
 
 def notes(folder: pathlib.Path, step: int) -> dict[str, Any]:
-    """What was noted beside the state of a step; empty if nothing was.
+    """The notes that were saved with the state of a step; empty if there are none.
 
     Raises:
       Damaged: if its seal cannot be read.
@@ -103,7 +103,7 @@ def notes(folder: pathlib.Path, step: int) -> dict[str, Any]:
 
 
 def digest(folder: pathlib.Path, step: int) -> str:
-    """The SHA-256 of a checkpoint's seal, which names the digest of every file.
+    """The SHA-256 of a checkpoint's seal, which contains the digest of every file.
 
     Raises:
       Damaged: if its seal cannot be read.
@@ -116,10 +116,10 @@ class Writer:
     """Saves states in the background; a context manager that waits for the last one.
 
     Args:
-      folder: that holds the checkpoints; it is made.
-      keep: checkpoints that stay, the newest ones.
-      version: of the state's shape, noted in the seal.
-      lost: exceptions after which nothing is waited for, since another process would have to take
+      folder: the folder of the checkpoints; it is created.
+      keep: the number of newest checkpoints to keep.
+      version: version of the state's structure, recorded in the seal.
+      lost: exceptions after which it does not wait, because a lost process would have to take
         part.
     """
 
@@ -143,9 +143,9 @@ class Writer:
         """Copies the state and returns; the caller may donate it at once.
 
         Args:
-          step: of the state.
+          step: the step of the state.
           state: any pytree of arrays.
-          notes: what JSON can hold and `notes` shall return.
+          notes: JSON values for `notes` to return.
         """
         self._manager.wait_until_finished()
         self._seal |= {"step": step, "notes": notes or {}}
@@ -164,8 +164,8 @@ class Writer:
 
 
 class _Quiet:
-    """Meanwhile each thread of orbax that fails does not write a traceback of its own: what is
-    wrong is raised where the `Writer` is used.
+    """Keeps failing threads of orbax from printing tracebacks: the error is raised where the
+    `Writer` is used.
     """
 
     def __enter__(self) -> None:
@@ -195,14 +195,14 @@ def restore(
     """The state saved at a step.
 
     Args:
-      folder: that holds the checkpoints.
+      folder: the folder of the checkpoints.
       step: one of `steps`.
-      like: the state's abstract tree; each leaf's sharding says where the array goes.
-      convert: for a checkpoint of an earlier `version`: how its state becomes one like ``like``.
+      like: the abstract tree of the state; the sharding of each leaf places the array.
+      convert: the conversion of a checkpoint of an earlier `version` to the structure of ``like``.
 
     Raises:
-      Damaged: if a file was changed since it was saved, or orbax cannot make a state of this shape
-        from the files.
+      Damaged: if a file has changed since it was saved, or orbax cannot restore a state of this
+        structure from the files.
     """
     path = folder.absolute() / str(step)
     _check_files(path, _read_seal(folder, step).files)
@@ -212,7 +212,7 @@ def restore(
             args = ocp.args.Composite(state=ocp.args.StandardRestore(stored))
             restored = checkpointer.restore(path, args=args)["state"]
     except Exception as error:
-        # Orbax raises what its parts raise: KeyError, JSONDecodeError, ValueError, plain Exception.
+        # Orbax passes on the errors of its parts: KeyError, JSONDecodeError, ValueError, Exception.
         raise Damaged(str(error).strip("\"'").partition("\n")[0].partition(". ")[0]) from error
     return convert.new(restored) if convert else restored
 
@@ -223,8 +223,8 @@ def _digest(file: pathlib.Path) -> str:
 
 
 def _seal(folder: pathlib.Path, fields: dict[str, Any]) -> None:
-    """Seals a checkpoint that all have written and that is not yet committed. What orbax changes on
-    committing is left out. The first process does it.
+    """Seals a checkpoint that all processes have written and that is not yet committed. Files that
+    orbax changes on committing are left out. Only the first process does it.
     """
     if jax.process_index():
         return
@@ -254,15 +254,15 @@ def _digest_of(values: dict[str, Any]) -> str:
 def _read_seal(folder: pathlib.Path, step: int) -> _Seal:
     path = folder / str(step)
     if not path.is_dir():
-        raise Damaged("it is no folder" if path.exists() else "it is gone")
+        raise Damaged("it is not a folder" if path.exists() else "it is missing")
     try:
         text = (path / SEAL).read_text()
         seal = json.loads(text)
         whole = "files" in seal
         if whole and (text != _text(seal) or seal.pop("sha256") != _digest_of(seal)):
-            raise Damaged(f"{SEAL} is not what was saved")
+            raise Damaged(f"{SEAL} has changed since it was saved")
         if whole and seal["step"] != step:
-            raise Damaged(f"it is that of step {seal['step']}")
+            raise Damaged(f"it belongs to step {seal['step']}")
         version, notes = int(seal.pop("state_version", 1)), seal.get("notes", {}) if whole else {}
         listed = seal["files"] if whole else seal
         files = {name: (own["bytes"], own["sha256"]) for name, own in listed.items()}
@@ -284,4 +284,4 @@ def _check_files(path: pathlib.Path, files: dict[str, tuple[int, str]]) -> None:
         if file.stat().st_size != size:
             raise Damaged(f"{name} has {file.stat().st_size} bytes, not {size}")
         if _digest(file) != sha256:
-            raise Damaged(f"{name} is not what was saved")
+            raise Damaged(f"{name} has changed since it was saved")

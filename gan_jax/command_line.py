@@ -1,6 +1,4 @@
-"""What the commands share: errors as one sentence, warnings as one line, compilations that outlive
-the process.
-"""
+"""Shared by the commands: one-line errors and warnings, and the persistent compilation cache."""
 
 from __future__ import annotations
 
@@ -19,14 +17,13 @@ from gan_jax.files import cache_folder
 SCRIPTS = ("train", "eval", "benchmark")
 """Commands that are also scripts at the top level of a clone."""
 _LIBRARY = "xla_cpu_experimental_ynn_fusion_type"
-# Versions of jaxlib from and to which XLA is known to have this flag; where it is unknown, XLA ends
-# the process.
+# First and last version of jaxlib whose XLA has this flag; XLA ends the process for unknown flags.
 _LIBRARY_KNOWN = (0, 10), (0, 12)
 
 
 def called(name: str) -> str:
-    """How the user calls a command, to judge by how this process was called: ``gan-jax NAME``,
-    ``python -m gan_jax NAME``, or in a clone ``uv run NAME.py``.
+    """The command line of a command, in the same form in which this process was called:
+    ``gan-jax NAME``, ``python -m gan_jax NAME``, or in a clone ``uv run NAME.py``.
     """
     program = PurePath(sys.argv[0])
     if program.name in [f"{script}.py" for script in SCRIPTS]:
@@ -38,11 +35,11 @@ def called(name: str) -> str:
 
 @contextlib.contextmanager
 def running(name: str) -> Iterator[None]:
-    """Around a command's ``main``: warnings take one line, a `ConfigError` is one line on stderr
-    and exit code 2, and a closed pipe ends the program.
+    """Wraps a command's ``main``: warnings take one line, a `ConfigError` becomes one line on
+    stderr and exit code 2, and a closed pipe ends the program.
 
     Args:
-      name: of the command, or what an error begins with.
+      name: the name of the command, or the beginning of its error lines.
     """
     plain_warnings()
     called_by = called(name).removeprefix("uv run ") if name in SCRIPTS else name
@@ -51,14 +48,14 @@ def running(name: str) -> Iterator[None]:
 
 
 def loading() -> None:
-    """Says on a terminal that JAX is being loaded, which takes seconds."""
+    """On a terminal, reports that JAX is being loaded, which takes seconds."""
     if "jax" not in sys.modules and sys.stderr.isatty():
         print("Loading JAX ...", file=sys.stderr, flush=True)
 
 
 @contextlib.contextmanager
 def one_sentence_errors(program: str) -> Iterator[None]:
-    """A `ConfigError` becomes one line on stderr and exit code 2."""
+    """Turns a `ConfigError` into one line on stderr and exit code 2."""
     try:
         yield
     except ConfigError as error:
@@ -68,8 +65,8 @@ def one_sentence_errors(program: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def closed_pipe_ends() -> Iterator[None]:
-    """Where nobody reads stdout any more, as behind ``| head``, the program ends with the exit code
-    that a shell gives for it.
+    """Ends the program with the shell's exit code for a closed pipe if nobody reads stdout any
+    more, as with ``| head``.
     """
     try:
         try:
@@ -84,19 +81,21 @@ def closed_pipe_ends() -> Iterator[None]:
 
 
 def ignore_signals() -> None:
-    """All is saved; the same Ctrl-C may come once more, passed on by a parent such as uv."""
+    """Ignores further signals once everything is saved: a parent such as uv may pass on the same
+    Ctrl-C again.
+    """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
 
 
 def plain_warnings() -> None:
-    """Warnings as one line, without the line of code that gave them."""
+    """Shortens warnings to one line, without the source line."""
     warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
 
 
 def keep_compilations() -> None:
-    """Compiled programs are kept in the user's cache folder (``GAN_JAX_CACHE``), so that the next
-    start is a fast one.
+    """Keeps compiled programs in the user's cache folder (``GAN_JAX_CACHE``), which makes the next
+    start fast.
     """
     import jax
 
@@ -105,12 +104,12 @@ def keep_compilations() -> None:
 
 
 def fast_cpu() -> None:
-    """XLA's CPU backend computes convolutions, products and sums by a library, YNNPACK; here the
-    library gets sums alone.
+    """Restricts YNNPACK, the library that XLA's CPU backend uses for convolutions, matmuls and
+    reductions, to reductions.
 
-    XLA's own convolutions and products are faster for the networks of `benchmark.py`
-    (docs/performance.md). Must come before jax first computes; what ``XLA_FLAGS`` says of it
-    already is left as it is. Of no effect on other backends.
+    XLA's own convolutions and matmuls are faster for the networks of `benchmark.py`
+    (docs/performance.md). Call it before jax first computes. An existing setting in ``XLA_FLAGS``
+    is respected. Has no effect on other backends.
     """
     flags = os.environ.get("XLA_FLAGS", "")
     version = tuple(int(part) for part in importlib.metadata.version("jaxlib").split(".")[:2])
@@ -119,11 +118,10 @@ def fast_cpu() -> None:
 
 
 def divide_cpu(most: int) -> None:
-    """Makes the CPU a device for each core, at most so many, where nothing else says how many there
-    are.
+    """Makes each CPU core a device, up to ``most`` devices, unless their number is already set.
 
-    Independent work on each then runs at the same time; a single program leaves cores idle between
-    small operations. Must come before jax is first asked for devices.
+    Independent work then runs on all cores at the same time; a single program leaves cores idle
+    between small operations. Call it before jax is first asked for devices.
     """
     import jax
 
@@ -136,7 +134,6 @@ def divide_cpu(most: int) -> None:
             if hasattr(os, "sched_getaffinity")
             else os.cpu_count() or 1
         )
-        with contextlib.suppress(
-            RuntimeError
-        ):  # jax was asked before: as they are, they serve as well, if not as fast
+        # The devices of a jax that is already initialized also work, only more slowly.
+        with contextlib.suppress(RuntimeError):
             jax.config.update("jax_num_cpu_devices", max(1, min(cores, most)))

@@ -19,7 +19,7 @@ from gan_jax.errors import ConfigError, one_of
 from gan_jax.grammar import Feedback, Part, Scalar, Schedule, Value
 
 VERSION = 2
-"""Of the JSON form."""
+"""Version of the JSON form."""
 
 
 class Network(Part):
@@ -29,8 +29,8 @@ class Network(Part):
 
 
 class Optimizer(Part):
-    """An optimizer of optax by its name there; ``lr`` is its learning rate, other options have
-    optax's names.
+    """An optax optimizer by its optax name; ``lr`` is the learning rate, other options have their
+    optax names.
     """
 
     NAME, POSITIONAL, DEFAULTS = "adam", ("lr",), {"lr": 2e-4}
@@ -41,13 +41,13 @@ class Optimizer(Part):
 
 
 class Dynamics(Part):
-    """How the players move in a step."""
+    """The update rule of the players."""
 
     NAME, POSITIONAL, SCALARS = "alternating", ("weight",), ("weight",)
 
 
 class Penalty(Part):
-    """A regularizer with its weight, taken at each ``every``-th update; ``r1:1:4`` is
+    """A regularizer with its weight, applied at every ``every``-th update; ``r1:1:4`` means
     ``r1:1:every=4``.
     """
 
@@ -56,14 +56,14 @@ class Penalty(Part):
 
 
 class Augmentation(Part):
-    """A random change of all that D sees, with its strength."""
+    """An augmentation of all examples that D sees, with its strength."""
 
     POSITIONAL, REQUIRED, SCALARS = ("strength",), ("strength",), ("strength",)
 
 
 @dataclasses.dataclass(frozen=True)
 class Framing:
-    """How the images of a data set are made equal; each field as the one of `Config`."""
+    """How images are brought to one size and mode; the fields are those of `Config`."""
 
     size: int | None = None
     fit: str | None = None
@@ -74,36 +74,34 @@ class Framing:
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """One experiment: what is learned, by which networks, with which objective, for how long."""
+    """One experiment: the data, the networks, the objective and the length of the training."""
 
     dataset: str = "digits"
-    """Data set by its TFDS name (mnist, fashion_mnist, cifar10, svhn_cropped, emnist/letters, ...),
-    an embedded one (digits; points; stacked_mnist, made from MNIST), or the path of a folder or a
-    .zip of images, or of a data set that TFDS or eval.py --export wrote.
+    """Dataset: a TFDS name (mnist, fashion_mnist, cifar10, svhn_cropped, emnist/letters, ...), a
+    built-in dataset (digits; points; stacked_mnist, made from MNIST), or the path of a folder or
+    .zip of images or of a dataset written by TFDS or eval.py --export.
     """
     split: str = "train"
-    """Split to train on, in TFDS's slicing language, for instance train[:90%], or as a random part
-    of each class, train[:90% stratified].
+    """Split to train on, in TFDS slicing syntax, such as train[:90%]; train[:90% stratified] takes
+    a random 90% of each class.
     """
     size: int | None = None
-    """Side of the square that every image is brought to; None keeps the size that all images have.
-    """
+    """Side length of the square images; None keeps the size of the dataset."""
     fit: str | None = None
-    """How images are brought to that size. crop: the middle square, resized; pad: shrunk if too
-    large, then centred in a border; stretch: resized, proportions lost. None: pad for TFDS sets and
-    arrays of one image size, crop for folders and images that vary in size.
+    """How to bring images to that size. crop: resize the central square; pad: shrink if too large,
+    then centre in a border; stretch: resize, ignoring proportions. None: pad for arrays and TFDS
+    datasets with one image size, crop for folders and images that vary in size.
     """
     channels: int | None = None
-    """1 (grey), 3 (colour) or 4 (colour and transparency); None: as stored, where a folder has 1 if
-    all its images are grey, else 3.
+    """Image channels: 1 (grey), 3 (colour) or 4 (colour and alpha). None keeps the stored ones; a
+    folder gets 1 if all its images are grey, else 3.
     """
     background: str | None = None
-    """Colour under transparent pixels and of borders, a name or #rrggbb; None: white under
+    """Colour behind transparent pixels and of borders, a name or #rrggbb; None: white behind
     transparent pixels, black borders.
     """
     strict: bool = False
-    """Refuse a folder that has broken image files, which are otherwise skipped, named and counted.
-    """
+    """Refuse a folder that contains broken image files, instead of skipping and reporting them."""
     flip: bool = False
     """Flip images horizontally in half of the epochs."""
     labels: int = 0
@@ -113,7 +111,9 @@ class Config:
     label_seed: int = 0
     """Seed that selects the labelled examples."""
     labelled_batch: int = 0
-    """Labelled examples per batch; the others come from the whole set, without their labels."""
+    """Labelled examples per batch; the rest of the batch is drawn from the whole dataset, without
+    labels.
+    """
     conditioning: str = "none"
     """How labels condition G and D."""
     latents: int = 100
@@ -121,7 +121,7 @@ class Config:
     prior: str = "normal"
     """Distribution of the latents: N(0, 1), or uniform on [-1, 1]."""
     fake_labels: str = "batch"
-    """Labels of generated examples: those of the real batch (batch), or drawn with the data set's
+    """Labels of generated examples: those of the real batch (batch), or drawn with the dataset's
     class frequencies (dataset) or uniformly (uniform).
     """
     generator: Network = Network()
@@ -138,7 +138,7 @@ class Config:
     """Weight of the adversarial loss in G's objective; 0 leaves only the regularizers, None is 1.
     """
     augmentations: tuple[Augmentation, ...] = ()
-    """Augmentations of all that D sees, such as translation:0.125 (fraction of the side),
+    """Augmentations of all examples that D sees, such as translation:0.125 (fraction of the side),
     rotation:15 (degrees) or instance_noise:linear/0.1/0/10000.
     """
     clip: Scalar | None = None
@@ -172,19 +172,19 @@ class Config:
     d_optimizer: Optimizer = Optimizer()
     """Optimizer of D."""
     freeze_d: int = 0
-    """Layers of D, from the example on, that are not trained (Mo et al. 2020, "Freeze the
-    discriminator", with --init-from); 0: none.
+    """Number of D's first layers, counted from the input, to freeze (Mo et al. 2020, "Freeze the
+    discriminator"; use with --init-from); 0 freezes none.
     """
     dynamics: Dynamics = Dynamics()
     """Update rule of the players, such as consensus:0.1."""
     lookahead: int = 0
     """Steps between lookahead updates of both players (Chavdarova et al. 2021); 0 disables them."""
     lookahead_rate: Scalar = 0.5
-    """Interpolation factor of lookahead: the fraction of the way that is kept."""
+    """Interpolation factor of lookahead: the fraction of the progress that is kept."""
     ema: Scalar = 10_000.0
     """Half-life of G's EMA in real images; 0 disables it."""
     d_ema: Scalar = 0.0
-    """Half-life of D's EMA, which is tested as a classifier; 0 disables it."""
+    """Half-life of D's EMA in real images, the D that eval tests as a classifier; 0 disables it."""
     ema_warm_up: Scalar | None = 0.05
     """Upper bound of both half-lives as a fraction of the images seen so far (0.05 in the code of
     Karras et al. 2020); None sets no bound.
@@ -195,7 +195,7 @@ class Config:
     """Log diagnostics (gradient norms, D accuracy, diversity, ...) every N steps; 0 disables them.
     """
     diagnose_modes: int = 0
-    """Samples to classify in each diagnosis, to count the classes; 0 disables it."""
+    """Samples to classify at each diagnostics line, to count the classes; 0 disables it."""
     eval_every: int = 0
     """Evaluate every N steps and after the last one, as the command eval does; 0 disables it."""
     sample_every: int = 1_000
@@ -213,14 +213,14 @@ class Config:
         """Parts may be given as text, and tuples as lists.
 
         Raises:
-          ConfigError: for a value of another type than its field's, naming the field.
+          ConfigError: for a value of the wrong type, naming the field.
         """
         for name, kind in _field_types().items():
             object.__setattr__(self, name, _value(kind, getattr(self, name), name))
 
     @property
     def framing(self) -> Framing:
-        """How the images are made equal."""
+        """The fields that say how images are brought to one size and mode."""
         return Framing(self.size, self.fit, self.channels, self.background, self.strict)
 
     @property
@@ -242,7 +242,7 @@ def to_dict(config: Config) -> dict[str, Any]:
 
 
 def value_to_json(value: Any) -> Any:
-    """A field of a config, or a scalar, as JSON holds it."""
+    """A field of a config, or a scalar, in its JSON form."""
     if isinstance(value, Part):
         return {"name": value.name} | {key: value_to_json(v) for key, v in value.options}
     if isinstance(value, tuple):
@@ -251,7 +251,7 @@ def value_to_json(value: Any) -> Any:
 
 
 def from_dict(values: dict[str, Any]) -> Config:
-    """The inverse of `to_dict`, also of its first version; absent fields take their defaults.
+    """The inverse of `to_dict`; reads both versions of the form. Missing fields get their defaults.
 
     Raises:
       ConfigError: for an unknown field or a value of the wrong type, naming its path.
@@ -260,7 +260,7 @@ def from_dict(values: dict[str, Any]) -> Config:
 
 
 def scalar_from_json(value: Any, path: str) -> Scalar:
-    """A scalar as `value_to_json` writes it.
+    """The inverse of `value_to_json` for a scalar.
 
     Raises:
       ConfigError: for anything else, naming the path.
@@ -269,8 +269,8 @@ def scalar_from_json(value: Any, path: str) -> Scalar:
 
 
 def leaves(config: Config) -> dict[str, Any]:
-    """What the config holds, by path: ``g_optimizer`` is the name of a part, ``g_optimizer.lr`` its
-    option, ``penalties.r1.weight`` that of one of several; what is not set is left out.
+    """The values of the config by path: ``g_optimizer`` is the name of a part, ``g_optimizer.lr``
+    its option, ``penalties.r1.weight`` an option of one part of a list. Unset values are left out.
     """
 
     def walk(value: Any, path: str) -> Iterator[tuple[str, Any]]:
@@ -302,7 +302,7 @@ def differences(a: Config, b: Config) -> list[str]:
 
 
 def with_value(config: Any, path: str, value: Any) -> Any:
-    """The config with another value of the field or option at a path, such as ``g_optimizer.lr`` or
+    """The config with a new value at the path of a field or option, such as ``g_optimizer.lr`` or
     ``penalties.0.weight``.
     """
     first, _, rest = path.partition(".")
@@ -316,15 +316,15 @@ def with_value(config: Any, path: str, value: Any) -> Any:
 
 
 def _of_this_version(values: Any) -> Any:
-    """The JSON form of version 1 had no version; parts had all options, null where they were not
-    set, and a penalty had its own ones in a list ``numbers``.
+    """Reads also version 1 of the JSON form: it had no version field, a part listed all its
+    options, with null for unset ones, and a penalty had a list ``numbers`` of further options.
     """
     if not isinstance(values, dict):
         return values
     values = dict(values)
     version = values.pop("version", 1)
     if version not in (1, VERSION):
-        raise ConfigError(f"config.version: unknown {version!r}; accepted: 1, {VERSION}.")
+        raise ConfigError(f"config.version {version!r} is unknown; use 1 or {VERSION}.")
     for field in ("penalties", "g_penalties") if version == 1 else ():
         penalties = values.get(field)
         if isinstance(penalties, list) and all(isinstance(p, dict) for p in penalties):
@@ -339,7 +339,7 @@ def _value(kind: Any, value: Any, path: str) -> Any:
     args = typing.get_args(kind)
     if typing.get_origin(kind) is tuple:
         if not isinstance(value, (list, tuple)):
-            raise ConfigError(f"{path}: {value!r} is not a list.")
+            raise ConfigError(f"{path} must be a list, not {value!r}.")
         return tuple(_value(args[0], v, f"{path}.{i}") for i, v in enumerate(value))
     if args:  # a union
         if (value is None and types.NoneType in args) or isinstance(value, (Schedule, Feedback)):
@@ -356,18 +356,18 @@ def _value(kind: Any, value: Any, path: str) -> Any:
     if kind in (int, float) and isinstance(value, _NUMBERS[kind]) and type(value) is not bool:
         return kind(value)
     if type(value) is not kind:
-        raise ConfigError(f"{path}: {value!r} is not {_TYPE_NAMES[kind]}.")
+        raise ConfigError(f"{path} must be {_TYPE_NAMES[kind]}, not {value!r}.")
     return value
 
 
 _NUMBERS = {int: numbers.Integral, float: numbers.Real}
 _TYPE_NAMES = {
-    bool: "True or False", int: "a whole number", float: "a number", str: "a text",
+    bool: "True or False", int: "an integer", float: "a number", str: "a string",
 }  # fmt: skip
 
 
 def _part(kind: type[Part], value: Any, path: str) -> Part:
-    """From its text or its JSON form."""
+    """Reads a part from its text or its JSON form."""
     read = lambda v, path: scalar_from_json(v, path) if isinstance(v, dict) else v
     try:
         if isinstance(value, str):
@@ -378,18 +378,18 @@ def _part(kind: type[Part], value: Any, path: str) -> Part:
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from error
     raise ConfigError(
-        f"{path}: {value!r} is not of type {kind.__name__}; accepted: one, or its text "
-        "NAME[:NUMBER][:KEY=VALUE...]."
+        f"{path} must be of type {kind.__name__} or a text NAME[:NUMBER][:KEY=VALUE...], "
+        f"not {value!r}."
     )
 
 
 def _object(kind: Any, value: Any, path: str) -> Any:
     if not isinstance(value, dict):
-        raise ConfigError(f"{path}: {value!r} is not an object with fields.")
+        raise ConfigError(f"{path} must be a JSON object, not {value!r}.")
     hints = typing.get_type_hints(kind)
     for name in value:
-        one_of(f"{path}.{name}", name, hints)
+        one_of(f"{path}: field", name, hints)
     for field in dataclasses.fields(kind):
         if field.default is dataclasses.MISSING and field.name not in value:
-            raise ConfigError(f"{path}: the field {field.name!r} is missing.")
+            raise ConfigError(f"{path} lacks the field {field.name!r}.")
     return kind(**{k: _value(hints[k], v, f"{path}.{k}") for k, v in value.items()})

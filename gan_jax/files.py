@@ -1,5 +1,5 @@
-"""Files that are whole or not there: whatever interrupts a write, a reader finds the old or the
-new; and the folder of those that are kept between runs.
+"""Atomic writes: if a write is interrupted, readers find the old content. Also the cache folder,
+whose files outlive a run.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ def cache_folder() -> Path:
 
 
 class DiskFull(Exception):
-    """A folder that cannot be written any more: its disk or the user's share of it is full, or it
-    has become read-only. What was written before is whole.
+    """A folder has become unwritable: the disk or the user's quota is full, or the disk is now
+    read-only. Earlier files are intact.
     """
 
 
 @contextlib.contextmanager
 def noticing_full_disk(folder: Path) -> Iterator[None]:
-    """Around work that writes to a folder.
+    """Wraps work that writes to a folder.
 
     Raises:
-      DiskFull: for what the operating system says of a full disk, whatever it was raised as.
+      DiskFull: if the operating system reports a full disk, in whichever exception.
     """
     try:
         yield
@@ -45,15 +45,15 @@ def noticing_full_disk(folder: Path) -> Iterator[None]:
         reason = _full(error)
         if reason is None:
             raise
-        raise DiskFull(f"{folder} cannot be written any more ({reason})") from error
+        raise DiskFull(f"{folder} can no longer be written ({reason})") from error
 
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 
 
 def _full(error: BaseException | None) -> str | None:
-    """What the system says of a full disk, if this error or one that it comes from does. Those of
-    tensorstore have it in their text.
+    """The system's message about a full disk if this error or one of its causes is such an error,
+    else None. Errors of tensorstore contain the message in their text.
     """
     while error is not None:
         for number in _FULL:
@@ -66,15 +66,16 @@ def _full(error: BaseException | None) -> str | None:
 
 @contextlib.contextmanager
 def replacing(path: Path, keep: Callable[[Path], bool] = lambda there: False) -> Iterator[Path]:
-    """A path to write a file or a folder to; it takes the place of ``path`` when the block ends.
+    """Yields a path to write a file or a folder to; it replaces ``path`` when the block ends.
 
-    Parents are made. Several processes may write one path at once: the last one wins, whole. When
-    the block raises, ``path`` is left as it was and nothing else stays.
+    Parent folders are created. If several processes write to one path at once, the last one wins
+    and the result is complete. If the block raises, ``path`` is unchanged and nothing is left
+    behind.
 
     Args:
-      path: of the file or the folder.
-      keep: whether a folder that lies at ``path`` by then stays, and the new one is dropped: for
-        folders that others read, of which one is as good as another.
+      path: the path of the file or folder.
+      keep: decides whether a folder that exists at ``path`` by then stays and the new one is
+        dropped, for folders that others read and whose copies are equivalent.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -85,7 +86,7 @@ def replacing(path: Path, keep: Callable[[Path], bool] = lambda there: False) ->
             try:
                 os.replace(unfinished, path)
                 break
-            except OSError as error:  # a folder takes the place of an empty one only
+            except OSError as error:  # a folder can only replace an empty one
                 if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                     raise
             if keep(path):
@@ -105,43 +106,41 @@ def write(path: Path, text: str) -> None:
             unfinished.write_text(text, encoding="utf-8")
     except OSError as error:
         raise ConfigError(
-            f"workdir: {Path(path).parent} cannot be written ({error.strerror})."
+            f"workdir: cannot write to {Path(path).parent} ({error.strerror})."
         ) from error
 
 
 def check_folder(field: str, path: Path) -> None:
-    """Refuses a path at which no folder can be made or written. Leaves nothing behind.
+    """Refuses a path at which no folder can be created or written. Leaves nothing behind.
 
     Raises:
       ConfigError: naming the field and the path.
     """
-    accepted = "accepted: a folder that can be written, or a new name."
+    use = "use a writable folder or a new name."
     try:
         absolute = Path(path).absolute()
         nearest = next(parent for parent in (absolute, *absolute.parents) if parent.exists())
         if not nearest.is_dir():
-            raise ConfigError(f"{field}: {nearest} is a file; {accepted}")
+            raise ConfigError(f"{field}: {nearest} is a file; {use}")
         with tempfile.TemporaryDirectory(dir=nearest, prefix=".unfinished-"):
             pass
     except OSError as error:
-        raise ConfigError(
-            f"{field}: {path} cannot be written ({error.strerror}); {accepted}"
-        ) from error
+        raise ConfigError(f"{field}: {path} cannot be written ({error.strerror}); {use}") from error
 
 
 def check_file(field: str, path: Path) -> None:
-    """Refuses a path at which no file can be made or appended to. Leaves nothing behind.
+    """Refuses a path at which no file can be created or appended to. Leaves nothing behind.
 
     Raises:
       ConfigError: naming the field and the path.
     """
-    accepted = "accepted: a file in a folder that exists."
+    use = "give a writable file in an existing folder."
     path = Path(path)
     if path.is_dir():
-        raise ConfigError(f"{field}: {path} is a folder; {accepted}")
+        raise ConfigError(f"{field}: {path} is a folder; {use}")
     if not path.parent.is_dir():
-        raise ConfigError(f"{field}: the folder {path.parent} does not exist; {accepted}")
+        raise ConfigError(f"{field}: the folder {path.parent} does not exist; {use}")
     if path.exists() and not os.access(path, os.W_OK):
-        raise ConfigError(f"{field}: {path} cannot be written; {accepted}")
+        raise ConfigError(f"{field}: {path} cannot be written; {use}")
     if not path.exists():
         check_folder(field, path.parent)

@@ -1,6 +1,6 @@
-"""One grammar for what a config holds: numbers of the step that may change, and parts with options.
+"""The values of a config: numbers that may change during training, and parts with options.
 
-Frozen values, each with a text form that reads back as an equal value: ``0.1``,
+All are frozen, and each has a text form that reads back as an equal value: ``0.1``,
 ``cosine/START/END/STEPS``, ``feedback/METRIC/TARGET/RATE``; ``NAME[:NUMBER][:KEY=VALUE...]``.
 """
 
@@ -28,7 +28,7 @@ class Schedule:
     end: float
     steps: int
     shape: str = "linear"
-    """How it moves from start to end: linear, or cosine (half a period)."""
+    """The course from start to end: linear, or cosine (half a period)."""
     warmup: int = 0
     """Updates of G over which the number first rises from zero."""
     begin: int = 0
@@ -37,12 +37,12 @@ class Schedule:
 
 @dataclasses.dataclass(frozen=True)
 class Feedback:
-    """A number that follows what the step measured.
+    """A number controlled by a metric of the training step.
 
-    After each ``every`` steps it moves by ``rate * sign(mean - target)``, or by ``rate * (mean -
-    target)`` if ``proportional``, where ``mean`` is that of the metric over these steps; it stays
-    within ``[low, high]``. As text ``feedback/METRIC/TARGET/RATE[/LOW/HIGH[/START[/EVERY]]]``, or
-    ``proportional/...``; METRIC may contain slashes.
+    After every ``every`` steps it moves by ``rate * sign(mean - target)``, or by ``rate * (mean -
+    target)`` if ``proportional``, where ``mean`` is the mean of the metric over these steps; it
+    stays within ``[low, high]``. As text ``feedback/METRIC/TARGET/RATE[/LOW/HIGH[/START[/EVERY]]]``
+    or ``proportional/...``; METRIC may contain slashes.
     """
 
     metric: str
@@ -56,15 +56,15 @@ class Feedback:
 
 
 Scalar = float | Schedule | Feedback
-"""A number of the training step that may change over time: data of the compiled program, never a
-constant in it.
+"""A number of the training step that may change over time. It is an input of the compiled program,
+never a constant in it.
 """
 Value = bool | int | str | Scalar
-"""What an option of a `Part` can be."""
+"""The type of an option of a `Part`."""
 
 
 def scalar_from_text(text: str) -> Scalar:
-    """A number, a `Schedule` or a `Feedback` as the command line writes it.
+    """Reads the text form of a number, a `Schedule` or a `Feedback`.
 
     Raises:
       ValueError: for anything else.
@@ -109,11 +109,11 @@ def scalar_to_text(value: Scalar) -> str:
 
 
 def check_scalar(field: str, value: Scalar, interval: str) -> None:
-    """Refuses what is no number of the step, and one that can leave an interval.
+    """Refuses what is not a `Scalar`, and a scalar that can leave an interval.
 
     Args:
-      field: its path in the config.
-      value: the scalar; of one that changes, both its ends must lie in the interval.
+      field: the path of the scalar in the config.
+      value: the scalar; if it changes over time, both of its ends must lie in the interval.
       interval: as `gan_jax.errors.within` takes it.
 
     Raises:
@@ -140,51 +140,53 @@ def check_scalar(field: str, value: Scalar, interval: str) -> None:
 
 @dataclasses.dataclass(frozen=True, init=False, repr=False)
 class Part:
-    """What a field of a `Config` chooses by name, with its options; hashable.
+    """A named part, such as a network or an optimizer, with its options; hashable.
 
     As text ``NAME[:NUMBER][:KEY=VALUE...]``; numbers without a key are the options that
-    `POSITIONAL` names, in that order. An option is read as an attribute, and changed by
-    `dataclasses.replace`; None leaves it out, so that its default holds.
+    `POSITIONAL` names, in that order. Options are attributes, and are changed by
+    `dataclasses.replace`; None unsets an option, so that its default applies.
 
     >>> Penalty("gp", 10.0, target=0.0) == Penalty.from_text("gp:10:target=0")
     True
 
     Raises:
-      ConfigError: for a name or a number that is missing, and a value that no option can have.
+      ConfigError: for a missing name or number, and a value that no option can have.
     """
 
     name: str
     options: tuple[tuple[str, Value], ...]
-    """By key, sorted."""
+    """Pairs of key and value, sorted by key."""
 
     NAME: ClassVar[str | None] = None
-    """Chosen where nothing else is."""
+    """The default name."""
     POSITIONAL: ClassVar[tuple[str, ...]] = ()
     REQUIRED: ClassVar[tuple[str, ...]] = ()
     DEFAULTS: ClassVar[dict[str, Value]] = {}
     """Options that are always set."""
     SCALARS: ClassVar[tuple[str, ...]] = ()
-    """Options that are data of the step."""
+    """Options that are a `Scalar` of the training step."""
 
     def __init__(self, name: str | None = None, *numbers: Any, options: Any = (), **changes: Any):
         name = name or self.NAME
         if numbers and isinstance(numbers[-1], tuple):
             *numbers, options = numbers
         if not isinstance(name, str):
-            raise ConfigError(f"{name!r} is not a name; accepted: a word.")
+            raise ConfigError(f"the name must be a string, not {name!r}.")
         if len(numbers) > len(self.POSITIONAL):
-            accepted = ", ".join(self.POSITIONAL)
-            raise ConfigError(f"{name} has too many numbers without a key; accepted: {accepted}.")
+            keys = ", ".join(self.POSITIONAL)
+            raise ConfigError(
+                f"{name} has {len(numbers)} numbers without a key; the only ones are {keys}."
+            )
         given = dict(options) | dict(zip(self.POSITIONAL, numbers, strict=False)) | changes
         given = self.DEFAULTS | {key: value for key, value in given.items() if value is not None}
         for key in self.REQUIRED:
             if key not in given:
-                raise ConfigError(f"{name} has no {key}; accepted: {name}:{key.upper()}.")
+                raise ConfigError(f"{name} needs a {key}; write {name}:{key.upper()}.")
         for key, value in given.items():
             if not isinstance(value, Value):
                 raise ConfigError(
-                    f"{name} has {value!r} as {key}; accepted: a number, a schedule, a feedback, "
-                    "a word, True, False or None."
+                    f"{key} of {name} must be a number, a schedule, a feedback, a string, True, "
+                    f"False or None, not {value!r}."
                 )
         object.__setattr__(self, "name", name)
         object.__setattr__(self, "options", tuple(sorted(given.items())))
@@ -196,7 +198,7 @@ class Part:
         options = dict(self.__dict__.get("options", ()))
         if key in options or key in self.POSITIONAL:
             return options.get(key)
-        raise AttributeError(f"{type(self).__name__} has no option {key!r} that is set")
+        raise AttributeError(f"{type(self).__name__} has no value for option {key!r}")
 
     def __repr__(self) -> str:
         options = [f"{key}={value!r}" for key, value in self.options]
@@ -213,7 +215,7 @@ class Part:
         """The inverse of `str`.
 
         Raises:
-          ConfigError: for a text of another form, or an option that is given twice.
+          ConfigError: for a text of any other form, or an option that is given twice.
         """
         name, *parts = text.split(":")
         options = [part.split("=", 1) for part in parts if "=" in part]
@@ -221,18 +223,18 @@ class Part:
         keys = [key for key, _ in options] + list(cls.POSITIONAL[: len(numbers)])
         if len(set(keys)) < len(keys) or not all([name, *parts, *keys]):
             raise ConfigError(
-                f"{text!r} is not of the form NAME[:NUMBER][:KEY=VALUE...], each key once."
+                f"{text!r} does not have the form NAME[:NUMBER][:KEY=VALUE...] with unique keys."
             )
         return cls(name, *numbers, options=[(key, value_from_text(v)) for key, v in options])
 
     def scalars(self) -> tuple[str, ...]:
-        """The options that are data of the step, whether they are set or not."""
+        """The options that are a `Scalar` of the training step, set or not."""
         return self.SCALARS
 
 
 def value_from_text(text: str) -> Value | None:
-    """An option's value as the command line writes it: a number, a schedule, a feedback, True,
-    False, None; anything else is a word.
+    """Reads the text form of an option's value: a number, a schedule, a feedback, True, False or
+    None; anything else is a string.
     """
     words = {"None": None, "True": True, "False": False, "true": True, "false": False}
     if text in words:

@@ -1,8 +1,8 @@
-"""What an example is: how it is stored, how networks see it, and how it is shown.
+"""The kind of an example: how it is stored, how networks see it, and how it is shown.
 
-A `Modality` is a small frozen value. The engine, the data pipeline, the sampler and the evaluation
-ask it; this file alone looks at the number of axes of an example. Another kind of example is a
-subclass that says the same things; nothing has to be registered.
+A `Modality` is a small frozen value that the engine, the data pipeline, the sampler and the
+evaluation consult; only this file looks at the number of axes of an example. Add a new kind of
+example as a subclass; nothing has to be registered.
 """
 
 from __future__ import annotations
@@ -20,30 +20,30 @@ from gan_jax.errors import ConfigError
 from gan_jax.types import Array, PyTree
 
 COLUMNS = 10
-"""Images in a row of a picture of samples; that of an unconditional GAN has as many rows."""
+"""Images per row of a sample grid; the grid of an unconditional GAN is square."""
 ROWS = 20
-"""Most classes in a picture; of more, so many are shown, evenly spread."""
+"""Maximum number of classes in a sample grid; if there are more, evenly spaced ones are shown."""
 POINTS = 2_000
-"""Points in a picture of vectors, and as many real ones."""
+"""Number of samples in a picture of vectors, and of real points."""
 
 
 def labels_in_turn(n: int, num_classes: int) -> np.ndarray:
-    """``[n]`` int32 labels, all classes in turn; zeros where there are none."""
+    """``[n]`` int32 labels that cycle through all classes; zeros if there are no classes."""
     return np.arange(n, dtype=np.int32) % max(num_classes, 1)
 
 
 @dataclasses.dataclass(frozen=True)
 class Modality:
-    """One kind of example. Arrays ``x`` lead with any number of batch axes.
+    """One kind of example. Arrays ``x`` begin with any number of batch axes.
 
     Attributes:
-      shape: of one example as networks see it.
-      name: what such examples are called, in the plural.
+      shape: shape of one example as networks see it.
+      name: the name of such examples, in the plural.
       axes: number of axes of one example.
-      stored: dtype of examples in a data set.
-      bounded: networks see values in [-1, 1], so that generators end with tanh.
-      mirrors: an example has a left and a right, so that it may be mirrored.
-      real_shown: real examples that a picture needs beside the samples.
+      stored: dtype of examples in a dataset.
+      bounded: whether networks see values in [-1, 1], so that generators end with tanh.
+      mirrors: whether an example can be mirrored left to right.
+      real_shown: number of real examples that a picture needs in addition to the samples.
     """
 
     shape: tuple[int, ...]
@@ -59,15 +59,15 @@ class Modality:
         return f"{self.name} of shape {self.shape}"
 
     def to_network(self, x: PyTree) -> PyTree:
-        """Stored examples as networks see them; what is so already is returned as it is."""
+        """Converts stored examples to what networks see; converted ones are returned unchanged."""
         return x
 
     def to_stored(self, x: PyTree) -> PyTree:
-        """Examples as networks make them, as numpy arrays in the way that data sets store them."""
+        """Converts the output of networks to numpy arrays as datasets store them."""
         return np.asarray(x, self.stored)
 
     def check(self, field: str, x: PyTree) -> None:
-        """Refuses examples ``[b, ...]``, as networks see them, of another shape.
+        """Refuses examples ``[b, ...]``, as networks see them, of the wrong shape.
 
         Raises:
           ConfigError: naming the field, their shape and the modality's.
@@ -75,24 +75,25 @@ class Modality:
         shapes = [tuple(a.shape[1:]) for a in jax.tree.leaves(x)]
         if shapes != [self.shape]:
             raise ConfigError(
-                f"{field}: {self.name} have the shape {list(self.shape)}, not "
+                f"{field}: {self.name} must have the shape {list(self.shape)}, not "
                 f"{', '.join(str(list(shape)) for shape in shapes)}."
             )
 
     def layout(self, num_classes: int) -> tuple[np.ndarray, np.ndarray]:
-        """Which samples a picture shows: the number of its latents and the label of each.
+        """The samples that a picture shows: the index of the latents and the label of each.
 
         Returns:
-          Two int arrays ``[n]``. Samples with one number share their latents; numbers count from 0.
+          Two int arrays ``[n]``. Samples with the same index share their latents; indices start
+          at 0.
         """
         return np.arange(COLUMNS**2), labels_in_turn(COLUMNS**2, num_classes)
 
     def picture(self, samples: np.ndarray, real: np.ndarray | None = None) -> np.ndarray:
-        """Samples ``[n, *shape]`` of `layout` as pixels ``[H, W, c]`` uint8.
+        """Draws samples ``[n, *shape]`` of `layout` as pixels ``[H, W, c]`` uint8.
 
         Args:
-          samples: as networks make them, or as stored.
-          real: ``[real_shown, *shape]`` real examples, where `real_shown` is not 0.
+          samples: the output of networks, or stored examples.
+          real: ``[real_shown, *shape]`` real examples, if `real_shown` is not 0.
         """
         raise NotImplementedError
 
@@ -110,7 +111,7 @@ class Images(Modality):
         return pictures.to_uint8(x)
 
     def layout(self, num_classes: int) -> tuple[np.ndarray, np.ndarray]:
-        """A row for each class, the latents of a column alike; without classes a square."""
+        """One row per class, with the same latents in each column; without classes a square."""
         if not num_classes:
             return np.arange(COLUMNS**2), np.repeat(np.arange(COLUMNS), COLUMNS)
         shown = min(num_classes, ROWS)
@@ -122,7 +123,7 @@ class Images(Modality):
 
 
 class Vectors(Modality):
-    """``[..., d]`` float32, without bounds: points of the plane, or any other numbers."""
+    """``[..., d]`` float32, unbounded: points of the plane, or any other vectors."""
 
     name, axes, real_shown = "vectors", 1, POINTS
 
@@ -137,50 +138,50 @@ class Vectors(Modality):
 
 
 KINDS = (Images, Vectors)
-"""Those that are recognized in a data set by the shape of its examples."""
+"""The kinds that are recognized by the shape of a dataset's examples."""
 
 
 def of_shape(shape: tuple[int, ...]) -> Modality:
-    """The modality of a data set's examples: images ``(h, w, c)`` or vectors ``(d,)``.
+    """The modality of a dataset's examples: images ``(h, w, c)`` or vectors ``(d,)``.
 
     Raises:
       ConfigError: for another number of axes.
     """
     kind = next((kind for kind in KINDS if kind.axes == len(shape)), None)
     if kind is None:
-        raise ConfigError(f"shape: examples of shape {shape}; accepted: (h, w, c) or (d,).")
+        raise ConfigError(f"shape of an example must be (h, w, c) or (d,), not {shape}.")
     return kind(tuple(shape))
 
 
 def of_feature(shape: tuple[int | None, ...], dtype: Any) -> type[Modality] | None:
-    """The kind of example that one feature of a data set can be; None where it can be neither.
+    """The kind of example that a feature of a dataset can be; None if it can be neither.
 
     Args:
-      shape: of the feature; None stands for a side that varies.
-      dtype: numpy's, of the feature.
+      shape: the shape of the feature; None stands for an axis whose length varies.
+      dtype: the numpy dtype of the feature.
     """
     fits = lambda kind: kind.axes == len(shape) and kind.stored == dtype
     return next(filter(fits, KINDS), None)
 
 
 def is_image(a: Array, batch_axes: int) -> bool:
-    """Whether an array that leads with so many batch axes holds images ``(h, w, c)``."""
+    """Whether an array with ``batch_axes`` batch axes holds images ``(h, w, c)``."""
     return a.ndim - batch_axes == Images.axes
 
 
 def mirror_images(tree: PyTree, where: Array, xp: ModuleType = jnp) -> PyTree:
-    """Mirrors images, left to right, and leaves everything else as it is.
+    """Mirrors images left to right and returns everything else unchanged.
 
     Args:
       tree: leaves ``[*batch, ...]``; those ``[*batch, h, w, c]`` are images.
-      where: ``[*batch]`` bool, the examples whose images are mirrored.
-      xp: ``numpy`` or ``jax.numpy``, as the leaves are.
+      where: ``[*batch]`` bool, True for the examples to mirror.
+      xp: the module of the leaves, ``numpy`` or ``jax.numpy``.
     """
 
     def mirrored(a: Array) -> Array:
         if xp is not np:
             return xp.where(where[..., None, None, None], a[..., ::-1, :], a)
-        a = a.copy()  # several times as fast as numpy's where
+        a = a.copy()  # several times faster than np.where
         a[where] = a[where][..., ::-1, :]
         return a
 
@@ -188,7 +189,7 @@ def mirror_images(tree: PyTree, where: Array, xp: ModuleType = jnp) -> PyTree:
 
 
 def to_float(x: Array) -> Array:
-    """uint8 in [0, 255] -> float32 in [-1, 1]; floating-point numbers are returned as they are.
+    """Converts uint8 in [0, 255] to float32 in [-1, 1]; returns floating-point arrays unchanged.
 
     Raises:
       ConfigError: for any other dtype.
@@ -196,5 +197,5 @@ def to_float(x: Array) -> Array:
     if x.dtype == jnp.uint8:
         return x.astype(jnp.float32) / 127.5 - 1
     if not jnp.issubdtype(x.dtype, jnp.floating):
-        raise ConfigError(f"x: {x.dtype} {x.shape}; accepted: uint8, or floats in [-1, 1].")
+        raise ConfigError(f"x must be uint8, or float in [-1, 1], not {x.dtype} {x.shape}.")
     return x

@@ -1,4 +1,4 @@
-"""Work in calls of about equal time: between two of them progress is seen and a signal is heard."""
+"""Splits work into calls of about equal time; progress and signals are handled between calls."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ class Pace:
         self._seconds, self._speed = seconds, 0.0
 
     def steps(self, most: int) -> int:
-        """Steps of the next call: 1 to ``most``."""
+        """The number of steps of the next call, from 1 to ``most``."""
         return min(most, max(1, int(self._seconds * self._speed)))
 
     def took(self, steps: int, seconds: float) -> None:
-        """Notes the length of a call."""
+        """Records the duration of a call."""
         self._speed = steps / seconds
 
 
 def calls(first: int, last: int, seconds: float = 0.5) -> Iterator[int]:
-    """The numbers of steps of the calls that lead from step ``first`` to step ``last``.
+    """Yields the number of steps of each call between step ``first`` and step ``last``.
 
-    The body of the loop over them is what is timed: it makes the steps and waits for their result.
+    The body of the loop is timed: it must make the steps and wait for their result.
 
     Args:
-      first, last: steps made before and after; both ints, ``first`` may be ``last``.
-      seconds: about how long a call takes.
+      first, last: the numbers of steps before and after; they may be equal.
+      seconds: the approximate duration of a call.
     """
     pace = Pace(seconds)
     while first < last:

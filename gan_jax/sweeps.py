@@ -1,5 +1,5 @@
-"""Which GANs a population holds: seeds, and numbers of the training step that vary; imports neither
-jax nor the engine.
+"""The members of a population: seeds, and swept numbers of the training step. Imports neither jax
+nor the engine.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from gan_jax.config import Config, scalar_from_json, value_to_json, with_value
-from gan_jax.errors import ConfigError, did_you_mean, within
+from gan_jax.errors import ConfigError, did_you_mean, either, within
 from gan_jax.grammar import Part, Scalar, Schedule, scalar_from_text, scalar_to_text
 
 
@@ -19,8 +19,8 @@ from gan_jax.grammar import Part, Scalar, Schedule, scalar_from_text, scalar_to_
 class Population:
     """The members of a run: every combination of the sweep's values, each with every seed.
 
-    ``seeds``: how many, from the config's seed on. ``sweep``: by path of a config's field, such as
-    ``g_optimizer.lr``, the values that it takes.
+    ``seeds``: the number of seeds, starting at the config's. ``sweep``: pairs of the path of a
+    config's field, such as ``g_optimizer.lr``, and its values.
     """
 
     seeds: int = 1
@@ -43,21 +43,20 @@ class Population:
         """The members' configs: all seeds of the first setting, then all of the second, ...
 
         Raises:
-          ConfigError: for a number of seeds out of range, a path that names no number of the
-            training step, or one named twice.
+          ConfigError: for a number of seeds out of range, a path that is not a number of the
+            training step, or a path that is given twice.
         """
         within("seeds", self.seeds, f"[1, {2**32 - config.seed}]")
         paths = [path for path, _ in self.sweep]
         if len(set(paths)) < len(paths):
-            raise ConfigError(
-                f"sweep: {', '.join(paths)} names one twice; accepted: each at most once."
-            )
+            raise ConfigError(f"sweep: {', '.join(paths)} has a duplicate; give each path once.")
         accepted = list(_scalars(config))
         for path in paths:
             if path not in accepted:
+                hint = did_you_mean(path, accepted)
                 raise ConfigError(
-                    f"sweep: {path!r} is no number of this config's training step; "
-                    f"{did_you_mean(path, accepted)}accepted: {', '.join(accepted)}."
+                    f"sweep: {path!r} is not a number of this config's training step; {hint}"
+                    f"{'Use' if hint else 'use'} {either(accepted)}."
                 )
         configs = []
         for setting in self.settings():
@@ -70,8 +69,8 @@ class Population:
         return tuple(configs)
 
     def names(self) -> list[str]:
-        """The settings as a person reads them, ``g_optimizer.lr=0.0001``; a single empty one
-        without a sweep.
+        """The settings as readable text, ``g_optimizer.lr=0.0001``; a single empty one without a
+        sweep.
         """
         return [
             " ".join(f"{path}={scalar_to_text(value)}" for path, value in setting.items())
@@ -80,7 +79,7 @@ class Population:
 
 
 def from_text(texts: tuple[str, ...]) -> tuple[tuple[str, tuple[Scalar, ...]], ...]:
-    """A sweep as the command line writes it: ``PATH=VALUE,VALUE,...`` for each path; a value is a
+    """Reads a sweep from the command line: ``PATH=VALUE,VALUE,...`` for each path; a value is a
     number or a schedule.
 
     Raises:
@@ -93,10 +92,10 @@ def from_text(texts: tuple[str, ...]) -> tuple[tuple[str, tuple[Scalar, ...]], .
             numbers = tuple(scalar_from_text(value) for value in values.split(","))
         except ValueError as error:
             raise ConfigError(
-                f"sweep: {text!r} is not of the form PATH=NUMBER,NUMBER,... ({error})."
+                f"sweep: {text!r} does not have the form PATH=NUMBER,NUMBER,... ({error})."
             ) from error
         if len(set(numbers)) < len(numbers):
-            raise ConfigError(f"sweep: {text!r} gives a value twice; accepted: different ones.")
+            raise ConfigError(f"sweep: {text!r} has a duplicate value; give each value once.")
         sweep.append((path.replace("-", "_") if equals else path, numbers))
     return tuple(sweep)
 
@@ -107,7 +106,7 @@ def to_text(sweep: tuple[tuple[str, tuple[Scalar, ...]], ...]) -> tuple[str, ...
 
 
 def to_dict(population: Population) -> dict[str, Any]:
-    """As JSON holds it."""
+    """The JSON form of a population."""
     return {
         "seeds": population.seeds,
         "sweep": {path: value_to_json(values) for path, values in population.sweep},
@@ -128,7 +127,7 @@ def from_dict(values: Any) -> Population:
         return Population(int(values["seeds"]), sweep)
     except (TypeError, KeyError, ValueError, AttributeError) as error:
         raise ConfigError(
-            f"population: {values!r} is not one; accepted: what train.py --seeds or --sweep wrote."
+            f"population {values!r} is not valid; use what train.py --seeds or --sweep wrote."
         ) from error
 
 

@@ -87,7 +87,7 @@ def test_points_are_not_moved(name):
     )
     with pytest.raises(
         ConfigError,
-        match=rf"^augmentations\.1: {name} does not change vectors; accepted: images\.$",
+        match=rf"^augmentations\.1: {name} is for images and cannot be applied to vectors\.$",
     ):
         build(config)
 
@@ -103,6 +103,6 @@ def test_points_are_not_moved(name):
 )
 def test_strengths_out_of_range_are_refused(name, strength):
     with pytest.raises(
-        ConfigError, match=r"^augmentations\.0\.strength.* is not in \[0, (1|90|inf)\]?\)?\.$"
+        ConfigError, match=r"^augmentations\.0\.strength must be in \[0, (1|90|inf)[\])], not .*\.$"
     ):
         build(Config(augmentations=(Augmentation(name, strength),)))

@@ -92,7 +92,7 @@ def test_the_table_in_a_terminal_shows_both_rows(many):
     assert equal.startswith("Frechet distance (n = 355)")
     real_text = f"{many.real['frechet_distance']:.4g}"
     assert real_text not in drawn and real_text in equal
-    assert "355 samples beside 355 real images" in table(many)
+    assert "355 samples with 355 real images" in table(many)
 
 
 def test_the_baseline_is_thinned_to_the_number_of_samples(judged, many):
@@ -150,7 +150,7 @@ def test_the_accuracy_of_the_features_is_of_its_own_test_images(many):
     values = dataclasses.asdict(many)
     network = {"test_accuracy": 0.9859, "test_images": 10_000, "test_split": "test"}
     values["provenance"]["feature_network"] |= network
-    assert "right on 98.59% of 10,000 images of test." in dict(compared(values))["features"]
+    assert "test accuracy 98.59% on 10,000 images of test." in dict(compared(values))["features"]
 
 
 def test_members_fail_by_the_modes_of_as_many_samples_as_real_examples():

@@ -173,14 +173,26 @@ def test_records_of_operations(tmp_path, capsys, monkeypatch):
 @pytest.mark.parametrize(
     "arguments, words",
     [
-        ("--net dcgan3", "net: unknown 'dcgan3'; did you mean 'dcgan32'"),
-        ("--precision fp16", "precision: unknown 'fp16'"),
-        ("--batch 64,0", "batch: '64,0'"),
-        ("--steps-per-call x", "steps_per_call: 'x'"),
-        ("--runs 0", "runs: 0"),
-        ("--lazy --every 4,-1", "every: '4,-1'"),
-        ("--lazy --d-steps 0", "d_steps: '0'"),
-        ("--loop --recipe mnist", "recipe: unknown 'mnist'"),
+        ("--net dcgan3", "net 'dcgan3' is unknown; did you mean 'dcgan32'"),
+        ("--precision fp16", "precision 'fp16' is unknown"),
+        (
+            "--batch 64,0",
+            "batch must be a list of integers of at least 1, such as 4,16, not '64,0'",
+        ),
+        (
+            "--steps-per-call x",
+            "steps_per_call must be a list of integers of at least 1, such as 4,16, not 'x'",
+        ),
+        ("--runs 0", "runs must be at least 1, not 0"),
+        (
+            "--lazy --every 4,-1",
+            "every must be a list of integers of at least 0, such as 4,16, not '4,-1'",
+        ),
+        (
+            "--lazy --d-steps 0",
+            "d_steps must be a list of integers of at least 1, such as 4,16, not '0'",
+        ),
+        ("--loop --recipe mnist", "recipe 'mnist' is unknown"),
     ],
 )
 def test_wrong_input_is_refused_before_anything_is_measured(arguments, words, capsys):

@@ -13,11 +13,11 @@ from gan_jax.report.scores import interval, score_title, shown
 
 
 def test_scores_as_text():
-    assert shown("precision", 0.8125) == shown("pr10k.precision", 0.8125) == "81.2 %"
+    assert shown("precision", 0.8125) == shown("pr10k.precision", 0.8125) == "81.2%"
     assert shown("support_size", 1234.0) == "1,234" and shown("support_size", None) == "-"
     assert score_title("fid10k.frechet_distance") == "fid10k Frechet distance"
     assert score_title("something_new") == "something new"
-    assert interval("recall", [0.25, 0.5]) == "25.0 % to 50.0 %"
+    assert interval("recall", [0.25, 0.5]) == "25.0% to 50.0%"
     assert interval("support_size", [1234.0, None]) == "1,234 to -"
     assert interval("support_size", [None, None]) == interval("support_size", None) == ""
 
@@ -80,7 +80,7 @@ def test_any_numbers_make_a_chart(y):
 def test_shares_lie_between_none_and_all(y):
     band = [value - 0.1 for value in y], [value + 0.1 for value in y]
     made = chart("h", [Series("a", [0, 1], y, *band)], share=True)
-    ticks = [float(text.removesuffix(" %")) for _, text in made.y_ticks]
+    ticks = [float(text.removesuffix("%")) for _, text in made.y_ticks]
     assert len(ticks) >= 2 and min(ticks) >= 0 and max(ticks) <= 100
     (curve,) = made.curves
     for _, height in numbers(curve.path) + numbers(curve.band):

@@ -80,7 +80,7 @@ def test_scores_of_other_settings_have_a_table_of_their_own(tmp_path):
     entries = [e for folder in folders for e in compare.read(folder, folder.name)]
     groups = [[name for _, name, _ in table["runs"]] for table in compare._tables(entries)]
     assert groups == [["a", "c"], ["b"]]
-    assert "Compare scores within a table only." in page_of(*folders).text
+    assert "Compare scores only within a table." in page_of(*folders).text
 
 
 def test_curves_lie_over_images_and_over_time(tmp_path):
@@ -105,7 +105,7 @@ def test_a_run_without_evaluation_shows_the_samples_of_its_training(tmp_path):
         pictures.save(run_folder.picture(folders[0], step), np.zeros((8, 8, 1), np.uint8))
     page = page_of(*folders)
     (image,) = page.all("img")
-    assert image["alt"] == "a. Step 12, latents of its training."
+    assert image["alt"] == "a. Step 12, latents of the training."
     assert not page.all("strong") or "Scores" not in page.text
 
 
@@ -153,7 +153,7 @@ def test_runs_of_one_prior_are_drawn_from_equal_latents(trained, tmp_path, capsy
     shown = {image["alt"]: image["src"] for image in page.all("img")}
     assert list(shown) == [
         *(f"{name}. Step 20, equal latents." for name in ("a", "b", *SWEEP)),
-        "fresh. Step 12, latents of its training.",
+        "fresh. Step 12, latents of the training.",
     ]
     a, b, *others, _ = shown.values()
     assert a == b and a not in others
@@ -180,14 +180,14 @@ def test_a_sweep_takes_part_by_setting_with_intervals_over_seeds(trained):
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        (["a"], "runs: 1 given; accepted: 2 to 8 run folders."),
-        (["a"] * 9, "runs: 9 given; accepted: 2 to 8 run folders."),
+        (["a"], "runs: 2 to 8 run folders are needed, but 1 given."),
+        (["a"] * 9, "runs: 2 to 8 run folders are needed, but 9 given."),
         (["a", "b/../a"], "is given twice"),
-        (["a", "nowhere"], "is no run folder"),
+        (["a", "nowhere"], "is not a run folder"),
         (["a", "b", "--output", "a"], "output: a is a folder"),
         (["a", "b", "--output", "nowhere/x"], "output: the folder nowhere does not exist"),
-        (["a", "b", "--seed", "-1"], "seed: -1"),
-        (["a", "b", "--suffix", "_n7"], "suffix: no run has an evaluation with '_n7'"),
+        (["a", "b", "--seed", "-1"], "seed must be an integer from 0 to 4294967295, not -1"),
+        (["a", "b", "--suffix", "_n7"], "suffix: no run has an evaluation with the suffix '_n7'"),
     ],
 )
 def test_what_cannot_be_compared_is_refused_in_one_sentence(

@@ -91,15 +91,15 @@ def test_options_are_replaced():
 @pytest.mark.parametrize(
     "kind, text, words",
     [
-        (Penalty, "r1", "r1 has no weight; accepted: r1:WEIGHT"),
-        (Penalty, "r1:None", "r1 has no weight"),
-        (Augmentation, "rotation", "rotation has no strength"),
-        (Penalty, "r1:1:2:3", "r1 has too many numbers without a key; accepted: weight, every"),
-        (Penalty, "r1:1:weight=2", "each key once"),
-        (Penalty, "r1:1:every=2:every=3", "each key once"),
-        (Penalty, ":1", "not of the form"),
-        (Penalty, "r1:", "not of the form"),
-        (Network, "dcgan:=3", "not of the form"),
+        (Penalty, "r1", "r1 needs a weight; write r1:WEIGHT"),
+        (Penalty, "r1:None", "r1 needs a weight"),
+        (Augmentation, "rotation", "rotation needs a strength"),
+        (Penalty, "r1:1:2:3", "r1 has 3 numbers without a key; the only ones are weight, every"),
+        (Penalty, "r1:1:weight=2", "with unique keys"),
+        (Penalty, "r1:1:every=2:every=3", "with unique keys"),
+        (Penalty, ":1", "does not have the form"),
+        (Penalty, "r1:", "does not have the form"),
+        (Network, "dcgan:=3", "does not have the form"),
     ],
 )
 def test_wrong_text_is_refused(kind, text, words):

@@ -161,9 +161,9 @@ def test_more_steps_than_are_shuffled_at_once(numbered_set):
 @pytest.mark.parametrize(
     "changes, start, words",
     [
-        ({"batch_size": 0}, 0, "batch_size: 0"),
-        ({"d_steps": -1}, 0, "d_steps: -1"),
-        ({}, -1, "start: -1"),
+        ({"batch_size": 0}, 0, "batch_size must be at least 1, not 0"),
+        ({"d_steps": -1}, 0, "d_steps must be at least 1, not -1"),
+        ({}, -1, "start must be at least 0, not -1"),
         ({"dataset": "digitz"}, 0, "did you mean 'digits'"),
         ({"split": "trian"}, 0, "split: 'trian'"),
         ({"size": 7}, 0, "size: 7 is smaller than the images, which are 8x8"),
@@ -265,7 +265,7 @@ def test_mnist_is_what_tfds_reads(monkeypatch):
     "name, split, words",
     [
         ("mnits", "train", "unknown 'mnits'; did you mean 'mnist'"),
-        ("emnist/leters", "train", "unknown 'leters'; did you mean 'letters'"),
+        ("emnist/leters", "train", "'leters' is unknown; did you mean 'letters'"),
         ("mnist/foo", "train", "mnist has no variants"),
         ("mnist:0.0.1", "train", "cannot be loaded at version 0.0.1"),
         ("huggingface:mnist", "train", "unknown 'huggingface:mnist'"),

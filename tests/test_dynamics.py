@@ -233,23 +233,26 @@ def assert_close(actual, expected, tolerance):
         ({"dynamics": Dynamics("extragradien")}, "dynamics.name.*did you mean 'extragradient'"),
         (
             {"dynamics": Dynamics("extragradient", 0.5)},
-            "dynamics.weight: extragradient has no such option; accepted: none",
+            "dynamics.weight is not an option of extragradient; it has none",
         ),
-        ({"dynamics": Dynamics("consensus", -1.0)}, r"dynamics.weight: -1.0 is not in \[0, inf\)"),
-        ({"lookahead": -1}, "lookahead: -1 is too small"),
-        ({"lookahead_rate": 1.5}, r"lookahead_rate: 1.5 is not in \[0, 1\]"),
-        ({"clip": 0.0}, "clip: 0.0 is not in"),
-        ({"top_k": 1.5}, r"top_k: 1.5 is not in \(0, 1\]"),
-        ({"top_k": Schedule(1.0, 0.0, 10)}, r"top_k: 0.0 is not in \(0, 1\]"),
-        ({"g_optimizer": Optimizer("sdg")}, "g_optimizer.name: unknown 'sdg'; did you mean"),
+        (
+            {"dynamics": Dynamics("consensus", -1.0)},
+            r"dynamics.weight must be in \[0, inf\), not -1.0",
+        ),
+        ({"lookahead": -1}, "lookahead must be at least 0, not -1"),
+        ({"lookahead_rate": 1.5}, r"lookahead_rate must be in \[0, 1\], not 1.5"),
+        ({"clip": 0.0}, r"clip must be in \(0, inf\), not 0.0"),
+        ({"top_k": 1.5}, r"top_k must be in \(0, 1\], not 1.5"),
+        ({"top_k": Schedule(1.0, 0.0, 10)}, r"top_k must be in \(0, 1\], not 0.0"),
+        ({"g_optimizer": Optimizer("sdg")}, "g_optimizer.name 'sdg' is unknown; did you mean"),
         (
             {"g_optimizer": Optimizer("sgd", b1=0.5)},
-            "g_optimizer.b1: sgd has no such option; accepted: lr, momentum",
+            "g_optimizer.b1 is not an option of sgd; use lr or momentum",
         ),
         ({"d_optimizer": Optimizer("lbfgs")}, "d_optimizer.name: 'lbfgs' does not work"),
         (
             {"d_optimizer": Optimizer(lr=Schedule(1.0, 0.0, 0))},
-            "d_optimizer.lr.steps: 0 is too small",
+            "d_optimizer.lr.steps must be at least 1, not 0",
         ),
         (
             {"d_optimizer": Optimizer(lr=Schedule(1.0, 0.1, 5, "cosin"))},
@@ -257,7 +260,7 @@ def assert_close(actual, expected, tolerance):
         ),
         (
             {"penalties": (Penalty("r1", 1.0, 1, (("target", 2.0),)),)},
-            "penalties.0.target: r1 has no such option; accepted: every, weight",
+            "penalties.0.target is not an option of r1; use every or weight",
         ),
     ],
 )

@@ -195,7 +195,7 @@ def test_unlabelled_data_are_compared_by_what_turns_teach(monkeypatch):
     network = found.provenance["feature_network"]
     assert (network["task"], network["features"]) == ("turns", QUICK.features)
     assert network["test_accuracy"] > 0.4  # of four turns, after a few steps
-    assert "of the turns of 355 images of test." in table(found)
+    assert "on the turns of 355 images of test." in table(found)
 
 
 class Looks:
@@ -358,20 +358,20 @@ def test_latest_checkpoint_is_the_default(run, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["nowhere"], "nowhere is no run folder; it has no readable config.json."),
-        (["file"], "file is no run folder; it has no readable config.json."),
+        (["nowhere"], "nowhere is not a run folder; it has no readable config.json."),
+        (["file"], "file is not a run folder; it has no readable config.json."),
         (["new"], "new holds no checkpoint yet."),
-        (["run", "--checkpoint", "15"], "has none of step 15; accepted: 10, 20."),
+        (["run", "--checkpoint", "15"], "has no step 15; use 10 or 20."),
         (
             ["run", "--checkpoint", "lastest"],
-            "'lastest' is unknown; accepted: latest, best, all, or a step such as 1000.",
+            "'lastest' is unknown; use latest, best, all or a step such as 1000.",
         ),
         (
             ["run", "--num-samples", "64"],
-            "64 samples are too few for the Frechet distance of 64 features; accepted: 65",
+            "num_samples must be at least 65 for the",
         ),
         (["run", "--num-samples", "0"], "0 samples are too few"),
-        (["run", "--seed", "-1"], "seed: -1 is not a seed of 32 bits; accepted: 0 to 4294967295."),
+        (["run", "--seed", "-1"], "seed must be an integer from 0 to 4294967295, not -1."),
         (
             ["run", "--features", "inception", "--metrics", "fid100"],
             "fid100 has too few images for the Frechet distance of 2048 features; "
@@ -389,7 +389,7 @@ def test_latest_checkpoint_is_the_default(run, tmp_path, capsys):
         ),
         (
             ["run", "--features", "inception"],
-            "2000 samples are too few for the Frechet distance of 2048 features",
+            "num_samples must be at least 2049 for the",
         ),
         (
             ["run", "--features", "inception", "--metrics", "kid100"],

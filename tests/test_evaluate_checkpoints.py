@@ -72,8 +72,8 @@ def test_all_are_evaluated_once_and_stand_in_a_table(run, capsys):
     assert eval_script.main([str(run), "--checkpoint", "all", *FEW]) == 0
     told = capsys.readouterr().out.splitlines()
     assert (
-        told[0] == "step 4: evaluated already"
-        and told[2] == "step 12: evaluated already"
+        told[0] == "step 4: already evaluated"
+        and told[2] == "step 12: already evaluated"
         and "already" not in told[1]
     )
     again = {path: path.read_bytes() for path in (run / "eval").iterdir()}
@@ -121,7 +121,7 @@ def test_the_best_has_the_most_modes_or_else_the_least_distance(run, capsys):
         found,
         key=lambda step: (found[step]["modes_covered"], found[step]["high_quality_share"], -step),
     )
-    assert told[3] == f"best: step {expected} of 3, by modes covered, then share of high quality"
+    assert told[3] == f"best: step {expected} of 3, by modes covered, then high-quality samples"
     assert f"100 of step {expected}, against" in "\n".join(told[4:])
 
     shutil.rmtree(run / "checkpoints" / "8")  # as training does; what was evaluated still counts
@@ -133,7 +133,7 @@ def test_the_best_has_the_most_modes_or_else_the_least_distance(run, capsys):
     for step, distance in ((4, 3.0), (8, None), (12, 2.0)):
         tamper(run, step, modes_covered=None, frechet_distance=distance)
     assert eval_script.main(command) == 0
-    assert "best: step 12 of 2, by Frechet distance" in capsys.readouterr().out
+    assert "best: step 12 of 2, by Fréchet distance" in capsys.readouterr().out
 
 
 def test_ranks_of_a_population_are_those_of_its_best_setting():
@@ -155,12 +155,12 @@ def test_ranks_of_a_population_are_those_of_its_best_setting():
 def test_other_settings_are_not_evaluated_already(run, capsys):
     assert eval_script.main([str(run), *FEW]) == 0
     assert eval_script.main([str(run), *FEW, "--checkpoint", "all"]) == 0
-    assert "step 12: evaluated already" in capsys.readouterr().out
+    assert "step 12: already evaluated" in capsys.readouterr().out
     own = values(run, 12)
     own["provenance"]["settings"]["network"] = "another"
     (run / "eval" / "step_000012_n100.json").write_text(json.dumps(own))
     assert eval_script.main([str(run), *FEW, "--checkpoint", "all"]) == 0
-    assert "step 12: evaluated already" not in capsys.readouterr().out
+    assert "step 12: already evaluated" not in capsys.readouterr().out
     assert values(run, 12)["provenance"]["settings"]["network"] == "points"
 
 
@@ -195,8 +195,8 @@ def test_watching_ends_with_the_last_step(trained, tmp_path, monkeypatch, capsys
     ]
     assert eval_script.main([str(run), "--watch", *FEW]) == 0  # nothing is left to wait for
     assert capsys.readouterr().out.splitlines() == [
-        "step 4: evaluated already",
-        "step 12: evaluated already",
+        "step 4: already evaluated",
+        "step 12: already evaluated",
     ]
 
 
@@ -227,7 +227,7 @@ def test_watching_ends_on_a_key_press(run, monkeypatch, capsys):
     with pytest.raises(SystemExit) as end:
         eval_script.main([str(run), "--watch", *FEW])
     assert end.value.code == 0
-    assert capsys.readouterr().err.endswith("Stopped; what was evaluated is kept.\n")
+    assert capsys.readouterr().err.endswith("Stopped; finished evaluations are kept.\n")
     assert len(list((run / "eval").glob("*.json"))) == 2
 
 
@@ -308,24 +308,24 @@ WRONG = [
     (["--metrics", "fad10"], "metrics: unknown 'fad10'; did you mean 'fid10'?"),
     (["--metrics", "fid"], "metrics: 'fid' has no number of images"),
     (["--metrics", "class_fid16"], "class_fid16 has too few images"),
-    (["--metrics", "fid10", "--num-samples", "10"], "num_samples: 10 beside metrics"),
+    (["--metrics", "fid10", "--num-samples", "10"], "num_samples 10 conflicts with metrics"),
     (["--num-samples", "2"],
-     "2 samples are too few for the Frechet distance of 2 features; accepted: 3 or more."),
-    (["--features", "incepton"], "features: unknown 'incepton'; did you mean 'inception'?"),
+     "num_samples must be at least 3 for the"),
+    (["--features", "incepton"], "features 'incepton' is unknown; did you mean 'inception'?"),
     (["--features", "inception"],
      "features: inception takes images, and ring8 holds vectors; accepted: default."),
-    (["--truncation", "0"], "truncation: 0.0 is not in [0.01, inf)."),
+    (["--truncation", "0"], "truncation must be in [0.01, inf), not 0.0."),
     (["--checkpoint", "bset"],
-     "checkpoint: 'bset' is unknown; accepted: latest, best, all, or a step such as 1000."),
-    (["--checkpoint", "1.5"], "checkpoint: '1.5' is unknown"),
+     "checkpoint 'bset' is unknown; use latest, best, all or a step such as 1000."),
+    (["--checkpoint", "1.5"], "checkpoint '1.5' is unknown"),
     (["--watch", "--export", "x"],
-     "watch: nothing is evaluated with --export; accepted: one of both."),
+     "watch conflicts with --export, which evaluates nothing; use one of them."),
     (["--watch", "--checkpoint", "4"],
-     "watch: it evaluates each checkpoint; accepted without --checkpoint 4."),
+     "watch evaluates every checkpoint and conflicts with --checkpoint 4; drop one."),
     (["--checkpoint", "all", "--export", "x"],
-     "export: it is made from one checkpoint"),
-    (["--metrics", "fid10", "--export", "x"], "export: samples are written, not measured"),
-    (["--min-confidence", "0.5"], "min_confidence, rejection: accepted with --export alone."),
+     "export needs a single checkpoint"),
+    (["--metrics", "fid10", "--export", "x"], "export writes without evaluating; drop --metrics"),
+    (["--min-confidence", "0.5"], "min_confidence and rejection can only be used with --export."),
 ]  # fmt: skip
 
 

@@ -123,10 +123,10 @@ def test_rejection_prefers_what_the_discriminator_takes_for_real(made):
 @pytest.mark.parametrize(
     ("filters", "classes", "told"),
     [
-        (Filters(truncation=0.0), 10, "truncation: 0.0"),
-        (Filters(min_confidence=1.0), 10, "min_confidence: 1.0"),
+        (Filters(truncation=0.0), 10, "truncation must be in .*, not 0.0"),
+        (Filters(min_confidence=1.0), 10, "min_confidence must be in .*, not 1.0"),
         (Filters(min_confidence=0.5), 0, "unconditional"),
-        (Filters(rejection=100.0), 10, "rejection: 100.0"),
+        (Filters(rejection=100.0), 10, "rejection must be in .*, not 100.0"),
     ],
 )
 def test_wrong_filters(filters, classes, told):

@@ -97,7 +97,7 @@ def test_a_resumed_run_goes_on_between_two_moves(tmp_path):
 
 def test_a_metric_that_is_not_measured_is_refused():
     feedback = dataclasses.replace(BY_SIGN, metric="d/cuont")
-    words = r"feedback.metric: unknown 'd/cuont'; did you mean 'd/count'\? accepted: d/count, "
+    words = r"feedback.metric 'd/cuont' is unknown; did you mean 'd/count'\? Use d/count, "
     with pytest.raises(ConfigError, match=words) as refusal:
         train_step(following(feedback), first(feedback), DATA)
     assert "\n" not in str(refusal.value)

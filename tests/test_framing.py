@@ -123,7 +123,7 @@ def test_a_camera_that_was_held_upright_is_heeded():
         (VARYING, Framing(), "size: the images of photos vary in size"),
         (VARYING, Framing(0), "size: 0; accepted: 1 to 16384"),
         (VARYING, Framing(10**8), "size: 100000000; accepted: 1 to 16384"),
-        (VARYING, Framing(8, "cropp"), "fit: unknown 'cropp'; did you mean 'crop'"),
+        (VARYING, Framing(8, "cropp"), "fit 'cropp' is unknown; did you mean 'crop'"),
         (VARYING, Framing(fit="crop"), "fit: crop changes nothing without a size"),
         (VARYING, Framing(8, channels=2), "channels: 2; accepted: 1, 3, 4"),
         (VARYING, Framing(8, background="whitte"), "background: 'whitte' is not a colour"),

@@ -37,9 +37,11 @@ def other(tmp_path):
 def test_a_folder_in_use_is_refused_and_who_uses_it_is_named(tmp_path, other):
     before = (tmp_path / LOCK).read_text()
     with Lock(tmp_path) as own:
-        with pytest.raises(ConfigError, match="trained by process 7 on here since noon; accepted"):
+        with pytest.raises(
+            ConfigError, match="trained by process 7 on here since noon; use another --workdir"
+        ):
             own.take()
-        with pytest.raises(ConfigError, match="another training has just begun in"):
+        with pytest.raises(ConfigError, match="another training has just started in"):
             own.begin()
     assert (tmp_path / LOCK).read_text() == before
     assert lock.holder(tmp_path)["process"] == 7

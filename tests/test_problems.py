@@ -118,8 +118,7 @@ def test_what_is_for_images_is_refused(use, changes, words):
 def test_architectures_for_images_refuse_vectors(player, name):
     with pytest.raises(
         ConfigError,
-        match=f"{player}.name: {name} is for images, and .* are vectors of 2 numbers; "
-        "accepted: mlp",
+        match=f"{player}.name '{name}' is for images, but .* are vectors of 2 numbers; use mlp",
     ):
         build(dataclasses.replace(RING, **{player: Network(name)}))
 

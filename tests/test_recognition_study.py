@@ -157,12 +157,12 @@ def test_gan_learns_from_the_given_images_alone(monkeypatch):
         (["--labels", "10,many"], "labels: 'many'"),
         (["--labels", "0"], "labels: '0'"),
         (["--labels", "1000"], "labels: class 0 has 143 images"),
-        (["--seeds", "0"], "seeds: 0"),
-        (["--real-share", "1"], "real_share: 1"),
+        (["--seeds", "0"], "seeds must be at least 1, not 0"),
+        (["--real-share", "1"], "real_share must be in (0, 1), not 1.0"),
         (["--dataset", "digitz"], "did you mean 'digits'"),
-        (["--gan-steps", "0"], "steps: 0"),
-        (["--recognizer-steps", "0"], "recognizer.steps: 0"),
-        (["--truncation", "-1"], "truncation: -1"),
+        (["--gan-steps", "0"], "steps must be at least 1, not 0"),
+        (["--recognizer-steps", "0"], "recognizer.steps must be at least 1, not 0"),
+        (["--truncation", "-1"], "truncation must be in [0.01, inf), not -1.0"),
     ],
 )
 def test_wrong_input_is_refused_in_one_sentence(tmp_path, capsys, command, told):

@@ -274,7 +274,7 @@ def test_pixels_average_to_8x8():
 
 
 def test_wrong_inputs(cache, monkeypatch):
-    with pytest.raises(ConfigError, match="'cnm'; did you mean 'cnn'"):
+    with pytest.raises(ConfigError, match="'cnm' is unknown; did you mean 'cnn'"):
         recognizer("digits", None, RecognizerConfig(network="cnm"))
     monkeypatch.setattr(
         library, "describe", lambda name: Description(name, "1.0.0", (8, 8, 1), 0, (), {"train": 9})
@@ -330,7 +330,7 @@ def test_command_trains_tells_and_keeps(cache, capsys):
         "digits", None, dataclasses.replace(SMALL_CNN, features=8, steps=3, batch_size=16)
     ).about
     assert out.startswith(
-        f"{about['test_accuracy']:.2%} of 355 images of digits, test, are recognized, after 3 steps"
+        f"Test accuracy {about['test_accuracy']:.2%} on 355 images of digits, test, after 3 steps"
     )
     assert f"kept in: {library.kept(about['key'])}" in out and "Training a recognizer" in err
     assert main(command) == 0
@@ -341,8 +341,11 @@ def test_command_trains_tells_and_keeps(cache, capsys):
     ("command", "told"),
     [
         (["digitz"], "did you mean 'digits'"),
-        (["digits", "--steps", "0"], "recognizer.steps: 0 is too small"),
-        (["digits", "--augmentation.noise", "-1"], "recognizer.augmentation.noise: -1"),
+        (["digits", "--steps", "0"], "recognizer.steps must be at least 1, not 0"),
+        (
+            ["digits", "--augmentation.noise", "-1"],
+            "recognizer.augmentation.noise must be in [0, 2], not -1.0",
+        ),
         (["digits", "--network", "cnm"], "did you mean 'cnn'"),
         (["digits", "--size", "4"], "size: 4 is smaller than the images"),
         (["digits", "--test-on", "digitz"], "did you mean 'digits'"),

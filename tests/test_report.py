@@ -190,12 +190,12 @@ def test_page_holds_what_the_files_hold(folder):
     numbers = (
         "30.12",
         "0.0567",
-        "87.5 %",
-        "99.1 %",
-        "25.0 %",
+        "87.5%",
+        "99.1%",
+        "25.0%",
         "0.4321",
-        "81.2 %",
-        "37.5 %",
+        "81.2%",
+        "37.5%",
         "-1.25 to -0.5",
         "from step 15",
     )
@@ -267,7 +267,7 @@ def test_intervals_and_protocols_are_shown_where_there_are_some(folder):
     page = written(folder)
     for told in (
         "29.5 to 31.5",
-        "85.0 % to 90.0 %",
+        "85.0% to 90.0%",
         "(0.01 to 0.09)",
         "fid10k",
         "1.25 to 1.75",
@@ -287,7 +287,7 @@ def test_what_is_missing_is_left_out(folder):
     path.write_text(json.dumps({name: values[name] for name in ("step", "scores", "pictures")}))
     page = written(folder)
     assert "30.12" in page.text and "Only one step has been evaluated" in page.text
-    assert "Could not be read: step_000020.json, step_000030_samples.png." in " ".join(
+    assert "Unreadable files: step_000020.json, step_000030_samples.png." in " ".join(
         page.text.split()
     )
     assert not any("truncation" in str(a.get("href")) for a in page.all("a"))
@@ -309,9 +309,9 @@ def test_page_is_replaced_whole_or_not_at_all(folder, monkeypatch):
 
 def test_refuses_a_run_without_evaluation(folder, tmp_path):
     shutil.rmtree(folder / run_folder.EVAL)
-    with pytest.raises(ConfigError, match=r"run has not been evaluated yet"):
+    with pytest.raises(ConfigError, match=r"run is not evaluated yet"):
         report.write_report(folder)
-    with pytest.raises(ConfigError, match="is no run folder"):
+    with pytest.raises(ConfigError, match="is not a run folder"):
         report.write_report(tmp_path / "nowhere")
 
 
@@ -347,8 +347,8 @@ def test_a_page_a_member_and_one_of_the_population(folder):
     for told in (
         "g_optimizer.lr=0.25",
         "3.5",
-        "50.0 %",
-        "9.4 % to 90.6 %",
+        "50.0%",
+        "9.4% to 90.6%",
         f"Member 2: {EVIL}",
         "20.12",
         "23.12",
@@ -389,7 +389,7 @@ def test_evaluating_writes_the_report(run):
     check_alone(page)
     values = json.loads((run / run_folder.EVAL / "step_000020_n200.json").read_text())
     assert f"{values['scores']['frechet_distance']:,.4g}" in page.text
-    assert f"{100 * values['truncation'][0]['precision']:.1f} %" in page.text
+    assert f"{100 * values['truncation'][0]['precision']:.1f}%" in page.text
     assert [point["psi"] for point in values["truncation"]] == [0.25, 0.5, 0.75, 1.0, None]
     assert len(values["pictures"]) == 3 and len(page.all("img")) == 3 + 1  # and one over training
     assert "Only one step" not in page.text

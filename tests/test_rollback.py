@@ -152,12 +152,12 @@ def test_what_is_not_fatal_is_told_or_turned_back_from(tmp_path, monkeypatch, ca
         training.train(COLLAPSES, tmp_path / "strict", on_divergence="rollback")
     assert [(e["step"], e["from"]) for e in events(tmp_path / "strict")] == [(0, 3)] * 3
     err = capsys.readouterr().err
-    assert err.count("going back to step 0, for other random numbers.") == 3
+    assert err.count("going back to step 0 with new random numbers.") == 3
 
 
 def test_only_known_answers_to_divergence(tmp_path):
     with pytest.raises(
-        ConfigError, match=r"^on_divergence: unknown 'rolback'; did you mean 'rollback'"
+        ConfigError, match=r"^on_divergence 'rolback' is unknown; did you mean 'rollback'"
     ):
         training.train(CONFIG, tmp_path / "run", on_divergence="rolback")
     assert not (tmp_path / "run").exists()

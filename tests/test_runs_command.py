@@ -78,5 +78,5 @@ def test_the_command(tmp_path, capsys, monkeypatch):
         runs.main([])
     assert exit.value.code == 2
     assert capsys.readouterr().err == (
-        "gan-jax runs: folder: runs holds no run; accepted: a folder with run folders.\n"
+        "gan-jax runs: folder: runs contains no run; give a folder with run folders.\n"
     )

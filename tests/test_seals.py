@@ -88,18 +88,21 @@ DAMAGES = {
     "a number": (edited(lambda seal: 4), "unreadable"),
     "nested too deep": (lambda f: (f / "4" / SEAL).write_text("[" * 100_000), "unreadable"),
     "cut": (cut, "unreadable"),
-    "reformatted": (reformatted, "not what was saved"),
+    "reformatted": (reformatted, "has changed since it was saved"),
     "a folder": (made_a_folder, "unreadable"),
     "missing": (lambda f: (f / "4" / SEAL).unlink(), "missing"),
-    "another step": (edited(lambda seal: seal | {"step": 5}), "not what was saved"),
-    "another version": (edited(lambda seal: seal | {"state_version": 1}), "not what was saved"),
-    "other notes": (edited(lambda seal: seal | {"notes": {}}), "not what was saved"),
+    "another step": (edited(lambda seal: seal | {"step": 5}), "has changed since it was saved"),
+    "another version": (
+        edited(lambda seal: seal | {"state_version": 1}),
+        "has changed since it was saved",
+    ),
+    "other notes": (edited(lambda seal: seal | {"notes": {}}), "has changed since it was saved"),
     "no files": (without("files"), "unreadable"),
     "no digest": (without("sha256"), "unreadable"),
     "a file left out": (edited(without_one), "does not list all files"),
-    "copied from another step": (copied, "that of step 8"),
-    "made a file": (a_file, "no folder"),
-    "gone": (lambda f: shutil.rmtree(f / "4"), "gone"),
+    "copied from another step": (copied, "belongs to step 8"),
+    "made a file": (a_file, "is not a folder"),
+    "gone": (lambda f: shutil.rmtree(f / "4"), "it is missing"),
 }
 
 

@@ -315,7 +315,7 @@ def test_the_error_is_the_share_of_wrong_classes_among_labelled_examples():
     average = {"params": _with_class_bias(gan, 1).discriminator.params}
     state = state.replace(discriminator=state.discriminator.replace(average=average))
     assert error([1, 1, 1, 1, 3], state).value == pytest.approx(0.2)
-    with pytest.raises(ConfigError, match="'digits' has no labels to test D by"):
+    with pytest.raises(ConfigError, match="'digits' has no labels with which to test D"):
         error([-1] * 5, state)
 
 
@@ -323,7 +323,7 @@ def test_a_d_that_does_not_classify_is_refused():
     gan = small_mlp()
     state = init_state(gan, jax.random.key(0), random_batch())
     assert not classifying.classifies(gan)
-    with pytest.raises(ConfigError, match="class_logits: this discriminator has none"):
+    with pytest.raises(ConfigError, match="class_logits: this discriminator has no class logits"):
         classifying.class_logits(gan, state, np.zeros((1, *SHAPE), np.uint8))
 
 

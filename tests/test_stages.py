@@ -98,9 +98,9 @@ def test_a_stage_whose_predecessor_changed_is_refused(tmp_path, finished, again)
     if again:
         train_stages([first], workdir)
     before = sorted(workdir.rglob("*"))
-    with pytest.raises(ConfigError, match=r"^workdir: \S+second holds a run whose first state was "
-                       r"made from stage first step 8 sha256 \w{64}, not from stage first step 8 "
-                       r"sha256 (\w{64}|\(not there\)); accepted: .*\.$"):  # fmt: skip
+    with pytest.raises(ConfigError, match=r"^workdir: the run in \S+second started from stage "
+                       r"first step 8 sha256 \w{64}, not from stage first step 8 "
+                       r"sha256 (\w{64}|\(not there\)); start from the same, .*\.$"):  # fmt: skip
         train_stages((first, SECOND), workdir)
     assert sorted(workdir.rglob("*")) == before
 
@@ -108,11 +108,11 @@ def test_a_stage_whose_predecessor_changed_is_refused(tmp_path, finished, again)
 @pytest.mark.parametrize(
     "stages, words",
     [
-        ((), r"^stages: \[\]; accepted: one or more"),
-        ((FIRST, FIRST), r"^stages: \['first', 'first'\]; accepted: .* another name"),
-        ((Stage("../a", RING),), r"^stages: '\.\./a' cannot name a folder"),
-        ((SECOND,), r"^stages: second is the first and has a start; accepted: None"),
-        ((FIRST, Stage("b", dataclasses.replace(RING, loss="hing"))), r"^loss: unknown 'hing'"),
+        ((), r"^stages must be one or more with different names, not \[\]"),
+        ((FIRST, FIRST), r"^stages must be .* different names, not \['first', 'first'\]"),
+        ((Stage("../a", RING),), r"^stages: '\.\./a' is not a valid name"),
+        ((SECOND,), r"^stages: the start of second must be None, because no stage"),
+        ((FIRST, Stage("b", dataclasses.replace(RING, loss="hing"))), r"^loss 'hing' is unknown"),
     ],
 )
 def test_wrong_stages_are_refused_before_any_is_trained(tmp_path, stages, words):
@@ -128,8 +128,8 @@ def test_a_first_state_that_does_not_fit_is_refused(finished, tmp_path):
         generator=first.generator.replace(average=None)
     )
     starts = {
-        r"^start: generator\.params\.\S+ is float32\[8\]; accepted: float32\[": weights_of,
-        r"^start: the first state has other parts .*: generator\.average\.p": without_average,
+        r"^start: generator\.params\.\S+ must be float32\[.*, not float32\[8\]": weights_of,
+        r"^start: .* differ in these parts: generator\.average\.p": without_average,
     }
     for words, start in starts.items():
         with pytest.raises(ConfigError, match=words):

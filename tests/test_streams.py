@@ -238,8 +238,8 @@ def test_equal_joins_share_a_compilation():
     "stream, words",
     [
         (Stream(np.zeros((3, 2)), np.zeros(4, np.int32), 1), r"streams\[1\]: arrays of \[3, 4\]"),
-        (numbers(4, 0), r"streams\[1\].count: 0"),
-        (numbers(0, 1), r"streams\[1\].epoch: 0"),
+        (numbers(4, 0), r"streams\[1\].count must be at least 1, not 0"),
+        (numbers(0, 1), r"streams\[1\].epoch must be at least 1, not 0"),
         (numbers(4, 1, places=np.int32([0, 4])), r"streams\[1\].places: 0 to 4; accepted: 0 to 3"),
         (numbers(4, 1, flip=True), r"streams\[1\].flip: True"),
         (numbers(4, 1, salt=-1), r"streams\[1\].salt: -1"),
@@ -253,11 +253,11 @@ def test_what_cannot_be_drawn_from_is_refused_at_once(stream, words):
 
 
 def test_other_refusals():
-    with pytest.raises(ConfigError, match="minibatches: 0"):
+    with pytest.raises(ConfigError, match="minibatches must be at least 1, not 0"):
         resident_of((numbers(5, 2),), 0, 0)
-    with pytest.raises(ConfigError, match=r"len\(streams\): 0"):
+    with pytest.raises(ConfigError, match=r"len\(streams\) must be at least 1, not 0"):
         batches_of((), 0)
-    with pytest.raises(ConfigError, match="start: -1"):
+    with pytest.raises(ConfigError, match="start must be at least 0, not -1"):
         batches_of((numbers(5, 2),), 0, start=-1)
     with pytest.raises(ConfigError, match=r"streams\[1\]: examples of .* cannot follow"):
         next(batches_of((numbers(5, 2), tree(5, 2)), 0))

@@ -104,7 +104,7 @@ def test_killed_and_interrupted_runs_end_bit_equal_to_an_undisturbed_one(
     code, out, err = end(process)
     assert code == 0 and time.monotonic() - began < 15 and err == ""
     assert (
-        "Stopped and saved at step" in out and f"To go on: uv run train.py {' '.join(TINY)}" in out
+        "Stopped and saved at step" in out and f"To resume: uv run train.py {' '.join(TINY)}" in out
     )
 
     assert train.main([*TINY, *run]) == 0
@@ -139,8 +139,8 @@ def test_interrupted_before_the_first_step(tmp_path):
 def test_closing_message_names_what_comes_next(tmp_path, finished, capsys):
     assert train.main([*TINY, "--workdir", str(finished)]) == 0
     out = capsys.readouterr().out
-    assert f"Nothing to do: {finished} was trained for 300 steps before." in out
-    assert "--steps with a number larger than 300" in out and "MiB of this process" in out
+    assert f"Nothing to do: {finished} has already been trained for 300 steps." in out
+    assert "--steps with a number above 300" in out and "MiB of this process" in out
     assert (
         str(finished / "samples" / "step_000300.png") in out
         and (finished / "samples" / "step_000300.png").exists()
@@ -170,7 +170,7 @@ def test_divergence_is_exit_code_1_and_one_sentence(tmp_path, capsys):
 
 def test_a_full_disk_is_exit_code_4_and_one_sentence(capsys, monkeypatch):
     def full(*_, **__):
-        raise DiskFull("run cannot be written any more (No space left on device)")
+        raise DiskFull("run can no longer be written (No space left on device)")
 
     codes = []
     monkeypatch.setattr(loop, "train", full)
@@ -179,9 +179,9 @@ def test_a_full_disk_is_exit_code_4_and_one_sentence(capsys, monkeypatch):
     with pytest.raises(UnboundLocalError):  # there is no outcome to go on with
         train.main([*TINY, "--workdir", "run"])
     assert codes == [4] and capsys.readouterr().err == (
-        "gan-jax train: run cannot be written any more (No space left on device); no checkpoint "
-        "had been saved yet (--checkpoint-every sets how often). To go on, make room and start "
-        f"again: gan-jax train {' '.join(TINY)} --workdir run\n"
+        "gan-jax train: run can no longer be written (No space left on device); no checkpoint "
+        "had been saved yet (--checkpoint-every sets how often). To resume, free disk space and "
+        f"run: gan-jax train {' '.join(TINY)} --workdir run\n"
     )
 
 
@@ -340,44 +340,44 @@ def nothing(finished):
 WRONG = [
     ("digits_dcgn", nothing, "did you mean 'digits_dcgan'"),
     ("--batch-siz 64", nothing, "--batch-size"),
-    ("--generator.widht 64", nothing, "dcgan has no such option; did you mean 'width'?"),
+    ("--generator.widht 64", nothing, "widht is not an option of dcgan; did you mean 'width'?"),
     ("mnist_mlp digits", nothing, "digits"),
-    ("--steps 1.5", nothing, "steps: '1.5' is not a whole number"),
-    ("--steps 0", nothing, "steps: 0"),
-    ("--log-every 0", nothing, "log_every: 0"),
-    ("--checkpoint-every -1", nothing, "checkpoint_every: -1"),
-    ("--keep 0", nothing, "keep: 0"),
-    ("--batch-size 0", nothing, "batch_size: 0"),
+    ("--steps 1.5", nothing, "steps must be an integer, not '1.5'"),
+    ("--steps 0", nothing, "steps must be at least 1, not 0"),
+    ("--log-every 0", nothing, "log_every must be at least 1, not 0"),
+    ("--checkpoint-every -1", nothing, "checkpoint_every must be at least 1, not -1"),
+    ("--keep 0", nothing, "keep must be at least 1, not 0"),
+    ("--batch-size 0", nothing, "batch_size must be at least 1, not 0"),
     ("--batch-size 30", nothing, "not divisible by the 4 devices"),
-    ("--ema -1", nothing, "ema: -1"),
-    ("--seed -1", nothing, "seed: -1"),
-    ("--latents 0", nothing, "latents: 0"),
-    ("--d-optimizer.lr nan", nothing, "d_optimizer.lr: nan"),
-    ("--generator.width 0", nothing, "generator.width: 0"),
-    ("--generator.width", nothing, "generator.width: no value is given"),
-    ("--penalties r1:1:every=x", nothing, "penalties.0.every: 'x' is not a whole number"),
+    ("--ema -1", nothing, "ema must be in [0, inf), not -1"),
+    ("--seed -1", nothing, "seed must be an integer from 0 to 4294967295, not -1"),
+    ("--latents 0", nothing, "latents must be at least 1, not 0"),
+    ("--d-optimizer.lr nan", nothing, "d_optimizer.lr must be in (0, inf), not nan"),
+    ("--generator.width 0", nothing, "generator.width must be at least 1, not 0"),
+    ("--generator.width", nothing, "generator.width needs a value: --generator.width VALUE"),
+    ("--penalties r1:1:every=x", nothing, "penalties.0.every must be an integer, at least 1, not"),
     ("--generator dcgan:widht=3", nothing, "did you mean 'width'?"),
-    ("--g-optimizer adam:fast", nothing, "g_optimizer.lr: 'fast' is not a number"),
-    ("--generator.options 3", nothing, "generator.options: dcgan has no such option"),
+    ("--g-optimizer adam:fast", nothing, "g_optimizer.lr must be a number in (0, inf), not 'fast'"),
+    ("--generator.options 3", nothing, "generator.options is not an option of dcgan"),
     ("--generator.name dcgn", nothing, "did you mean 'dcgan'"),
     ("--loss minmax", nothing, "did you mean 'minimax'"),
     ("--conditioning projektion", nothing, "did you mean 'projection'"),
-    ("--penalties r7:1", nothing, "penalties.0: unknown 'r7'"),
-    ("--penalties r1", nothing, "penalties: r1 has no weight"),
+    ("--penalties r7:1", nothing, "penalties.0 'r7' is unknown"),
+    ("--penalties r1", nothing, "penalties: r1 needs a weight"),
     ("--dataset digit", nothing, "digits"),
     ("--split tran", nothing, "tran"),
     ("--size 4", nothing, "size: 4"),
     ("--workdir run", a_file, "run is a file"),
     ("--workdir run/below", a_file, "run is a file"),
     ("--workdir run --overwrite", a_file, "run is a file"),
-    ("--workdir run", other_folder, "holds something else than a run"),
-    ("--workdir run --overwrite", other_folder, "holds something else than a run"),
-    ("--workdir run", other_run, "differs in latents, generator.name"),
+    ("--workdir run", other_folder, "is not empty and not a run folder"),
+    ("--workdir run --overwrite", other_folder, "is not empty and not a run folder"),
+    ("--workdir run", other_run, "these settings changed: latents, generator.name"),
     ("--workdir /proc/run", nothing, "cannot be written"),
-    ("--init-from run", nothing, "run is no run folder"),
-    ("--init-from run@7 --workdir x", other_run, "has no checkpoint of step 7; accepted: 260"),
-    (f"--workdir {'x' * 300}", nothing, "cannot be used"),
-    (f"{' '.join(TINY)} --workdir run", corrupted_config, "config.json: corrupted"),
+    ("--init-from run", nothing, "run is not a run folder"),
+    ("--init-from run@7 --workdir x", other_run, "has no checkpoint of step 7; use 260"),
+    (f"--workdir {'x' * 300}", nothing, "contains a name of 300 bytes"),
+    (f"{' '.join(TINY)} --workdir run", corrupted_config, "config.json is corrupted: it is not"),
     (f"{' '.join(TINY)} --workdir run", unknown_field, "did you mean 'steps'"),
     (f"{' '.join(TINY)} --workdir run", truncated_checkpoints, "can be restored: 300 ("),
 ]  # fmt: skip

@@ -341,7 +341,7 @@ def test_labels_outside_the_classes_are_refused():
 @pytest.mark.parametrize(
     "changes, shape, words",
     [
-        ({}, (28, 28, 1), r"batch.x: images have the shape \[8, 8, 1\], not \[28, 28, 1\]"),
+        ({}, (28, 28, 1), r"batch.x: images must have the shape \[8, 8, 1\], not \[28, 28, 1\]"),
         ({"g": {"network": mlp.Generator((4, 4, 1))}}, SHAPE, r"generator: .* not \[4, 4, 1\]"),
         ({"d": {"network": Scores()}}, SHAPE, "discriminator: Scores returns an array"),
         ({"loss": MEANS}, SHAPE, r"loss: d has the shape \[\] for scores of shape \[8\]; accepted"),

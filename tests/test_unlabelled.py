@@ -43,7 +43,7 @@ def test_labels_can_still_not_be_learned_from(slopes):
     with pytest.raises(ConfigError, match="has no labels, so no recognizer can learn from it"):
         recognizer(slopes)
     with pytest.raises(
-        ConfigError, match=r"recognizer\.task: unknown 'turn'; did you mean 'turns'"
+        ConfigError, match=r"recognizer\.task 'turn' is unknown; did you mean 'turns'"
     ):
         recognizer(slopes, None, RecognizerConfig(task="turn"))
 

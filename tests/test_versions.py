@@ -61,7 +61,7 @@ def test_a_run_goes_on_as_it_did(name, copied):
     before = restore.states(workdir, run, 20)
     saved = [arrays(before(i).players) for i in range(len(run.gans))]
     shutil.rmtree(workdir / "checkpoints" / "20")
-    with pytest.warns(UserWarning, match=r"20 \(it is gone\); going back to 10"):
+    with pytest.warns(UserWarning, match=r"20 \(it is missing\); going back to 10"):
         outcome = train(run.config, workdir, population=run.population)
     assert outcome.step == 20
     for i, old in enumerate(saved):

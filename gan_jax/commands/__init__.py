@@ -16,7 +16,7 @@ from gan_jax.errors import one_of
 
 
 class Command(NamedTuple):
-    """The module of a command, and what it does in a few words."""
+    """The module of a command and a short description."""
 
     module: str
     help: str
@@ -28,14 +28,14 @@ COMMANDS: dict[str, Command] = {
     "runs": Command("gan_jax.commands.runs", "list the runs of a folder"),
     "compare": Command("gan_jax.commands.compare", "compare runs on one page"),
     "recipes": Command("gan_jax.commands.recipes", "list the recipes"),
-    "recognizers": Command("gan_jax.commands.recognizers", "train a classifier of a data set"),
+    "recognizers": Command("gan_jax.commands.recognizers", "train a classifier on a dataset"),
     "study": Command("gan_jax.commands.study", "run an experiment that answers a question"),
     "benchmark": Command("gan_jax.commands.benchmark", "measure training steps and kernels"),
 }
 
 
 def main() -> NoReturn:
-    """``gan-jax``: the command that the first argument names."""
+    """``gan-jax``: runs the command named by the first argument."""
     interrupts.begin()
     from gan_jax import command_line
 
@@ -53,7 +53,7 @@ def main() -> NoReturn:
 
 
 def start(name: str) -> NoReturn:
-    """A command, with the arguments of this process: for the scripts at the top level."""
+    """Runs a command with the arguments of this process, for the scripts at the top level."""
     interrupts.begin()
     _run(name, sys.argv[1:])
 

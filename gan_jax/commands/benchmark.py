@@ -1,6 +1,4 @@
-"""Measure training steps, the whole training loop, or the convolutions, and say what was measured
-on what.
-"""
+"""Benchmark training steps, the training loop or convolutions, and report the environment."""
 
 from __future__ import annotations
 
@@ -46,37 +44,37 @@ LAZY_COLUMNS = {
 }
 
 
-GROUPS = {"net": "What is measured", "json": "Results", "lazy": "Instead of bare steps"}
+GROUPS = {"net": "Settings", "json": "Results", "lazy": "Other benchmarks"}
 
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """The command line; lists are separated by commas, and every combination is measured."""
+    """The command line; separate lists by commas; every combination is measured."""
 
     net: str = "dcgan32,sngan32,mlp28"
     """Networks."""
     batch: str = "64"
     """Real images per step."""
     precision: str = "fp32"
-    """Arithmetic of convolutions and matmuls."""
+    """Precision of convolutions and matmuls."""
     steps_per_call: str = "1"
-    """Steps in one compiled call."""
+    """Steps per compiled call."""
     seeds: str = "1"
     """Seeds trained in parallel; times are per seed."""
     runs: int = 10
-    """Timed runs; the median, minimum and interquartile range are shown."""
+    """Timed runs, reported as median, minimum and interquartile range."""
     json: pathlib.Path | None = None
-    """File to which each result is appended as a line of JSON."""
+    """Append each result to this file as a line of JSON."""
     profile: pathlib.Path | None = None
-    """Folder for traces, with a folder for each combination; the time of a step by kind of
-    operation is printed too.
+    """Write traces to this folder, one subfolder per combination, and print the time of a step by
+    kind of operation.
     """
     lazy: bool = False
     """Measure lazy R1 and several D updates per step in the compiled loop, against the predicted
     cost.
     """
     every: str = "0,4,16"
-    """With --lazy: apply R1 every N updates of D; 0 for never."""
+    """With --lazy: apply R1 at every Nth D update; 0 for never."""
     d_steps: str = "1,2,5"
     """With --lazy: D updates per G update."""
     loop: bool = False
@@ -84,7 +82,7 @@ class Options:
     recipe: str = "mnist_dcgan"
     """With --loop: the recipe."""
     ops: bool = False
-    """Measure our convolutions against the stock ones."""
+    """Measure this library's convolutions against the stock ones."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -92,30 +90,31 @@ def main(argv: list[str] | None = None) -> int:
     with command_line.running("benchmark"):
         argv = sys.argv[1:] if argv is None else argv
         program = command_line.called("benchmark")
-        notes = {name: f"Of: {', '.join(parts.names()[name])}." for name in ("net", "precision")}
+        known = parts.names()
+        notes = {name: f"Choose from {', '.join(known[name])}." for name in ("net", "precision")}
         (options,) = arguments.parse(program, __doc__, argv, Options, groups=GROUPS, choices=notes)
         check(options)
         command_line.loading()
-        with interrupts.ends_with("Stopped; what was measured is printed above."):
+        with interrupts.ends_with("Stopped; the results so far are printed above."):
             command_line.fast_cpu()
             return MODES[mode(options)](options)
 
 
 def mode(options: Options) -> str:
-    """What is measured: bare steps, or the one alternative that is chosen.
+    """The benchmark to run: bare steps by default.
 
     Raises:
-      ConfigError: for several alternatives.
+      ConfigError: if several benchmarks are chosen.
     """
     chosen = [name for name in MODES if getattr(options, name, False)]
     if len(chosen) > 1:
         flags = " and ".join(f"--{name}" for name in chosen)
-        raise ConfigError(f"{chosen[0]}: {flags} are given; accepted: one of them.")
+        raise ConfigError(f"{flags} cannot be combined; use one of them.")
     return chosen[0] if chosen else "steps"
 
 
 def check(options: Options) -> None:
-    """What can be refused without jax."""
+    """Checks everything that can be checked without jax."""
     mode(options)
     at_least("runs", options.runs, 1)
     if options.json is not None:
@@ -129,7 +128,7 @@ def check_memory(settings: Iterable[tuple[str, int, str]], seeds: int = 1) -> No
 
     Args:
       settings: network, batch size and precision of each combination.
-      seeds: most seeds at once.
+      seeds: the largest number of parallel seeds.
     """
     from gan_jax.benchmarks.nets import NETS
     from gan_jax.build import PRECISIONS
@@ -181,7 +180,7 @@ def measure_lazy(options: Options) -> int:
 
 
 def nets(options: Options) -> tuple[list[str], list[int], list[str]]:
-    """Networks, batch sizes and precisions to be combined."""
+    """The networks, batch sizes and precisions to combine."""
     from gan_jax.benchmarks.nets import NETS
     from gan_jax.build import PRECISIONS
 
@@ -230,22 +229,21 @@ MODES = {
     "loop": measure_loop,
     "ops": measure_ops,
 }
-"""What is measured, by the option that chooses it."""
+"""The function of each benchmark, by its option."""
 
 
 def numbers(field: str, text: str, least: int = 1) -> list[int]:
-    """Whole numbers from ``least`` on, separated by commas."""
+    """Reads integers of at least ``least``, separated by commas."""
     values = text.split(",")
     if not all(value.isdecimal() and int(value) >= least for value in values):
         raise ConfigError(
-            f"{field}: {text!r} is not a list of whole numbers from {least} on; "
-            "accepted: for instance 4,16."
+            f"{field} must be a list of integers of at least {least}, such as 4,16, not {text!r}."
         )
     return [int(value) for value in values]
 
 
 def cell(value: Any) -> str:
-    """A value for a person; numbers with four digits that count."""
+    """A readable value; floats have four significant digits."""
     if not isinstance(value, float):
         return str(value)
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"

@@ -1,8 +1,8 @@
-"""Compare runs on one self-contained page: what differs in their configs, scores and losses over
-images and over time with 95 % intervals, and samples from equal latents.
+"""Compare runs on one self-contained page: config differences, scores and losses over images and
+over time with 95% confidence intervals, and samples from equal latents.
 
-Scores are those of the newest evaluation of each run; a run without one is compared by its training
-alone. A sweep takes part with a column for each of its settings.
+The scores come from the newest evaluation of each run; a run without an evaluation is compared by
+its training only. A sweep gets one column per setting.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ class Options:
     """The command line."""
 
     runs: Positional[tuple[pathlib.Path, ...]]
-    """Run folders, two to eight."""
+    """Two to eight run folders."""
     output: pathlib.Path = pathlib.Path("compare.html")
     """The page to write; an existing one is replaced."""
     suffix: str = ""
-    """Compare the evaluations whose files have this suffix, such as _n10000."""
+    """Compare the evaluations with this file name suffix, such as _n10000."""
     seed: int = 0
-    """Determines the latents of the samples."""
+    """Random seed of the latents of the samples."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -52,18 +52,18 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def check(options: Options) -> None:
-    """What can be refused before JAX is loaded."""
+    """Checks everything that can be checked before JAX is loaded."""
     from gan_jax.errors import is_seed
     from gan_jax.files import check_file
 
     if not FEWEST <= len(options.runs) <= MOST:
         raise ConfigError(
-            f"runs: {len(options.runs)} given; accepted: {FEWEST} to {MOST} run folders."
+            f"runs: {FEWEST} to {MOST} run folders are needed, but {len(options.runs)} given."
         )
     resolved = [folder.resolve() for folder in options.runs]
     for i, folder in enumerate(resolved):
         if folder in resolved[:i]:
-            raise ConfigError(f"runs: {options.runs[i]} is given twice; accepted: each run once.")
+            raise ConfigError(f"runs: {options.runs[i]} is given twice; give each run once.")
     is_seed("seed", options.seed)
     check_file("output", options.output)
 
@@ -80,8 +80,8 @@ def run(options: Options) -> None:
     ]
     if options.suffix and not any(entry.rows for entry in entries):
         raise ConfigError(
-            f"suffix: no run has an evaluation with {options.suffix!r} in its files' names; "
-            "accepted: a suffix as of eval/scores_n10000.csv, or none."
+            f"suffix: no run has an evaluation with the suffix {options.suffix!r}; use one such as "
+            "_n10000, as in eval/scores_n10000.csv, or none."
         )
     grids = at_equal_latents([entry.member for entry in entries], options.seed)
     write(options.output, compare.page(entries, grids))
@@ -89,7 +89,7 @@ def run(options: Options) -> None:
 
 
 def names(folders: tuple[pathlib.Path, ...]) -> list[str]:
-    """The folders' names, with as many parents as it takes to tell them apart."""
+    """The folders' names, with as many parents as needed to make them unique."""
     parts = [folder.resolve().parts for folder in folders]
     depth = next(
         n for n in range(1, max(map(len, parts)) + 1) if len({p[-n:] for p in parts}) == len(parts)

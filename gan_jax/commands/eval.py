@@ -1,12 +1,12 @@
-"""Evaluate a trained GAN from its run folder: scores with 95 % confidence intervals, sample grids,
-a table over the steps and one page, RUN/eval/report.html, which holds all of it.
+"""Evaluate a trained GAN from its run folder: scores with 95% confidence intervals, sample grids, a
+per-step CSV and a one-page report, RUN/eval/report.html.
 
 Scores use the features of a small classifier that is trained on the real images on first use
 (seconds for digits, about a minute for MNIST) and kept in the user's cache folder; point sets are
-compared with their known distribution. Settings other than the default have files of their own, as
-in step_001000_fid10k_psi0.7.json. Of a population every member is evaluated, and the page shows
-means with intervals over the members. Instead of an
-evaluation, the export options write the samples or the model to disk.
+compared with their known distribution. Non-default settings appear in the file names, as in
+step_001000_fid10k_psi0.7.json. In a population every member is evaluated, and the report shows
+means with intervals over the members. The export options write samples or the model to disk
+instead of evaluating.
 """
 
 from __future__ import annotations
@@ -37,44 +37,44 @@ class Options:
     """The command line."""
 
     workdir: Positional[pathlib.Path]
-    """Run folder that train wrote."""
+    """Run folder written by train."""
     checkpoint: str = LATEST
-    """latest, a step, all (those not evaluated yet), or best: the lowest Frechet distance or, where
-    modes are known, the most modes covered, after evaluating all.
+    """latest, a step, all (those not evaluated yet), or best: evaluates all, then reports the one
+    with the lowest FD or, if the modes are known, the most modes covered.
     """
     watch: bool = False
-    """Evaluate each checkpoint as training elsewhere writes it, until the last step or Ctrl-C."""
+    """Evaluate each checkpoint as soon as a running training writes it, until the last step or
+    Ctrl-C.
+    """
     num_samples: int | None = None
     """Samples to draw (default: 2000); a conditional GAN draws equal numbers per class."""
     metrics: str | None = None
-    """Further metrics with their numbers of samples, such as fid10k,kid10k,pr2k."""
+    """Additional metrics with their numbers of samples, such as fid10k,kid10k,pr2k."""
     features: str = "default"
-    """Feature extractor: default (the classifier of the data set; coordinates for point sets) or
-    inception.
+    """Feature extractor: default (dataset classifier; raw coordinates for point sets) or inception.
     """
     truncation: float | None = None
     """Draw latents from N(0, 1) within [-X, X] (truncation trick, Brock et al. 2019)."""
     seed: int = 0
     """Random seed of the latents."""
     export: pathlib.Path | None = None
-    """Write the samples to this new folder as a TFDS data set, to train on, instead of evaluating.
-    """
+    """Write the samples to this new folder as a TFDS dataset to train on, instead of evaluating."""
     export_model: pathlib.Path | None = None
     """Write the GAN to this new folder: weights as safetensors, the generator as a StableHLO
-    program with a loader that needs jax alone, and a model card. gan_jax.load reads it.
+    program with a loader that only needs jax, and a model card. gan_jax.load reads it.
     """
     export_images: pathlib.Path | None = None
-    """Write a PNG file for each of --seeds to this new folder."""
+    """Write one PNG file per seed of --seeds to this new folder."""
     interpolation: pathlib.Path | None = None
-    """Write an animation to this file, .gif or .webp, which is replaced if it exists."""
+    """Write an animated interpolation to this .gif or .webp file, replacing an existing one."""
     seeds: str = "0-99"
     """With --export-images: seeds such as 0-99 or 3,5,10-19; each determines a latent vector."""
     classes: str | None = None
-    """With --export-images: draw each seed in each of these classes, such as 3,5; by default the
-    classes take turns. With --interpolation: the classes that are shown.
+    """With --export-images: draw every seed in each of these classes, such as 3,5; by default the
+    classes alternate over the seeds. With --interpolation: the classes to show.
     """
     min_confidence: float | None = None
-    """With --export: keep samples whose label the classifier gives at least this probability."""
+    """With --export: keep samples to whose label the classifier gives at least this probability."""
     rejection: float | None = None
     """With --export: discriminator rejection sampling (Azadi et al. 2019) with gamma at this
     percentile: 80 keeps the best few, 0 nearly all.
@@ -82,59 +82,58 @@ class Options:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Exit code 0: evaluated, or watching was ended by a signal; 2: wrong input, and nothing was
+    """Exit code 0: evaluated, or --watch was stopped by a signal; 2: wrong input, and nothing was
     written; 130: stopped by a signal.
     """
     with command_line.running("eval"):
         argv = sys.argv[1:] if argv is None else argv
         program = f"{command_line.called('eval')} RUN"
-        notes = {"metrics": f"Of: {', '.join(parts.names()['metrics'])}."}
+        notes = {"metrics": f"Choose from {', '.join(parts.names()['metrics'])}."}
         (options,) = arguments.parse(program, __doc__, argv, Options, groups=GROUPS, choices=notes)
         check(options)
         command_line.loading()
         code = 0 if options.watch else interrupts.EXIT_CODE
-        with interrupts.ends_with("Stopped; what was evaluated is kept.", code):
+        with interrupts.ends_with("Stopped; finished evaluations are kept.", code):
             command_line.fast_cpu()
             command_line.keep_compilations()
             return run(options)
 
 
 def check(options: Options) -> None:
-    """What can be refused without jax."""
+    """Checks everything that can be checked without jax."""
     text, exporting = options.checkpoint, exports(options)
     if text not in (LATEST, ALL, BEST) and not re.fullmatch("0|[1-9][0-9]*", text):
         raise ConfigError(
-            f"checkpoint: {text!r} is unknown; accepted: latest, best, all, or a step such as 1000."
+            f"checkpoint {text!r} is unknown; use latest, best, all or a step such as 1000."
         )
     if len(exporting) > 1:
-        raise ConfigError(f"{', '.join(exporting)}: accepted: one of them.")
+        raise ConfigError(f"{' and '.join(exporting)} cannot be combined; use one of them.")
     (export,) = exporting or ("export",)
     if options.watch and exporting:
         option = "--" + export.replace("_", "-")
-        raise ConfigError(f"watch: nothing is evaluated with {option}; accepted: one of both.")
+        raise ConfigError(
+            f"watch conflicts with {option}, which evaluates nothing; use one of them."
+        )
     if options.watch and text != LATEST:
         raise ConfigError(
-            f"watch: it evaluates each checkpoint; accepted without --checkpoint {text}."
+            f"watch evaluates every checkpoint and conflicts with --checkpoint {text}; drop one."
         )
     if exporting and text == ALL:
         raise ConfigError(
-            f"{export}: it is made from one checkpoint; accepted: latest, best, or a step."
+            f"{export} needs a single checkpoint; use --checkpoint latest, best or a step."
         )
     if exporting and (options.metrics, options.features) != (None, Options.features):
-        raise ConfigError(
-            f"{export}: samples are written, not measured; accepted without --metrics and "
-            "--features."
-        )
+        raise ConfigError(f"{export} writes without evaluating; drop --metrics and --features.")
     if options.export is None and (options.min_confidence, options.rejection) != (None, None):
-        raise ConfigError("min_confidence, rejection: accepted with --export alone.")
+        raise ConfigError("min_confidence and rejection can only be used with --export.")
     if options.export_images is None and options.seeds != Options.seeds:
-        raise ConfigError("seeds: accepted with --export-images alone.")
+        raise ConfigError("seeds can only be used with --export-images.")
     if options.classes is not None and export not in ("export_images", "interpolation"):
-        raise ConfigError("classes: accepted with --export-images or --interpolation alone.")
+        raise ConfigError("classes can only be used with --export-images or --interpolation.")
 
 
 def exports(options: Options) -> tuple[str, ...]:
-    """What is written instead of an evaluation."""
+    """The export options that are given."""
     names = ("export", "export_model", "export_images", "interpolation")
     return tuple(name for name in names if getattr(options, name) is not None)
 
@@ -164,7 +163,7 @@ def run(options: Options) -> int:
 
 
 def step_of(options: Options) -> int | None:
-    """None for the latest one."""
+    """The step to evaluate; None for the latest checkpoint."""
     return None if options.checkpoint == LATEST else int(options.checkpoint)
 
 
@@ -189,7 +188,7 @@ def export(options: Options) -> int:
     run = run_folder.read(options.workdir)
     if not run.single:
         raise ConfigError(
-            f"{name}: {options.workdir} holds a population; accepted: the run of one GAN."
+            f"{name} needs the run of a single GAN, but {options.workdir} holds a population."
         )
     if options.checkpoint == BEST:
         evaluator = evaluate_checkpoints.of_run(options.workdir)
@@ -234,7 +233,7 @@ def export_model(options: Options, config: Config, gan: Gan, state: GanState) ->
 
     if options.truncation is not None:
         raise ConfigError(
-            "truncation: users of the model draw the latents; not accepted with --export-model."
+            "truncation has no effect with --export-model, whose users draw the latents; drop it."
         )
     card = model_card(options.workdir, gan, config, int(state.step))
     model.export_model(

@@ -1,8 +1,8 @@
-"""Ctrl-C and SIGTERM at every moment of a command: one line, and an exit code.
+"""Handles Ctrl-C and SIGTERM at any moment of a command with one line and an exit code.
 
-While a command starts, nothing is written, and the process ends at once. While it works,
-KeyboardInterrupt lets it clean up. Where that gets lost, in a callback or in compiled code that
-does not return, the process ends after some seconds nevertheless.
+While a command starts, nothing has been written, and the process ends at once. While it works,
+KeyboardInterrupt lets it clean up. If the exception is lost, in a callback or in compiled code that
+does not return, the process ends after a few seconds anyway.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from typing import NoReturn
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 EXIT_CODE = 128 + signal.SIGINT
 PATIENCE = 2.0
-"""Seconds that a command has to end by itself."""
+"""Seconds after which the process is ended if the command has not ended by itself."""
 _whole_process = False
 
 
 def begin() -> None:
-    """From now on a signal ends the process at once: for a program's first lines, before it loads
+    """Makes signals end the process at once; call it in a program's first lines, before it loads
     anything.
     """
     global _whole_process
@@ -35,20 +35,20 @@ def begin() -> None:
 
 
 def finish() -> None:
-    """Signals are ignored from now on: all is done, and the interpreter shuts down."""
+    """Ignores signals from now on, because the work is done and the interpreter shuts down."""
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
 
 
 @contextlib.contextmanager
 def ends_with(line: str, code: int = EXIT_CODE) -> Iterator[None]:
-    """Around a command's work: where a signal stops it, the program prints ``line`` on stderr and
-    ends with the exit code.
+    """Wraps a command's work: if a signal stops it, the program prints ``line`` on stderr and ends
+    with the exit code.
 
-    Handlers that the work itself installs take precedence while they are there.
+    Handlers that the work itself installs take precedence as long as they are installed.
 
     Raises:
-      SystemExit: where the work raised KeyboardInterrupt.
+      SystemExit: if the work raised KeyboardInterrupt.
     """
     if threading.current_thread() is not threading.main_thread():
         yield  # Python lets only the main thread handle signals
@@ -72,7 +72,7 @@ def ends_with(line: str, code: int = EXIT_CODE) -> Iterator[None]:
         with _watchdog(ours, line, code):
             yield
     except BaseException as error:
-        # Others may have turned the exception into their own.
+        # Other code may have converted the exception into one of its own.
         if not stopping.is_set() and not isinstance(error, KeyboardInterrupt):
             raise
         stopping.set()
@@ -85,8 +85,8 @@ def ends_with(line: str, code: int = EXIT_CODE) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _watchdog(ours: Callable[[int], bool], line: str, code: int) -> Iterator[None]:
-    """A thread that is told of signals even while the main one is inside of compiled code, and ends
-    the process where it does not end by itself.
+    """Starts a thread that receives signals even while the main thread is inside compiled code, and
+    ends the process if it does not end by itself.
     """
     read, write = socket.socketpair()
     write.setblocking(False)
@@ -109,7 +109,7 @@ def _watchdog(ours: Callable[[int], bool], line: str, code: int) -> Iterator[Non
 
 
 def _importing(frame: FrameType | None) -> bool:
-    """Whether the signal came while a module was being loaded."""
+    """Whether the signal arrived while a module was being imported."""
     while frame is not None and not frame.f_code.co_filename.startswith("<frozen importlib"):
         frame = frame.f_back
     return frame is not None

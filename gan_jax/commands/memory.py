@@ -1,4 +1,4 @@
-"""What a training needs at least, estimated before anything is made."""
+"""A lower bound of the memory that a training needs, checked before anything is allocated."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ def check(gan: Gan, examples: int, members: int, field: str = "batch_size") -> N
 
     Args:
       gan: one of the members.
-      examples: of a step.
-      members: GANs trained in parallel.
-      field: the option that says how many examples there are.
+      examples: the number of examples per step.
+      members: the number of GANs trained in parallel.
+      field: the option that sets the number of examples.
 
     Raises:
-      ConfigError: naming what is too large.
+      ConfigError: naming the option whose value is too large.
     """
     import functools
 
@@ -31,7 +31,7 @@ def check(gan: Gan, examples: int, members: int, field: str = "batch_size") -> N
     from gan_jax.types import Batch
 
     shape = gan.modality.shape
-    fits_memory(field, f"{examples:,} examples of a step", 4 * examples * math.prod(shape))
+    fits_memory(field, f"{examples:,} examples per step", 4 * examples * math.prod(shape))
     abstract = jax.ShapeDtypeStruct
     batch = Batch(abstract((1, 1, *shape), gan.modality.stored), abstract((1, 1), "int32"))
     state = jax.eval_shape(functools.partial(init_state, gan), jax.random.key(0), batch)

@@ -1,6 +1,6 @@
-"""The names that options accept, and the options of each part, for help texts that need no JAX.
+"""The names that options accept, and the options of each part, for help texts without loading JAX.
 
-They are kept in ``parts.json``; ``python -m gan_jax.commands.parts`` writes it anew from the
+They are stored in ``parts.json``, which ``python -m gan_jax.commands.parts`` regenerates from the
 registries.
 """
 
@@ -19,29 +19,29 @@ WIDTH = 96
 
 @functools.cache
 def known() -> dict[str, dict[str, dict[str, list[str]]]]:
-    """By option the names that it accepts; by name the options of the part, each with its default
-    and its help, which may be empty.
+    """Maps each option to the names that it accepts, and each name to the options of the part, with
+    their default and help, which may be empty.
     """
     return json.loads(FILE.read_text())
 
 
 def names() -> dict[str, tuple[str, ...] | str]:
-    """By option the names that it accepts, as `gan_jax.arguments.parse` takes them.
+    """The names that each option accepts, in the form that `gan_jax.arguments.parse` takes.
 
-    A text where other names are accepted as well (data sets), where the options of each are named
-    too (networks), and where an option accepts the same as an earlier one.
+    It is a text instead if other names are accepted too (datasets), if the options of each name are
+    listed (networks), or if an option accepts the same names as an earlier one.
     """
     found: dict[str, Any] = {option: tuple(own) for option, own in known().items()}
-    found["dataset"] = f"Embedded: {', '.join(known()['dataset'])}."
+    found["dataset"] = f"Built-in: {', '.join(known()['dataset'])}."
     for option in ("generator", "discriminator"):
         networks = [f"{name} ({', '.join(own)})" for name, own in known()[option].items()]
         found[option] = f"One of: {', '.join(networks)}."
-    found["d_optimizer"] = "Accepts the same as --g-optimizer."
+    found["d_optimizer"] = "Accepts the same names as --g-optimizer."
     return found
 
 
 def registered() -> dict[str, Any]:
-    """What `known` should be, from the registries."""
+    """The content of ``parts.json``, generated from the registries."""
     from gan_jax.benchmarks.nets import NETS
     from gan_jax.build import choices
     from gan_jax.metrics import METRICS
@@ -51,7 +51,7 @@ def registered() -> dict[str, Any]:
 
 
 def listing() -> str:
-    """All parts with their options, as a text."""
+    """All parts and their options as text."""
     lines = []
     for option, own in known().items():
         if any(own.values()):
@@ -74,7 +74,7 @@ def _lines(own: Mapping[str, Mapping[str, list[str]]]) -> list[str]:
 
 
 def _text(found: Mapping[str, Mapping[str, Any]]) -> str:
-    """JSON with a line for each name."""
+    """JSON with one line per name."""
     line = lambda name, own: f"  {json.dumps(name)}: {json.dumps(own)}"
     block = lambda own: ",\n".join(line(*item) for item in own.items())
     blocks = [f" {json.dumps(option)}: {{\n{block(own)}\n }}" for option, own in found.items()]

@@ -1,5 +1,5 @@
-"""List the recipes: data, networks, length, time and scores as measured (each recipe's docstring
-gives the details). FD is the Fréchet distance in the features of a small classifier.
+"""List the recipes with data, networks, steps, and measured time and scores (details are in each
+recipe's docstring). FD is the Fréchet distance in the features of a small classifier.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ COLUMNS = ("recipe", "data", "networks", "steps", "time", "score")
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """The command line, which has no options."""
+    """The command line; there are no options."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -28,7 +28,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def table() -> str:
-    """A line for each recipe, under a line of titles."""
+    """One line per recipe, below a line of titles."""
     rows = [COLUMNS, *(row(name) for name in RECIPES)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     cells = ([cell.ljust(width) for cell, width in zip(own, widths, strict=True)] for own in rows)

@@ -1,9 +1,9 @@
-"""Train a classifier of a labelled data set, report its accuracy on the test images, and keep it in
-the user's cache folder.
+"""Train a classifier on a labelled dataset, report its test accuracy, and keep it in the user's
+cache folder.
 
-The defaults are the data set's own recipe if it has one, else the recipe of the set it is tested on
-or of eval's feature extractor. A classifier that is kept already is not trained again; an
-interrupted training resumes.
+The defaults come from the recipe of the dataset if there is one, else from the recipe of the test
+dataset or of eval's feature extractor. A classifier in the cache is not trained again; an
+interrupted training is resumed.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ DEFAULT = "digits"
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """The command line, after the data set."""
+    """The command line after the dataset."""
 
     size: int | None = None
     """Zero-pad smaller images to this side length."""
     test_on: str | None = None
-    """Test on another data set: the real one, if the first was generated (classification accuracy
-    score).
+    """Test on another dataset: the real one if the training set is generated (classification
+    accuracy score).
     """
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Exit code 0: the recognizer is kept; 2: wrong input, and nothing was written; 130: stopped
-    by Ctrl-C.
+    """Exit code 0: the classifier is in the cache; 2: wrong input, and nothing was written; 130:
+    stopped by Ctrl-C.
     """
     argv = sys.argv[1:] if argv is None else argv
-    stopped = "Stopped; the same command goes on from the last checkpoint."
+    stopped = "Stopped; the same command resumes from the last checkpoint."
     with command_line.running("recognizers"):
         command_line.loading()
         with interrupts.ends_with(stopped):
@@ -55,8 +55,8 @@ def main(argv: list[str] | None = None) -> int:
         else ""
     )
     print(
-        f"{about['test_accuracy']:.2%} of {about['test_images']:,} images of "
-        f"{about['test_dataset']}, {about['test_split']}, are recognized, after "
+        f"Test accuracy {about['test_accuracy']:.2%} on {about['test_images']:,} images of "
+        f"{about['test_dataset']}, {about['test_split']}, after "
         f"{about['steps']:,} steps on {about['train_images']:,} images of {about['dataset']}, "
         f"{about['train_split']}, in {about['training_seconds']:.0f} s{since}."
     )
@@ -65,8 +65,8 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def parse(argv: list[str]) -> tuple[str, Options, RecognizerConfig]:
-    """The data set, the options, and how the recognizer is made; without its own recipe, by that of
-    the set that it is tested on.
+    """The dataset, the options, and the config of the classifier: from the recipe of the dataset
+    or, without one, of the test dataset.
     """
     from gan_jax.recognizers import RECIPES, RECOGNIZERS, recipe
     from gan_jax.recognizers.recipes import TASKS
@@ -76,7 +76,7 @@ def parse(argv: list[str]) -> tuple[str, Options, RecognizerConfig]:
     def read(recipe_of: str) -> tuple[Options, RecognizerConfig]:
         return arguments.parse(
             f"{command_line.called('recognizers')} [DATASET]",
-            f"{__doc__}\nData sets with a recipe of their own: {', '.join(RECIPES)}.",
+            f"{__doc__}\nDatasets with a recipe: {', '.join(RECIPES)}.",
             rest,
             Options(),
             recipe(recipe_of),

@@ -1,10 +1,9 @@
-"""List the runs in a folder: what they are, how far they came, how good they are, and whether they
-are still being trained.
+"""List the runs in a folder with their recipe, progress, scores, state and age.
 
-State is one of: running; finished; stopped (Ctrl-C or SIGTERM), killed, both of which the same
-training command resumes; diverged; damaged. Scores are those of eval.py with default settings: the
-Frechet distance (FD), or for data with known modes the modes covered and the share of high-quality
-samples. Age is the time since the last line of metrics.
+The state is running, finished, stopped (by Ctrl-C or SIGTERM), killed, diverged or damaged; the
+same training command resumes stopped and killed runs. The scores are those of eval with default
+settings: the Fréchet distance (FD) or, for data with known modes, the modes covered and the
+percentage of high-quality samples. The age is the time since the last line of metrics.
 """
 
 from __future__ import annotations
@@ -18,12 +17,12 @@ from gan_jax import command_line
 from gan_jax.errors import ConfigError
 
 PATTERNS = ("run.json", "*/run.json", "*/*/run.json")
-"""Where runs lie below a folder: itself, runs in it, stages of runs in it."""
+"""Where to look for runs: the folder itself, runs in it, stages of runs in it."""
 COLUMNS = ("run", "recipe", "step", "best score", "last score", "state", "age")
 
 
 class Row(NamedTuple):
-    """A line of the table; ``trouble``: why the run cannot be read."""
+    """A line of the table; ``trouble`` says why the run cannot be read."""
 
     cells: tuple[str, ...]
     trouble: str | None = None
@@ -53,35 +52,35 @@ def _parser() -> argparse.ArgumentParser:
         nargs="?",
         type=pathlib.Path,
         default=pathlib.Path("runs"),
-        help="folder that holds run folders, or one of them (default: runs)",
+        help="folder with run folders, or a single run folder (default: runs)",
     )
     return parser
 
 
 def found(folder: pathlib.Path, now: float) -> list[Row]:
-    """The rows of all runs in a folder, by name; ``now``: seconds since 1970.
+    """The rows of all runs in a folder, ordered by name; ``now`` is in seconds since 1970.
 
     Raises:
-      ConfigError: where there is none.
+      ConfigError: if there is no run.
     """
     from gan_jax.runs.folder import is_run
 
     paths = (path.parent for pattern in PATTERNS for path in folder.glob(pattern))
     runs = sorted(path for path in paths if is_run(path))
     if not runs:
-        raise ConfigError(f"folder: {folder} holds no run; accepted: a folder with run folders.")
+        raise ConfigError(f"folder: {folder} contains no run; give a folder with run folders.")
     return [_row(path, str(path.relative_to(folder)), now) for path in runs]
 
 
 def table(rows: list[tuple[str, ...]]) -> str:
-    """Texts in columns that are as wide as they need to be."""
+    """Texts in columns of minimal width."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     padded = ("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
     return "\n".join(padded)
 
 
 def age(seconds: float) -> str:
-    """A duration in the largest unit of which it has one: ``59 s``, ``2 min``, ``3 h``, ``4 d``."""
+    """A duration in its largest unit: ``59 s``, ``2 min``, ``3 h``, ``4 d``."""
     for unit, name in ((86_400, "d"), (3_600, "h"), (60, "min")):
         if seconds >= unit:
             return f"{seconds / unit:.0f} {name}"
@@ -117,7 +116,7 @@ def _state(path: pathlib.Path, start: dict[str, Any], steps: int) -> str:
 
 
 def _scores(folder: pathlib.Path) -> tuple[str, str]:
-    """The best score and the last one, each with its step."""
+    """The best and the last score, each with its step."""
     from gan_jax.evaluation.checkpoints import FRECHET, MODES, ranks
     from gan_jax.runs import evaluations
 
@@ -137,7 +136,7 @@ def _score(rank: tuple[float, ...]) -> str:
 
 
 def _recipe(command: list[str]) -> str | None:
-    """The recipe in a command line; None where it names none."""
+    """The recipe in a command line; None if there is none."""
     from gan_jax.recipes import RECIPES
 
     return next((word for word in command if word in RECIPES), None)

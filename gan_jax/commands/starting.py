@@ -1,4 +1,4 @@
-"""What ``train`` starts from: a recipe or a config.json, and whether that fits into memory."""
+"""The starting point of ``train``, a recipe or a config.json, and its memory check."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PARTS = "--help-parts"
 
 
 class Start(NamedTuple):
-    """A config with its population, and the name of the run folder by default."""
+    """A config with its population, and the default name of the run folder."""
 
     name: str
     config: Config
@@ -29,11 +29,11 @@ class Start(NamedTuple):
 
 
 def start(argv: Sequence[str]) -> tuple[Start, list[str]]:
-    """The recipe that the first argument names, or the last one behind the options, or the file of
-    ``--config``; and the other arguments.
+    """Reads the recipe, which is the first argument or the last one behind the options, or the file
+    of ``--config``; also returns the other arguments.
 
     Raises:
-      ConfigError: for an unknown recipe, both a recipe and a file, or a file that holds no config.
+      ConfigError: for an unknown recipe, both a recipe and a file, or a file without a config.
     """
     rest = list(argv)
     if rest and not rest[0].startswith("-"):
@@ -48,24 +48,22 @@ def start(argv: Sequence[str]) -> tuple[Start, list[str]]:
     if file is None:
         return own, rest
     if name is not None:
-        raise ConfigError(
-            f"config: {file} is given beside the recipe {name}; accepted: one of both."
-        )
+        raise ConfigError(f"config {file} conflicts with the recipe {name}; use one of them.")
     return read(file), rest
 
 
 def read(file: pathlib.Path) -> Start:
-    """The config, and the population, of a run's config.json of any version.
+    """Reads config and population from a run's config.json of any version.
 
     Raises:
-      ConfigError: for a file that cannot be read, or holds something else.
+      ConfigError: for a file that cannot be read or is not a config.
     """
     try:
         values = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         why = getattr(error, "strerror", None) or error
         raise ConfigError(
-            f"config: {file} cannot be read ({why}); accepted: a config.json."
+            f"config: cannot read {file} ({why}); give the config.json of a run."
         ) from None
     population = values.pop("population", None) if isinstance(values, dict) else None
     name = file.absolute().parent.name if file.name == "config.json" else file.stem
@@ -86,7 +84,7 @@ def _config_file(argv: Sequence[str]) -> pathlib.Path | None:
 
 
 def description(text: str) -> str:
-    """What ``--help`` begins with."""
+    """The beginning of the help text."""
     names = "\n".join(f"  {line}" for line in textwrap.wrap(", ".join(RECIPES), 96))
     return (
         f"{text}\n\nRecipes (`gan-jax recipes` describes them; the default is {DEFAULT}):\n{names}"
@@ -94,21 +92,21 @@ def description(text: str) -> str:
 
 
 def help_parts(argv: Sequence[str]) -> None:
-    """Prints all parts with their options and ends the program, where that is asked for."""
+    """Prints all parts with their options and exits, if ``--help-parts`` is given."""
     if PARTS in argv:
         print(parts.listing())
         sys.exit(0)
 
 
 def check_memory(own: Config, population: Population, alone: bool) -> None:
-    """Refuses what is beyond this machine's memory, before the members are made.
+    """Refuses runs that exceed this machine's memory, before the members are built.
 
     Args:
-      own, population: of the run.
-      alone: whether this process holds whole batches and whole states.
+      own, population: the config and the population of the run.
+      alone: whether this process holds complete batches and states.
 
     Raises:
-      ConfigError: naming what is too large.
+      ConfigError: naming the option whose value is too large.
     """
     from gan_jax.build import build
 

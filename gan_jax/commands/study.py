@@ -13,14 +13,14 @@ STUDIES = {
     "convergence": "which methods make a GAN converge, and how often?",
     "recognition": "when does a GAN help a classifier?",
     "metric_times": "how long does each metric take?",
-    "unlabelled_features": "which features judge images without labels?",
+    "unlabelled_features": "which features suit datasets without labels?",
     "metric_agreement": "do the scores agree with established implementations?",
 }
 """The modules of `gan_jax.studies` that are commands, each with a ``main(argv) -> exit code``."""
 
 
 def main(argv: list[str] | None = None) -> int:
-    """The study that the first argument names; its exit code, or 2 for wrong input."""
+    """Runs the study named by the first argument; returns its exit code, or 2 for wrong input."""
     name, *rest = (sys.argv[1:] if argv is None else argv) or ["--help"]
     with command_line.running("study"):
         if name in ("-h", "--help"):

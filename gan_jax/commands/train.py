@@ -40,49 +40,49 @@ or a feedback such as feedback/METRIC/TARGET/RATE."""
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """The command line beside the config."""
+    """The options in addition to those of the config."""
 
     workdir: pathlib.Path
-    """Run folder. If it holds a run of the same config, that run is resumed."""
+    """Run folder. A run of the same config in it is resumed."""
     config: pathlib.Path | None = None
     """Start from the config.json of a run instead of a recipe."""
     overwrite: bool = False
-    """Delete the run in the folder and start anew."""
+    """Delete the run in the folder and start over."""
     init_from: str | None = None
-    """RUN[@STEP][:g|:d]: start from the weights of another run, by default of both players at its
-    newest checkpoint. Weights without a counterpart of the same shape are initialized.
+    """RUN[@STEP][:g|:d]: start from the weights of another run, by default both players at its
+    newest checkpoint. Weights without a counterpart of the same shape are initialized randomly.
     """
     dry_run: bool = False
-    """Print the config, the parameter counts and the devices, and write nothing."""
+    """Print the config, the parameter counts and the devices without writing anything."""
     on_divergence: Literal["stop", "rollback"] = "stop"
     """stop: abort on NaN or infinity, and only warn about other problems; rollback: restore the
     last good checkpoint.
     """
     seeds: int = 1
-    """Number of seeds to train in parallel, from --seed on."""
+    """Number of seeds to train in parallel, starting at --seed."""
     sweep: tuple[str, ...] = ()
-    """Numbers of the training step to vary, PATH=VALUE,VALUE,... such as
-    g_optimizer.lr=1e-4,2e-4: all combinations are trained in parallel, each with all seeds.
+    """Hyperparameters to vary, PATH=VALUE,VALUE,... such as g_optimizer.lr=1e-4,2e-4: all
+    combinations are trained in parallel, each with all seeds.
     """
     fsdp: bool = False
     """Shard weights, optimizer states and EMA over the devices, for networks too large for one."""
     distributed: bool = False
-    """Join the processes that SLURM, Open MPI or a TPU pod started."""
+    """Join the processes started by SLURM, Open MPI or a TPU pod."""
     coordinator: str | None = None
-    """HOST:PORT of process 0, to join processes started by hand, each with --num-processes and
+    """HOST:PORT of process 0, to join processes started manually, each with --num-processes and
     --process-id.
     """
     num_processes: int | None = None
     """Number of processes of this run."""
     process_id: int | None = None
-    """Number of this process, from 0."""
+    """Index of this process, starting at 0."""
     patience: int = 100
     """Seconds to wait for another process before giving up."""
 
 
 def main(argv: list[str] | None = None) -> int:
     """Exit code 0: trained, or stopped by a signal and saved; 1: diverged; 2: wrong input, and
-    nothing was written; 3: lost a process; 4: the disk is full, and earlier checkpoints are whole;
+    nothing was written; 3: lost a process; 4: disk full, earlier checkpoints are intact;
     130: stopped by a signal before the first step.
     """
     argv = sys.argv[1:] if argv is None else argv
@@ -105,7 +105,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def parse(argv: list[str]) -> tuple[Options, Config]:
-    """The options, and the config: a recipe's, or a file's, changed by ``--FIELD VALUE`` and then
+    """The options, and the config of a recipe or a file, changed by ``--FIELD VALUE`` and then
     by ``--FIELD.OPTION VALUE``.
     """
     starting.help_parts(argv)
@@ -130,7 +130,7 @@ def parse(argv: list[str]) -> tuple[Options, Config]:
 
 
 def run_of(config: Config, population: Population) -> Run:
-    """What is trained, once it is known that its members can be made."""
+    """The run, after checking that its members can be made."""
     from gan_jax.runs.run import Run
 
     run = Run(config, population)
@@ -168,12 +168,12 @@ def dry_run(options: Options, run: Run) -> int:
         seeds = f"{config.seed} to {config.seed + run.population.seeds - 1}"
         print(f"members: {members}, seeds {seeds}", *run.population.names())
     print(f"devices: {len(devices)} {devices[0].device_kind}")
-    print(f"workdir: {options.workdir} ({'a run to be resumed' if resume else 'new'})")
+    print(f"workdir: {options.workdir} ({'resumes the run' if resume else 'new'})")
     return 0
 
 
 def train(options: Options, run: Run, again: str) -> int:
-    """Trains, and says how that ended; ``again`` is the command that goes on."""
+    """Trains and prints the outcome; ``again`` is the command that resumes the run."""
     from gan_jax.devices import processes
     from gan_jax.files import DiskFull
     from gan_jax.runs import folder
@@ -194,7 +194,7 @@ def train(options: Options, run: Run, again: str) -> int:
         )
     except processes.PeerLost as error:
         print(
-            f"{program}: {error}; to go on from the last checkpoint, start all again.",
+            f"{program}: {error}; start all again to resume from the last checkpoint.",
             file=sys.stderr,
             flush=True,
         )
@@ -205,24 +205,24 @@ def train(options: Options, run: Run, again: str) -> int:
     except DiskFull as error:
         command_line.ignore_signals()
         print(
-            f"{program}: {error}; {folder.kept(workdir)}. To go on, make room and start again: "
+            f"{program}: {error}; {folder.kept(workdir)}. To resume, free disk space and run: "
             f"{again}",
             file=sys.stderr,
             flush=True,
         )
-        os._exit(4)  # what orbax still tries to write would end in tracebacks
+        os._exit(4)  # pending writes of orbax would end in tracebacks
     command_line.ignore_signals()  # all is saved
     if not processes.first():
         return 0
     if outcome.step < steps:
-        print(f"\nStopped and saved at step {outcome.step:,} of {steps:,}. To go on: {again}")
+        print(f"\nStopped and saved at step {outcome.step:,} of {steps:,}. To resume: {again}")
         return 0
     report(workdir, run, outcome)
     return 0
 
 
 def report(workdir: pathlib.Path, run: Run, outcome: Outcome) -> None:
-    """What was trained, and what to do next."""
+    """Prints a summary of the training and the next command."""
     from gan_jax.devices import memory
     from gan_jax.runs import folder
     from gan_jax.runs.logs import duration
@@ -230,11 +230,11 @@ def report(workdir: pathlib.Path, run: Run, outcome: Outcome) -> None:
     if outcome.made:
         print(f"\nTrained for {outcome.step:,} steps in {duration(outcome.seconds)}.")
     else:
-        print(f"Nothing to do: {workdir} was trained for {outcome.step:,} steps before.")
-        print(f"To go on:     --steps with a number larger than {outcome.step}")
+        print(f"Nothing to do: {workdir} has already been trained for {outcome.step:,} steps.")
+        print(f"To prolong it: use --steps with a number above {outcome.step}")
     if outcome.failed:
         failed = ", ".join(map(str, outcome.failed))
-        print(f"Failed:       members {failed}; members.jsonl says how")
+        print(f"Failed:       members {failed}; see members.jsonl for the reasons")
     for text in outcome.warnings:
         print(f"Warning:      {text}")
     of = {"process_peak_mib": "of this process", "device_peak_mib": "of the first device"}

@@ -1,5 +1,5 @@
-"""The evaluation of a run's checkpoints: one, all, the best, or each new one while the run goes on
-elsewhere.
+"""The evaluation of a run's checkpoints: one, all, the best, or each new one while the run is being
+trained elsewhere.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from gan_jax.runs.run import Run
 from gan_jax.types import GanState
 
 POLL = 2.0
-"""Seconds between two looks for new checkpoints."""
+"""Seconds between two checks for new checkpoints."""
 
 
 class Summary(NamedTuple):
-    """An evaluated step: its ``scores`` of one number, a ``line`` and a ``table`` for a terminal,
-    the ``files`` that were written.
+    """An evaluated step: its scalar ``scores``, a ``line`` and a ``table`` for a terminal, and the
+    ``files`` that were written.
     """
 
     step: int
@@ -42,8 +42,8 @@ class Summary(NamedTuple):
 
 
 class RunEvaluator:
-    """Evaluates states of a run, of one GAN or of a population, with the same settings; files go to
-    WORKDIR/eval.
+    """Evaluates states of a run, of one GAN or of a population, with the same settings; writes
+    files to WORKDIR/eval.
 
     Raises:
       ConfigError: as `gan_jax.build`.
@@ -63,21 +63,19 @@ class RunEvaluator:
         return Evaluator(self._gan, self.run.configs[0], self._settings)
 
     def prepare(self) -> None:
-        """Makes what all evaluations share.
+        """Prepares everything that the evaluations share.
 
         Raises:
-          ConfigError: where the settings cannot be met, and as `Evaluator.prepare`.
+          ConfigError: for settings that cannot be met, and as `Evaluator.prepare`.
         """
         self._evaluator.prepare()
 
     def steps(self) -> list[int]:
-        """Those of the checkpoints that are there, oldest first."""
+        """The steps of the existing checkpoints, oldest first."""
         return checkpoint.steps(self.workdir / run_folder.CHECKPOINTS)
 
     def done(self) -> dict[int, dict[str, Any]]:
-        """What was written of the steps that were evaluated with these settings, in the same
-        features, oldest first.
-        """
+        """The stored evaluations with these settings and features, by step, oldest first."""
         found = run_evaluations.read(self.folder, self._settings.suffix).by_step
         key = self._evaluator.key
         return {
@@ -87,13 +85,13 @@ class RunEvaluator:
         }
 
     def load(self, step: int | None = None) -> Callable[[int], GanState]:
-        """The state of each member by its number; that of a single GAN is 0's. Raises as
+        """The state of each member by its number; a single GAN is number 0. Raises as
         `gan_jax.load`.
         """
         return restore.states(self.workdir, self.run, step)
 
     def evaluate(self, state: Callable[[int], GanState]) -> Summary:
-        """Evaluates what `load` gave, or a state of the run in training, and writes it."""
+        """Evaluates the result of `load`, or a state of the run in training, and writes files."""
         single = self.run.single
         summary = self._evaluate_single(state(0)) if single else self._evaluate_members(state)
         report = write_report(self.workdir, self._settings.suffix)
@@ -128,7 +126,7 @@ class RunEvaluator:
 
 
 def table(values: dict[str, Any]) -> str:
-    """The table of an evaluation, as its JSON holds it."""
+    """The table of an evaluation, from its JSON values."""
     if evaluation_members.of_population(values):
         return evaluation_members.table(evaluation_members.loaded(values))
     return evaluation_files.table(evaluation_files.loaded(values))
@@ -137,10 +135,10 @@ def table(values: dict[str, Any]) -> str:
 def of_run(workdir: Path, settings: Settings = DEFAULT_SETTINGS) -> RunEvaluator:
     """The evaluator of a run folder.
 
-    Warns where its files may not belong together.
+    Warns if its files may not belong together.
 
     Raises:
-      ConfigError: if this is not a run folder, or a damaged one.
+      ConfigError: if this is not a run folder, or if it is damaged.
     """
     run = run_folder.read(workdir)
     run_folder.check_lines(workdir)
@@ -150,10 +148,11 @@ def of_run(workdir: Path, settings: Settings = DEFAULT_SETTINGS) -> RunEvaluator
 
 
 def evaluate_all(evaluator: RunEvaluator, tell: Callable[[str], None]) -> list[Path]:
-    """Evaluates every checkpoint that has not been, oldest first; tells a line of each.
+    """Evaluates every checkpoint that has not been evaluated yet, oldest first; calls ``tell`` with
+    a line for each.
 
     Returns:
-      The files.
+      The files that were written.
 
     Raises:
       ConfigError: if there is no checkpoint, or as `Evaluator`.
@@ -164,7 +163,7 @@ def evaluate_all(evaluator: RunEvaluator, tell: Callable[[str], None]) -> list[P
     done = evaluator.done()
     for step in steps:
         if step in done:
-            tell(f"step {step:,}: evaluated already")
+            tell(f"step {step:,}: already evaluated")
         elif (state := _loaded(evaluator, step)) is not None:
             summary = evaluator.evaluate(state)
             tell(summary.line)
@@ -177,15 +176,15 @@ def best(
     tell: Callable[[str], None],
     among: Callable[[int], bool] = lambda step: True,
 ) -> int:
-    """The best of the steps that were evaluated, checkpoints that have not been being so first;
-    tells which, and why.
+    """Evaluates the remaining checkpoints and returns the best step; calls ``tell`` with the step
+    and the criterion.
 
-    That with the lowest Frechet distance, of a population the lowest mean of a setting; where modes
-    are known, the one with the most modes covered, and of these the one with the largest share of
-    high quality.
+    The best step has the lowest Fréchet distance (for a population, the lowest mean of a setting).
+    If the modes are known, it has the most modes covered and, among equals, the highest percentage
+    of high-quality samples.
 
     Args:
-      among: which steps to choose from.
+      among: the steps to choose from.
 
     Raises:
       ConfigError: if no step has such a score; or as `evaluate_all`.
@@ -200,17 +199,17 @@ def best(
             tell(f"best: step {step:,} of {len(found)}, by {title}")
             return step
     raise ConfigError(
-        "checkpoint: best needs a Frechet distance, and no evaluation has one; "
-        "accepted: a step, or metrics with fid."
+        "checkpoint 'best' needs a Fréchet distance, but no evaluation has one; use a step, or "
+        "metrics with fid."
     )
 
 
-MODES, FRECHET = "modes covered, then share of high quality", "Frechet distance"
+MODES, FRECHET = "modes covered, then high-quality samples", "Fréchet distance"
 
 
 def ranks(values: dict[str, Any]) -> dict[str, tuple[float, ...]]:
-    """What an evaluation, as its JSON holds it, may be ranked by: numbers by title, the least being
-    best.
+    """The rankings of an evaluation, from its JSON values: by title, numbers of which the lowest is
+    the best.
     """
     if evaluation_members.of_population(values):
         each = [
@@ -237,8 +236,8 @@ def ranks(values: dict[str, Any]) -> dict[str, tuple[float, ...]]:
 def watch(evaluator: RunEvaluator, tell: Callable[[str], None], poll: float = POLL) -> None:
     """Evaluates each checkpoint as it appears, until the run's last step has been evaluated.
 
-    Checkpoints that are removed before their turn are passed over; one that cannot be restored, as
-    it is not yet whole, is tried again.
+    Checkpoints that are removed before their turn are skipped; one that cannot be restored because
+    it is incomplete is tried again.
 
     Raises:
       ConfigError: as `Evaluator`.
@@ -246,7 +245,7 @@ def watch(evaluator: RunEvaluator, tell: Callable[[str], None], poll: float = PO
     evaluator.prepare()
     troubled: set[int] = set()
     for step in sorted(set(evaluator.steps()) & set(evaluator.done())):
-        tell(f"step {step:,}: evaluated already")
+        tell(f"step {step:,}: already evaluated")
     while True:
         done = evaluator.done()
         waiting = [step for step in evaluator.steps() if step not in done]
@@ -264,7 +263,7 @@ def watch(evaluator: RunEvaluator, tell: Callable[[str], None], poll: float = PO
 def _loaded(
     evaluator: RunEvaluator, step: int, quiet: bool = False
 ) -> Callable[[int], GanState] | None:
-    """A checkpoint's states; None, with a warning, where it is gone or cannot be restored."""
+    """A checkpoint's states; None, with a warning, if it is missing or cannot be restored."""
     try:
         return evaluator.load(step)
     except ConfigError as error:

@@ -1,4 +1,4 @@
-"""D as a recognizer: how often the class that it sees in an image is wrong."""
+"""D as a classifier: its test error."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from gan_jax.metrics.streaming import stream
 from gan_jax.types import Array, GanState
 
 CLASSIFIED_BLOCK = 500
-"""Examples that D classifies at once."""
+"""Examples that D classifies per call."""
 
 
 def classifies(gan: Gan) -> bool:
-    """Whether D's head gives class logits."""
+    """Whether D's head returns class logits."""
     own = gan.discriminator
     inputs = jax.random.key(0), jnp.zeros((2, *gan.modality.shape)), jnp.zeros(2, jnp.int32)
     see = lambda *a: own.network.init_with_output(*a, train=False, **(own.numbers or {}))
@@ -33,33 +33,33 @@ def class_logits(gan: Gan, state: GanState, examples: np.ndarray) -> np.ndarray:
     """D's class logits ``[n, k]`` float32 of examples ``[n, ...]``, as stored or as networks see
     them.
 
-    D is in evaluation mode, its weights are those of its moving average, where one is kept.
+    D is in evaluation mode and uses its EMA weights if it has them.
 
     Raises:
       ConfigError: for a D that does not classify.
     """
     if not classifies(gan):
         raise ConfigError(
-            "class_logits: this discriminator has none; accepted: one with a head that classifies."
+            "class_logits: this discriminator has no class logits; use one with a classifier head."
         )
     see = functools.partial(_class_logits, gan, state)
     return stream(see, examples, block=min(CLASSIFIED_BLOCK, len(examples)))
 
 
 def error(gan: Gan, state: GanState, dataset: Dataset) -> Estimate:
-    """The share of the examples in which D sees another class than their label's, with its 95 %
-    interval over examples (Wilson's).
+    """The test error of D: the fraction of examples that it misclassifies, with its 95% Wilson
+    interval over examples.
 
     Examples without a label do not count.
 
     Raises:
-      ConfigError: as `class_logits`, and for a set without labels.
+      ConfigError: as `class_logits`, and for a dataset without labels.
     """
     known = np.flatnonzero(dataset.labels >= 0)
     if not len(known):
         raise ConfigError(
-            f"dataset: {dataset.description.name!r} has no labels to test D by; "
-            "accepted: a labelled one."
+            f"dataset {dataset.description.name!r} has no labels with which to test D; use a "
+            "labelled one."
         )
     examples = dataset.examples if len(known) == len(dataset.labels) else dataset.examples[known]
     wrong = class_logits(gan, state, examples).argmax(axis=1) != dataset.labels[known]
@@ -68,8 +68,8 @@ def error(gan: Gan, state: GanState, dataset: Dataset) -> Estimate:
 
 @functools.partial(jax.jit, static_argnames="gan")
 def wrong(gan: Gan, state: GanState, examples: Array, labels: Array) -> Array:
-    """As `error`, compiled: the share ``()`` float32 of examples ``[n, ...]``, all with labels
-    ``[n]``, that D gets wrong.
+    """Like `error`, compiled: the test error ``()`` float32 of D on examples ``[n, ...]`` that all
+    have labels ``[n]``.
     """
     n, block = len(examples), min(CLASSIFIED_BLOCK, len(examples))
     index = jnp.minimum(jnp.arange(-(-n // block) * block), n - 1).reshape(-1, block)

@@ -1,4 +1,4 @@
-"""The evaluation of a GAN: scores in the features of a recognizer, and pictures to look at."""
+"""The evaluation of a GAN: scores in the features of a classifier, and pictures."""
 
 from __future__ import annotations
 
@@ -44,19 +44,19 @@ def evaluate(
     recognizer_config: RecognizerConfig = SMALL_CNN,
     feature_network: FeatureNetwork | None = None,
 ) -> Evaluation:
-    """Draws samples from the generator's moving average and compares them with real images.
+    """Draws samples from the EMA of the generator and compares them with real images.
 
-    On first use this trains a recognizer on the data set's training split, which is then kept in
-    the user's cache.
+    On first use, a classifier is trained on the training split of the dataset and kept in the
+    user's cache.
 
     Args:
-      gan, state: as of `gan_jax.load`.
-      config: the GAN's own; says which data it learned from.
+      gan, state: as returned by `gan_jax.load`.
+      config: the config of the GAN, which names its dataset.
       num_samples, seed, metrics, features, truncation: as in
-        `gan_jax.evaluation.settings.Settings`; a conditional GAN draws its classes in equal shares.
-      recognizer_config: how the recognizer is made.
-      feature_network: takes the place of the recognizer: any object with the attributes of
-        `gan_jax.recognizers.FeatureNetwork`.
+        `gan_jax.evaluation.settings.Settings`; a conditional GAN draws balanced classes.
+      recognizer_config: the config of the classifier.
+      feature_network: a feature extractor to use instead of the classifier: any object with the
+        attributes of `gan_jax.recognizers.FeatureNetwork`.
 
     Raises:
       ConfigError: as `Evaluator`.
@@ -67,16 +67,16 @@ def evaluate(
 
 
 class Evaluator:
-    """Evaluates states of GANs that learned the same data, all with the same settings; what they
-    share is made once.
+    """Evaluates states of GANs of the same data with the same settings; everything they share is
+    made once.
 
     Args:
-      gan: one of them; the others have its modality and its classes.
+      gan: one of the GANs; the others have its modality and its classes.
       config, settings, recognizer_config, feature_network: as for `evaluate`.
 
     Raises:
       ConfigError: for settings that cannot be met, such as too few samples for a score, before
-        anything is trained or drawn; or for the data set.
+        anything is trained or drawn; or for the dataset.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class Evaluator:
             f"{settings.count:,} samples with their features",
             settings.count * (numbers + 4 * self._choice.count),
         )
-        load(config.dataset, "train", config.framing)  # prepares a set that is not prepared yet
+        load(config.dataset, "train", config.framing)  # prepares the dataset if necessary
         self._about = describe(config.dataset)
         self._splits = splits_of(config, self._about.splits)
         if settings.protocols:
@@ -111,7 +111,8 @@ class Evaluator:
                 protocol.check_inputs(planned)
 
     def prepare(self) -> None:
-        """Makes what all evaluations share: the feature network, and what it sees in real images.
+        """Prepares everything that evaluations share: the feature extractor and the features of the
+        real images.
 
         Raises:
           ConfigError: for weights that cannot be read, or a cache that cannot be written.
@@ -125,7 +126,7 @@ class Evaluator:
 
     @property
     def key(self) -> dict[str, Any]:
-        """The settings and the feature network, for JSON: evaluations with an equal one can be
+        """The settings and the feature extractor, for JSON: evaluations with equal keys can be
         compared.
         """
         return dataclasses.asdict(self.settings) | {
@@ -135,7 +136,7 @@ class Evaluator:
         }
 
     def evaluate(self, gan: Gan, state: GanState) -> Evaluation:
-        """As the function of this name."""
+        """Like the function `evaluate`."""
         settings, real, names = self.settings, self._real, self._about.class_names
         latents_key, path_key = jax.random.split(jax.random.key(settings.seed))
         labels = labels_in_turn(settings.count, gan.num_classes)
@@ -180,8 +181,8 @@ class Evaluator:
         return Inputs(*parts, self.settings.seed, choice.own_classes)
 
     def _matched(self, inputs: Inputs) -> dict[str, Estimate]:
-        """Scores that depend on the number of images, at the baseline's numbers; empty where these
-        are the samples' own.
+        """Scores that depend on the number of images, at the numbers of the baseline; empty if the
+        samples have the same numbers.
         """
         numbers = self._real.numbers
         if numbers == Numbers(len(inputs.images.features), len(inputs.reference.features)):
@@ -193,7 +194,7 @@ class Evaluator:
         return {name: own for name, own in measure(inputs).items() if SCORES[name].sized}
 
     def _test_error(self, gan: Gan, state: GanState) -> dict[str, Estimate]:
-        """Of a D that classifies, on a labelled split of which it has seen nothing."""
+        """The test error of a D that classifies, on a labelled held-out split."""
         config = self._config
         split = held_out_split(config, labelled=gan.num_classes > 0)
         if split is None or not classifying.classifies(gan):
@@ -202,12 +203,12 @@ class Evaluator:
         return {"test_error": classifying.error(gan, state, data)} if data.labels.max() >= 0 else {}
 
     def _basic(self) -> list[str]:
-        """Metrics that are missed where they are left out: modes are so where a truth is known."""
+        """Metrics that are reported if left out; modes only if the true modes are known."""
         known = self._choice.modes is not None
         return [name for name in BASIC if known or "modes" not in METRICS[name].needs]
 
     def _shown_beside(self, gan: Gan) -> np.ndarray | None:
-        """Real examples that the pictures need beside the samples, as many as samples."""
+        """Real examples that the pictures need, as many as samples."""
         if not gan.modality.real_shown:
             return None
         data = load(self._config.dataset, self._config.split, self._config.framing)
@@ -242,8 +243,8 @@ class Evaluator:
         }
 
     def _planned(self, gan: Gan) -> Inputs:
-        """Inputs of the kinds and numbers that there will be, all features zero: what can be
-        measured is known before they are made.
+        """Inputs with the kinds and numbers of the real ones and zeros as features, to check what
+        can be measured before anything is computed.
         """
         choice, config, splits = self._choice, self._config, self._splits
 

@@ -1,5 +1,5 @@
-"""The worst and the best samples, by the discriminator and by the recognizer: where a GAN fails
-shows in its worst ones.
+"""The worst and the best samples, as ranked by the discriminator and by the classifier; the worst
+ones show where a GAN fails.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from gan_jax.sampling.draw import discriminator_scores
 from gan_jax.types import GanState
 
 ENDS = 2 * COLUMNS
-"""Most values of a ranking that are kept at either end, and the images in a picture of an end."""
+"""Maximum number of values kept at either end of a ranking, and of images in its picture."""
 
 
 class Shown(NamedTuple):
-    """Which extremes of a kind of example are shown.
+    """The extremes to show for a kind of example.
 
-    ``count(n)``: how many of ``n`` samples at either end. ``by_recognizer``: whether the feature
-    network's logits are a recognizer's, which can be unsure of a sample.
+    ``count(n)``: the number of samples at either end, out of ``n``. ``by_recognizer``: whether the
+    logits of the feature extractor come from a classifier, which can be unsure of a sample.
     """
 
     count: Callable[[int], int]
@@ -35,19 +35,19 @@ SHOWN: dict[type[Modality], Shown] = {
     Images: Shown(lambda n: ENDS, by_recognizer=True),
     Vectors: Shown(lambda n: max(1, n // 10), by_recognizer=False),
 }
-"""Of images as many as a small picture holds; of points, of which one sees many at once, a tenth of
-all.
+"""For images, as many as fit into a small picture; for points, of which one picture shows many, a
+tenth of all.
 """
 
 OTHERS = Shown(lambda n: ENDS, by_recognizer=False)
-"""Of all other kinds of examples."""
+"""For all other kinds of examples."""
 
 
 class Extremes(NamedTuple):
     """Both ends of rankings, by the name of a picture, such as ``worst_by_discriminator``.
 
-    ``pictures``: ``[H, W, c]`` uint8. ``values``: of the samples shown, the score or the confidence
-    that they were ranked by, the most extreme one first.
+    ``pictures``: ``[H, W, c]`` uint8. ``values``: the scores or confidences by which the shown
+    samples were ranked, the most extreme one first.
     """
 
     pictures: dict[str, np.ndarray]
@@ -62,16 +62,15 @@ def extremes(
     sample: Sample,
     real: np.ndarray | None = None,
 ) -> Extremes:
-    """The samples that D takes least and most for real, and those that the recognizer is least and
-    most sure of.
+    """The samples with the lowest and highest D scores, and those with the lowest and highest
+    classifier confidence.
 
     Args:
-      gan, state: D scores the samples as it is in the state.
-      examples: samples ``[n, ...]``, as `gan_jax.sampling.draw.generated` gives them.
+      gan, state: the GAN; D is taken from the state.
+      examples: samples ``[n, ...]``, as returned by `gan_jax.sampling.draw.generated`.
       labels: ``[n]`` int32.
-      sample: what the feature network saw in them; without logits there is no ranking by
-        recognizer.
-      real: real examples ``[m, ...]``, where the modality shows some beside samples.
+      sample: the features of the samples; without logits there is no ranking by classifier.
+      real: real examples ``[m, ...]``, if the modality needs them.
     """
     modality = gan.modality
     shown = SHOWN.get(type(modality), OTHERS)

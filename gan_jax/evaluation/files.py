@@ -1,8 +1,8 @@
-"""The files of an evaluation, written whole or not at all, and its table in a terminal.
+"""The files of an evaluation, written atomically, and its table for a terminal.
 
-``step_XXXXXX.json``, ``step_XXXXXX_PICTURE.png`` and ``scores.csv``, which has a row for each step.
-Other settings than the default have files of their own: the suffix of
-`gan_jax.evaluation.settings.Settings` stands behind ``step_XXXXXX`` and ``scores``.
+The files are ``step_XXXXXX.json``, ``step_XXXXXX_PICTURE.png`` and ``scores.csv``, with one row per
+step. Non-default settings appear in the file names: the suffix of
+`gan_jax.evaluation.settings.Settings` follows ``step_XXXXXX`` and ``scores``.
 """
 
 from __future__ import annotations
@@ -33,17 +33,17 @@ from gan_jax.report.scores import (
 from gan_jax.runs.evaluations import read, stem
 
 SHOWN_CLASSES = 20
-"""Classes that a table lists; the JSON has all."""
+"""Maximum number of classes in a table; the JSON has all."""
 LINE = ("frechet_distance", "label_agreement", "test_error", "modes_covered", "high_quality_share")
-"""Scores that the one line of an evaluation shows, those of its protocols aside."""
+"""Scores in the one-line summary of an evaluation, in addition to those of its metrics."""
 
 
 def save(evaluation: Evaluation, folder: Path, suffix: str = "") -> list[Path]:
-    """Writes ``step_XXXXXX.json`` and a PNG for each picture, the JSON last; then ``scores.csv``
-    anew.
+    """Writes ``step_XXXXXX.json`` and a PNG per picture, the JSON last; then rewrites
+    ``scores.csv``.
 
     Args:
-      suffix: of the evaluation's `Settings`.
+      suffix: the suffix of the evaluation's `Settings`.
 
     Returns:
       The files, the JSON first.
@@ -57,7 +57,7 @@ def save(evaluation: Evaluation, folder: Path, suffix: str = "") -> list[Path]:
     text = json.dumps(values | {"pictures": files}, indent=2, allow_nan=False) + "\n"
     paths = [folder / f"{begin}.json", *(folder / file for file in files.values())]
     try:
-        with contextlib.ExitStack() as stack:  # closes the last one first, hence the JSON last
+        with contextlib.ExitStack() as stack:  # closes in reverse order, hence the JSON last
             to_json, *to_pictures = [stack.enter_context(replacing(path)) for path in paths]
             to_json.write_text(text, encoding="utf-8")
             for path, pixels in zip(to_pictures, evaluation.pictures.values(), strict=True):
@@ -70,14 +70,14 @@ def save(evaluation: Evaluation, folder: Path, suffix: str = "") -> list[Path]:
 
 
 def loaded(values: dict[str, Any]) -> Evaluation:
-    """The evaluation that `save` wrote, without its pictures."""
+    """Reads an evaluation written by `save`, without its pictures."""
     fields = {f.name: values[f.name] for f in dataclasses.fields(Evaluation) if f.name in values}
     return Evaluation(**fields | {"pictures": {}})
 
 
 def scalars(values: dict[str, Any]) -> dict[str, tuple[float | None, float | None, float | None]]:
-    """Value, low and high of every score that is one number, of the JSON's values; a protocol's as
-    ``fid10k.frechet_distance``.
+    """Value, low and high of every scalar score, from the JSON values; scores of metrics are named
+    as in ``fid10k.frechet_distance``.
     """
     found = {
         name: (value, *values.get("intervals", {}).get(name, (None, None)))
@@ -94,7 +94,7 @@ def scalars(values: dict[str, Any]) -> dict[str, tuple[float | None, float | Non
 
 
 def cells(values: dict[str, Any]) -> dict[str, float | None]:
-    """`scalars` as cells of a row: ``NAME``, ``NAME_low``, ``NAME_high``."""
+    """`scalars` as the cells of a row: ``NAME``, ``NAME_low``, ``NAME_high``."""
     return {
         f"{name}{end}": number
         for name, own in scalars(values).items()
@@ -103,7 +103,7 @@ def cells(values: dict[str, Any]) -> dict[str, float | None]:
 
 
 def write_csv(folder: Path, suffix: str, rows: Iterable[dict[str, Any]]) -> Path:
-    """Writes ``scores.csv``; an empty cell is a number that is not known.
+    """Writes ``scores.csv``; unknown numbers are empty cells.
 
     Raises:
       ConfigError: if it cannot be written.
@@ -119,23 +119,23 @@ def write_csv(folder: Path, suffix: str, rows: Iterable[dict[str, Any]]) -> Path
 
 
 def line(evaluation: Evaluation) -> str:
-    """The step and the scores that matter most, with their intervals."""
+    """The step and the most important scores with their intervals, in one line."""
     numbers = scalars(vars(evaluation))
     texts = [
         f"{score_title(name)} {with_interval(name, value, ends)}"
         for name, (value, *ends) in numbers.items()
         if name in LINE or "." in name
     ]
-    return f"step {evaluation.step:,}: {'; '.join(texts) or 'no score of one number'}"
+    return f"step {evaluation.step:,}: {'; '.join(texts) or 'no scalar score'}"
 
 
 def table(evaluation: Evaluation) -> str:
-    """The scores of samples and of real images side by side, with what was compared with what, to
-    be read in a terminal.
+    """The scores of samples and of real images side by side, with notes on the comparison, for a
+    terminal.
     """
     scores, real = evaluation.scores, evaluation.real
     intervals, real_intervals = evaluation.intervals, evaluation.real_intervals
-    lines = [f"{'':30}{'samples':>10}  {'95 % interval':19}{'real images':>12}  95 % interval"]
+    lines = [f"{'':30}{'samples':>10}  {'95% interval':19}{'real images':>12}  95% interval"]
     lines += [
         _row(row.title, *row.sample, *(row.real or ())) for row in score_rows(vars(evaluation))
     ]
@@ -171,9 +171,12 @@ def _protocol_lines(evaluation: Evaluation) -> list[str]:
 
 
 def _notes(evaluation: Evaluation) -> list[str]:
-    """What was compared with what, through what, and what is missing."""
+    """Notes on what was compared, on the features, and on missing scores."""
     values = vars(evaluation)
-    notes = [*compared(values), *(("left out", f"{t}, as {why}.") for t, why in left_out(values))]
+    notes = [
+        *compared(values),
+        *(("left out", f"{t}, because {why}.") for t, why in left_out(values)),
+    ]
     return [f"{label + ':':13}{text}" for label, text in notes]
 
 

@@ -1,5 +1,5 @@
-"""The evaluation of a population: every member evaluated, the mean over those that did not fail
-with its interval, the share of the others.
+"""The evaluation of a population: all members, means with intervals over those that did not fail,
+and the failed fraction.
 """
 
 from __future__ import annotations
@@ -29,21 +29,21 @@ from gan_jax.sweeps import Population
 from gan_jax.types import GanState
 
 FAR = 3.0
-"""A member whose Frechet distance is more than so many times the population's median has failed."""
+"""A member fails if its Fréchet distance exceeds the population median by this factor."""
 CRITERION = (
-    f"a metric or weight that is not finite, a Frechet distance above {FAR:g} times the median of "
-    "all members, or fewer modes than real examples where these are known"
+    f"a metric or weight that is not finite, a Fréchet distance above {FAR:g} times the median of "
+    "all members or, if the modes are known, fewer modes than the real examples cover"
 )
 
 
 @dataclasses.dataclass(frozen=True)
 class Aggregate:
-    """Members with the same numbers, which differ in their seeds.
+    """Members with the same setting, which differ only in their seeds.
 
-    ``failed``: why, by the number of the member. ``share``: of the failed, with the ends of its
-    Wilson interval. ``scores``: by metric (a protocol's as ``fid10k.frechet_distance``) the mean
-    over the others with the ends of Student's interval, and how many they are; an end is None where
-    there are too few.
+    ``failed``: the reason, by the number of the member. ``share``: the failed fraction with the
+    ends of its Wilson interval. ``scores``: by name (such as ``fid10k.frechet_distance``), the mean
+    over the other members with the ends of Student's interval, and their number; an end is None if
+    there are too few members.
     """
 
     name: str
@@ -58,7 +58,7 @@ class Aggregate:
 
 
 def failures(workdir: Path, step: int) -> dict[int, str]:
-    """How members failed while training up to a step, by their numbers."""
+    """The reasons of members that failed in training up to a step, by member number."""
     return {
         line["member"]: line["failed"]
         for line in logs.lines(workdir / run_folder.MEMBERS, step)
@@ -72,11 +72,11 @@ def evaluate_members(
     state: Callable[[int], GanState],
     failed: dict[int, str],
 ) -> dict[int, Evaluation]:
-    """Evaluates the members whose numbers are finite, all on the same latents.
+    """Evaluates the members that did not fail in training, all on the same latents.
 
     Args:
-      gans, state: of all members; ``state`` gives one by its number.
-      failed: as `failures` gives them; these members are left out.
+      gans, state: the GANs of all members; ``state`` returns a member's state by its number.
+      failed: the result of `failures`; these members are left out.
 
     Returns:
       The evaluations by the number of the member.
@@ -89,8 +89,7 @@ def evaluate_members(
     }
     if not evaluations:
         raise ConfigError(
-            f"evaluation: all {len(failed)} members have failed; "
-            "accepted: a population in which one has not."
+            f"workdir: all {len(failed)} members failed, so that there is nothing to evaluate."
         )
     return evaluations
 
@@ -98,8 +97,8 @@ def evaluate_members(
 def aggregate(
     population: Population, evaluations: dict[int, Evaluation], failed: dict[int, str]
 ) -> list[Aggregate]:
-    """For each setting of a sweep the means and the failures of its members, from their evaluations
-    and their failures while training.
+    """The means and failures of each setting of a sweep, from the evaluations of its members and
+    their failures in training.
     """
     failed = _poor(evaluations) | failed
     result = []
@@ -118,11 +117,11 @@ def save(
     folder: Path,
     suffix: str = "",
 ) -> list[Path]:
-    """Writes ``step_XXXXXX.json`` with the aggregates, ``scores.csv`` with a row for each step and
+    """Writes ``step_XXXXXX.json`` with the aggregates, ``scores.csv`` with one row per step and
     setting, and each member's files into a folder ``member_XX``.
 
     Args:
-      suffix: of the `Settings`.
+      suffix: the suffix of the `Settings`.
 
     Raises:
       ConfigError: if the folder cannot be written.
@@ -154,21 +153,19 @@ def save(
 
 
 def of_population(values: dict[str, Any]) -> bool:
-    """Whether the values of an evaluation's JSON are those that `save` writes."""
+    """Whether the JSON values of an evaluation are those of a population."""
     return "members" in values
 
 
 def loaded(values: dict[str, Any]) -> list[Aggregate]:
-    """The aggregates that `save` wrote."""
+    """Reads the aggregates written by `save`."""
     number = lambda own: {int(member): why for member, why in own["failed"].items()}
     lists = lambda own: {name: tuple(own[name]) for name in ("members", "share")}
     return [Aggregate(**own | lists(own) | {"failed": number(own)}) for own in values["settings"]]
 
 
 def scalars(aggregates: list[Aggregate]) -> dict[str, float]:
-    """The means by name, behind that of the setting where there are several, and the share of those
-    that failed.
-    """
+    """The means by name, prefixed with the setting if there are several, and failed fractions."""
     found = {}
     for each in aggregates:
         prefix = f"{each.name}/" if each.name else ""
@@ -178,20 +175,20 @@ def scalars(aggregates: list[Aggregate]) -> dict[str, float]:
 
 
 def line(step: int, aggregates: list[Aggregate]) -> str:
-    """The step, each setting's mean Frechet distance with its interval, and who failed."""
+    """The step, and the mean Fréchet distance with interval and the failures of each setting."""
     texts = []
     for each in aggregates:
         score = each.scores.get("frechet_distance")
         text = "no mean"
         if score is not None:
             ends = [score["low"], score["high"]]
-            text = "mean Frechet distance " + with_interval("frechet_distance", score["mean"], ends)
+            text = "mean Fréchet distance " + with_interval("frechet_distance", score["mean"], ends)
         texts.append(f"{each.title}: {text}, {len(each.failed)} of {len(each.members)} failed")
     return f"step {step:,}: {'; '.join(texts)}"
 
 
 def table(aggregates: list[Aggregate]) -> str:
-    """The aggregates, to be read in a terminal."""
+    """The aggregates as a table for a terminal."""
     lines = []
     for each in aggregates:
         lines.append(each.title)
@@ -201,13 +198,13 @@ def table(aggregates: list[Aggregate]) -> str:
             lines.append(f"  {name:28}{score['mean']:>12.4g}   {ends} {number}")
         part, low, high = (100 * value for value in each.share)
         number = f"({LEVEL:.0%}, {len(each.failed)} of {len(each.members)})"
-        lines.append(f"  {'failed':28}{part:>10.1f} %   {low:.1f} to {high:.1f} % {number}")
+        lines.append(f"  {'failed':28}{part:>11.1f}%   {low:.1f}% to {high:.1f}% {number}")
         lines += [f"    member {i}: {why}" for i, why in each.failed.items()]
     return "\n".join([*lines, f"failed: {CRITERION}."])
 
 
 def _poor(evaluations: dict[int, Evaluation]) -> dict[int, str]:
-    """Why members have failed whose numbers are finite."""
+    """The reasons of members whose values are finite but that failed nevertheless."""
     failed = {}
     distances = {
         i: e.scores["frechet_distance"]
@@ -220,16 +217,16 @@ def _poor(evaluations: dict[int, Evaluation]) -> dict[int, str]:
         expected = evaluation.real.get("modes_covered")
         if i in distances and distances[i] > FAR * median:
             failed[i] = (
-                f"its Frechet distance {distances[i]:.4g} is above {FAR:g} times the median "
+                f"its Fréchet distance {distances[i]:.4g} is above {FAR:g} times the median "
                 f"{median:.4g}"
             )
         elif modes is not None and expected is not None and modes < expected:
-            failed[i] = f"modes covered: {modes:g}, where real examples cover {expected:g}"
+            failed[i] = f"it covers {modes:g} modes, while real examples cover {expected:g}"
     return failed
 
 
 def _means(scores: list[dict[str, tuple[float | None, ...]]]) -> dict[str, dict[str, float | None]]:
-    """Of members' `scalars`: means over those that have the score."""
+    """Means of the members' `scalars`, over the members that have the score."""
     means = {}
     for name in scores[0] if scores else ():
         values = [own[name][0] for own in scores if name in own and own[name][0] is not None]

@@ -1,4 +1,4 @@
-"""The model card of an exported GAN: what it makes, how it was trained, how good it is."""
+"""The model card of an exported GAN: usage, data, training and scores."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ CLASSES_SHOWN = 20
 
 
 def model_card(workdir: Path, gan: Gan, config: Config, step: int) -> str:
-    """The card of a run's state after a step, as Markdown: with the scores of its evaluation with
-    default settings, if there is one.
+    """The card of a run's state after a step, as Markdown, with the scores of its evaluation with
+    default settings if there is one.
     """
     evaluation = evaluations.read(workdir / run_folder.EVAL).by_step.get(step)
     return (
         "\n\n".join(
             [
-                f"# A GAN of {describe(config.dataset).name}",
+                f"# A GAN trained on {describe(config.dataset).name}",
                 f"![Samples]({model.GRID})",
                 _use(gan),
                 _data(config),
@@ -43,7 +43,7 @@ def _use(gan: Gan) -> str:
     labels = f", labels [n] int32 in [0, {gan.num_classes})" if gan.num_classes else ""
     return f"""## Use
 
-`pip install jax flatbuffers`, then in this folder, on a CPU, a GPU or a TPU:
+Run `pip install jax flatbuffers`, then, in this folder, on a CPU, GPU or TPU:
 
 ```python
 import jax
@@ -55,9 +55,9 @@ from load import generate
 - Inputs: {z}{labels}; any n.
 - Output: {_output(gan.modality)}.
 
-With gan_jax: `gan, state = gan_jax.load(FOLDER)` gives both networks, to sample, evaluate or train
-from. `generator.safetensors` holds the weights, `{model.PROGRAM}` the program (StableHLO by
-jax.export, batch size symbolic)."""
+With gan_jax, `gan, state = gan_jax.load(FOLDER)` loads both networks for sampling, evaluation or
+further training. `generator.safetensors` holds the weights and `{model.PROGRAM}` the program
+(StableHLO by jax.export, with a symbolic batch size)."""
 
 
 _PRIORS = {"Normal": "N(0, 1)", "Uniform": "the uniform distribution on [-1, 1]"}
@@ -79,7 +79,7 @@ def _output(modality: Modality) -> str:
 def _data(config: Config) -> str:
     about = describe(config.dataset)
     rows = [
-        ("data set", f"{about.name} {about.version}"),
+        ("dataset", f"{about.name} {about.version}"),
         ("split", config.split),
         ("examples", f"{about.modality}, {_number(about.splits.get(config.split))} in the split"),
         ("classes", _classes(about.class_names)),
@@ -88,11 +88,11 @@ def _data(config: Config) -> str:
 
 
 def _number(count: int | None) -> str:
-    return "number not known" if count is None else f"{count:,}"
+    return "unknown number" if count is None else f"{count:,}"
 
 
 def _classes(names: tuple[str, ...]) -> str:
-    more = f", ... {len(names)} in all" if len(names) > CLASSES_SHOWN else ""
+    more = f", ... ({len(names)} in total)" if len(names) > CLASSES_SHOWN else ""
     return ", ".join(names[:CLASSES_SHOWN]) + more if names else "none"
 
 
@@ -101,15 +101,15 @@ def _training(workdir: Path, config: Config, step: int) -> str:
     command = starts[-1].get("command")
     text = f"""## Training
 
-{step:,} of {config.steps:,} steps of batch size {config.batch_size}, seed {config.seed}; generator
-{config.generator}, discriminator {config.discriminator}, loss {config.loss}. `{model.MODEL}` holds
-the whole configuration, the versions and the revision."""
+The GAN was trained for {step:,} of {config.steps:,} steps with batch size {config.batch_size} and
+seed {config.seed}: generator {config.generator}, discriminator {config.discriminator}, loss
+{config.loss}. `{model.MODEL}` holds the full configuration, the versions and the revision."""
     return f"{text}\n\n```bash\n{shlex.join(map(str, command))}\n```" if command else text
 
 
 def _scores(evaluation: dict[str, Any] | None) -> str:
     if evaluation is None:
-        return "## Scores\n\nThis step was not evaluated before it was exported."
+        return "## Scores\n\nThis step was not evaluated before the export."
     cell = lambda value, within: f"{value} ({within})" if within else value
     rows = [
         (row.title, cell(*row.sample), cell(*row.real) if row.real else "")
@@ -117,15 +117,15 @@ def _scores(evaluation: dict[str, Any] | None) -> str:
     ]
     rows += [(f"{title}, {name}", cell(*own), "") for name, title, own in protocols(evaluation)]
     notes = [f"- {label}: {text}" for label, text in compared(evaluation)]
-    header = ("score (95 % interval)", "samples", "real images")
+    header = ("score (95% interval)", "samples", "real images")
     return "## Scores\n\n" + _table(header, rows) + "\n\n" + "\n".join(notes)
 
 
 def _licence(config: Config) -> str:
     return f"""## Licence
 
-Program, loader and this card were written by gan_jax (Apache-2.0). The weights were learned from
-{describe(config.dataset).name}, whose terms apply to them, too; whoever publishes them states their
+The program, the loader and this card were written by gan_jax (Apache-2.0). The weights were trained
+on {describe(config.dataset).name}, whose terms also apply to them; if you publish them, state their
 licence here."""
 
 

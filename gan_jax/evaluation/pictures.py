@@ -21,25 +21,25 @@ from gan_jax.sampling.draw import generated
 from gan_jax.types import Array, GanState
 
 PATHS = 10
-"""Rows of a picture of interpolations: of a conditional GAN, so many classes at most."""
+"""Rows of an interpolation picture; for a conditional GAN, the maximum number of classes."""
 SAMPLES_WITH_NEIGHBOURS = 10
 NEIGHBOURS = 6
-"""Training images beside a sample, by features and by pixels."""
+"""Number of nearest training images per sample, by features and by pixels each."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Drawn:
-    """An evaluation's samples, and what it takes to draw pictures of them.
+    """The samples of an evaluation, and the inputs of their pictures.
 
     Attributes:
-      gan, state: what drew the samples.
-      examples: ``[n, ...]``, as `gan_jax.sampling.draw.generated` gives them, their classes
-        in turn.
-      sample: what the feature network saw in them.
-      config: says which data the GAN learned from.
-      network: the feature network.
-      key: of the interpolations' ends, drawn with the ``truncation``.
-      real: real examples ``[m, ...]``, where the modality shows some beside samples.
+      gan, state: the GAN and state that generated the samples.
+      examples: ``[n, ...]``, as returned by `gan_jax.sampling.draw.generated`, with alternating
+        classes.
+      sample: the features of the samples.
+      config: the config, which names the dataset of the GAN.
+      network: the feature extractor.
+      key: the key of the ends of interpolations, drawn with the ``truncation``.
+      real: real examples ``[m, ...]``, if the modality needs them.
     """
 
     gan: Gan
@@ -54,20 +54,20 @@ class Drawn:
 
 
 def draw(drawn: Drawn) -> dict[str, np.ndarray]:
-    """Pictures ``[H, W, c]`` uint8 by name: ``samples``, of images also ``interpolation`` and
+    """Pictures ``[H, W, c]`` uint8 by name: ``samples`` and, for images, ``interpolation`` and
     ``neighbours``.
 
-    A kind of example that is not in `PICTURES` is shown by `Modality.picture` alone.
+    Kinds of examples that are not in `PICTURES` are only shown by `Modality.picture`.
     """
     return PICTURES.get(type(drawn.gan.modality), _of_any)(drawn)
 
 
 def arc(a: Array, b: Array, steps: int) -> Array:
-    """From latents ``a`` to ``b``, both ``[n, f]``, in ``[n, steps, f]``: ``cos(t) a + sin(t) b``,
-    t from 0 to pi/2.
+    """The arc from latents ``a`` to ``b``, both ``[n, f]``, as ``[n, steps, f]``: ``cos(t) a +
+    sin(t) b`` with t from 0 to pi/2.
 
-    For independent draws from N(0, 1) every point of the arc is one too, which no point inside a
-    straight line is.
+    If both ends are independent draws from N(0, 1), so is every point of the arc, in contrast to
+    the points of a straight line.
     """
     t = jnp.linspace(0, math.pi / 2, steps)[None, :, None]
     return jnp.cos(t) * a[:, None] + jnp.sin(t) * b[:, None]
@@ -86,11 +86,11 @@ def _of_any(drawn: Drawn) -> dict[str, np.ndarray]:
 
 
 PICTURES: dict[type[Modality], Callable[[Drawn], dict[str, np.ndarray]]] = {Images: _of_images}
-"""For kinds of examples of which more than samples can be shown."""
+"""Kinds of examples with further pictures besides samples."""
 
 
 def _sample_grid(images: np.ndarray, num_classes: int) -> np.ndarray:
-    """A row for each class, or the first samples of an unconditional GAN."""
+    """One row per class, or the first samples of an unconditional GAN."""
     if not num_classes:
         return pictures.grid(images[: COLUMNS**2], COLUMNS)
     rows = min(num_classes, ROWS, len(images))
@@ -100,7 +100,7 @@ def _sample_grid(images: np.ndarray, num_classes: int) -> np.ndarray:
 
 
 def _interpolation(drawn: Drawn) -> np.ndarray:
-    """In each row of one class, from one latent vector to another along an arc."""
+    """One class per row, from one latent vector to another along an arc."""
     gan, state = drawn.gan, drawn.state
     rows = min(gan.num_classes, PATHS) or PATHS
     ends = gan.prior.draw(drawn.key, 2 * rows, drawn.truncation)
@@ -111,7 +111,7 @@ def _interpolation(drawn: Drawn) -> np.ndarray:
 
 
 def _neighbour_grid(drawn: Drawn) -> np.ndarray:
-    """In each row a sample, its nearest training images by features, and those by pixels."""
+    """One row per sample: the sample, its nearest training images by features, then by pixels."""
     images, config = drawn.examples, drawn.config
     most = drawn.gan.num_classes or SAMPLES_WITH_NEIGHBOURS
     rows = min(most, SAMPLES_WITH_NEIGHBOURS, len(images))

@@ -1,6 +1,4 @@
-"""The real examples of an evaluation: which split is what, and what the feature network sees in
-them.
-"""
+"""The real examples of an evaluation: the roles of the splits, and the features of the images."""
 
 from __future__ import annotations
 
@@ -17,17 +15,17 @@ from gan_jax.recognizers import FeatureNetwork, real_sample
 from gan_jax.recognizers.feature_networks import Choice
 
 MIN_TEST_IMAGES = 1_000
-"""A smaller test split is no reference for the Frechet distance, whose bias goes with 1/n; the
-training split is.
+"""Minimum size of a test split that serves as reference. The bias of the Fréchet distance falls
+with 1/n, so the training split replaces a smaller test split.
 """
 
 
 class Splits(NamedTuple):
-    """Which real examples are what.
+    """The roles of the splits.
 
-    ``learned``: what the GAN learned from. ``train``, ``test``: the data set's own; the baseline
-    compares the one with the other. ``reference``: what samples are compared with. ``never_seen``:
-    whether the GAN has not learned from ``test``.
+    ``learned``: the split on which the GAN was trained. ``train``, ``test``: the splits of the
+    dataset, which the baseline compares with each other. ``reference``: the split with which
+    samples are compared. ``never_seen``: whether the GAN was not trained on ``test``.
     """
 
     learned: str
@@ -38,19 +36,19 @@ class Splits(NamedTuple):
 
 
 class Numbers(NamedTuple):
-    """How many ``images`` are compared with how many of a ``reference``."""
+    """The number of ``images`` and the number of ``reference`` images in a comparison."""
 
     images: int
     reference: int
 
 
 class Real(NamedTuple):
-    """What a feature network sees in the real examples.
+    """The features of the real examples.
 
-    ``reference``: what samples are compared with. ``training``, ``held_out``: as in
-    `gan_jax.metrics.Inputs`. ``baseline``: scores of test images against training images, at
-    ``numbers`` that the samples can be compared at too. ``splits``: which images these are, for the
-    provenance.
+    ``reference``: the images with which samples are compared. ``training``, ``held_out``: as in
+    `gan_jax.metrics.Inputs`. ``baseline``: scores of test images against training images, with
+    ``numbers`` of images for which the samples can be scored too. ``splits``: a description of
+    these images for the provenance.
     """
 
     network: FeatureNetwork
@@ -63,10 +61,10 @@ class Real(NamedTuple):
 
 
 def splits_of(config: Config, sizes: dict[str, int]) -> Splits:
-    """The splits of a GAN's data set, whose splits have these ``sizes``.
+    """The roles of the splits of a GAN's dataset; ``sizes`` are the sizes of its splits.
 
     Raises:
-      ConfigError: as `gan_jax.data.load`, and for a data set without a split named train.
+      ConfigError: as `gan_jax.data.load`, and for a dataset without a split named train.
     """
     train, test = train_and_test(sizes)
     enough = len(load(config.dataset, test, config.framing).labels) >= MIN_TEST_IMAGES
@@ -76,13 +74,13 @@ def splits_of(config: Config, sizes: dict[str, int]) -> Splits:
 
 
 def with_modes(choice: Choice, sample: Sample) -> Sample:
-    """The sample with the modes that its features belong to, where a truth is known."""
+    """The sample with the modes of its features, if the true modes are known."""
     return sample if choice.modes is None else sample._replace(modes=choice.modes(sample.features))
 
 
 def thinned(sample: Sample, count: int) -> Sample:
-    """``count`` images of the sample, drawn at random, always the same ones, from each class in
-    proportion; all where it has no more.
+    """A fixed random selection of ``count`` images of the sample, stratified by class; all images
+    if there are no more.
     """
     n = len(sample.features)
     if n <= count:
@@ -100,10 +98,11 @@ def look(
     protocols: tuple[Protocol, ...],
     count: int,
 ) -> Real:
-    """Makes the feature network, and looks at the real examples.
+    """Makes the feature extractor and computes the features of the real examples.
 
-    The baseline takes as many test images as samples, and as many training images as the samples'
-    reference has, or all where there are fewer: a Frechet distance falls with both numbers.
+    The baseline uses the same numbers of test and training images as there are samples and
+    reference images, or all images if there are fewer, because a Fréchet distance falls with both
+    numbers.
 
     Args:
       count: the number of samples.
@@ -137,6 +136,6 @@ def look(
 
 
 def _part(split: str, sample: Sample) -> dict[str, Any]:
-    """Which images a sample is of, and of how many classes they are, if these are known."""
+    """The split and number of images of a sample, and the number of their classes if known."""
     known = {} if sample.labels is None else {"classes": len(np.unique(sample.labels))}
     return {"split": split, "images": len(sample.features)} | known

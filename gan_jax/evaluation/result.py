@@ -1,4 +1,4 @@
-"""The result of an evaluation, in the form that JSON holds it."""
+"""The result of an evaluation, in its JSON form."""
 
 from __future__ import annotations
 
@@ -14,18 +14,21 @@ from gan_jax.metrics import Estimate
 
 @dataclasses.dataclass(frozen=True)
 class Evaluation:
-    """What was measured, of what, and what it looks like.
+    """The result of an evaluation.
 
-    ``scores``: of the samples by metric, each a number or one per class name. ``real``: the same of
-    real test images against training images, the real-vs-real baseline, of as many images as
-    samples where there are so many. ``matched``: where there are fewer, the samples' scores that
-    depend on the number of images, of as many samples as the baseline has images. ``left_out``:
-    why, by metric, a score is missing. ``pictures``: ``[H, W, c]`` uint8 by name. ``intervals``,
-    ``real_intervals``, ``matched_intervals``: the 95 % interval ``[low, high]`` of each score, None
-    where an end is not known or infinite. ``protocols``: by protocol and score ``[value, low,
-    high]``, or one such list per class name. ``extremes``: what the samples in the pictures of the
-    worst and the best were ranked by. ``truncation``: as of
-    `gan_jax.evaluation.truncation.truncation_curve`.
+    Attributes:
+      scores: the scores of the samples by name, each a number or one number per class name.
+      real: the same scores for real test images against training images, the real-vs-real
+        baseline, for as many images as samples if there are enough.
+      matched: if there are not enough, the samples' scores that depend on the number of images, for
+        as many samples as the baseline has images.
+      left_out: the reason why a score is missing, by name.
+      pictures: ``[H, W, c]`` uint8 by name.
+      intervals, real_intervals, matched_intervals: the 95% interval ``[low, high]`` of each score;
+        None for an end that is unknown or infinite.
+      protocols: ``[value, low, high]`` by metric and score, or one such list per class name.
+      extremes: the values by which the worst and the best samples were ranked.
+      truncation: the result of `gan_jax.evaluation.truncation.truncation_curve`.
     """
 
     step: int
@@ -49,12 +52,12 @@ def values(scores: dict[str, Estimate], class_names: tuple[str, ...]) -> dict[st
 
 
 def intervals(scores: dict[str, Estimate], class_names: tuple[str, ...]) -> dict[str, Any]:
-    """As `values`, of each score ``[low, high]``."""
+    """Like `values`, with ``[low, high]`` for each score."""
     return _named(scores, class_names, lambda score: score[1:], lambda *ends: list(ends))
 
 
 def estimates(scores: dict[str, Estimate], class_names: tuple[str, ...]) -> dict[str, Any]:
-    """As `values`, of each score ``[value, low, high]``."""
+    """Like `values`, with ``[value, low, high]`` for each score."""
     return _named(scores, class_names, lambda score: score, lambda *numbers: list(numbers))
 
 

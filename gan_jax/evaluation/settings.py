@@ -1,4 +1,4 @@
-"""What an evaluation measures: which metrics, of which samples, in which features."""
+"""The settings of an evaluation: metrics, samples and features."""
 
 from __future__ import annotations
 
@@ -10,18 +10,21 @@ from gan_jax.recognizers.feature_networks import DEFAULT
 from gan_jax.sampling.filters import Filters
 
 NUM_SAMPLES = 2_000
-"""Samples drawn where nothing else says how many."""
+"""Default number of samples."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """What is measured, of which samples, in which features. Scores of equal settings compare.
+    """The metrics, samples and features of an evaluation. Scores with equal settings are
+    comparable.
 
-    ``num_samples``: None for the largest number of the protocols, or `NUM_SAMPLES` without any.
-    ``seed``: determines the latents, and chance where a metric needs it. ``metrics``: protocols
-    such as ``fid10k,kid10k``. ``features``: one of
-    `gan_jax.recognizers.feature_networks.FEATURES`. ``truncation``: latents are drawn within
-    [-truncation, truncation].
+    Attributes:
+      num_samples: the number of samples; None for the largest number in ``metrics``, or
+        `NUM_SAMPLES` without ``metrics``.
+      seed: determines the latents and the random choices of metrics.
+      metrics: metrics with their numbers of samples, such as ``fid10k,kid10k``.
+      features: one of `gan_jax.recognizers.feature_networks.FEATURES`.
+      truncation: latents are drawn within [-truncation, truncation].
     """
 
     num_samples: int | None = None
@@ -37,15 +40,13 @@ class Settings:
 
     @property
     def count(self) -> int:
-        """How many samples are drawn."""
+        """The number of samples to draw."""
         asked = max((protocol.count for protocol in self.protocols), default=NUM_SAMPLES)
         return asked if self.num_samples is None else self.num_samples
 
     @property
     def suffix(self) -> str:
-        """What the names of the files have in addition where the settings are not the default: each
-        such setting, in this order.
-        """
+        """The suffix of file names that lists all non-default settings."""
         parts = [
             "-".join(protocol.name for protocol in self.protocols),
             f"n{self.count}" if not self.protocols and self.count != NUM_SAMPLES else "",
@@ -56,8 +57,8 @@ class Settings:
         return "".join(f"_{part}" for part in parts if part)
 
     def check(self, features: int, num_classes: int) -> None:
-        """Refuses settings that cannot be met in ``features`` features, of a GAN with so many
-        classes (0 for none).
+        """Refuses settings that cannot be met with ``features`` features and a GAN with
+        ``num_classes`` classes (0 for none).
 
         Raises:
           ConfigError: for a number out of range, or too few samples for a score.
@@ -66,8 +67,8 @@ class Settings:
         Filters(self.truncation).check(num_classes)
         if self.protocols and self.num_samples is not None:
             raise ConfigError(
-                f"num_samples: {self.num_samples} beside metrics, whose names say it; "
-                "accepted: one of both."
+                f"num_samples {self.num_samples} conflicts with metrics, whose names already set "
+                "the number; pass one of them."
             )
         for protocol in self.protocols:
             protocol.check(features, num_classes)
@@ -78,8 +79,8 @@ class Settings:
         )
         if self.count < needed:
             raise ConfigError(
-                f"num_samples: {self.count} samples are too few for the {title} of {features} "
-                f"features; accepted: {needed} or more."
+                f"num_samples must be at least {needed} for the {title} of {features} features, "
+                f"not {self.count}."
             )
 
 

@@ -1,6 +1,4 @@
-"""The truncation curve: what quality is gained and what variety is lost where the latents are kept
-from the tails of N(0, 1).
-"""
+"""The truncation curve: quality gained and diversity lost by truncating the latents."""
 
 from __future__ import annotations
 
@@ -18,7 +16,7 @@ from gan_jax.types import Prior, PyTree
 PSIS = (0.25, 0.5, 0.75, 1.0, None)
 """Bounds of the latents; None: not truncated."""
 SAMPLES_A_BOUND = 1_000
-"""Samples for each bound: few, as the bounds are to be compared with each other."""
+"""Samples per bound: few, because the bounds are only compared with each other."""
 
 
 def truncation_curve(
@@ -31,26 +29,25 @@ def truncation_curve(
     psis: Sequence[float | None] = PSIS,
     seed: int = 0,
 ) -> list[dict[str, Any]]:
-    """Frechet distance, precision and recall of samples by the bound of their latents (Brock et al.
-    2019, section 3.1).
+    """Fréchet distance, precision and recall of samples for each bound of their latents (Brock et
+    al. 2019, section 3.1).
 
-    The latents of all bounds are made from the same random numbers, so that what differs is the
-    bound. Precision and recall compare as many real images as samples. All three depend on the
-    number of samples: only scores of the same number can be compared.
+    The latents of all bounds are made from the same random numbers, so that only the bound differs.
+    Precision and recall use as many real images as samples. All three scores depend on the number
+    of samples and can only be compared for equal numbers.
 
     Args:
-      features: what a feature network sees, ``[n, f]``, in samples of latents and labels
-        ``[n]`` int32.
-      reference: real images, as the network saw them.
-      prior: the GAN's, of the latents.
-      num_classes: of the labels, drawn in equal shares; 0 for none.
-      samples, psis: how many for each bound, and the bounds.
+      features: returns the features ``[n, f]`` of samples, given latents and labels ``[n]`` int32.
+      reference: the features of real images.
+      prior: the prior of the GAN's latents.
+      num_classes: the number of classes, drawn in equal proportions; 0 for none.
+      samples, psis: the number of samples per bound, and the bounds.
       seed: determines the latents and the choice of real images.
 
     Returns:
-      For each bound ``psi``, ``samples``, ``frechet_distance``, ``precision``, ``recall``, and by
-      their names ``intervals``, 95 %, with two ends each. A score that cannot be computed, as the
-      samples are too few for so many features, is None and has no interval.
+      For each bound: ``psi``, ``samples``, ``frechet_distance``, ``precision``, ``recall``, and
+      ``intervals``, the 95% intervals by name, with two ends each. A score that cannot be computed,
+      because there are too few samples for the number of features, is None and has no interval.
     """
     labels = labels_in_turn(samples, num_classes)
     curve = []

@@ -36,7 +36,7 @@ RECIPES: dict[str, Config] = {
 
 
 class Note(NamedTuple):
-    """How long a recipe trains, on what hardware, and what it scores, as measured."""
+    """The measured training time and hardware of a recipe, and its scores."""
 
     time: str
     score: str
@@ -54,6 +54,6 @@ def recipe(name: str) -> Config:
     """The config of a recipe; `dataclasses.replace` changes it.
 
     Raises:
-      ConfigError: for an unknown name, with the nearest one.
+      ConfigError: for an unknown name, with the nearest known one.
     """
     return RECIPES[one_of("recipe", name, RECIPES)]

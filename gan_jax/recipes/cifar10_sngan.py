@@ -3,8 +3,7 @@
 
     uv run train.py cifar10_sngan
 
-A recipe for a GPU: on a CPU a step takes seconds, and neither its time nor its scores were measured
-there.
+This recipe needs a GPU: on a CPU a step takes seconds. Its time and scores have not been measured.
 """
 
 from gan_jax.config import Config, Network, Optimizer

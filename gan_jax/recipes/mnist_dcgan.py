@@ -3,8 +3,8 @@
 uv run train.py mnist_dcgan
 
 Two cores of an AMD EPYC: 8,000 steps in 4:53, compilation included. `uv run eval.py
-runs/mnist_dcgan`, 2,000 samples: 99.3 % recognized as their label (real test images: 99.5 %),
-Frechet distance 0.16 to the 10,000 test images (all training images: 0.04).
+runs/mnist_dcgan`, 2,000 samples: classification accuracy of conditional samples 99.3% (real
+test images: 99.5%), FD 0.16 to the 10,000 test images (all training images: 0.04).
 """
 
 from gan_jax.config import Config, Network, Optimizer, Penalty
@@ -21,4 +21,4 @@ config = Config(
     d_optimizer=Optimizer(lr=5e-4, b1=0.0, b2=0.99),
     steps=8_000,
 )
-time, score = "4:53 min, 2 CPU cores", "99.3 % recognized, FD 0.16"
+time, score = "4:53 min, 2 CPU cores", "99.3% class accuracy, FD 0.16"

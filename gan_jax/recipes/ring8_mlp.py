@@ -1,10 +1,10 @@
-"""A small MLP GAN on a ring of eight Gaussians, whose modes can be counted: unconditional.
+"""A small unconditional MLP GAN on a ring of eight Gaussians, whose modes can be counted.
 
 uv run train.py ring8_mlp
 
-Two cores of an AMD EPYC, shared with much other work: 20,000 steps in 1:35, compilation included.
-`uv run eval.py runs/ring8_mlp`, 2,000 samples: 8 of 8 modes, 96.9 % of high quality (real test
-points: 98.8 %), KL of the modes' shares 0.0007.
+Two cores of an AMD EPYC, under other load: 20,000 steps in 1:35, compilation included.
+`uv run eval.py runs/ring8_mlp`, 2,000 samples: 8 of 8 modes, 96.9% high-quality samples (real test
+points: 98.8%), KL divergence of the mode frequencies 0.0007.
 """
 
 from gan_jax.config import Config, Network, Optimizer, Penalty
@@ -24,4 +24,4 @@ config = Config(
     sample_every=2_000,
     checkpoint_every=5_000,
 )
-time, score = "1:35 min, 2 CPU cores", "8 of 8 modes, 96.9 % high quality"
+time, score = "1:35 min, 2 CPU cores", "8 of 8 modes, 96.9% high quality"

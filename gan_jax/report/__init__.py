@@ -1,8 +1,8 @@
-"""The report of a run: one page that needs no network, for a browser, a phone or a printer.
+"""The report of a run: one self-contained page for a browser, a phone or a printer.
 
-``reading.py`` reads the files of a run folder, ``page.py`` makes the page of what was read: a pure
-function, which shows what is there and leaves out what is not. ``charts.py`` lays out curves as
-SVG; the markup itself lies in ``templates/``.
+``reading.py`` reads the files of a run folder. ``page.py`` is a pure function from these files to
+the page and leaves out what is missing. ``charts.py`` lays out curves as SVG; the markup is in
+``templates/``.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ __all__ = ["PopulationFiles", "RunFiles", "population_page", "read", "run_page",
 
 
 def write_report(workdir: str | Path, suffix: str = "") -> Path:
-    """Writes ``eval/report.html`` of the newest step that was evaluated, of a population also that
-    of each member in its folder.
+    """Writes ``eval/report.html`` for the newest evaluated step; a population also gets one page
+    per member.
 
     Args:
-      suffix: of the evaluations' files (`gan_jax.evaluation.settings.Settings.suffix`); the page's
-        name has it, too.
+      suffix: the suffix of the evaluations' files (`gan_jax.evaluation.settings.Settings.suffix`),
+        which the name of the page gets too.
 
     Returns:
-      The page: the run's own.
+      The page of the run.
 
     Raises:
-      ConfigError: if this is no run folder, nothing was evaluated yet, or the folder cannot be
+      ConfigError: if this is not a run folder, nothing was evaluated yet, or the folder cannot be
         written.
     """
     folder, name = Path(workdir) / run_folder.EVAL, f"report{suffix}.html"

@@ -1,5 +1,5 @@
-"""Curves as small SVG charts: where everything lies. The markup is in ``templates/parts.html``, so
-that its text is text.
+"""The layout of small SVG charts of curves. The markup is in ``templates/parts.html``, which
+escapes all text.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator
 
 WIDTH, HEIGHT = 360, 200
-"""In units of about a pixel, on a phone and on a wide screen alike."""
+"""In units of about one pixel, on phones and wide screens."""
 LEFT, RIGHT, TOP, BOTTOM = 46, 12, 8, 24
 MOST_POINTS = 240
-"""More are averaged: there is no room for them."""
+"""If there are more points, they are averaged to this number."""
 DOTTED = 30
-"""Up to so many points are marked each."""
+"""Up to this number of points, each point is marked."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Series:
-    """A curve: ``x`` and ``y`` of its points, with the ends of their intervals; None where a number
-    is missing. ``colour``: its number, where a curve looks alike in several charts.
+    """A curve: ``x`` and ``y`` of its points, with the ends of their intervals; None for a missing
+    value. ``colour``: a fixed colour number for curves that look the same in several charts.
     """
 
     name: str
@@ -38,8 +38,8 @@ class Series:
 
 @dataclasses.dataclass(frozen=True)
 class Curve:
-    """A series laid out: SVG paths of the line and of the band around it, places of the marked
-    points.
+    """The layout of a series: SVG paths of the line and of the band around it, and the positions of
+    marked points.
     """
 
     name: str
@@ -53,8 +53,8 @@ class Curve:
 
 @dataclasses.dataclass(frozen=True)
 class Chart:
-    """A chart laid out: curves, ticks as ``(place, text)``, marks as ``(place, text)`` for events,
-    and a summary in words.
+    """The layout of a chart: curves, ticks as ``(position, text)``, marks of events as ``(position,
+    text)``, and a summary in words.
     """
 
     title: str
@@ -79,15 +79,15 @@ def chart(
     share: bool = False,
     from_zero: bool = False,
 ) -> Chart | None:
-    """Lays out the series that have a point; None where there are none.
+    """Lays out the series that have at least one point; None if there are none.
 
     Args:
-      title: says what the height is.
-      series: over a common axis.
+      title: the name of the y axis.
+      series: the series, over a common x axis.
       marks: events, as ``(x, text)``.
-      x_names: of 0, 1, 2, ... where these are no numbers.
-      share: the heights are shares, shown in percent.
-      from_zero: the axis begins at 0, wherever the first point lies.
+      x_names: labels of x = 0, 1, 2, ... for an axis without numbers.
+      share: whether values are fractions, shown in percent.
+      from_zero: whether the x axis begins at 0, wherever the first point lies.
     """
     arrays = [(one, *_arrays(one)) for one in series]
     arrays = [kept for kept in arrays if len(kept[1])]
@@ -96,10 +96,10 @@ def chart(
     marks = list(marks)
     x_low, x_high = _ends([x for _, x, *_ in arrays])
     if x_low > 0 and (from_zero or x_low < x_high / 5):
-        x_low = 0.0  # a run is seen from its beginning
+        x_low = 0.0  # show a run from its beginning
     if x_names is not None:
         x_low, x_high = -0.3, len(x_names) - 0.7
-    if share:  # a standard deviation around a mean may leave [0, 1]
+    if share:  # a band of one standard deviation may leave [0, 1]
         arrays = [(one, x, y, *(np.clip(end, 0, 1) for end in ends)) for one, x, y, *ends in arrays]
     y_low, y_high = _ends([values for _, _, *rest in arrays for values in rest])
     y_ticks = [t for t in _ticks(y_low, y_high) if not share or 0 <= t <= 1]
@@ -112,7 +112,7 @@ def chart(
     up = lambda y: round(
         HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * (float(y) - y_low) / (y_high - y_low), 1
     )
-    shown = (lambda v: f"{100 * v:.3g} %") if share else _short
+    shown = (lambda v: f"{100 * v:.3g}%") if share else _short
     names = list(enumerate(x_names)) if x_names is not None else None
     return Chart(
         title,
@@ -130,8 +130,8 @@ def chart(
 
 
 def _arrays(one: Series) -> tuple[np.ndarray, ...]:
-    """x, y, low, high of the points that have a number, averaged where they are very many; low and
-    high NaN where none are known.
+    """x, y, low, high of the points that have a value, averaged if there are very many; low and
+    high are NaN if unknown.
     """
     n = len(one.x)
     rows = [one.x, one.y, one.low or [None] * n, one.high or [None] * n]
@@ -149,7 +149,7 @@ def _number(value: Any) -> float:
 
 
 def _ends(arrays: Iterable[np.ndarray]) -> tuple[float, float]:
-    """The least and the largest number, apart from each other."""
+    """The smallest and the largest value, moved apart if they are equal."""
     values = np.concatenate(list(arrays))
     values = values[np.isfinite(values)]
     low, high = float(values.min()), float(values.max())
@@ -166,7 +166,7 @@ def _ticks(low: float, high: float, inside: bool = False) -> list[float]:
 
 
 def _short(value: float) -> str:
-    """A number in the room that a tick has: 2k, 1.5M."""
+    """A number short enough for a tick: 2k, 1.5M."""
     for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if abs(value) >= size:
             return f"{value / size:.4g}{letter}"

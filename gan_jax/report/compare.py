@@ -1,7 +1,7 @@
-"""Runs side by side: what differs in their configs, their curves, their scores, their samples.
+"""Compares runs side by side: config differences, curves, scores and samples.
 
-``read`` collects the files of a run folder; ``page`` is a pure function of what was read. A sweep
-takes part with one `Entry` for each of its settings.
+``read`` collects the files of a run folder; ``page`` is a pure function of these. A sweep has one
+`Entry` per setting.
 """
 
 from __future__ import annotations
@@ -37,19 +37,19 @@ MAIN = {
     PREFIX + "d_accuracy_fake": "accuracy of D on fakes",
     PREFIX + "d_accuracy_held_out": "accuracy of D on held-out examples",
     PREFIX + "d_ranking": "ranking accuracy of D (real above fake)",
-    PREFIX + "diversity": "diversity of samples (1: that of the data)",
+    PREFIX + "diversity": "diversity of samples (1: as diverse as the data)",
     PREFIX + "g_grad_norm": "gradient norm of G",
     PREFIX + "d_grad_norm": "gradient norm of D",
 }
-"""Titles of the numbers that are shown first; all others are folded."""
+"""Titles of the metrics that are shown first; all others are folded."""
 SHARES = (PREFIX + "d_accuracy", PREFIX + "d_ranking")
-"""Beginnings of the names of numbers that are shares."""
+"""Prefixes of metrics that are fractions."""
 EVALUATION = "eval/"
-"""Beginning of the names of scores in a run's metrics, which come from its evaluations."""
+"""Prefix of the scores of evaluations in the metrics of a run."""
 
 
 class Point(NamedTuple):
-    """A number of a run, with the ends of its 95 % interval where one is known."""
+    """A value of a run, with the ends of its 95% interval if known."""
 
     images: float
     seconds: float
@@ -60,14 +60,14 @@ class Point(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
-    """A GAN, or GANs that differ in their seeds alone.
+    """A GAN, or several GANs that differ only in their seeds.
 
-    ``member``: the run folder, the run, and the number of the first of them. ``curves``,
-    ``scores``: points over training, by the number's name; of several GANs means over those that
-    have it.
-    ``rows``: the scores of the newest evaluation, by title; ``evaluated``: its step. ``settings``:
-    of the evaluation; scores of equal ones can be compared. ``grid``: the newest samples that were
-    written, if any.
+    Attributes:
+      member: the run folder, the run, and the number of the first member.
+      curves, scores: points over training by metric; means over the members if there are several.
+      rows, evaluated: the scores of the newest evaluation, and its step.
+      settings: the settings of the evaluation; scores with equal settings can be compared.
+      grid: the newest sample picture, if there is one.
     """
 
     name: str
@@ -83,14 +83,14 @@ class Entry:
 
 
 def read(workdir: Path, name: str, suffix: str = "") -> list[Entry]:
-    """What a run folder takes part with.
+    """The entries of a run folder.
 
     Args:
-      name: of the run on the page.
-      suffix: of the evaluations' files.
+      name: the name of the run on the page.
+      suffix: the suffix of the evaluations' files.
 
     Raises:
-      ConfigError: if this is no run folder.
+      ConfigError: if this is not a run folder.
     """
     run = run_folder.read(workdir)
     lines = [line for line in logs.lines(workdir / run_folder.METRICS) if "event" not in line]
@@ -130,10 +130,10 @@ def read(workdir: Path, name: str, suffix: str = "") -> list[Entry]:
 
 
 def page(entries: Sequence[Entry], grids: Sequence[Grid | None]) -> str:
-    """The comparison as HTML; it refers to nothing outside of itself.
+    """The comparison as self-contained HTML.
 
     Args:
-      grids: of each entry, samples to show in place of its own `Entry.grid`.
+      grids: for each entry, samples to show instead of `Entry.grid`, or None.
     """
     names = [entry.name for entry in entries]
     chosen = [grid or entry.grid for grid, entry in zip(grids, entries, strict=True)]
@@ -145,7 +145,7 @@ def page(entries: Sequence[Entry], grids: Sequence[Grid | None]) -> str:
         if name not in main and not name.startswith(EVALUATION)
     )
     return template("compare.html").render(
-        title=f"{len(names)} runs compared",
+        title=f"Comparison of {len(names)} runs",
         names=names,
         differences=hyperparameters.differences([entry.config for entry in entries]),
         facts=_rows_of_facts(entries),
@@ -172,7 +172,7 @@ def page(entries: Sequence[Entry], grids: Sequence[Grid | None]) -> str:
 
 
 def _axes(run: Run, lines: list[dict]) -> Callable[[float], tuple[float, float]]:
-    """From a step to the images seen and the seconds passed."""
+    """A function from a step to the real images seen and the elapsed seconds."""
     per_step = run.config.batch_size * run.config.minibatches
     steps = [0.0, *(line["step"] for line in lines)]
     seconds = [0.0, *(line.get("seconds", math.nan) for line in lines)]
@@ -184,7 +184,7 @@ def _points(
     axes: Callable[[float], tuple[float, float]],
     estimate: Callable[[Any], Sequence[float | None]],
 ) -> dict[str, list[Point]]:
-    """By name, a point for each line that has the number."""
+    """By metric, a point for each line that has it."""
     found: dict[str, list[Point]] = {}
     for line in lines:
         for name, value in line.items():
@@ -195,7 +195,7 @@ def _points(
 
 
 def _of_members(lines: list[dict], members: range) -> list[dict]:
-    """The lines of ``members.jsonl``, each number a list of those members that have it."""
+    """The lines of ``members.jsonl``, with the values of the given members that have them."""
     found = []
     for line in lines:
         lists = {name: own for name, own in line.items() if isinstance(own, list)}
@@ -240,15 +240,15 @@ def _settings(evaluation: dict) -> Any:
 
 
 def _newest_samples(workdir: Path, evaluation: dict) -> Grid | None:
-    """Those of an evaluation, or else those that training drew last."""
+    """The samples of an evaluation, or else the last ones drawn in training."""
     file = (evaluation.get("pictures") or {}).get("samples")
     path = workdir / run_folder.EVAL / Path(file).name if file else None
     if path is not None and path.is_file():
-        return Grid(path.read_bytes(), f"Step {evaluation['step']:,}, latents of its evaluation.")
+        return Grid(path.read_bytes(), f"Step {evaluation['step']:,}, latents of the evaluation.")
     for step, pictures in reversed(progress(workdir).items()):
         name, picture = next(iter(pictures.items()))
         which = f", {name} member" if name else ""
-        return Grid(picture, f"Step {step:,}{which}, latents of its training.")
+        return Grid(picture, f"Step {step:,}{which}, latents of the training.")
     return None
 
 
@@ -280,7 +280,7 @@ def _rows_of_facts(entries: Sequence[Entry]) -> dict[str, list[str]]:
 def _charts(
     entries: Sequence[Entry], names: Mapping[str, None], of: Callable[[Entry], dict]
 ) -> list[tuple[Chart, Chart]]:
-    """For each number one chart over images and one over time; a run has its colour in all."""
+    """Two charts per metric, over images and over time; a run has the same colour in all."""
     latest = max(
         (p.seconds for entry in entries for points in of(entry).values() for p in points),
         default=0.0,
@@ -314,7 +314,7 @@ def _charts(
 
 
 def _tables(entries: Sequence[Entry]) -> list[dict[str, Any]]:
-    """The newest scores, a table for each group of runs whose scores can be compared."""
+    """The newest scores, in one table per group of runs whose scores can be compared."""
     groups: dict[str, list[int]] = {}
     for i, entry in enumerate(entries):
         if entry.rows:

@@ -1,4 +1,4 @@
-"""Which numbers of a run are drawn together, as which curves."""
+"""The charts of a run: which metrics are drawn together, and their names."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ CURVES = {
     PREFIX + "d_grad_norm": "D",
     PREFIX + "d_ranking": "ranking, real above fake",
 }
-"""Names of curves that do not follow from the numbers' names."""
+"""Names of curves that cannot be derived from the names of the metrics."""
 
 
 def score_charts(evaluations: list[dict]) -> list[Chart]:
-    """A chart for each score over the steps, beside the baseline at equal numbers of images; none
-    where only one step was evaluated.
+    """One chart per score over the steps, with the baseline for equal numbers of images; none if
+    only one step was evaluated.
     """
     if len(evaluations) < 2:
         return []
@@ -57,20 +57,20 @@ def score_charts(evaluations: list[dict]) -> list[Chart]:
 
 
 def health(lines: list[dict]) -> list[str] | None:
-    """What the rules of `gan_jax.health.monitor` found in the diagnostics of a run, oldest first;
-    None where it has none.
+    """The findings of `gan_jax.health.monitor` in the diagnostics of a run, oldest first; None if
+    the run has no diagnostics.
     """
     needed = {PREFIX + name for name in ("diversity", "d_ranking", "g_grad_norm")}
     plain = ({k: v for k, v in line.items() if isinstance(v, (int, float))} for line in lines)
-    told = [line for line in plain if needed <= line.keys()]
-    if not told:
+    complete = [line for line in plain if needed <= line.keys()]
+    if not complete:
         return None
-    return [each.text for i in range(len(told)) for each in findings(told[: i + 1])]
+    return [each.text for i in range(len(complete)) for each in findings(complete[: i + 1])]
 
 
 def training_charts(lines: list[dict], marks: list[tuple[float, str]]) -> list[Chart]:
-    """Of a population, whose lines have ``failed``, curves are means with a band of one standard
-    deviation.
+    """The charts of the training. For a population, whose lines have ``failed``, curves are means
+    with a band of one standard deviation.
     """
     logged = [line for line in lines if "event" not in line]
     names = list(dict.fromkeys(name for line in logged for name in line))
@@ -97,7 +97,7 @@ def training_charts(lines: list[dict], marks: list[tuple[float, str]]) -> list[C
     groups = {
         "losses": (losses, False),
         "accuracy of D": (starting(PREFIX + "d_accuracy", PREFIX + "d_ranking"), True),
-        "diversity of samples (1: that of the data)": (starting(PREFIX + "diversity"), False),
+        "diversity of samples (1: as diverse as the data)": (starting(PREFIX + "diversity"), False),
         "gradient norms": (starting(PREFIX + "g_grad_norm", PREFIX + "d_grad_norm"), False),
         "scores of D": (scores, False),
         "regularizers and other terms": (
@@ -123,7 +123,7 @@ def _curve_name(name: str) -> str:
 
 
 def events(run: RunFiles | PopulationFiles) -> list[dict[str, Any]]:
-    """Events of the record, and where training was resumed, by step."""
+    """Recorded events, and the steps at which training was resumed, by step."""
     found = [
         {
             "step": line["step"],
@@ -143,7 +143,7 @@ def events(run: RunFiles | PopulationFiles) -> list[dict[str, Any]]:
 
 
 def truncation(evaluation: dict) -> dict[str, Any] | None:
-    """Of the truncation curve the charts, and rows of ``(bound, [score])``."""
+    """The charts of the truncation curve, and rows of ``(bound, [score])``."""
     curve = evaluation.get("truncation") or []
     if not curve:
         return None
@@ -162,7 +162,7 @@ def truncation(evaluation: dict) -> dict[str, Any] | None:
             x_names=bounds,
             share=True,
         ),
-        chart("Frechet distance", [series("frechet_distance")], x_names=bounds),
+        chart("Fréchet distance", [series("frechet_distance")], x_names=bounds),
     ]
     return {
         "samples": curve[0].get("samples"),

@@ -26,7 +26,7 @@ class Grid(NamedTuple):
 
 
 class Kind(NamedTuple):
-    """GANs of one kind draw the same latents and labels from one seed."""
+    """GANs of the same kind draw the same latents and labels from a seed."""
 
     prior: Prior
     num_classes: int
@@ -41,12 +41,12 @@ def at_equal_latents(members: Sequence[tuple[Path, Run, int]], seed: int = 0) ->
     """Samples of the newest checkpoints, from the same latents and labels.
 
     Args:
-      members: GANs, each as its run folder, its run and its number in the run.
+      members: GANs, each given by its run folder, its run and its number in the run.
       seed: determines the latents.
 
     Returns:
-      A grid for each member; None where no other member draws the same latents, where nothing was
-      saved yet, and for a GAN made of objects, which a run folder does not hold.
+      A grid for each member; None if no other member draws the same latents, if nothing was saved
+      yet, and for a GAN made of objects, which cannot be restored from a run folder.
 
     Raises:
       ConfigError: if no checkpoint of a run can be restored.

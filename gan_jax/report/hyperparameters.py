@@ -1,4 +1,4 @@
-"""A config, as its JSON form holds it, for a reader: grouped, and compared with others."""
+"""Config values as text, from their JSON form: grouped, and compared between configs."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
 OTHERS = "Run"
 """The group of all other fields."""
 OWN = "own_gan"
-"""A field of the run of a GAN made of objects: its parts as text."""
+"""The field that describes a GAN made of objects: its parts as text."""
 ABSENT = "-"
 
 
@@ -54,8 +54,8 @@ def groups(config: Mapping[str, Any]) -> dict[str, list[Value]]:
 
 
 def differences(configs: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
-    """The fields in which configs differ, options of parts apart as in ``generator.width``: by name
-    the text for each config.
+    """The fields in which configs differ, including options of parts such as ``generator.width``:
+    maps each name to the texts of all configs.
     """
     flat = [_flat(config) for config in configs]
     names = dict.fromkeys(name for own in flat for name in own)

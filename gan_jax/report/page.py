@@ -1,5 +1,5 @@
-"""The page of a run, as a pure function of what was read. A string that is shown goes through the
-template, which escapes it.
+"""The page of a run, as a pure function of its files. All shown strings go through the template,
+which escapes them.
 """
 
 from __future__ import annotations
@@ -36,36 +36,39 @@ PICTURES = {
     "samples": ("Samples", "{classes}"),
     "interpolation": (
         "Interpolation",
-        "Each row goes from one latent vector to another along an arc, all else equal.",
+        "Each row follows an arc from one latent vector to another, with everything else fixed.",
     ),
     "neighbours": (
         "Nearest training images",
-        "Each row shows a sample, then its nearest training images by features, then those by "
+        "Each row shows a sample, its nearest training images by features, and the nearest ones by "
         "pixels. A sample that equals its neighbour was memorized.",
     ),
 }
 ENDS = {
     "worst_by_discriminator": (
         "Worst by D",
-        "The samples that the discriminator takes least for real",
+        "The samples with the lowest discriminator scores",
     ),
     "best_by_discriminator": (
         "Best by D",
-        "The samples that the discriminator takes most for real",
+        "The samples with the highest discriminator scores",
     ),
     "worst_by_recognizer": (
-        "Worst by recognizer",
-        "The samples that the recognizer is least sure of",
+        "Worst by classifier",
+        "The samples with the lowest classifier confidence",
     ),
-    "best_by_recognizer": ("Best by recognizer", "The samples that the recognizer is most sure of"),
+    "best_by_recognizer": (
+        "Best by classifier",
+        "The samples with the highest classifier confidence",
+    ),
 }
-"""What a picture shows, by its name in the evaluation. One that is not here is shown under its
-name.
+"""Titles and captions of pictures by their name in the evaluation. Other pictures are shown under
+their name.
 """
 
 
 def run_page(run: RunFiles) -> str:
-    """The report of one GAN as HTML; it refers to nothing outside of itself."""
+    """The report of one GAN as self-contained HTML."""
     newest, marks = run.evaluations[-1], events(run)
     return template("page.html").render(
         title=f"{run.config.get('dataset', 'GAN')}: {run.name}",
@@ -93,7 +96,7 @@ def run_page(run: RunFiles) -> str:
 
 
 def population_page(found: PopulationFiles) -> str:
-    """The report of a population: means with their intervals, failures, and one line per member."""
+    """The report of a population: means with intervals, failures, and one line per member."""
     newest, lines = found.evaluations[-1], [line for line in found.lines if "event" not in line]
     members = {
         number: {
@@ -133,7 +136,7 @@ def population_page(found: PopulationFiles) -> str:
 
 def _setting(setting: dict) -> dict[str, Any]:
     """A `gan_jax.evaluation.members.Aggregate` of the JSON, as text."""
-    share, *ends = (f"{100 * value:.1f} %" for value in setting["share"])
+    share, *ends = (f"{100 * value:.1f}%" for value in setting["share"])
     scores = [
         (
             score_title(name),
@@ -166,7 +169,7 @@ def _facts(config: dict, lines: list, starts: list, newest: dict) -> list[tuple[
         None,
     )
     facts = {
-        "Data set": f"{config.get('dataset')}{version}, {config.get('split')}{side}",
+        "Dataset": f"{config.get('dataset')}{version}, {config.get('split')}{side}",
         "Step": f"{newest['step']:,} of {config.get('steps', 0):,}",
         "Training time": None
         if seconds is None
@@ -211,7 +214,7 @@ def _progress(progress: Progress) -> list[dict[str, str]]:
     return [
         {
             "title": f"Step {step:,}{name and ', ' + name}",
-            "caption": "samples drawn while training, from the same latents at each step",
+            "caption": "samples drawn during training, from the same latents at each step",
             "source": png_uri(png),
         }
         for step, pictures in progress.items()
@@ -220,7 +223,7 @@ def _progress(progress: Progress) -> list[dict[str, str]]:
 
 
 def png_uri(png: bytes) -> str:
-    """A PNG file as a URI that holds it."""
+    """A PNG file as a data URI."""
     return f"data:image/png;base64,{base64.b64encode(png).decode()}"
 
 
@@ -232,7 +235,7 @@ def _rows_of(evaluation: dict, config: dict) -> str:
     )
     if labelled and classes and len(classes) <= PLAIN_CLASSES:
         return f"One row per class: {', '.join(classes)}."
-    return "One row per class." if labelled else "Not selected."
+    return "One row per class." if labelled else "Random samples, not selected."
 
 
 def _finite(value: Any) -> str:
@@ -260,7 +263,7 @@ def _provenance(config: dict, starts: list, evaluation: dict) -> dict[str, Any]:
 
 
 def _readable(values: dict) -> str:
-    """JSON, a list of numbers or words on one line."""
+    """JSON with lists of numbers or strings on one line."""
     text = json.dumps(values, indent=2, ensure_ascii=False)
     return re.sub(r"\[\n[^][{}]*\]", lambda found: re.sub(r"\n\s*", " ", found[0]), text)
 
@@ -278,7 +281,7 @@ def _flat(values: dict[str, Any], before: str = "") -> Iterable[tuple[str, str]]
 
 @functools.cache
 def template(name: str) -> jinja2.Template:
-    """A template of this folder, which escapes what it is given."""
+    """A template of this folder with escaping enabled."""
     folder = importlib.resources.files("gan_jax.report") / "templates"
     names = ("page.html", "population.html", "compare.html", "parts.html", "style.css")
     loader = jinja2.DictLoader(

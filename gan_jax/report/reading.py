@@ -1,4 +1,4 @@
-"""What a report is made of, as it lies in the files of a run folder."""
+"""Reads the files of a run folder for a report."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from gan_jax.runs import folder as run_folder
 from gan_jax.runs import logs
 
 Progress = dict[int, dict[str, bytes]]
-"""By step and name: the name is empty for the only picture of a step."""
+"""PNG files by step and name; the name is empty for the only picture of a step."""
 PROGRESS = 8
-"""Most steps of which samples over training are shown, evenly spread, the last one among them."""
+"""Maximum number of steps whose samples are shown, evenly spaced and including the last step."""
 
 
 @dataclasses.dataclass(frozen=True)
 class RunFiles:
     """The files of a single GAN, or of one member of a population.
 
-    ``config``: as JSON has it. ``starts``: of run.json. ``lines``: of metrics.jsonl, numbers and
-    events. ``evaluations``: of all steps, ascending. ``pictures``: of the newest one, PNG files by
-    name. ``missing``: files that should be there and could not be read. ``progress``: samples over
-    training, PNG files by step and name.
+    ``config``: the JSON form of the config. ``starts``: from run.json. ``lines``: from
+    metrics.jsonl, metrics and events. ``evaluations``: of all steps, ascending. ``pictures``: PNG
+    files of the newest evaluation by name. ``missing``: files that could not be read. ``progress``:
+    samples over training, PNG files by step and name.
     """
 
     name: str
@@ -43,8 +43,8 @@ class RunFiles:
 
 @dataclasses.dataclass(frozen=True)
 class PopulationFiles:
-    """The files of a population: as those of a `RunFiles`, where ``evaluations`` holds the members'
-    aggregates, and its evaluated members by number.
+    """The files of a population. The fields are those of `RunFiles`, except that ``evaluations``
+    holds the aggregates over members, and ``members`` the evaluated members by number.
     """
 
     name: str
@@ -58,10 +58,10 @@ class PopulationFiles:
 
 
 def read(workdir: str | Path, suffix: str = "") -> RunFiles | PopulationFiles:
-    """All that the report of a run shows, of the evaluations whose files have this suffix.
+    """Reads the files of a run, with the evaluations whose file names have this suffix.
 
     Raises:
-      ConfigError: if this is no run folder, or nothing was evaluated yet.
+      ConfigError: if this is not a run folder, or nothing was evaluated yet.
     """
     workdir = Path(workdir)
     run = run_folder.read(workdir)
@@ -84,7 +84,7 @@ def read(workdir: str | Path, suffix: str = "") -> RunFiles | PopulationFiles:
 
 
 def progress(workdir: Path) -> Progress:
-    """The samples that training drew, of at most `PROGRESS` steps."""
+    """The samples drawn in training, for at most `PROGRESS` steps."""
     found: dict[int, dict[str, Path]] = {}
     for path in sorted((workdir / run_folder.SAMPLES).glob("step_*.png")):
         if step := re.fullmatch(r"step_(\d+)(?:_(\w+))?", path.stem):
@@ -113,15 +113,14 @@ def _evaluations(folder: Path, suffix: str) -> tuple[list[dict[str, Any]], tuple
     found = run_evaluations.read(folder, suffix)
     if not found.by_step:
         raise ConfigError(
-            f"workdir: {folder.parent} has not been evaluated yet; `gan-jax eval {folder.parent}` "
-            "evaluates it."
+            f"workdir: {folder.parent} is not evaluated yet; run gan-jax eval {folder.parent}."
         )
     return list(found.by_step.values()), found.unreadable
 
 
 def _of_member(lines: list[dict[str, Any]], number: int) -> list[dict[str, Any]]:
-    """A member's own numbers of members.jsonl, where each is a list of all members', and its
-    failure as an event.
+    """The values of one member in members.jsonl, whose lists hold all members, and its failure as
+    an event.
     """
     own = []
     for line in lines:

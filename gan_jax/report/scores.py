@@ -1,7 +1,7 @@
-"""The scores of an evaluation as text, in a terminal and on a page: titles, numbers, intervals, and
-what was compared with what.
+"""The scores of an evaluation as text for a terminal and a page: titles, numbers, intervals, and
+notes on the comparison.
 
-An evaluation is given as its JSON holds it. One that another version wrote may lack anything.
+Evaluations are given in their JSON form; those written by other versions may lack any field.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ from typing import Any, NamedTuple
 from gan_jax.metrics import SCORES
 
 PLAIN_CLASSES = 20
-"""Classes that are listed openly; longer lists are folded."""
+"""Maximum number of classes in an open list; longer lists are folded."""
 Cell = tuple[str, str]
-"""A score and its interval as text; empty where there is none."""
+"""A score and its interval as text; empty if there is none."""
 
 
 class Row(NamedTuple):
-    """A score of samples beside the same score of real images, the real-vs-real baseline.
+    """A score of samples and the same score of real images, the real-vs-real baseline.
 
-    ``images``: of how many samples, where this is not the number that was drawn. ``real``: None
-    where there is none to compare with.
+    ``images``: the number of samples, if not all of them were used. ``real``: None if there is no
+    comparable score.
     """
 
     name: str
@@ -35,8 +35,8 @@ class Row(NamedTuple):
 
 
 def score_title(name: str) -> str:
-    """A score's title, behind its protocol where the name is ``PROTOCOL.SCORE``; an unknown name
-    as it is.
+    """A score's title, after its metric if the name is ``METRIC.SCORE``; unknown names are returned
+    with spaces.
     """
     protocol, _, score = name.rpartition(".")
     title = SCORES[score].title if score in SCORES else score.replace("_", " ")
@@ -44,15 +44,15 @@ def score_title(name: str) -> str:
 
 
 def shown(name: str, value: Any) -> str:
-    """A score in four digits, or a share in percent; a dash for what is not a number."""
+    """A score with four digits, or a fraction in percent; a dash if it is not a number."""
     if not isinstance(value, (int, float)):
         return "-"
     score = SCORES.get(name.rpartition(".")[2])
-    return f"{100 * value:.1f} %" if score is not None and score.share else f"{value:,.4g}"
+    return f"{100 * value:.1f}%" if score is not None and score.share else f"{value:,.4g}"
 
 
 def interval(name: str, ends: Any) -> str:
-    """Both ends ``[low, high]``, a dash for one that is unknown; empty where neither is known."""
+    """Both ends ``[low, high]``, with a dash for an unknown end; empty if neither is known."""
     if not isinstance(ends, (list, tuple)) or len(ends) != 2:
         return ""
     if not any(isinstance(end, (int, float)) for end in ends):
@@ -67,15 +67,15 @@ def with_interval(name: str, value: Any, ends: Any) -> str:
 
 
 def numbers(evaluation: dict) -> dict[str, float | None]:
-    """The scores that are one number, by name."""
+    """The scalar scores by name."""
     scores = evaluation.get("scores") or {}
     return {name: value for name, value in scores.items() if not isinstance(value, dict)}
 
 
 def score_rows(evaluation: dict) -> list[Row]:
-    """The scores that are one number. One that depends on the number of images stands beside the
-    baseline at equal numbers only: where fewer real images were held out than samples drawn, in a
-    second row, of as many samples as real images.
+    """The rows of scalar scores. A score that depends on the number of images is only compared with
+    the baseline at equal numbers: if there are fewer held-out images than samples, in a second row
+    with as many samples as real images.
     """
 
     def cell(name: str, scores: str, intervals: str) -> Cell:
@@ -96,8 +96,8 @@ def score_rows(evaluation: dict) -> list[Row]:
 
 
 def comparable(name: str, evaluation: dict) -> bool:
-    """Whether a score of the samples can be compared with the baseline's: it does not depend on the
-    number of images, or these are known to be equal.
+    """Whether a score can be compared with the baseline: it does not depend on the number of
+    images, or the numbers are known to be equal.
     """
     score, found = SCORES.get(name), image_numbers(evaluation)
     if score is not None and not score.sized:
@@ -106,8 +106,8 @@ def comparable(name: str, evaluation: dict) -> bool:
 
 
 def image_numbers(evaluation: dict) -> tuple[tuple[int, int], tuple[int, int]] | None:
-    """Of the samples, and of the baseline: how many images were compared with how many; None in an
-    evaluation that does not say.
+    """The numbers of compared images and reference images, of the samples and of the baseline; None
+    if the evaluation does not record them.
     """
     about = evaluation.get("provenance") or {}
     try:
@@ -121,7 +121,7 @@ def image_numbers(evaluation: dict) -> tuple[tuple[int, int], tuple[int, int]] |
 
 
 def protocols(evaluation: dict) -> list[tuple[str, str, Cell]]:
-    """Name of the protocol, title of the score, the score."""
+    """Rows of metric name, score title and score."""
     rows = []
     for protocol, scores in (evaluation.get("protocols") or {}).items():
         for name, found in scores.items() if isinstance(scores, dict) else ():
@@ -133,8 +133,8 @@ def protocols(evaluation: dict) -> list[tuple[str, str, Cell]]:
 
 
 def by_class(evaluation: dict) -> dict[str, Any] | None:
-    """Titles, and rows of ``(class, [samples and real images, by title])``, each a text and its
-    percentage of the score's largest value.
+    """The titles, and rows of ``(class, [(samples, real images) per title])``; each cell is a text
+    and its percentage of the score's largest value.
     """
     scores, real = (
         {k: v for k, v in (evaluation.get(part) or {}).items() if isinstance(v, dict) and v}
@@ -159,13 +159,13 @@ def by_class(evaluation: dict) -> dict[str, Any] | None:
 
 
 def left_out(evaluation: dict) -> list[tuple[str, str]]:
-    """Title of a score that is missing, and why."""
+    """The titles of missing scores, and the reasons."""
     reasons = evaluation.get("left_out") or {}
     return list(dict.fromkeys((score_title(name), str(why)) for name, why in reasons.items()))
 
 
 def compared(evaluation: dict) -> list[tuple[str, str]]:
-    """What was compared with what, through what: a label and a sentence for each."""
+    """Notes on the compared images and the features: a label and a sentence each."""
     about = evaluation.get("provenance") or {}
     classes = lambda p: f" ({p['classes']:,} classes)" if p.get("classes") else ""
     part = lambda p: f"{p['images']:,} images of {p['split']}{classes(p)}"
@@ -191,21 +191,21 @@ def compared(evaluation: dict) -> list[tuple[str, str]]:
             found.append(
                 (
                     "compared",
-                    f"scores that depend on the number of images, at equal numbers: "
-                    f"{real['images']:,} samples beside {real['images']:,} real images.",
+                    f"{real['images']:,} samples with {real['images']:,} real images, for scores "
+                    "that depend on the number of images.",
                 )
             )
         network_text = f"{network['features']} of {network['network']}"
         found.append(("features", f"{network_text}{_accuracy(network)}."))
     except (KeyError, TypeError):
-        pass  # of another version: the provenance itself is shown too
+        pass  # written by another version; the provenance is shown too
     return found
 
 
 def _accuracy(network: dict) -> str:
-    """How often a recognizer is right, as a clause; empty for a network without a test."""
+    """The accuracy of a classifier, as a clause; empty for a network without a test."""
     if network.get("test_accuracy") is None:
         return ""
     task = "the turns of " if network.get("task") == "turns" else ""
     images = f"{network['test_images']:,} images of {network['test_split']}"
-    return f", right on {network['test_accuracy']:.2%} of {task}{images}"
+    return f", test accuracy {network['test_accuracy']:.2%} on {task}{images}"

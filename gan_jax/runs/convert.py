@@ -1,7 +1,8 @@
-"""States that earlier versions of this program saved, in today's shape.
+"""Converts states saved by earlier versions of this program to the current structure.
 
-2  a `GanState` as it is
-1  averages, terms and lookahead beside the players, and scalars by their names in the config
+Version 2: the current `GanState`.
+Version 1: EMAs, regularizer states and lookahead were separate from the players, and scalars had
+their names in the config.
 """
 
 from __future__ import annotations
@@ -17,19 +18,19 @@ from gan_jax.runs.run import Run
 from gan_jax.types import GanState, Pair, PlayerState, PyTree, Tunable
 
 VERSION = 2
-"""Of the shape of a state that is saved today."""
+"""The current version of the structure of a state."""
 
 
 def conversion(version: int, run: Run) -> Conversion | None:
-    """How a state of the run that was saved in a version becomes today's; None for today's version.
+    """The conversion of the run's state from an earlier version; None for the current version.
 
     Raises:
-      Damaged: for a version that this program does not know.
+      Damaged: for an unknown version.
     """
     if version == VERSION:
         return None
     if version != 1:
-        raise Damaged(f"its state has version {version}, and this program knows 1 to {VERSION}")
+        raise Damaged(f"its state has version {version}, but this program reads 1 to {VERSION}")
     return Conversion(lambda like: _stored(like, run.gan), lambda tree: _converted(tree, run))
 
 
@@ -73,7 +74,7 @@ def _scalars(like: GanState, gan: Gan) -> PyTree:
 
 
 def _converted(tree: PyTree, run: Run) -> GanState:
-    """Today's state. Scalars never change in version 1, so that they are those of the config."""
+    """The current state. Scalars never change in version 1, so they are taken from the config."""
     slow = tree["slow"] or Pair(None, None)
     average = Pair(tree["ema"], tree.get("d_ema"))
     terms = Pair(tree["terms"]["g"], tree["terms"]["d"])

@@ -1,5 +1,5 @@
-"""The evaluations in a run folder: a JSON file for each evaluated step, of a population also in a
-folder for each member.
+"""The evaluations in a run folder: one JSON file per evaluated step; a population also has a folder
+per member.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 
 class Evaluations(NamedTuple):
-    """``by_step``: what the JSON files hold, oldest step first. ``unreadable``: names of files that
-    hold nothing of use.
+    """``by_step``: the contents of the JSON files, oldest step first. ``unreadable``: files that
+    could not be read.
     """
 
     by_step: dict[int, dict[str, Any]]
@@ -20,19 +20,19 @@ class Evaluations(NamedTuple):
 
 
 def stem(step: int, suffix: str = "") -> str:
-    """What the names of the files of an evaluated step begin with; ``suffix`` tells settings apart
+    """The beginning of the file names of an evaluated step; ``suffix`` names the settings
     (`gan_jax.evaluation.settings.Settings.suffix`).
     """
     return f"step_{step:06}{suffix}"
 
 
 def of_member(folder: Path, number: int) -> Path:
-    """The folder of a member's evaluations, in that of its population's."""
+    """The folder of a member's evaluations, inside the population's."""
     return folder / f"member_{number:02}"
 
 
 def read(folder: Path, suffix: str = "") -> Evaluations:
-    """The evaluations in a folder whose files have this suffix."""
+    """Reads the evaluations in a folder whose file names have this suffix."""
     found, unreadable = {}, []
     name = re.compile(rf"step_(\d+){re.escape(suffix)}\.json")
     for path in sorted(folder.glob("step_*.json")):

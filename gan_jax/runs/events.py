@@ -1,7 +1,7 @@
-"""TensorBoard's copy of the record of a run: an events file for each start.
+"""The metrics of a run for TensorBoard: one events file per start.
 
-Records are written by the calling thread, so that a full disk raises where it is noticed; the
-writer thread of `tensorboardX.SummaryWriter` would end, and its queue block the training.
+Records are written by the calling thread, so that a full disk raises there. With the writer thread
+of `tensorboardX.SummaryWriter`, the thread would die and its full queue would block the training.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ _FLUSH_SECONDS = 10.0
 
 
 class Events:
-    """An events file in a folder, for training from a step on.
+    """An events file in a folder, for a training that starts at a step.
 
-    What earlier starts wrote of later steps is removed from their files, and a mark hides it from a
-    TensorBoard that has read it already: no curve goes back.
+    Records of later steps by earlier starts are removed from their files, and a marker hides them
+    from a TensorBoard that has already read them, so that no curve goes back.
     """
 
     def __init__(self, folder: pathlib.Path, step: int):
@@ -43,7 +43,7 @@ class Events:
             self._add(Event(session_log=start), step + 1)
 
     def scalars(self, values: Mapping[str, float], step: int) -> None:
-        """Adds numbers of a step by name."""
+        """Adds values of a step by name."""
         for name, value in values.items():
             self._add(Event(summary=summary.scalar(name, value)), step)
         if time.monotonic() - self._flushed > _FLUSH_SECONDS:
@@ -54,9 +54,8 @@ class Events:
         self._add(Event(summary=summary.image(name, pixels, dataformats="HWC")), step)
 
     def hparams(self, values: Mapping[str, Any], metrics: tuple[str, ...]) -> None:
-        """Adds hyper-parameters by name, for TensorBoard's table of runs, whose columns are these
-        and the numbers named in ``metrics``. What is no number, truth value or word is shown as
-        text.
+        """Adds hyperparameters by name for TensorBoard's table of runs, which also has columns for
+        ``metrics``. Values of other types are shown as text.
         """
         shown = {
             name: own if isinstance(own, (bool, int, float, str)) else str(own)
@@ -79,7 +78,7 @@ class Events:
 
 
 def _keep(path: pathlib.Path, step: int) -> None:
-    """Removes records of later steps from an events file, and what a kill cut off at its end."""
+    """Removes records of later steps, and a truncated last record, from an events file."""
     content = path.read_bytes()
     kept = b"".join(
         record for record, own in _records(content) if own.step <= step or own.file_version
@@ -90,9 +89,9 @@ def _keep(path: pathlib.Path, step: int) -> None:
 
 
 def _records(content: bytes) -> Iterator[tuple[bytes, Event]]:
-    """The whole records of a TFRecord file: 8 bytes of length, 4 of checksum, data, 4 of checksum.
+    """The complete records of a TFRecord file: length (8 bytes), checksum (4), data, checksum (4).
 
-    It ends where the data is no event: what follows is damaged.
+    Stops at the first record that is not an event, since everything after it is damaged.
     """
     start = 0
     while start + 12 <= len(content):

@@ -1,18 +1,17 @@
-"""A run folder: everything that a run needs to be looked at, resumed, evaluated and repeated.
+"""A run folder: everything needed to inspect, resume, evaluate and repeat a run.
 
-config.json      the config; of a population the one that its members share, its seeds and its
-                 sweep
+config.json      the config; for a population the shared config, the seeds and the sweep
 run.json         provenance of every start: versions, devices, revision, seed, command, first and
-                 last step, peak memory, how it diverged; what its first state was made from, if not
-                 from random numbers
-metrics.jsonl    a line per log: step, seconds, images_per_second and every metric; a line per
+                 last step, peak memory, divergence; the origin of the first state, unless it was
+                 initialized randomly
+metrics.jsonl    one line per log: step, seconds, images_per_second and every metric; one line per
                  event, which has the key "event"
 members.jsonl    populations only: the metrics of every member
 events.out.*     the same for TensorBoard, with the samples
 samples/         step_XXXXXX.png; for a population step_XXXXXX_{best,median,worst}.png
-checkpoints/     a folder per step
-eval/            written by evaluations, in training (eval_every) or by eval.py
-lock             who trains in it now, see `gan_jax.runs.lock`
+checkpoints/     one folder per step
+eval/            written by evaluations, during training (eval_every) or by eval.py
+lock             the process that trains in it, see `gan_jax.runs.lock`
 """
 
 from __future__ import annotations
@@ -43,36 +42,34 @@ def check(
     overwrite: bool = False,
     origin: dict[str, Any] | None = None,
 ) -> bool:
-    """Whether the folder holds this run, or one of fewer steps, to be resumed. Writes nothing.
+    """Whether the folder contains this run, possibly with fewer steps, to resume. Writes nothing.
 
-    A run that was stopped before it had made anything is as good as none.
+    A run that was stopped before its first output counts as absent.
 
     Args:
       workdir: the run folder, which need not exist.
-      run: what shall be trained in it.
-      overwrite: whether another run may lie in it.
-      origin: what the first state is made from; None where it is initialized.
+      run: the run to train in it.
+      overwrite: whether another run in it may be deleted.
+      origin: the origin of the first state; None if it is initialized randomly.
 
     Raises:
-      ConfigError: if the folder cannot be written, holds something else than a run, or (unless it
-        shall be overwritten) a run of another config or from another first state, or a damaged one.
+      ConfigError: if the folder cannot be written, contains something other than a run, or (unless
+        it may be overwritten) a run with another config or another first state, or a damaged run.
     """
-    accepted = "accepted: a run folder, an empty folder or a new name."
+    use = "use a run folder, an empty folder or a new name."
     try:
         absolute = workdir.absolute()
         nearest = next(path for path in (absolute, *absolute.parents) if path.exists())
         if not nearest.is_dir():
-            raise ConfigError(f"workdir: {nearest} is a file; {accepted}")
+            raise ConfigError(f"workdir: {nearest} is a file; {use}")
         if not os.access(nearest, os.R_OK | os.W_OK | os.X_OK):
-            raise ConfigError(f"workdir: {nearest} cannot be written; {accepted}")
+            raise ConfigError(f"workdir: {nearest} cannot be written; {use}")
         if nearest != absolute or not any(path.name != LOCK for path in workdir.iterdir()):
             return False
     except OSError as error:
-        raise ConfigError(
-            f"workdir: {workdir} cannot be used ({error.strerror}); {accepted}"
-        ) from error
+        raise ConfigError(f"workdir: {workdir} cannot be used ({error.strerror}); {use}") from error
     if not is_run(workdir):
-        raise ConfigError(f"workdir: {workdir} holds something else than a run; {accepted}")
+        raise ConfigError(f"workdir: {workdir} is not empty and not a run folder; {use}")
     if overwrite or not _worth_keeping(workdir):
         return False
     found = read(workdir)
@@ -81,9 +78,9 @@ def check(
         different.remove("steps")
     if different:
         raise ConfigError(
-            f"workdir: {workdir} holds a run that differs in {', '.join(different)}; "
-            "accepted: the same config, of which steps alone may grow, another --workdir, or "
-            "--overwrite to delete that run."
+            f"workdir: cannot resume {workdir}, because these settings changed: "
+            f"{', '.join(different)}; restore them (only steps may grow), use another --workdir, "
+            "or delete that run with --overwrite."
         )
     check_lines(workdir)
     _check_origin(workdir, origin)
@@ -91,10 +88,10 @@ def check(
 
 
 def begin(workdir: pathlib.Path, run: Run, step: int, origin: dict[str, Any] | None = None) -> None:
-    """Makes or cleans the folder for training from a step: notes this start, sets checkpoints aside
-    that could not be restored.
+    """Creates or cleans the folder for training from a step: records this start, and sets aside
+    checkpoints that could not be restored.
 
-    A new start (step 0) removes what a former run left, and nothing else that lies in the folder.
+    A new start (step 0) removes the files of a former run and no other files in the folder.
 
     Raises:
       ConfigError: if the folder cannot be written after all.
@@ -114,7 +111,7 @@ def begin(workdir: pathlib.Path, run: Run, step: int, origin: dict[str, Any] | N
 
 
 def end(workdir: pathlib.Path, **values: Any) -> None:
-    """Notes how the present start ended."""
+    """Records how the current start ended."""
     *former, present = starts(workdir) or [{}]
     _write(workdir / RUN, _starts(*former, present | values))
 
@@ -123,28 +120,28 @@ def read(workdir: str | pathlib.Path) -> Run:
     """The run of a folder.
 
     Raises:
-      ConfigError: if it is no run folder, or its config is not one that this version understands.
+      ConfigError: if it is not a run folder, or this version cannot read its config.
     """
     path = pathlib.Path(workdir) / CONFIG
     try:
         return runs.from_dict(json.loads(path.read_text()))
     except OSError as error:
         raise ConfigError(
-            f"workdir: {path.parent} is no run folder; it has no readable {CONFIG}."
+            f"workdir: {path.parent} is not a run folder; it has no readable {CONFIG}."
         ) from error
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from error
     except (ValueError, RecursionError) as error:
         raise ConfigError(
-            f"{path}: corrupted, this is no JSON ({error}); train.py --overwrite starts anew."
+            f"{path} is corrupted: it is not JSON ({error}); train.py --overwrite starts over."
         ) from error
 
 
 def starts(workdir: pathlib.Path) -> list[dict[str, Any]] | None:
-    """What run.json says of the starts so far; None where the folder is not a run's.
+    """The starts recorded in run.json; None if the folder is not a run folder.
 
     Raises:
-      ConfigError: where run.json is a run's, and damaged.
+      ConfigError: if run.json belongs to a run but is damaged.
     """
     record = _record(workdir)
     if record is None:
@@ -152,8 +149,8 @@ def starts(workdir: pathlib.Path) -> list[dict[str, Any]] | None:
     found = record.get("starts")
     if not isinstance(found, list) or not all(_is_start(start) for start in found):
         raise ConfigError(
-            f"{workdir / RUN}: damaged, its starts are no objects with whole numbers as steps; "
-            "accepted: the file as it was written, or train.py --overwrite."
+            f"{workdir / RUN} is damaged: its starts must be objects with integer steps; restore "
+            "the original file or use train.py --overwrite."
         )
     return found
 
@@ -165,7 +162,7 @@ def check_lines(workdir: pathlib.Path) -> None:
 
 
 def begun_from(workdir: pathlib.Path) -> dict[str, Any]:
-    """What the first state of a folder's run was made from; empty for random numbers."""
+    """The origin of the first state of a folder's run; empty if it was initialized randomly."""
     return (starts(workdir) or [{}])[-1].get("origin") or {}
 
 
@@ -176,12 +173,12 @@ def _is_start(start: Any) -> bool:
 
 
 def is_run(workdir: pathlib.Path) -> bool:
-    """Whether a folder is a run's."""
+    """Whether a folder is a run folder."""
     return _record(workdir) is not None
 
 
 def _record(workdir: pathlib.Path) -> dict[str, Any] | None:
-    """What run.json holds, if this program wrote it."""
+    """The content of run.json, if this program wrote it."""
     try:
         record = json.loads((workdir / RUN).read_text())
         return record if record["program"] == "gan_jax" else None
@@ -190,21 +187,21 @@ def _record(workdir: pathlib.Path) -> dict[str, Any] | None:
 
 
 def _worth_keeping(workdir: pathlib.Path) -> bool:
-    """Whether a run has made more than `begin` writes."""
+    """Whether a run has written more than `begin` does."""
     made = (path for name in (CHECKPOINTS, SAMPLES, EVAL) for path in (workdir / name).rglob("*"))
     lines = workdir / METRICS
     return any(path.is_file() for path in made) or (lines.exists() and lines.stat().st_size > 0)
 
 
 def doubt(workdir: pathlib.Path) -> str | None:
-    """A sentence on why config.json and run.json may not belong together; None where they do.
+    """A sentence on why config.json and run.json may not belong together; None if they do.
 
     Raises:
-      ConfigError: as `starts`, and where there is no config.json.
+      ConfigError: as `starts`, and if there is no config.json.
     """
     found = starts(workdir)
     if not found:
-        return f"{workdir / RUN} is missing or names no start: how this run was made is unknown"
+        return f"{workdir / RUN} is missing or lists no start: it is unknown how this run was made"
     try:
         own = _sha256((workdir / CONFIG).read_bytes())
     except OSError as error:
@@ -215,21 +212,21 @@ def doubt(workdir: pathlib.Path) -> str | None:
 
 
 def picture(workdir: pathlib.Path, step: int, name: str = "") -> pathlib.Path:
-    """Where the samples of a step are; ``name``: which of a population's members made them."""
+    """The path of the samples of a step; ``name`` is the rank of a population's member."""
     return workdir / SAMPLES / f"step_{step:06}{name and '_' + name}.png"
 
 
 def kept(workdir: pathlib.Path) -> str:
-    """What an ended run can go back to, as the end of a sentence."""
+    """The checkpoint from which an ended run can resume, as the end of a sentence."""
     steps = checkpoint.steps(workdir / CHECKPOINTS)
     if not steps:
         return "no checkpoint had been saved yet (--checkpoint-every sets how often)"
-    return f"the last checkpoint is that of step {steps[-1]:,} in {workdir}"
+    return f"the last checkpoint in {workdir} is at step {steps[-1]:,}"
 
 
 def forget_evaluations(workdir: pathlib.Path, newest: int) -> None:
-    """Removes those of steps after ``newest``, which the run goes another way to, and tables and
-    reports, which the next makes anew.
+    """Removes evaluations of steps after ``newest``, which no longer belong to the run, and tables
+    and reports, which the next evaluation writes again.
     """
     for path in (workdir / EVAL).rglob("step_*"):
         step = re.match(r"step_(\d+)", path.name)
@@ -245,9 +242,8 @@ def _check_origin(workdir: pathlib.Path, origin: dict[str, Any] | None) -> None:
     if found != (origin or {}):
         words = lambda own: " ".join(f"{n} {v}" for n, v in own.items()) or "random numbers"
         raise ConfigError(
-            f"workdir: {workdir} holds a run whose first state was made from {words(found)}, not "
-            f"from {words(origin or {})}; accepted: the same first state, another workdir, or none "
-            "of this name."
+            f"workdir: the run in {workdir} started from {words(found)}, not from "
+            f"{words(origin or {})}; start from the same, use another workdir, or delete that run."
         )
 
 

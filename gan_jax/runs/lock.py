@@ -1,10 +1,9 @@
-"""One training at a time in a run folder.
+"""Ensures that only one process trains in a run folder.
 
-The file ``lock`` names who trains: host, process, since when. The lock itself is the kernel's
-(``flock``): it ends with the process that holds it, also when that is killed, so that a name left
-behind locks nothing. Between hosts it holds where the network file system passes it on: NFS does
-(since Linux 2.6.12), Lustre if mounted with ``flock``. Where there are no such locks, a warning
-says so.
+The file ``lock`` names the host, the process and its start time. The lock itself is the kernel's
+(``flock``): it ends with the process that holds it, even if that is killed, so that a leftover name
+locks nothing. It works between hosts if the network file system supports it: NFS does (since Linux
+2.6.12), and Lustre if mounted with ``flock``. A warning is shown if the file system has no locks.
 """
 
 from __future__ import annotations
@@ -24,14 +23,14 @@ from gan_jax.errors import ConfigError
 
 LOCK = "lock"
 _TRIES = 5
-"""A reader of the lock holds it for a moment, see `holder`."""
+"""Number of attempts; a reader of the lock holds it for a moment, see `holder`."""
 
 
 class Lock:
     """The lock of a run folder; a context manager that releases it at its end.
 
-    A folder that was never trained in has no such file, and nothing is written to it before all is
-    checked: `take` then does nothing, and `begin` makes the file.
+    A folder without a run has no lock file, and nothing is written before everything is checked:
+    `take` then does nothing, and `begin` creates the file.
     """
 
     def __init__(self, workdir: pathlib.Path):
@@ -45,12 +44,12 @@ class Lock:
         """
         try:
             file = (self._workdir / LOCK).open("r+")
-        except OSError:  # there is none; what else may be wrong, `begin` meets
+        except OSError:  # there is no lock file; `begin` reports any other problem
             return
         self._hold(file)
 
     def begin(self) -> None:
-        """Takes the lock, if `take` has not, and writes who holds it.
+        """Takes the lock unless `take` already has, and writes the holder to the file.
 
         Raises:
           ConfigError: if another process holds it or was faster, or the folder cannot be written.
@@ -64,7 +63,7 @@ class Lock:
             self._write(json.dumps(who) + "\n")
         except FileExistsError as error:
             raise ConfigError(
-                f"workdir: another training has just begun in {self._workdir}; {_ACCEPTED}"
+                f"workdir: another training has just started in {self._workdir}; {_INSTEAD}"
             ) from error
         except OSError as error:
             raise ConfigError(
@@ -92,13 +91,13 @@ class Lock:
                     who = _read(file)
                     file.close()
                     raise ConfigError(
-                        f"workdir: {self._workdir} is being trained by {_text(who)}; {_ACCEPTED}"
+                        f"workdir: {self._workdir} is being trained by {_text(who)}; {_INSTEAD}"
                     ) from error
                 time.sleep(0.1)
             except OSError as error:
                 warnings.warn(
-                    f"{self._workdir}: its file system has no locks ({error.strerror}), so that a "
-                    "second training in this folder would not be noticed.",
+                    f"{self._workdir}: its file system has no locks ({error.strerror}); a second "
+                    "training in this folder would not be noticed.",
                     stacklevel=2,
                 )
                 break
@@ -111,12 +110,12 @@ class Lock:
         self._file.flush()
 
 
-_ACCEPTED = "accepted: another --workdir, or the same when that has ended."
+_INSTEAD = "use another --workdir, or wait until it has ended."
 
 
 def holder(workdir: pathlib.Path) -> dict[str, Any] | None:
-    """Who trains in a run folder now, by ``host``, ``process`` and ``since``; None where nobody
-    does.
+    """The ``host``, ``process`` and start time (``since``) of the training in a run folder; None if
+    there is none.
     """
     try:
         with (workdir / LOCK).open() as file:
@@ -130,7 +129,7 @@ def holder(workdir: pathlib.Path) -> dict[str, Any] | None:
 
 
 def left_behind(workdir: pathlib.Path) -> bool:
-    """Whether the last training in a run folder, in which nobody trains now, was killed."""
+    """Whether the last training in a run folder without a running training was killed."""
     try:
         return bool((workdir / LOCK).read_text())
     except OSError:
@@ -141,7 +140,7 @@ def _read(file: IO[str]) -> dict[str, Any]:
     try:
         found = json.loads(file.read())
         return found if isinstance(found, dict) else {}
-    except ValueError:  # it is just being written
+    except ValueError:  # it is being written
         return {}
 
 

@@ -1,4 +1,4 @@
-"""What a run tells while it goes on: lines of metrics, TensorBoard events, a progress bar."""
+"""The output of a run in progress: lines of metrics, TensorBoard events, a progress bar."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from gan_jax.runs.events import Events
 
 
 class Record:
-    """The record of a run: ``metrics.jsonl``, a line a log, and the same for TensorBoard, with
-    pictures.
+    """The record of a run: ``metrics.jsonl`` with one line per log, and the same for TensorBoard,
+    with pictures.
 
-    What was logged beyond the step that a run is resumed from is dropped, so no step appears twice.
-    ``hparams``: of the run by name, for TensorBoard's table of runs.
+    Logs after the step from which a run is resumed are dropped, so that no step appears twice.
+    ``hparams``: hyperparameters by name, for TensorBoard's table of runs.
     """
 
     def __init__(self, path: pathlib.Path, step: int, hparams: Mapping[str, Any]):
@@ -38,7 +38,7 @@ class Record:
     def write(
         self, step: int, seconds: float, images_per_second: float, metrics: dict[str, float]
     ) -> None:
-        """Adds a line: the step, wall seconds since the run began, training speed, and metrics."""
+        """Adds a line: the step, wall seconds since the start of the run, speed, and metrics."""
         line = {
             "step": step,
             "seconds": round(seconds, 3),
@@ -62,8 +62,8 @@ class Record:
 
 
 class Lines:
-    """A file of a JSON object a line, each with its ``step``; those beyond the step that a run is
-    resumed from are dropped.
+    """A file with one JSON object per line, each with its ``step``; lines after the step from which
+    a run is resumed are dropped.
     """
 
     def __init__(self, path: pathlib.Path, step: int):
@@ -78,8 +78,8 @@ class Lines:
 
 
 class Journal:
-    """The `Record` and the `Progress` of a run together. A silent one, as all processes but the
-    first have it, writes and shows nothing.
+    """The `Record` and the `Progress` of a run. A silent journal, used by all processes but the
+    first, writes and shows nothing.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class Journal:
         self._progress = None if silent else Progress(step, steps)
 
     def advance(self, steps: int) -> None:
-        """Some steps were made."""
+        """Counts steps that were made."""
         if self._progress:
             self._progress.advance(steps)
 
@@ -106,7 +106,7 @@ class Journal:
         steps_per_second: float,
         metrics: dict[str, float],
     ) -> None:
-        """Writes and shows a line of metrics; ``seconds`` are those since the run began."""
+        """Writes and shows a line of metrics; ``seconds`` count from the start of the run."""
         if self._record:
             self._record.write(step, seconds, images_per_second, metrics)
         if self._progress:
@@ -115,8 +115,8 @@ class Journal:
     def picture(
         self, path: pathlib.Path, step: int, paint: Callable[[], np.ndarray], name: str
     ) -> None:
-        """Writes what ``paint`` returns, ``[H, W, c]`` uint8 pixels, to a PNG file, and to the
-        TensorBoard events by name.
+        """Writes the pixels that ``paint`` returns, ``[H, W, c]`` uint8, to a PNG file and to the
+        TensorBoard events.
         """
         if self._record:
             pixels = paint()
@@ -124,7 +124,7 @@ class Journal:
             self._record.picture(step, pixels, name)
 
     def warn(self, text: str) -> None:
-        """Shows a line that stays."""
+        """Shows a permanent line."""
         if self._progress:
             self._progress.warn(text)
 
@@ -140,8 +140,8 @@ class Journal:
 
 
 def _bar() -> type[tqdm.tqdm] | None:
-    """The progress bar that fits where this is shown; None for a pipe or a file."""
-    if "ipykernel" in sys.modules:  # a notebook's own bar, where ipywidgets are installed
+    """The type of progress bar for a notebook or a terminal; None for a pipe or a file."""
+    if "ipykernel" in sys.modules:  # a widget in a notebook, if ipywidgets is installed
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", tqdm.TqdmWarning)
             from tqdm.auto import tqdm as in_notebook
@@ -150,9 +150,7 @@ def _bar() -> type[tqdm.tqdm] | None:
 
 
 class Clock:
-    """Wall seconds that a run has taken: ``before`` in former starts, and since this object was
-    made.
-    """
+    """Wall seconds of a run: ``before`` in earlier starts, plus the time since this was made."""
 
     def __init__(self, before: float = 0.0):
         self.before, self._began = before, time.perf_counter()
@@ -162,53 +160,53 @@ class Clock:
 
 
 def seconds(path: pathlib.Path, step: int) -> float:
-    """Wall seconds that a run had taken at the last line up to a step; 0 where there is none."""
-    told = [line["seconds"] for line in lines(path, step) if "seconds" in line]
-    return told[-1] if told else 0.0
+    """Wall seconds of a run at its last line up to a step; 0 if there is no line."""
+    found = [line["seconds"] for line in lines(path, step) if "seconds" in line]
+    return found[-1] if found else 0.0
 
 
 def lines(path: pathlib.Path, step: float = math.inf) -> list[dict[str, Any]]:
-    """The lines up to a step, and all events of the run, which have the key ``event``; none where
-    there is no such file.
+    """The lines up to a step, and all events of the run, which have the key ``event``; empty if the
+    file does not exist.
 
-    A torn last line, cut off by a kill, is left out.
+    A last line that was truncated by a kill is left out.
 
     Raises:
-      ConfigError: for a file that cannot be read, and for a line that no run writes.
+      ConfigError: for a file that cannot be read, and for a damaged line.
     """
     try:
         *whole, last = path.read_bytes().split(b"\n")
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror}); {_ACCEPTED}") from error
+        raise ConfigError(f"{path} cannot be read ({error.strerror}); {_INSTEAD}") from error
     kept = []
     for number, text in enumerate(whole, 1):
         try:
             line = _line(text)
         except ValueError as error:
-            raise ConfigError(f"{path}: line {number} is damaged: {error}; {_ACCEPTED}") from error
+            raise ConfigError(f"{path}: line {number} is damaged: {error}; {_INSTEAD}") from error
         kept.append(line)
     with contextlib.suppress(ValueError):
         kept.append(_line(last))
     return [line for line in kept if line["step"] <= step or "event" in line]
 
 
-_ACCEPTED = "accepted: the file as it was written, or none; train.py --overwrite starts anew."
+_INSTEAD = "restore the original file or remove it; train.py --overwrite starts over."
 
 
 def _line(text: bytes) -> dict[str, Any]:
-    """A line as it was written.
+    """Reads a line.
 
     Raises:
-      ValueError: for another one; says in a few words what is wrong.
+      ValueError: for a damaged line, with a short reason.
     """
     try:
         line = json.loads(text, parse_constant=_refused)
     except (ValueError, RecursionError) as error:
-        raise ValueError("it is no JSON") from error
+        raise ValueError("it is not JSON") from error
     if not isinstance(line, dict):
-        raise ValueError("it is no object with fields")
+        raise ValueError("it is not a JSON object")
     if type(line.get("step")) is not int:
         raise ValueError(f"its step is {line.get('step')!r}")
     if "event" in line:
@@ -229,16 +227,14 @@ def _refused(constant: str) -> None:
 
 
 def rewrite(path: pathlib.Path, step: float, *more: dict[str, Any]) -> None:
-    """Keeps `lines` alone, and adds some, so that the file is the old or the new one at any
-    moment.
-    """
+    """Atomically replaces a file by its `lines` up to a step and some more lines."""
     kept = [*lines(path, step), *more]
     files.write(path, "".join(json.dumps(line, allow_nan=False) + "\n" for line in kept))
 
 
 class Progress:
-    """Step, speed, losses and time left: a bar on a terminal and in a notebook, elsewhere a line
-    for each log.
+    """Step, speed, losses and time left: a bar on a terminal or in a notebook, elsewhere one line
+    per log.
     """
 
     def __init__(self, step: int, steps: int):
@@ -246,7 +242,7 @@ class Progress:
         self._bar = kind and kind(total=steps, initial=step, unit=" steps", dynamic_ncols=True)
 
     def advance(self, steps: int) -> None:
-        """Some steps were made."""
+        """Counts steps that were made."""
         if self._bar is not None:
             self._bar.update(steps)
 
@@ -263,15 +259,15 @@ class Progress:
             self._bar.set_postfix({"images/s": f"{images_per_second:,.0f}"} | losses)
             return
         left = duration((self._steps - step) / steps_per_second)
-        told = "  ".join(f"{name} {value}" for name, value in losses.items())
+        shown = "  ".join(f"{name} {value}" for name, value in losses.items())
         print(
             f"step {step:,} of {self._steps:,}  {images_per_second:,.0f} images/s  "
-            f"{told}  {left} left",
+            f"{shown}  {left} left",
             flush=True,
         )
 
     def warn(self, text: str) -> None:
-        """Shows a line that stays."""
+        """Shows a permanent line."""
         tqdm.tqdm.write(text, file=sys.stderr)
 
     def close(self) -> None:

@@ -1,10 +1,10 @@
-"""A model folder: the networks of one state for use elsewhere, without what only training needs.
+"""A model folder: the networks of one state for use elsewhere, without the state of the training.
 
-model.json                 the config, the step, and where the weights come from
-generator.safetensors      weights and statistics of G: of its moving average, where one is kept
-discriminator.safetensors  the same of D
+model.json                 the config, the step, and the origin of the weights
+generator.safetensors      weights and statistics of G, or of its EMA if it has one
+discriminator.safetensors  the same for D
 generator.stablehlo        G as a program of `jax.export`, for CPU, CUDA and TPU
-load.py                    G as a Python function, with jax alone
+load.py                    G as a Python function that only needs jax
 README.md, grid.png        the model card
 """
 
@@ -35,7 +35,7 @@ def weights_file(side: str) -> str:
 
 
 def flat(variables: PyTree) -> dict[str, Any]:
-    """Variables of a network by names such as ``params.Dense_0.kernel``."""
+    """The variables of a network under names such as ``params.Dense_0.kernel``."""
     return flatten_dict(variables, sep=".")
 
 
@@ -57,13 +57,13 @@ def is_model(folder: str | Path) -> bool:
 
 
 def load(folder: str | Path) -> tuple[Gan, GanState]:
-    """The GAN of a model folder, and a state that holds its weights, on the default device.
+    """The GAN of a model folder, and a state with its weights, on the default device.
 
-    Optimizers, memories and statistics of regularizers are as before the first step: training can
-    start from such a state, but does not continue the run that it came from.
+    Optimizers and regularizers are in their initial state: training can start from such a state,
+    but it does not continue the original run.
 
     Raises:
-      ConfigError: for a folder whose files are missing, damaged, or do not fit together.
+      ConfigError: if files are missing, damaged, or do not match each other.
     """
     folder = Path(folder)
     try:
@@ -87,7 +87,7 @@ def _with_weights(folder: Path, side: str, player: PlayerState) -> PlayerState:
         raise ConfigError(f"workdir: {path} cannot be read ({error}).") from error
     shapes = lambda arrays: {name: (a.shape, str(a.dtype)) for name, a in arrays.items()}
     if shapes(given) != shapes(flat(player.variables())):
-        raise ConfigError(f"workdir: {path} holds other arrays than the networks of {MODEL}.")
+        raise ConfigError(f"workdir: {path} does not match the networks of {MODEL}.")
     variables = jax.tree.map(jax.numpy.asarray, nested(given))
     params = variables.pop("params", {})
     average = player.average and {"params": params, **variables}

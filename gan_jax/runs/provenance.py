@@ -1,4 +1,4 @@
-"""When, where and by what a result is made."""
+"""The provenance of a result: time, command, versions, devices and revision."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ _PACKAGES = (
 
 
 def provenance() -> dict[str, Any]:
-    """When, where and by what a result is made: time, command, versions, devices, git revision of
-    this package.
+    """The provenance of a result: time, command, versions, devices, and the git revision of this
+    package.
     """
     devices = jax.devices()
     return {
@@ -50,8 +50,8 @@ def _version(package: str) -> str | None:
 
 
 def _revision() -> dict[str, Any]:
-    """The git revision of this package and whether files differ from it; nothing where it is not a
-    git checkout's own.
+    """The git revision of this package and whether files differ from it; None if the package is not
+    part of a git checkout.
     """
 
     def git(*arguments: str) -> str:

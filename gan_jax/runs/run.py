@@ -1,4 +1,4 @@
-"""What a run is a run of: a config, and the GANs that it trains at once."""
+"""A run: a config, and the GANs that are trained in parallel."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ SETTINGS = (
     "steps", "seed", "log_every", "diagnose_every", "diagnose_modes", "eval_every", "sample_every",
     "checkpoint_every", "keep",
 )  # fmt: skip
-"""Fields of a config that are about data and the run, not about the GAN."""
+"""Fields of a config that concern the data and the run, not the GAN."""
 
 
 @dataclasses.dataclass(frozen=True)
 class OwnGan:
     """A GAN made of objects, which no config describes.
 
-    ``description``: its parts as text, by field; a run folder holds this alone, so that the run
-    can be resumed and restored by a program that makes the same GAN again. ``gan``: None where
-    only the description is known.
+    ``description``: its parts as text, by field. A run folder holds only this; a program that makes
+    the same GAN again can resume and restore the run. ``gan``: None if only the description is
+    known.
     """
 
     description: tuple[tuple[str, str], ...]
@@ -43,7 +43,7 @@ class OwnGan:
 
     @classmethod
     def of(cls, gan: Gan) -> OwnGan:
-        # Functions are known by their names; where they lie in memory differs between processes.
+        # Functions are identified by their names; their addresses differ between processes.
         text = lambda value: re.sub(r" at 0x[0-9a-f]+", "", repr(value))
         fields = ((f.name, getattr(gan, f.name)) for f in dataclasses.fields(gan))
         return cls(tuple((name, text(value)) for name, value in fields), gan)
@@ -56,12 +56,12 @@ class OwnGan:
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """A config and a population of it. `Population()` stands for a single GAN, whose state has no
-    axis of members and whose JSON does not mention a population.
+    """A config and its population. `Population()` stands for a single GAN, whose state has no
+    member axis and whose JSON has no population.
 
-    With ``own``, of a single GAN, the config's `SETTINGS` alone are looked at.
+    With ``own``, only the `SETTINGS` of the config are used, and the run has a single GAN.
 
-    What is built is built on first use, once; it raises `ConfigError` as `build` and
+    GANs are built once, on first use, which raises `ConfigError` as `build` and
     `Population.members`.
     """
 
@@ -71,7 +71,7 @@ class Run:
 
     @property
     def single(self) -> bool:
-        """Whether this is a run of one GAN, whose state has no axis of members."""
+        """Whether this is a run of a single GAN, whose state has no member axis."""
         return self.population == Population()
 
     @functools.cached_property
@@ -81,26 +81,26 @@ class Run:
 
     @functools.cached_property
     def gans(self) -> tuple[Gan, ...]:
-        """The members' GANs, which differ in scalars alone."""
+        """The members' GANs, which differ only in scalars."""
         if self.own is None:
             return build_members(self.configs)
         if self.own.gan is None:
             raise ConfigError(
-                "config: this run trained a Gan made of objects, which a file cannot hold; in a "
-                "program that makes the same Gan, gan_jax.load(workdir, gan=gan) restores it and "
-                "gan_jax.evaluate evaluates it."
+                "config: this run trained a Gan made of objects, which no file can describe; make "
+                "the same Gan in a program and use gan_jax.load(workdir, gan=gan) and "
+                "gan_jax.evaluate."
             )
         return (self.own.gan,)
 
     @property
     def gan(self) -> Gan:
-        """The first member's GAN: networks, shapes and labels are those of all."""
+        """The first member's GAN; networks, shapes and labels are the same for all members."""
         return self.gans[0]
 
     @property
     def pictures(self) -> tuple[str, ...]:
-        """Names of the pictures of samples after a step; empty for the only one. A population shows
-        the members that are the best, the median and the worst by a cheap measure.
+        """Names of the sample pictures of a step; the only picture has an empty name. A population
+        shows the best, the median and the worst member by a cheap measure.
         """
         return ("",) if self.single else ("best", "median", "worst")
 
@@ -114,12 +114,12 @@ class Run:
         return jax.eval_shape(functools.partial(init_population, self.gans), keys)
 
     def member(self, state: GanState, number: int) -> GanState:
-        """The state of a member, by its number from 0, out of the run's."""
+        """The state of a member by its number, starting at 0."""
         return state if self.single else member(state, number)
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON holds it: the config, with a key ``population`` unless it is a single GAN; with
-        a GAN made of objects the `SETTINGS` and its description, ``own_gan``.
+        """The JSON form: the config, with a key ``population`` unless it is a single GAN; for a GAN
+        made of objects the `SETTINGS` and its description, ``own_gan``.
         """
         values = configs.to_dict(self.config)
         if self.own is not None:
@@ -129,7 +129,7 @@ class Run:
         return values | population
 
     def differences(self, other: Run) -> list[str]:
-        """Paths of what differs between two runs."""
+        """Paths of the differences between two runs."""
         found = configs.differences(self.config, other.config)
         found += ["seeds or sweep"] if self.population != other.population else []
         nothing = OwnGan(())
@@ -140,7 +140,7 @@ def from_dict(values: Any) -> Run:
     """The inverse of `Run.to_dict`.
 
     Raises:
-      ConfigError: for what this version does not understand.
+      ConfigError: if this version cannot read it.
     """
     if isinstance(values, dict) and isinstance(values.get("own_gan"), Mapping):
         config = {name: value for name, value in values.items() if name != "own_gan"}

@@ -17,22 +17,22 @@ from gan_jax.runs.convert import VERSION
 from gan_jax.types import Batch, GanState
 
 MARK = "state.json"
-"""Names the step; what a folder is known by."""
+"""The file that marks such a folder; it holds the step."""
 
 
 def save(state: GanState, path: str | os.PathLike) -> None:
-    """Writes a state, whole or not at all; ``gan_jax.load(path, gan=gan)`` restores it bit by bit.
+    """Atomically writes a state; ``gan_jax.load(path, gan=gan)`` restores it bit-exactly.
 
     Args:
-      state: of one GAN or of a population.
-      path: of a folder: new, or one that this function wrote, which is replaced.
+      state: the state of one GAN or of a population.
+      path: the folder; it must be new, empty, or written by this function before.
 
     Raises:
-      ConfigError: for a folder that holds anything else, or cannot be written.
+      ConfigError: for a folder with other content, or one that cannot be written.
     """
     path, step = Path(path), int(state.step)
     if path.exists() and not is_saved(path) and not (path.is_dir() and not any(path.iterdir())):
-        raise ConfigError(f"path: {path} holds something else than a saved state.")
+        raise ConfigError(f"path: {path} is not empty and not a saved state.")
     try:
         with replacing(path) as new:
             with checkpoint.Writer(new, keep=1, version=VERSION) as writer:
@@ -51,13 +51,13 @@ def restore(path: str | os.PathLike, gan: Gan, like: GanState | None = None) -> 
     """The state that `save` wrote, on the default device.
 
     Args:
-      path: of the folder.
+      path: the folder.
       gan: the GAN of the state.
-      like: any state of the same shapes, such as that of `init_state`; by default one of labelled
-        examples of the GAN's modality.
+      like: any state of the same shapes, such as the result of `init_state`; by default one for
+        labelled examples of the GAN's modality.
 
     Raises:
-      ConfigError: for a state that is damaged, or of other shapes.
+      ConfigError: for a state that is damaged or has other shapes.
     """
     path = Path(path)
     here = jax.sharding.SingleDeviceSharding(jax.devices()[0])
@@ -68,12 +68,12 @@ def restore(path: str | os.PathLike, gan: Gan, like: GanState | None = None) -> 
         return checkpoint.restore(path, step, like)
     except checkpoint.Damaged as error:
         raise ConfigError(
-            f"path: {path} holds no state of this GAN that can be restored: {error}."
+            f"path: {path} cannot be restored as a state of this GAN: {error}."
         ) from error
 
 
 def abstract_state(gan: Gan) -> GanState:
-    """Shapes and dtypes of the state of a GAN of labelled examples."""
+    """Shapes and dtypes of the state of a GAN for labelled examples."""
     x = jnp.zeros((1, 2, *gan.modality.shape), gan.modality.stored)
     batch = Batch(x, jnp.zeros((1, 2), jnp.int32))
     return jax.eval_shape(lambda key: init_state(gan, key, batch), jax.random.key(0))

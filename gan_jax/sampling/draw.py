@@ -1,5 +1,5 @@
-"""Many samples of a trained GAN, in the form in which data sets store examples, and D's scores of
-them.
+"""Draws many samples of a trained GAN in the form in which datasets store examples, and scores them
+with D.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from gan_jax.metrics.streaming import stream
 from gan_jax.types import GanState, PyTree
 
 SAMPLE_BLOCK = 500
-"""Samples generated, or scored by D, at once."""
+"""Samples that are generated, or scored by D, per call."""
 PATIENCE = 200
-"""Draws per image that is kept, on average, after which a filter is taken for too strict."""
+"""Average number of draws per kept image above which a filter counts as too strict."""
 
 Accept = Callable[[np.ndarray, np.ndarray, np.random.Generator], np.ndarray]
-"""A filter: which of samples ``[b, ...]`` with labels ``[b]`` to keep, bool ``[b]``."""
+"""A filter: maps samples ``[b, ...]`` and labels ``[b]`` to the ones to keep, bool ``[b]``."""
 
 
 def generated(gan: Gan, state: GanState, latents: PyTree, labels: np.ndarray) -> np.ndarray:
-    """The samples ``[n, ...]`` of latents of the GAN's prior and labels ``[n]`` int32, as a data
-    set stores such examples: images as uint8, vectors as float32.
+    """Generates samples ``[n, ...]`` from latents of the GAN's prior and labels ``[n]`` int32, in
+    the form that datasets store: images as uint8, vectors as float32.
     """
     make = lambda z, y: gan.modality.to_stored(generate(gan, state, z, y))
     return stream(make, jax.device_get(latents), labels, block=min(SAMPLE_BLOCK, len(labels)))
@@ -43,19 +43,19 @@ def draw(
     accepts: tuple[Accept, ...] = (),
     progress: Callable[[int], Any] | None = None,
 ) -> tuple[np.ndarray, int]:
-    """Samples of wanted labels: a function of its arguments alone.
+    """Draws samples of given labels, deterministically.
 
     Args:
-      gan, state: the generator's moving average draws.
-      labels: ``[n]``; those of an unconditional GAN are ignored.
-      seed: determines the latents and the filters' chance.
-      truncation: of the latents, see `gan_jax.parts.priors`.
-      accepts: a sample is kept if all of these keep it; otherwise another one is drawn in its
-        place.
+      gan, state: the GAN and its state; samples come from the EMA of the generator.
+      labels: ``[n]``; ignored by an unconditional GAN.
+      seed: determines the latents and the random choices of the filters.
+      truncation: truncation of the latents, see `gan_jax.parts.priors`.
+      accepts: filters. A sample is kept if all of them keep it; otherwise it is replaced by another
+        draw.
       progress: called with the number of samples kept since the last call.
 
     Returns:
-      Samples ``[n, ...]`` as `generated` gives them, and how many were drawn for them.
+      Samples ``[n, ...]`` as returned by `generated`, and the number of draws.
 
     Raises:
       ConfigError: if more than `PATIENCE` draws per sample would be needed.
@@ -69,14 +69,14 @@ def draw(
     while len(pending):
         if drawn >= PATIENCE * (n - len(pending) + SAMPLE_BLOCK):
             raise ConfigError(
-                f"filters: {drawn:,} draws gave {n - len(pending):,} images; "
-                "accepted: filters that keep more."
+                f"filters are too strict: only {n - len(pending):,} of {drawn:,} images were kept; "
+                "relax them."
             )
         places = np.resize(pending[:block], block)
         z = gan.prior.draw(jax.random.fold_in(key, drawn), block, truncation)
         made = modality.to_stored(generate(gan, state, z, labels[places]))
         kept = np.ones(block, bool)
-        kept[len(pending) :] = bool(accepts)  # without a filter the filling is no second chance
+        kept[len(pending) :] = bool(accepts)  # without filters, the padding needs no second draw
         for accept in accepts:
             kept &= accept(made, labels[places], chance)
         filled, first = np.unique(places[kept], return_index=True)
@@ -92,10 +92,10 @@ def discriminator_scores(
     gan: Gan, state: GanState, examples: np.ndarray, labels: np.ndarray
 ) -> np.ndarray:
     """D's scores ``[n]`` of examples ``[n, ...]``, as stored or as networks see them, with labels
-    ``[n]``; of a D that gives several scores for an example, their mean.
+    ``[n]``; the mean score if D returns several scores per example.
 
-    A D that normalizes over the batch, or compares its examples, sees `SAMPLE_BLOCK` of them at
-    once.
+    A D that normalizes over the batch, or compares its examples, sees `SAMPLE_BLOCK` of them per
+    call.
     """
     labels = np.asarray(labels, np.int32)
     score = lambda x, y: discriminate(gan, state, x, y).score.reshape(len(y), -1).mean(axis=1)

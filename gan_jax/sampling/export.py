@@ -1,4 +1,4 @@
-"""Generated images as a data set of TensorFlow Datasets (TFDS), written without TensorFlow."""
+"""Writes generated images as a TensorFlow Datasets (TFDS) dataset, without TensorFlow."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tqdm import tqdm
 from gan_jax.config import Config, to_dict
 from gan_jax.data import describe, frame_of, load
 from gan_jax.engine.gan import Gan
-from gan_jax.errors import ConfigError, at_least, fits_memory, is_seed
+from gan_jax.errors import ConfigError, at_least, either, fits_memory, is_seed
 from gan_jax.files import replacing
 from gan_jax.modality import Images, Modality, labels_in_turn, of_shape
 from gan_jax.recognizers import recognizer
@@ -28,7 +28,7 @@ from gan_jax.types import GanState
 
 SPLIT = "train"
 WRITER_BLOCK = 1_000
-"""Images handed to the writer at once."""
+"""Images per call of the writer."""
 
 
 def export(
@@ -42,27 +42,28 @@ def export(
     filters: Filters = ALL,
     run: str | None = None,
 ) -> dict[str, Any]:
-    """Draws images and writes them as a TFDS data set, which appears whole or not at all.
+    """Draws images and atomically writes them as a TFDS dataset.
 
-    The border that the config added to the real images is cut off; a conditional GAN's classes
-    have equal shares and the names that the real data set gives them.
+    Padding of the real images is cropped. The classes of a conditional GAN are balanced and have
+    the names of the real dataset.
 
     Args:
-      gan, state, config: of a run.
-      folder: of the data set, new or empty; ``tfds.builder_from_directory(folder)`` and ``train.py
-        --dataset folder`` read it. As ``TFDS_DATA_DIR/NAME/1.0.0`` it is known by its name.
-      num_samples: images to write.
-      seed: determines the latents, and chance where a filter needs it.
-      filters: which samples are drawn and kept. Confidence is that of the recognizer which
-        `gan_jax.evaluate` takes features from.
-      run: where the GAN came from, for the provenance.
+      gan, state, config: the GAN, state and config of a run.
+      folder: the folder of the dataset, new or empty; ``tfds.builder_from_directory(folder)`` and
+        ``train.py --dataset folder`` read it. In ``TFDS_DATA_DIR/NAME/1.0.0`` it can be loaded by
+        its name.
+      num_samples: number of images to write.
+      seed: determines the latents and the random choices of the filters.
+      filters: the samples to draw and keep. Confidence is computed by the classifier from which
+        `gan_jax.evaluate` takes features.
+      run: the origin of the GAN, for the provenance.
 
     Returns:
-      The provenance that was written, as ``builder.info.metadata``.
+      The provenance that was written as ``builder.info.metadata``.
 
     Raises:
       ConfigError: for a folder in use, a number out of range, a GAN of another kind of example, or
-        filters that keep next to nothing; nothing is written then.
+        filters that are too strict; nothing is written then.
     """
     check(folder)
     at_least("num_samples", num_samples, 1)
@@ -83,7 +84,7 @@ def export(
 def _drawn(
     gan: Gan, state: GanState, config: Config, labels: np.ndarray, seed: int, filters: Filters
 ) -> tuple[np.ndarray, dict[str, Any]]:
-    """Images of the labels, and where they came from."""
+    """Images of the labels, and their provenance."""
 
     def real() -> tuple[np.ndarray, np.ndarray]:
         data = load(config.dataset, config.split, config.framing)
@@ -116,33 +117,33 @@ def _drawn(
 
 
 def content_shape(config: Config) -> tuple[int, ...]:
-    """(h, w, c) of the images of a data set, or (d,), without the border that the config adds."""
+    """The shape (h, w, c) or (d,) of a dataset's examples, without the padding of the config."""
     about = describe(config.dataset)
     return frame_of(about, config.framing).content(about.shape)
 
 
 def cropped(images: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
-    """The middle of images ``[n, H, W, c]`` in a shape (h, w, c): what is within their border."""
+    """Crops images ``[n, H, W, c]`` centrally to a shape (h, w, c), which removes their padding."""
     (height, width), (h, w) = images.shape[1:3], shape[:2]
     top, left = (height - h) // 2, (width - w) // 2
     return images[:, top : top + h, left : left + w]
 
 
 def check(folder: Path, option: str = "export") -> None:
-    """Refuses a folder that a new one cannot take the place of; ``option`` named it.
+    """Refuses a folder that cannot be created or replaced; ``option`` is the option that names it.
 
     Raises:
-      ConfigError: if the folder holds anything, or cannot be written.
+      ConfigError: if the folder is not empty or cannot be written.
     """
     nearest = next(
         path for path in (folder.absolute(), *folder.absolute().parents) if path.exists()
     )
     if not nearest.is_dir():
-        raise ConfigError(f"{option}: {nearest} is a file; accepted: a new folder.")
+        raise ConfigError(f"{option}: {nearest} is a file; use a new folder.")
     if nearest == folder.absolute() and any(folder.iterdir()):
-        raise ConfigError(f"{option}: {folder} holds something already; accepted: a new folder.")
+        raise ConfigError(f"{option}: {folder} is not empty; use a new folder.")
     if not os.access(nearest, os.W_OK | os.X_OK):
-        raise ConfigError(f"{option}: {nearest} cannot be written; accepted: a new folder.")
+        raise ConfigError(f"{option}: {nearest} cannot be written; use another folder.")
 
 
 def write(
@@ -152,12 +153,12 @@ def write(
     names: tuple[str, ...],
     metadata: dict[str, Any],
 ) -> None:
-    """Writes images ``[n, h, w, c]`` uint8 and labels ``[n]`` as the training split of a TFDS data
-    set.
+    """Writes images ``[n, h, w, c]`` uint8 and labels ``[n]`` as the training split of a TFDS
+    dataset.
 
     Args:
-      names: of the classes; () with labels None.
-      metadata: any JSON.
+      names: the class names; () with labels None.
+      metadata: any JSON values.
 
     Raises:
       ConfigError: if the folder is in use or cannot be written.
@@ -167,7 +168,7 @@ def write(
         with replacing(folder) as unfinished:
             unfinished.mkdir()
             _write(unfinished, _name_and_version(folder), images, labels, names, metadata)
-            # A machine that dies after the renaming must not leave blank files.
+            # If the machine crashes after the renaming, no file may be left blank.
             for file in unfinished.iterdir():
                 with file.open("rb") as stream:
                     os.fsync(stream.fileno())
@@ -177,9 +178,10 @@ def write(
 
 @dataclasses.dataclass(frozen=True)
 class Format:
-    """How a data set of TFDS holds one kind of example.
+    """The form of one kind of example in a TFDS dataset.
 
-    ``feature(shape)`` is the TFDS feature called ``name``; ``encoded(example)`` is what it takes.
+    ``feature(shape)`` returns the TFDS feature called ``name``; ``encoded(example)`` returns its
+    input.
     """
 
     name: str
@@ -201,18 +203,18 @@ def _pillow(image: np.ndarray) -> Any:
 
 PNG_CHANNELS = (1, 3, 4)
 FORMATS: dict[type[Modality], Format] = {Images: Format("image", _png, _pillow)}
-"""What can be exported."""
+"""The kinds of examples that can be exported."""
 
 
 def _format(dataset: str, shape: tuple[int, ...]) -> Format:
     modality = of_shape(shape)
     if type(modality) not in FORMATS:
-        accepted = ", ".join(kind.name for kind in FORMATS)
-        raise ConfigError(f"export: {dataset} holds {modality.name}; accepted: GANs of {accepted}.")
+        kinds = either(kind.name for kind in FORMATS)
+        raise ConfigError(f"export supports only {kinds}, but {dataset} holds {modality.name}.")
     if shape[-1] not in PNG_CHANNELS:
-        channels = ", ".join(map(str, PNG_CHANNELS))
         raise ConfigError(
-            f"export: the images of {dataset} have {shape[-1]} channels; accepted: {channels}."
+            f"export supports images of {either(PNG_CHANNELS)} channels, but those of {dataset} "
+            f"have {shape[-1]}."
         )
     return FORMATS[type(modality)]
 
@@ -238,7 +240,7 @@ def _write(
     info = tfds.core.DatasetInfo(
         builder=identity,
         description=f"{len(images):,} {of_shape(images.shape[1:]).name} drawn from a generator; "
-        "metadata.json says from which, and how.",
+        "metadata.json holds their provenance.",
         features=tfds.features.FeaturesDict(features),
         supervised_keys=None if labels is None else (kind.name, "label"),
         metadata=tfds.core.MetadataDict(json.loads(json.dumps(metadata))),
@@ -260,8 +262,8 @@ def _write(
 
 
 def _name_and_version(folder: Path) -> tuple[str, str]:
-    """What TFDS shall call the set: the folder's name, or that of its parent if it is named by a
-    version.
+    """The name and version of the dataset for TFDS: from the folder's name, or from its parent's
+    name if the folder is named by a version.
     """
     path = folder.absolute()
     version = "1.0.0"

@@ -1,6 +1,4 @@
-"""Which samples are drawn and kept: truncated latents, confidence of a recognizer, rejection by
-the discriminator.
-"""
+"""Filters of samples: truncation, classifier confidence, discriminator rejection sampling."""
 
 from __future__ import annotations
 
@@ -18,34 +16,33 @@ from gan_jax.sampling.draw import Accept, discriminator_scores, draw
 from gan_jax.types import GanState
 
 FIRST_DRAW = 4_000
-"""Samples, and at most as many real images, that the rule of rejection is made from."""
+"""Number of samples, and maximum number of real images, from which the rejection rule is made."""
 RULE_SEED = 0x5EED
-"""Added bitwise to the seed of the samples, so that the rule is made from other latents than those
-of the samples that it decides on.
+"""Combined (xor) with the seed of the samples, so that the rule is made from other latents than the
+samples to which it is applied.
 """
 
 
 @dataclasses.dataclass(frozen=True)
 class Filters:
-    """Which samples are drawn and kept; the default is all of them."""
+    """The samples to draw and keep; by default all of them."""
 
     truncation: float | None = None
-    """Latents are drawn from N(0, 1) within [-PSI, PSI], which costs variety for quality (Brock et
+    """Draw latents from N(0, 1) within [-PSI, PSI], which trades diversity for quality (Brock et
     al. 2019, section 3.1).
     """
     min_confidence: float | None = None
-    """Keep samples to whose label a recognizer of real images gives at least this probability."""
+    """Keep samples to whose label a classifier of real images gives at least this probability."""
     rejection: float | None = None
-    """Keep samples by discriminator rejection (Azadi et al. 2019); the percentile that gamma is set
-    to: the higher, the fewer are kept.
+    """Keep samples by discriminator rejection sampling (Azadi et al. 2019), with gamma at this
+    percentile: the higher, the fewer samples are kept.
     """
 
     def check(self, num_classes: int) -> None:
-        """Refuses what cannot be met, before anything is drawn.
+        """Refuses invalid filters before anything is drawn.
 
         Raises:
-          ConfigError: for a number out of range, or confidence in labels that the GAN does not
-            have.
+          ConfigError: for a number out of range, or a minimum confidence for a GAN without labels.
         """
         intervals = {
             "truncation": "[0.01, inf)",
@@ -57,8 +54,8 @@ class Filters:
                 within(name, getattr(self, name), interval)
         if self.min_confidence is not None and not num_classes:
             raise ConfigError(
-                "min_confidence: the samples of an unconditional GAN have no labels; "
-                "accepted: None."
+                "min_confidence needs labels, which the samples of an unconditional GAN lack; "
+                "leave it out."
             )
 
 
@@ -66,7 +63,7 @@ ALL = Filters()
 
 
 class Recognizes(Protocol):
-    """What `confident` needs of a recognizer: `gan_jax.recognizers.Recognizer` has it."""
+    """The interface that `confident` needs, implemented by `gan_jax.recognizers.Recognizer`."""
 
     def features(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]: ...
 
@@ -80,15 +77,15 @@ def accepting(
     real: Callable[[], tuple[np.ndarray, np.ndarray]],
     recognizer: Callable[[], Recognizes],
 ) -> tuple[Accept, ...]:
-    """The filters that decide on a sample, for `draw`, the cheap one first.
+    """The filters for `draw`, the cheap one first.
 
     Args:
-      filters: of which `gan_jax.sampling.draw.draw` itself takes the truncation.
-      gan, state: D decides as it is in the state.
-      seed: that of the samples.
-      real: gives images ``[m, h, w, c]`` and labels ``[m]`` for `by_discriminator`; called only
-        where the filters need them.
-      recognizer: gives the recognizer for `confident`, likewise.
+      filters: the settings; `gan_jax.sampling.draw.draw` itself applies the truncation.
+      gan, state: the GAN; D is taken from the state.
+      seed: the seed of the samples.
+      real: returns images ``[m, h, w, c]`` and labels ``[m]`` for `by_discriminator`; called only
+        if the filters need them.
+      recognizer: returns the classifier for `confident`; called only if the filters need it.
     """
     accepts = []
     if filters.rejection is not None:
@@ -100,7 +97,7 @@ def accepting(
 
 
 def confident(recognizer: Recognizes, least: float) -> Accept:
-    """Keeps images to whose label the recognizer gives a probability of at least ``least``."""
+    """Keeps images to whose label the classifier gives a probability of at least ``least``."""
 
     def accept(images: np.ndarray, labels: np.ndarray, _) -> np.ndarray:
         return confidence(recognizer.features(images)[1], labels) >= least
@@ -116,17 +113,17 @@ def by_discriminator(
     seed: int,
     truncation: float | None = None,
 ) -> Accept:
-    """Keeps images by the rejection of Azadi et al. 2019, with a rule made from real images and a
-    first draw of samples.
+    """Keeps images by discriminator rejection sampling (Azadi et al. 2019), with a rule made from
+    real images and a first draw of samples.
 
-    A discriminator that knows its few training images by heart takes nothing else for real; its
-    scores are then no density ratio.
+    If D has memorized a small training set, it rejects everything else, and its scores are not a
+    density ratio.
 
     Args:
-      real: images ``[m, h, w, c]`` and labels ``[m]`` of the training set, or of one that D has not
-        seen, which is better.
+      real: images ``[m, h, w, c]`` and labels ``[m]`` of the training set or, better, of held-out
+        data.
       percentile: see `gan_jax.sampling.rejection.rule`.
-      seed, truncation: of the first draw.
+      seed, truncation: seed and truncation of the first draw.
     """
     images, labels = (array[:: max(1, len(array) // FIRST_DRAW)][:FIRST_DRAW] for array in real)
     wanted = labels[np.arange(FIRST_DRAW) % len(labels)]

@@ -1,5 +1,5 @@
-"""Samples as files for other programs: a PNG for each seed and class, and an interpolation that
-plays.
+"""Writes samples as files for other programs: a PNG per seed and class, and an animated
+interpolation.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tqdm import tqdm
 from gan_jax import pictures
 from gan_jax.config import Config
 from gan_jax.engine.gan import Gan
-from gan_jax.errors import ConfigError, at_least, is_seed, within
+from gan_jax.errors import ConfigError, at_least, either, is_seed, within
 from gan_jax.files import replacing
 from gan_jax.modality import COLUMNS, Images, labels_in_turn
 from gan_jax.sampling.draw import SAMPLE_BLOCK, generated
@@ -25,26 +25,26 @@ from gan_jax.sampling.export import check, content_shape, cropped
 from gan_jax.types import Array, GanState
 
 CHANNELS = (1, 3, 4)
-"""That a PNG file can have: grey, RGB, RGBA."""
+"""Numbers of channels that a PNG file can have: grey, RGB, RGBA."""
 STOPS = 4
-"""Latent vectors that an interpolation passes, before it returns to the first one."""
+"""Number of latent vectors on an interpolation before it returns to the first one."""
 FRAMES = 16
-"""Frames from one of them to the next."""
+"""Frames between two of them."""
 MILLISECONDS = 60
-"""That a frame is shown."""
+"""Duration of a frame."""
 
 
 def numbers_from_text(option: str, text: str) -> tuple[int, ...]:
-    """``3,5`` or ``0-99`` or both, as ascending integers, each once.
+    """Reads ``3,5``, ``0-99`` or a mixture as ascending integers without duplicates.
 
     Raises:
-      ConfigError: naming the option, for another text.
+      ConfigError: naming the option, for any other text.
     """
     found: set[int] = set()
     for part in text.split(","):
         first, dash, last = part.strip().partition("-")
         if not first.isdecimal() or (dash and not last.isdecimal()):
-            raise ConfigError(f"{option}: {text!r} is not a list such as 0,2,10-19.")
+            raise ConfigError(f"{option} must be a list such as 0,2,10-19, not {text!r}.")
         low, high = int(first), int(last or first)
         if high < low or high - low >= 10**7:
             raise ConfigError(f"{option}: {part!r} must ascend, by less than ten million.")
@@ -62,19 +62,19 @@ def export_images(
     classes: Sequence[int] | None = None,
     truncation: float | None = None,
 ) -> int:
-    """Writes ``seed00042.png``, or ``seed00042_class3.png`` of a conditional GAN, to a folder that
-    appears whole or not at all.
+    """Writes ``seed00042.png``, or ``seed00042_class3.png`` for a conditional GAN, to a folder that
+    is created atomically.
 
-    A seed determines its latent vector, whatever else is drawn. Padding of the real images is
+    A seed determines its latent vector independently of the others. Padding of the real images is
     cropped.
 
     Args:
-      gan, state, config: of a run.
-      folder: new or empty.
-      seeds: one image for each of them.
-      classes: of a conditional GAN; each seed is drawn in each class. By default its classes take
-        turns over the seeds.
-      truncation: of the latents, see `gan_jax.parts.priors`.
+      gan, state, config: the GAN, state and config of a run.
+      folder: a new or empty folder.
+      seeds: one image is drawn per seed.
+      classes: for a conditional GAN, every seed is drawn in each of these classes. By default the
+        classes alternate over the seeds.
+      truncation: truncation of the latents, see `gan_jax.parts.priors`.
 
     Returns:
       The number of images.
@@ -119,22 +119,22 @@ def export_interpolation(
     classes: Sequence[int] | None = None,
     truncation: float | None = None,
 ) -> int:
-    """Writes a loop through latent space as an animated GIF or WebP: a tile for each class, or for
-    each of several paths of an unconditional GAN.
+    """Writes a loop through latent space as an animated GIF or WebP: one tile per class, or per
+    path for an unconditional GAN.
 
     Args:
-      gan, state: of a run.
-      path: ends in ``.gif`` or ``.webp``.
-      seed: determines the latent vectors on the way.
-      classes: of a conditional GAN; by default the first ten.
-      truncation: of the latents.
+      gan, state: the GAN and state of a run.
+      path: a file name that ends in ``.gif`` or ``.webp``.
+      seed: determines the latent vectors on the path.
+      classes: the classes of a conditional GAN; by default the first ten.
+      truncation: truncation of the latents.
 
     Returns:
       The number of frames.
 
     Raises:
-      ConfigError: for another name, a number out of range, a GAN of another kind of example, or a
-        file that cannot be written.
+      ConfigError: for any other file name, a number out of range, a GAN of another kind of example,
+        or a file that cannot be written.
     """
     check_animation(path)
     _check_images("interpolation", gan)
@@ -163,7 +163,7 @@ def export_interpolation(
 
 
 def check_animation(path: Path) -> None:
-    """Refuses a file name whose ending is none of an animation.
+    """Refuses a file name without the suffix of an animation.
 
     Raises:
       ConfigError: naming the path.
@@ -175,24 +175,23 @@ def check_animation(path: Path) -> None:
 def _check_images(option: str, gan: Gan) -> None:
     modality = gan.modality
     if not isinstance(modality, Images):
-        raise ConfigError(f"{option}: {modality} cannot be drawn; accepted: GANs of images.")
+        raise ConfigError(f"{option} needs a GAN of images, not of {modality}.")
     if modality.shape[-1] not in CHANNELS:
         raise ConfigError(
-            f"{option}: images of {modality.shape[-1]} channels have no PNG; accepted: "
-            f"{', '.join(map(str, CHANNELS))}."
+            f"{option} needs images of {either(CHANNELS)} channels, not {modality.shape[-1]}."
         )
 
 
 def _labels(gan: Gan, n: int, classes: Sequence[int] | None) -> list[list[int]]:
-    """The classes that each of ``n`` seeds is drawn in."""
+    """The classes in which each of ``n`` seeds is drawn."""
     at_least("seeds", n, 1)
     if classes is None:
         return [[int(y)] for y in labels_in_turn(n, gan.num_classes)]
     if not gan.num_classes:
-        raise ConfigError("classes: this GAN is unconditional; accepted: without classes.")
+        raise ConfigError("classes cannot be chosen for an unconditional GAN; leave them out.")
     wrong = [y for y in classes if y >= gan.num_classes]
     if wrong:
-        raise ConfigError(f"classes: {wrong[0]} is not in [0, {gan.num_classes}).")
+        raise ConfigError(f"classes must be in [0, {gan.num_classes}), not {wrong[0]}.")
     return [list(classes)] * n
 
 
@@ -205,7 +204,7 @@ def _of_seeds(gan: Gan, seeds: Sequence[int], truncation: float | None) -> Array
 def _loop(stops: Array) -> Array:
     """``[stops * FRAMES, ...]``: from each stop to the next along an arc, and back to the first.
 
-    For independent draws from N(0, 1) every point of an arc is one, too.
+    If the stops are independent draws from N(0, 1), so is every point on the arcs.
     """
     t = jnp.linspace(0, math.pi / 2, FRAMES, endpoint=False).reshape(-1, *(1,) * (stops.ndim - 1))
     arc = lambda a, b: jnp.cos(t) * a[None] + jnp.sin(t) * b[None]

@@ -1,5 +1,5 @@
-"""The generator in this folder as a function. It needs jax, and flatbuffers by which jax.export
-reads programs: ``pip install jax flatbuffers``. README.md gives shapes and ranges.
+"""The generator in this folder as a function. It needs jax, and flatbuffers for jax.export:
+``pip install jax flatbuffers``. README.md lists shapes and ranges.
 
 >>> from load import generate
 """
@@ -23,5 +23,5 @@ program = jax.export.deserialize((folder / "generator.stablehlo").read_bytes())
 
 
 def generate(*inputs):
-    """Examples of latents and, where the generator takes them, labels; any number at once."""
+    """Examples from latents and, for a conditional generator, labels; any batch size."""
     return program.call(weights, *inputs)

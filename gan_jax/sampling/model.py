@@ -1,4 +1,4 @@
-"""A trained GAN as a model folder (`gan_jax.runs.model`), which others use without this library."""
+"""Exports a trained GAN as a model folder (`gan_jax.runs.model`), usable without this library."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ _LOADER = Path(__file__).with_name("loader.py")
 def export_model(
     gan: Gan, state: GanState, config: Config, folder: Path, *, card: str, run: str | None = None
 ) -> None:
-    """Writes the model folder, which appears whole or not at all.
+    """Atomically writes the model folder.
 
     Args:
-      gan, state, config: of a run.
-      folder: new or empty.
+      gan, state, config: the GAN, state and config of a run.
+      folder: a new or empty folder.
       card: the text of README.md.
-      run: where the GAN came from, for the provenance.
+      run: the origin of the GAN, for the provenance.
 
     Raises:
       ConfigError: for a folder in use, or one that cannot be written.
@@ -66,10 +66,10 @@ def export_model(
 
 def program(gan: Gan, state: GanState) -> bytes:
     """G as a serialized `jax.export.Exported`: ``(weights by name, latents[, labels]) -> examples``
-    for any number of examples, on all of `PLATFORMS`. Only a G with classes takes labels.
+    for any batch size, on all of `PLATFORMS`. Only a conditional G takes labels.
 
-    The weights are those of `gan_jax.runs.model.write_weights`; numbers of the network, such as a
-    temperature, have the values of the state's step.
+    The weights are those written by `gan_jax.runs.model.write_weights`; scalars of the network,
+    such as a temperature, have their values at the state's step.
     """
     now = scalars.bind(gan, state.scalars, state.step).generator
     numbers = jax.device_get(now.numbers or {})
@@ -90,7 +90,7 @@ def program(gan: Gan, state: GanState) -> bytes:
 
 
 def _grid(gan: Gan, state: GanState, config: Config) -> np.ndarray:
-    """A picture of samples ``[H, W, c]`` uint8, laid out as those of training."""
+    """A grid of samples ``[H, W, c]`` uint8 with the layout used in training."""
     index, labels = gan.modality.layout(gan.num_classes)
     z = gan.prior.draw(jax.random.key(config.seed), int(index.max()) + 1)
     examples, real = generated(gan, state, z[index], labels.astype(np.int32)), None

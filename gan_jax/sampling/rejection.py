@@ -1,8 +1,9 @@
-"""Discriminator rejection sampling (Azadi et al. 2019, "Discriminator rejection sampling"): keep
-samples as the density ratio says.
+"""Discriminator rejection sampling (Azadi et al. 2019, "Discriminator rejection sampling"): keeps
+samples according to the density ratio.
 
-Pure functions of scores. An optimal discriminator's logit is ``log p(x) / q(x)``, of the data's
-density to the generator's; a trained one's is made so by `calibrate`.
+Pure functions of scores. The logit of an optimal discriminator is ``log p(x) / q(x)``, the log
+ratio of the data density and the generator density; `calibrate` adjusts the scores of a trained
+discriminator to it.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ class Calibration(NamedTuple):
 
 
 class Rule(NamedTuple):
-    """What decides on a sample: the calibration, the highest log ratio that is expected, and
-    ``gamma``, as in `acceptance`.
+    """The rejection rule: the calibration, the maximum expected log ratio, and ``gamma``, as in
+    `acceptance`.
     """
 
     calibration: Calibration
@@ -32,10 +33,10 @@ class Rule(NamedTuple):
 
 
 def calibrate(real: np.ndarray, fake: np.ndarray) -> Calibration:
-    """Logistic regression of "real" on the score, both sides of equal weight (Platt 1999).
+    """Logistic regression of "real" on the score, with equal weight for both sides (Platt 1999).
 
-    Any monotone score becomes log-odds by it: a hinge critic's, or that of a logit that is too sure
-    of itself.
+    It turns any monotone score into log-odds, for instance the score of a hinge critic or an
+    overconfident logit.
 
     Args:
       real, fake: scores ``[n]``, ``[m]``.
@@ -46,8 +47,8 @@ def calibrate(real: np.ndarray, fake: np.ndarray) -> Calibration:
     x = np.stack([(scores - mean) / spread, np.ones_like(scores)], axis=1)
     y = np.repeat([1.0, 0.0], [len(real), len(fake)])
     weight = np.repeat([0.5 / len(real), 0.5 / len(fake)], [len(real), len(fake)])
-    # So weak a ridge as to matter only where scores part real from fake without an overlap, which
-    # has no finite solution.
+    # The weak ridge only matters if the scores separate real from fake perfectly, which has no
+    # finite solution.
     ridge, w = 1e-6, np.zeros(2)
     for _ in range(NEWTON_STEPS):
         p = _sigmoid(x @ w)
@@ -61,11 +62,11 @@ def calibrate(real: np.ndarray, fake: np.ndarray) -> Calibration:
 
 
 def rule(real: np.ndarray, fake: np.ndarray, percentile: float) -> Rule:
-    """The rule that scores of real images ``[n]`` and of a first draw of samples ``[m]`` give.
+    """The rule from scores of real images ``[n]`` and of a first draw of samples ``[m]``.
 
     Args:
-      percentile: of the samples' acceptance logits, that ``gamma`` is set to; a sample there is
-        kept in half of the cases. The higher, the fewer are kept, and the better they are; 0 keeps
+      percentile: ``gamma`` is set to this percentile of the samples' acceptance logits; a sample
+        there is kept with probability 0.5. Higher values keep fewer and better samples; 0 keeps
         nearly all.
     """
     calibration = calibrate(real, fake)
@@ -75,22 +76,22 @@ def rule(real: np.ndarray, fake: np.ndarray, percentile: float) -> Rule:
 
 
 def log_ratios(calibration: Calibration, scores: np.ndarray) -> np.ndarray:
-    """``log p / q`` of samples by their scores, float64 ``[n]``."""
+    """``log p / q`` of samples, from their scores, float64 ``[n]``."""
     return calibration.slope * np.asarray(scores, np.float64) + calibration.intercept
 
 
 def acceptance(ratios: np.ndarray, log_max: float, gamma: float = 0.0) -> np.ndarray:
-    """The probability ``[n]`` to keep each sample: ``sigmoid(F)``, where ``F = d - m - log(1 -
+    """The probability ``[n]`` of keeping each sample: ``sigmoid(F)``, where ``F = d - m - log(1 -
     exp(d - m - eps)) - gamma``.
 
-    With ``gamma`` 0 that is ``exp(d - m)``, rejection sampling, which makes the data's density of
-    the generator's wherever ``log_max`` is the highest log ratio there is. In high dimensions that
-    keeps next to nothing; a negative ``gamma`` keeps more.
+    With ``gamma`` 0 this is ``exp(d - m)``, plain rejection sampling, which turns the generator
+    density into the data density if ``log_max`` is the true maximum of the log ratio. In high
+    dimensions it keeps almost nothing; a negative ``gamma`` keeps more.
 
     Args:
-      ratios: ``d``, of the samples ``[n]``.
-      log_max: ``m``; a higher ratio counts as this one.
-      gamma: shifts the logit.
+      ratios: ``d``, the log ratios of the samples ``[n]``.
+      log_max: ``m``; higher ratios are clipped to it.
+      gamma: the shift of the logit.
     """
     return _sigmoid(_logits(ratios, log_max) - gamma)
 

@@ -1,4 +1,4 @@
-"""Pictures of samples: the same latents and labels at every step, so that steps compare."""
+"""Pictures of samples from the same latents and labels at every step, so that steps compare."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from gan_jax.types import Array, PyTree
 
 
 def fixed_inputs(gan: Gan, seed: int) -> tuple[PyTree, Array]:
-    """Latents and labels ``[n]`` int32 of the samples in a picture, as `Modality.layout` arranges
-    them.
+    """Latents and labels ``[n]`` int32 of the samples in a picture, in the order of
+    `Modality.layout`.
     """
     index, labels = gan.modality.layout(gan.num_classes)
     latents = gan.prior.draw(jax.random.key(seed), int(index.max()) + 1)
@@ -26,8 +26,8 @@ def fixed_inputs(gan: Gan, seed: int) -> tuple[PyTree, Array]:
 
 
 def painter(config: Config, modality: Modality) -> Callable[[np.ndarray], np.ndarray]:
-    """How samples ``[n, *shape]`` are shown as pixels ``[H, W, c]`` uint8: by `Modality.picture`,
-    beside examples of the training set where it needs some.
+    """A function that draws samples ``[n, *shape]`` as pixels ``[H, W, c]`` uint8 with
+    `Modality.picture`, with examples of the training set if it needs them.
     """
     real = None
     if modality.real_shown:

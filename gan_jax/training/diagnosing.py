@@ -1,4 +1,4 @@
-"""When a run is diagnosed, and on which examples: what `gan_jax.health.diagnostics` needs of a
+"""The schedule and the examples of a run's diagnostics: connects `gan_jax.health.diagnostics` to a
 config.
 """
 
@@ -29,11 +29,11 @@ from gan_jax.types import Batch, GanState, Metrics
 
 Diagnosis = Callable[[GanState], Metrics]
 TESTED = 2_000
-"""Held-out examples by which a diagnosis tests a D that classifies."""
+"""Held-out examples on which diagnostics test a D that classifies."""
 
 
 def due(config: Config, step: int) -> bool:
-    """Whether the line of metrics of a step has a diagnosis: it is the first one at or after a
+    """Whether the line of metrics of a step has diagnostics: it is the first line at or after a
     multiple of ``diagnose_every``.
     """
     if not config.diagnose_every or (step % config.log_every and step != config.steps):
@@ -43,11 +43,11 @@ def due(config: Config, step: int) -> bool:
 
 
 def diagnosis(gan: Gan, config: Config, mesh: Mesh, steps: Steps) -> Diagnosis | None:
-    """What diagnoses a state of the run, on the batch of its next step; None where none is ever
-    due.
+    """The function that computes the diagnostics of a state, on the batch of its next step; None if
+    diagnostics are never due.
 
     Raises:
-      ConfigError: where ``diagnose_modes`` wants a recognizer of a data set without labels.
+      ConfigError: if ``diagnose_modes`` needs a classifier but the dataset has no labels.
     """
     if not 0 < config.diagnose_every <= config.steps:
         return None
@@ -61,15 +61,15 @@ def diagnosis(gan: Gan, config: Config, mesh: Mesh, steps: Steps) -> Diagnosis |
 
 
 def diagnosis_of_members(gan: Gan, config: Config, mesh: Mesh, steps: Steps) -> Diagnosis | None:
-    """As `diagnosis`, of every member of a population: each number is ``[K]``. All see the same
-    held-out examples.
+    """Like `diagnosis`, for every member of a population: each value is ``[K]``. All members see
+    the same held-out examples.
 
     Raises:
-      ConfigError: where classes shall be recognized, which is done for single GANs alone.
+      ConfigError: if ``diagnose_modes`` is set, which only works for single GANs.
     """
     if config.diagnose_modes:
         raise ConfigError(
-            f"diagnose_modes: {config.diagnose_modes} is not 0; accepted for a population: 0."
+            f"diagnose_modes must be 0 for a population, not {config.diagnose_modes}."
         )
     if not 0 < config.diagnose_every <= config.steps:
         return None
@@ -89,11 +89,10 @@ def _diagnose_members(
 
 
 class Watch:
-    """Knows the diagnosis of each line of metrics that shall have one, and heeds what `monitor`
-    finds in the lines.
+    """Computes the diagnostics that are due, and acts on the findings of `monitor`.
 
-    ``lines``: those so far. ``strict``: all that is found is divergence; else only what is fatal,
-    and the rest is shown as a warning and kept in ``warned``.
+    ``lines``: the lines of metrics so far. ``strict``: every finding counts as divergence; else
+    only fatal ones do, and the others are shown as warnings and kept in ``warned``.
     """
 
     def __init__(
@@ -108,7 +107,7 @@ class Watch:
         self.warned: list[str] = []
 
     def diagnosed(self, state: GanState, step: int) -> dict[str, np.ndarray]:
-        """The diagnosis that the line of a step shall have."""
+        """The diagnostics of a step, if they are due."""
         if not self._diagnosis or not due(self._config, step):
             return {}
         return {
@@ -117,10 +116,10 @@ class Watch:
         }
 
     def heed(self, step: int, metrics: dict[str, float], warn: Callable[[str], None]) -> None:
-        """Looks at the line of a step.
+        """Checks the line of a step.
 
         Raises:
-          Diverged: for what was found.
+          Diverged: if a finding counts as divergence.
         """
         self._lines.append({"step": step, **metrics})
         for finding in monitor.findings(self._lines):
@@ -131,15 +130,15 @@ class Watch:
 
 
 def _held_out(config: Config, split: str) -> Config:
-    """The config of minibatches that are held out: all in the order of the whole split."""
+    """The config of held-out minibatches, in the order of the whole split."""
     return dataclasses.replace(
         config, split=split, d_steps=1, fresh_batch=False, labels=0, labelled_batch=0
     )
 
 
 def _test_error(gan: Gan, config: Config, mesh: Mesh, split: str | None) -> Diagnosis:
-    """Of a D that classifies, how often it is wrong of held-out examples;
-    ``diagnostics/test_error``, ``()`` float32 in [0, 1].
+    """The test error on held-out examples of a D that classifies: ``diagnostics/test_error``,
+    ``()`` float32 in [0, 1].
     """
     if split is None or not classifies(gan):
         return lambda state: {}

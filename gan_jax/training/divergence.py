@@ -1,4 +1,4 @@
-"""How training fails."""
+"""The exceptions of a failed training."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import math
 
 
 class Diverged(RuntimeError):
-    """Training that went wrong by ``step``. ``good``: the last step at which all was well;
-    infinite: whatever was saved is good.
+    """Training diverged by ``step``. ``good``: the last good step; infinite if every checkpoint is
+    good.
     """
 
     def __init__(self, reason: str, step: int, good: float = math.inf):
@@ -16,4 +16,4 @@ class Diverged(RuntimeError):
 
 
 class NotFinite(Diverged):
-    """A metric or a weight that became infinite or no number."""
+    """A metric or a weight became infinite or NaN."""

@@ -1,4 +1,4 @@
-"""The evaluation inside of training: when it is due, and of which state."""
+"""Evaluation during training: its schedule and its states."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from gan_jax.runs.run import Run
 from gan_jax.types import GanState
 
 PREFIX = "eval/"
-"""Of the scores' names in ``metrics.jsonl`` and TensorBoard."""
+"""Prefix of the scores in ``metrics.jsonl`` and TensorBoard."""
 
 
 Evaluate = Callable[[GanState], dict[str, float]]
@@ -30,21 +30,21 @@ def evaluation(
     workdir: pathlib.Path,
     everywhere: jax.sharding.NamedSharding,
 ) -> Evaluate | None:
-    """What evaluates a state of the run as ``eval.py`` does its checkpoints, writes the same files,
+    """The function that evaluates a state of the run as ``eval.py`` does, writes the same files,
     and returns the scores by name.
 
-    All processes call it, as it gathers the networks; the first one alone evaluates, on its first
-    device, while the others wait. The feature network is made here, for the first process.
+    All processes call it, because it gathers the networks; only the first one evaluates, on its
+    first device, while the others wait. The feature extractor of the first process is made here.
 
     Args:
-      run, workdir: what is trained, and its folder.
-      everywhere: the placement of what each device holds whole.
+      run, workdir: the run and its folder.
+      everywhere: the placement of replicated arrays.
 
     Returns:
-      None where no evaluation is ever due.
+      The function; None if evaluations are never due.
 
     Raises:
-      ConfigError: where the data cannot be evaluated.
+      ConfigError: if the data cannot be evaluated.
     """
     if not run.config.eval_every:
         return None
@@ -67,6 +67,6 @@ def evaluation(
 
 
 def _networks(state: GanState) -> GanState:
-    """The state without what only training needs."""
+    """The state without the parts that only training needs."""
     seen = lambda player: player.replace(opt_state=(), terms={}, slow=None, memory=None)
     return state.replace(generator=seen(state.generator), discriminator=seen(state.discriminator))

@@ -22,10 +22,10 @@ from gan_jax.types import GanState
 
 
 class Trained(NamedTuple):
-    """What `train` returns.
+    """The result of `train`.
 
-    ``state``: after ``step`` steps, less than ``config.steps`` if training was stopped.
-    ``config``: of `gan_jax.evaluate`. ``seconds``: of all starts.
+    ``state``: the state after ``step`` steps, fewer than ``config.steps`` if training was stopped.
+    ``config``: the config to pass to `gan_jax.evaluate`. ``seconds``: wall time of all starts.
     """
 
     gan: Gan
@@ -46,13 +46,12 @@ def train(
     on_divergence: str = "stop",
     **settings: Any,
 ) -> Trained:
-    """Trains a GAN, or continues its training, as ``train.py`` does: same loop, files and progress.
+    """Trains a GAN, or resumes its training, like ``train.py``: same loop, files and progress bar.
 
-    A run folder that holds the same run is resumed, bit by bit as if it had never been interrupted.
-    An interrupt of the notebook's kernel saves and returns. A folder of a `Gan` made of objects
-    holds a description of it instead of a config: to resume it, or to load it with ``gan_jax.load(
-    workdir, gan=gan)``, pass the same `Gan` again; ``eval.py`` cannot evaluate it, but
-    `gan_jax.evaluate` and ``eval_every`` can.
+    A run folder with the same run is resumed bit-exactly. Interrupting the notebook's kernel saves
+    and returns. The folder of a `Gan` made of objects holds a description instead of a config: to
+    resume it, or to load it with ``gan_jax.load(workdir, gan=gan)``, pass the same `Gan` again.
+    ``eval.py`` cannot evaluate it, but `gan_jax.evaluate` and ``eval_every`` can.
 
     >>> trained = gan_jax.train("digits_dcgan", steps=1_000, workdir="runs/mine")
     >>> images = gan_jax.sample(trained.gan, trained.state, jax.random.key(1), n=100)
@@ -60,17 +59,16 @@ def train(
     Args:
       gan: a config, the name of a recipe, or a `Gan` made of objects.
       dataset: a name or a path, as `Config.dataset`; by default the config's.
-      workdir: the run folder; by default a new temporary one.
+      workdir: the run folder; by default a new temporary folder.
       callbacks: functions ``(step, state, metrics)``, called after each line of metrics. The next
-        step takes over the memory of ``state``.
-      overwrite: delete another run that the folder holds.
+        step reuses the memory of ``state``.
+      overwrite: delete another run in the folder.
       on_divergence: ``stop`` or ``rollback``, as in ``train.py``.
-      settings: fields of `Config`, such as ``steps=1_000``; for a `Gan` made of objects only those
-        about data and the run (`gan_jax.runs.run.SETTINGS`).
+      settings: fields of `Config`, such as ``steps=1_000``; for a `Gan` made of objects only the
+        fields of the data and the run (`gan_jax.runs.run.SETTINGS`).
 
     Raises:
-      ConfigError: for anything wrong in the settings, the GAN, the folder or the data; nothing was
-        written then.
+      ConfigError: for invalid settings, GAN, folder or data; nothing was written then.
       gan_jax.training.divergence.Diverged: if training diverged.
       KeyboardInterrupt: if it was interrupted before the first step.
     """
@@ -98,8 +96,8 @@ def _config(gan: Gan | Config | str, changes: dict[str, Any]) -> Config:
         owner = "the training of a Gan made of objects"
     else:
         raise ConfigError(
-            f"gan: {type(gan).__name__}; accepted: a gan_jax.Config, a recipe's name, or a "
-            "gan_jax.Gan."
+            "gan must be a gan_jax.Config, the name of a recipe or a gan_jax.Gan, not an object of "
+            f"type {type(gan).__name__}."
         )
     for name in changes:
         has_option("train", owner, name, known)
@@ -107,19 +105,19 @@ def _config(gan: Gan | Config | str, changes: dict[str, Any]) -> Config:
 
 
 def _check(gan: Gan, config: Config) -> None:
-    """Refuses a GAN made of objects that does not fit the data set."""
+    """Refuses a GAN made of objects that does not match the dataset."""
     about = describe(config.dataset)
     shape = frame_of(about, config.framing).shape
     if gan.frozen:
-        raise ConfigError("frozen: accepted by gan_jax.train_steps, not by gan_jax.train.")
+        raise ConfigError("frozen networks work with gan_jax.train_steps, not with gan_jax.train.")
     if gan.modality.shape != shape:
         raise ConfigError(
-            f"dataset: {config.dataset!r} holds examples of shape {list(shape)}, and the GAN makes "
+            f"dataset {config.dataset!r} has examples of shape {list(shape)}, but the GAN makes "
             f"{gan.modality}."
         )
     if gan.num_classes and gan.num_classes != about.num_classes:
         raise ConfigError(
-            f"dataset: {config.dataset!r} has {about.num_classes} classes, and the GAN "
+            f"dataset {config.dataset!r} has {about.num_classes} classes, but the GAN has "
             f"{gan.num_classes}."
         )
     trace(gan, config)

@@ -1,6 +1,4 @@
-"""The training loop: everything between a config and a finished run folder, in the order it
-happens.
-"""
+"""The training loop: everything between a config and a finished run folder, in order."""
 
 from __future__ import annotations
 
@@ -37,25 +35,25 @@ from gan_jax.training.window import Chunk, Window
 from gan_jax.types import Array, GanState
 
 Callback = Callable[[int, GanState, dict[str, float]], object]
-"""``callback(step, state, metrics)``, at each line of metrics. The next step takes over the memory
-of ``state``: keep a copy of what shall stay.
+"""``callback(step, state, metrics)``, called at each line of metrics. The next step reuses the
+memory of ``state``: copy what you want to keep.
 """
 CHUNK_SECONDS = 2.0
-"""About how long one call of the compiled loop takes: a signal is soon heard, and what a call costs
-on a CPU, where it is given its memory anew (docs/performance.md), is shared by several steps.
+"""Approximate duration of one call of the compiled loop: short enough to react to signals, and long
+enough to amortize the memory allocation of a call on a CPU (docs/performance.md).
 """
 
 
 _WINDOW = "window"
-"""The key of the `Window` in what is noted beside a checkpoint's state."""
+"""The key of the `Window` in the notes of a checkpoint."""
 
 
 class Outcome(NamedTuple):
-    """How a training ended: the last state; its step, less than the config's if it was stopped;
-    wall seconds of all starts.
+    """The outcome of a training: the last state; its step, less than the config's if training was
+    stopped; wall seconds of all starts.
 
-    ``failed``: numbers of the members of a population that did. ``made``: steps that this start
-    made; 0 where the run was finished before. ``warnings``: what was found that did not end it.
+    ``failed``: numbers of the failed members of a population. ``made``: steps made by this start; 0
+    if the run was already finished. ``warnings``: findings that did not end the training.
     """
 
     state: GanState
@@ -78,38 +76,37 @@ def train(
     gan: Gan | None = None,
     callbacks: Sequence[Callback] = (),
 ) -> Outcome:
-    """Trains a GAN or a population, or goes on training it, in a run folder. All devices share each
+    """Trains a GAN or a population in a run folder, or resumes its training. The devices share each
     batch, or the members.
 
-    Ctrl-C or SIGTERM saves and returns; before the first step, with nothing to save, it raises
-    KeyboardInterrupt. Several processes that `processes.connect` joined train one GAN; all call
-    this, with the same arguments and a folder that all share, in which the first writes what orbax
-    does not. A signal to one stops all.
+    Ctrl-C or SIGTERM saves and returns; before the first step, when there is nothing to save, it
+    raises KeyboardInterrupt. Processes joined by `processes.connect` train one GAN: all call this
+    function with the same arguments and a shared folder, and a signal to one stops all.
 
     Args:
       config: the experiment.
-      workdir: the run folder. It is made; if it holds a run of the same config, that is resumed,
-        bit by bit as if it had never been interrupted; with more steps than before it is prolonged.
-      population: the GANs to train at once, which differ from the config as it says; None: that of
-        the config.
-      overwrite: delete the run that it holds, whatever its config.
-      fsdp: divide weights among the devices, see `parallel.Placement`; a run may be resumed
-        without, and on other devices.
-      on_divergence: of `rollback.LIMITS`. With "stop" a number that is not finite raises, and what
-        else `monitor` finds is shown as a warning; with "rollback" either returns to the last good
-        checkpoint, for other random numbers, and raises only after some returns.
-      start: where the first state comes from; None: it is initialized.
-      gan: a GAN made of objects, trained instead of the one that the config describes; then
-        `gan_jax.runs.run.SETTINGS` are all that is taken from the config.
+      workdir: the run folder; it is created. A run of the same config in it is resumed bit-exactly;
+        with more steps than before, the run is prolonged.
+      population: the GANs to train in parallel and their differences from the config; None: a
+        single GAN.
+      overwrite: delete the run in the folder, whatever its config.
+      fsdp: shard weights over the devices, see `parallel.Placement`; a run may be resumed without
+        it and on other devices.
+      on_divergence: a key of `rollback.LIMITS`. "stop": values that are not finite raise, and other
+        findings of `monitor` are shown as warnings; "rollback": any finding restores the last good
+        checkpoint with new random numbers, and raises only after several rollbacks.
+      start: the source of the first state; None: it is initialized randomly.
+      gan: a GAN made of objects to train instead of the config's; only the fields
+        `gan_jax.runs.run.SETTINGS` of the config are used then.
       callbacks: called after each line of metrics.
 
     Raises:
-      ConfigError: for anything wrong in config, folder, data or devices, and where another process
+      ConfigError: for an invalid config, folder, dataset or device setting, and if another process
         trains in the folder; nothing was written then.
-      Diverged: if training diverged (that of all members), `NotFinite` where a number says so; the
-        last checkpoint is from before.
-      files.DiskFull: if the folder cannot be written any more; earlier checkpoints are whole.
-      PeerLost: if another process ended early; nothing but exiting is left to do, by `os._exit`.
+      Diverged: if training (of all members) diverged, `NotFinite` if a value is not finite; the
+        last checkpoint is older.
+      files.DiskFull: if the folder can no longer be written; earlier checkpoints are intact.
+      PeerLost: if another process ended early; the only thing left to do is `os._exit`.
     """
     clock = logs.Clock()
     own = None if gan is None else OwnGan.of(gan)
@@ -125,14 +122,13 @@ def _trainee(run: Run, fsdp: bool, limit: int) -> Trainee:
         return Single(run, fsdp)
     if limit:
         raise ConfigError(
-            "on_divergence: of a population, members that fail are left behind by the others; "
-            "accepted: stop, not 'rollback'."
+            "on_divergence 'rollback' is not available with seeds or sweep; use 'stop'."
         )
     return Members(run, fsdp)
 
 
 class _Tools(NamedTuple):
-    """What the loop uses between steps: ``inputs`` are latents and labels of the pictures."""
+    """Functions used between steps; ``inputs`` are latents and labels of the pictures."""
 
     diagnosis: diagnosing.Diagnosis | None
     evaluate: evaluating.Evaluate | None
@@ -147,15 +143,15 @@ class _Training:
     run: Run
     workdir: pathlib.Path
     trainee: Trainee
-    limit: int  # of returns to a good checkpoint
+    limit: int  # maximum number of rollbacks
     start: Start | None
     clock: logs.Clock
     callbacks: tuple[Callback, ...]
 
     def outcome(self, overwrite: bool) -> Outcome:
-        """From the first check to the last note in the run folder."""
+        """Runs everything from the first check to the last entry in the run folder."""
         with lock.Lock(self.workdir) as own:
-            # Everything that may be refused comes first.
+            # Everything that can be refused is checked first.
             processes.check_same(self.run.config)
             origin = self.start.origin if self.start else None
             resume = processes.together(lambda: self._resumes(own, overwrite, origin))
@@ -221,19 +217,19 @@ class _Training:
         )
 
     def _first(self, returns: int = 0) -> GanState:
-        """The state of step 0, after so many returns to it."""
+        """The state of step 0 after ``returns`` rollbacks to it."""
         state = self.trainee.init(returns)
         return self.start.state(state) if self.start else state
 
     def _restored(self) -> GanState | None:
-        """The newest state that can be restored, if there is one, with the key that it has since
-        the last rollback.
+        """The newest state that can be restored, if there is one, with its key after the last
+        rollback.
         """
         state = restore(self.workdir, self.run, self.trainee.shardings)
         return state and rollback.with_key(state, rollback.events(self.workdir / folder.METRICS))
 
     def _to_the_end(self, state: GanState, steps: Steps, tools: _Tools) -> Outcome:
-        """The loop; where it diverges, again from a good checkpoint."""
+        """Runs the loop, and again from a good checkpoint if it diverges."""
         while True:
             logged = logs.lines(self.workdir / folder.METRICS, int(state.step))
             watch = diagnosing.Watch(self.run.config, tools.diagnosis, logged, self.limit > 0)
@@ -245,22 +241,22 @@ class _Training:
             steps = self.trainee.steps(int(state.step))
 
     def _go_back(self, diverged: Diverged) -> int:
-        """Sets the run folder back to where all was well; the number of times that this was done,
-        or, past the limit, raises.
+        """Rolls the run folder back to a good step and returns the number of rollbacks so far;
+        raises beyond the limit.
         """
         returns = len(rollback.events(self.workdir / folder.METRICS)) + 1
         if returns > self.limit:
             raise diverged
         to = rollback.go_back(self.workdir, diverged, self.clock.seconds())
         if processes.first():
-            text = f"{diverged}; going back to step {to:,}, for other random numbers."
+            text = f"{diverged}; going back to step {to:,} with new random numbers."
             print(text, file=sys.stderr, flush=True)
         return returns
 
     def _loop(
         self, state: GanState, steps: Steps, tools: _Tools, watch: diagnosing.Watch
     ) -> Outcome:
-        """Steps, and what is due after some of them. The last step has all."""
+        """Makes steps and does what is due after them; everything is due after the last step."""
         config, trainee, step = self.run.config, self.trainee, int(state.step)
         metrics, checkpoints = self.workdir / folder.METRICS, self.workdir / folder.CHECKPOINTS
         with contextlib.ExitStack() as stack:
@@ -292,7 +288,7 @@ class _Training:
 
 
 class _Stretch:
-    """What is done between calls of the loop, until its end or the next return."""
+    """The work between calls of the loop, until its end or the next rollback."""
 
     def __init__(
         self,
@@ -314,7 +310,7 @@ class _Stretch:
         self._window = window
 
     def after(self, chunk: Chunk, state: GanState) -> None:
-        """A log, an evaluation, a picture, a checkpoint, as they are due."""
+        """Logs, evaluates, draws pictures and saves a checkpoint, as they are due."""
         config = self._config
         self._trainee.check(chunk.metrics, self.step + 1, self.step + chunk.steps)
         self.step += chunk.steps
@@ -323,7 +319,7 @@ class _Stretch:
         regular = any(self.step % n == 0 for n in (config.log_every, config.eval_every) if n)
         if regular or self.step == config.steps:
             self._log(state)
-        if regular:  # the window goes on over other lines, which a longer run does not have
+        if regular:  # a last line off the schedule keeps the window: a longer run lacks that line
             self._window.clear()
         if self.step % config.sample_every == 0 or self.step == config.steps:
             self._show(state)
@@ -331,7 +327,7 @@ class _Stretch:
             self._save(state)
 
     def finish(self, state: GanState) -> None:
-        """What the last steps still lack."""
+        """Writes the log and the checkpoint that the last steps still lack."""
         if self.step > self._logged:
             self._log(state)
         if self.step > self._saved:
@@ -376,14 +372,14 @@ def _advance(steps: Steps, state: GanState, n: int) -> tuple[GanState, Chunk]:
 
 
 def _next_event(config: Config, step: int) -> int:
-    """The next step after which something is to be done."""
+    """The next step after which something is due."""
     every = [config.log_every, config.sample_every, config.checkpoint_every]
     every += [config.eval_every] if config.eval_every else []
     return min(config.steps, *((step // n + 1) * n for n in every))
 
 
 def _compile(trainee: Trainee, steps: Steps, tools: _Tools, state: GanState) -> None:
-    """Compiles all that the loop calls, so that later nothing delays a stop."""
+    """Compiles everything that the loop calls, so that nothing delays a stop later."""
     steps.compile(state)
     if tools.diagnosis:
         jax.block_until_ready(tools.diagnosis(state))

@@ -1,6 +1,4 @@
-"""A population in the training loop: what its lines and pictures show, and what becomes of members
-that fail.
-"""
+"""A population in the training loop: its lines, its pictures, and how failures are handled."""
 
 from __future__ import annotations
 
@@ -32,29 +30,29 @@ from gan_jax.training.trainee import first_key
 from gan_jax.types import Array, GanState
 
 _REAL = 10_000
-"""Training examples whose moments stand for the set's."""
+"""Number of training examples from which the moments of the dataset are computed."""
 
 
 class Members:
-    """The `gan_jax.training.trainee.Trainee` of a population. A member that fails, by a metric or a
-    weight that is not finite, is marked and goes on; the others do not notice.
+    """The `gan_jax.training.trainee.Trainee` of a population. A member fails when a metric or a
+    weight is not finite. It is marked and keeps running, without effect on the other members.
 
     ``members.jsonl`` in the run folder has three kinds of lines, each with its ``step``: the
-    metrics, a list of the members' values each (null where a member has failed);
-    ``moment_distance`` of all members' samples with the numbers of the best, median and worst; and
-    ``member`` and ``failed``: who failed, and how.
+    metrics, as lists of the members' values (null if a member has failed); ``moment_distance`` of
+    all members' samples with the numbers of the best, median and worst member; and ``member`` and
+    ``failed``, the number of a failed member and the reason.
     """
 
     def __init__(self, run: Run, fsdp: bool = False):
         if fsdp:
             raise ConfigError(
-                "fsdp: the devices divide a population's members, not their weights; "
-                "accepted: no fsdp."
+                "fsdp: a population distributes its members over the devices, not their weights; "
+                "drop it."
             )
         if jax.process_count() > 1:
             raise ConfigError(
-                f"processes: {jax.process_count()} cannot share a population; "
-                "accepted: one, with all its devices."
+                f"num_processes: a population runs in one process, with all its devices, not in "
+                f"{jax.process_count()}."
             )
         self._configs, self._gans, self._pictures = run.configs, run.gans, run.pictures
         self.gan, self.size = run.gan, len(run.gans)
@@ -66,7 +64,7 @@ class Members:
 
     @property
     def failed(self) -> tuple[int, ...]:
-        """Numbers of the members that failed so far."""
+        """Numbers of the members that have failed so far."""
         return tuple(sorted(self._failed))
 
     def init(self, returns: int = 0) -> GanState:
@@ -85,8 +83,8 @@ class Members:
 
     @contextlib.contextmanager
     def recording(self, workdir: pathlib.Path, step: int) -> Iterator[None]:
-        """Keeps ``members.jsonl``, from which it knows who failed before the step that the run goes
-        on from.
+        """Writes ``members.jsonl``, and reads from it which members failed before the step at which
+        the run resumes.
         """
         self._failed = {
             line["member"]: line["step"]
@@ -97,10 +95,10 @@ class Members:
             yield
 
     def check(self, metrics: dict[str, np.ndarray], first: int, last: int) -> None:
-        """Marks who failed in the steps from ``first`` to ``last``.
+        """Marks the members that failed in the steps from ``first`` to ``last``.
 
         Raises:
-          NotFinite: if nobody is left.
+          NotFinite: if all members have failed.
         """
         for name, values in metrics.items():
             for i in np.flatnonzero(~np.isfinite(values)):
@@ -110,14 +108,14 @@ class Members:
         self._check_left()
 
     def check_state(self, state: GanState, step: int) -> None:
-        """Marks who has a weight that is not finite; raises as `check`."""
+        """Marks the members with a weight that is not finite; raises as `check`."""
         for i in np.flatnonzero(~np.asarray(finite_members(state))):
-            self._fail(int(i), step, f"a weight became infinite or no number by step {step}")
+            self._fail(int(i), step, f"a weight became infinite or NaN by step {step}")
         self._check_left()
 
     def summary(self, step: int, metrics: dict[str, np.ndarray]) -> dict[str, float]:
-        """Mean and standard deviation over the members that have not failed, by metric, and the
-        number of the others.
+        """Mean and standard deviation of each metric over the members that have not failed, and the
+        number of failed members.
         """
         self._record.write(
             {"step": step} | {name: self._listed(values) for name, values in metrics.items()}
@@ -129,7 +127,7 @@ class Members:
         return means | spreads | {"failed": float(len(self._failed))}
 
     def images(self, state: GanState, latents: Array, labels: Array) -> dict[str, np.ndarray]:
-        """Images of the best, the median and the worst member that has not failed, by
+        """Images of the best, the median and the worst member, among those that have not failed, by
         `moment_distance` to the training set.
         """
         images = np.asarray(jax.device_get(generate_members(self.gan, state, latents, labels)))
@@ -165,15 +163,14 @@ class Members:
 
 
 def moments(images: np.ndarray) -> np.ndarray:
-    """Mean and standard deviation of each number of examples ``[n, ...]``: ``[2, ...]`` float64."""
+    """Mean and standard deviation per element of examples ``[n, ...]``: ``[2, ...]`` float64."""
     return np.stack([images.mean(0, dtype=np.float64), images.std(0, dtype=np.float64)])
 
 
 def moment_distance(a: np.ndarray, b: np.ndarray) -> float:
-    """The squared distance of two `moments`: the Frechet distance of Gaussians whose numbers are
-    independent of each other.
+    """The squared distance of two `moments`: the Fréchet distance of Gaussians with independent
+    elements.
 
-    Cheap, and enough to tell a member that collapsed or drifted off from one that did not;
-    `eval.py` judges by features.
+    It is cheap and reveals members that collapsed or diverged; `eval.py` measures quality.
     """
     return float(np.sum((a - b) ** 2))

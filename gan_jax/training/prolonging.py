@@ -1,4 +1,4 @@
-"""What becomes of a run that gets more steps than it began with."""
+"""Prolonging a run: it gets more steps than it began with."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from gan_jax.grammar import Schedule, scalar_to_text
 
 
 def notes(former: Config, config: Config) -> list[str]:
-    """Lines for the user: the new number of steps, and what the schedules do meanwhile; none where
-    the number is as before.
+    """Lines for the user: the new number of steps and the effect on schedules; empty if the number
+    of steps is unchanged.
 
-    A schedule has steps of its own, so that it does not stretch: a run that is prolonged is bit by
-    bit one that had the larger number from the start.
+    A schedule has its own number of steps and does not stretch: a prolonged run is bit-identical to
+    a run that had the larger number from the start.
     """
     if config.steps == former.steps:
         return []
-    told = [f"Prolonged from {former.steps:,} to {config.steps:,} steps."]
+    lines = [f"Prolonged from {former.steps:,} to {config.steps:,} steps."]
     ends = {
         path: (value.begin + value.steps, value)
         for path, value in leaves(config).items()
@@ -28,7 +28,7 @@ def notes(former: Config, config: Config) -> list[str]:
     ]
     moving = [path for path, (end, _) in ends.items() if end >= config.steps]
     if still:
-        told.append(f"Schedules do not stretch: {'; '.join(still)}.")
+        lines.append(f"Schedules do not stretch: {'; '.join(still)}.")
     if moving:
-        told.append(f"Schedules go on as they were written: {', '.join(moving)}.")
-    return told
+        lines.append(f"These schedules continue unchanged: {', '.join(moving)}.")
+    return lines

@@ -1,9 +1,8 @@
-"""Going back from divergence: to the last good checkpoint, from there with other random numbers.
+"""Rollback after divergence: to the last good checkpoint, continuing with new random numbers.
 
-An event in ``metrics.jsonl`` records each return: ``{"step": TO, "event": "rollback", "from": ...,
-"reason": ..., "seconds": ...}``. The key of a state follows from its checkpoint and from the events
-after it, so that a run that is interrupted and resumed, at any moment, goes the way of one that was
-not.
+An event in ``metrics.jsonl`` records each rollback: ``{"step": TO, "event": "rollback", "from":
+..., "reason": ..., "seconds": ...}``. The key of a state is determined by its checkpoint and the
+later events, so that a run interrupted at any moment resumes bit-exactly.
 """
 
 from __future__ import annotations
@@ -23,8 +22,8 @@ from gan_jax.types import GanState
 
 EVENT = "rollback"
 LIMITS = {"stop": 0, "rollback": 3}
-"""How often a run may go back, by what is to be done on divergence. Who diverges a fourth time has
-another problem than bad luck.
+"""Maximum number of rollbacks for each value of ``on_divergence``. A fourth divergence points to
+the configuration rather than chance.
 """
 
 
@@ -38,12 +37,12 @@ def go_back(workdir: pathlib.Path, diverged: Diverged, seconds: float) -> int:
     call this.
 
     Args:
-      workdir: the run folder, whose writers are closed.
-      diverged: why.
-      seconds: that the run has taken so far.
+      workdir: the run folder; its writers must be closed.
+      diverged: the divergence.
+      seconds: wall time of the run so far.
 
     Returns:
-      The step to go on from.
+      The step to continue from.
     """
     metrics, checkpoints = workdir / folder.METRICS, workdir / folder.CHECKPOINTS
     to = processes.together(
@@ -68,14 +67,13 @@ def go_back(workdir: pathlib.Path, diverged: Diverged, seconds: float) -> int:
 
 
 def target(steps: Sequence[int], good: float, before: Sequence[dict[str, Any]]) -> int:
-    """The step to go back to: that of the newest good checkpoint, 0 (a new beginning) where there
-    is none.
+    """The step to go back to: the newest good checkpoint, or 0 (a fresh start) if there is none.
 
-    A checkpoint from which the last return started is not good, if the run diverged again before it
+    The checkpoint of the last rollback does not count as good if the run diverged again before it
     saved another one.
 
     Args:
-      steps: of the checkpoints, ascending.
+      steps: the steps of the checkpoints, ascending.
       good: the last good step.
       before: the `events` so far.
     """
@@ -86,11 +84,11 @@ def target(steps: Sequence[int], good: float, before: Sequence[dict[str, Any]]) 
 
 
 def with_key(state: GanState, before: Sequence[dict[str, Any]]) -> GanState:
-    """A restored state with the key that it goes on with: its own, with the numbers of all later
-    returns folded into it.
+    """A restored state with the key to continue with: its own key, with the numbers of all later
+    rollbacks folded in.
 
-    Later than its checkpoint are the events at the end of the record that returned to its step or
-    to one after it: after a return to an earlier step, what was saved beyond that was set aside.
+    The events later than its checkpoint are those at the end of the record that went back to its
+    step or a later one, because a rollback to an earlier step sets all later checkpoints aside.
     """
     step, later = int(state.step), []
     for number, event in reversed(list(enumerate(before, start=1))):

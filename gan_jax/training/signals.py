@@ -1,5 +1,5 @@
-"""Ctrl-C and SIGTERM: a training stops between two calls of the compiled loop, and compilation can
-be interrupted.
+"""Ctrl-C and SIGTERM: training stops between two calls of the compiled loop, and compilation can be
+interrupted.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ import time
 from collections.abc import Callable, Iterator
 
 ONE_KEY_PRESS = 0.5
-"""Seconds within which two signals are taken for one."""
+"""Seconds within which two signals count as one."""
 
 
 @contextlib.contextmanager
 def stop_signals() -> Iterator[threading.Event]:
-    """An event that Ctrl-C and SIGTERM set. A second one kills, unless it is the same one, passed
-    on by a parent like uv.
+    """An event that Ctrl-C and SIGTERM set. A second signal kills, unless it is the same signal
+    passed on by a parent such as uv.
     """
     stop, first = threading.Event(), 0.0
     if threading.current_thread() is not threading.main_thread():
@@ -42,7 +42,7 @@ def stop_signals() -> Iterator[threading.Event]:
 
 
 def interruptibly(work: Callable[[], None]) -> None:
-    """Runs what may take long inside of XLA in a thread, so that a signal reaches this one. SIGTERM
+    """Runs long work inside XLA in another thread, so that this thread receives signals. SIGTERM
     then acts like Ctrl-C.
     """
     errors = []

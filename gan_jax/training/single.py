@@ -1,4 +1,4 @@
-"""One GAN in the training loop."""
+"""A single GAN in the training loop."""
 
 from __future__ import annotations
 
@@ -62,27 +62,27 @@ class Single:
                 raise NotFinite(f"{name} became {value} between steps {first} and {last}", last)
 
     def check_state(self, state: GanState, step: int) -> None:
-        """Raises NotFinite for a state with a number that is not finite."""
+        """Raises NotFinite for a state with a value that is not finite."""
         paths = [
             jax.tree_util.keystr(path, simple=True, separator=".")
             for path, _ in jax.tree.leaves_with_path(state)
         ]
         for path, finite in zip(paths, jax.device_get(_finite(state)), strict=True):
             if not finite:
-                raise NotFinite(f"{path} became infinite or no number by step {step}", step)
+                raise NotFinite(f"{path} became infinite or NaN by step {step}", step)
 
     def summary(self, step: int, metrics: dict[str, np.ndarray]) -> dict[str, float]:
         return {name: float(value) for name, value in metrics.items()}
 
     def images(self, state: GanState, latents: Array, labels: Array) -> dict[str, np.ndarray]:
-        """The samples of the only picture, whose name is empty."""
+        """The samples of the only picture, which has an empty name."""
         samples = jax.device_put(generate(self.gan, state, latents, labels), latents.sharding)
         return {"": jax.device_get(samples)}
 
 
 @jax.jit
 def _finite(state: GanState) -> list[Array]:
-    """Whether each leaf is finite; keys and whole numbers are."""
+    """Whether each leaf is finite; keys and integers always are."""
     leaves = jax.tree.leaves(state)
     return [
         jnp.all(jnp.isfinite(a)) if jnp.issubdtype(a.dtype, jnp.inexact) else jnp.array(True)

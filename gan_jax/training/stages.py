@@ -1,7 +1,8 @@
-"""Trainings in order, each from the last one's result: stacked and progressive GANs, pre-training.
+"""Successive trainings, each from the result of the last one: stacked and progressive GANs,
+pre-training.
 
-Every stage is an ordinary run folder, WORKDIR/NAME, that is evaluated and loaded as any other; the
-training loop knows nothing of stages.
+Every stage is an ordinary run folder, WORKDIR/NAME, and is evaluated and loaded like any other; the
+training loop does not depend on stages.
 """
 
 from __future__ import annotations
@@ -27,16 +28,16 @@ from gan_jax.types import GanState
 
 @dataclasses.dataclass(frozen=True)
 class Stage:
-    """One training of several.
+    """One of several successive trainings.
 
     Attributes:
-      name: of its run folder.
-      config: what is trained.
-      start: ``start((gan, state), first) -> state``: the state to begin with, from the GAN and the
-        last state of the stage before, and the initialized state ``first``, on the same devices. It
-        takes over what it wants, for example
-        ``first.replace(generator=first.generator.replace(params=state.generator.params))``; step
-        and key remain those of ``first``. None: the stage begins with ``first``.
+      name: the name of its run folder.
+      config: the config to train.
+      start: ``start((gan, state), first) -> state``: returns the first state, given the GAN and the
+        last state of the previous stage, and the initialized state ``first`` on the same devices,
+        for example
+        ``first.replace(generator=first.generator.replace(params=state.generator.params))``. Step
+        and key are always taken from ``first``. None: the stage begins with ``first``.
     """
 
     name: str
@@ -51,23 +52,23 @@ def train_stages(
     fsdp: bool = False,
     on_divergence: str = "stop",
 ) -> tuple[Stage, Outcome]:
-    """Trains stages one after the other, or goes on where a former call was interrupted.
+    """Trains stages one after the other, or continues an interrupted call.
 
-    A finished stage is left alone, an unfinished one is resumed bit by bit. Ctrl-C or SIGTERM saves
-    and returns; the same call then goes on.
+    Finished stages are skipped, and an unfinished one is resumed bit-exactly. Ctrl-C or SIGTERM
+    saves and returns; the same call then resumes.
 
     Args:
-      stages: in order; the first has no ``start``.
-      workdir: that holds the run folders.
-      fsdp, on_divergence: as for `gan_jax.training.loop.train`, of each stage.
+      stages: the stages in order; the first has no ``start``.
+      workdir: the folder of the run folders.
+      fsdp, on_divergence: as for `gan_jax.training.loop.train`, for each stage.
 
     Returns:
       The stage that was trained last, and its outcome. All are finished if it is the last stage and
       ``outcome.step`` is ``stage.config.steps``.
 
     Raises:
-      ConfigError: for anything wrong in a stage, before any is trained; also where a stage began
-        from another last checkpoint of the stage before than lies there now.
+      ConfigError: for an invalid stage, before any is trained; also if a stage began from a
+        checkpoint of the previous stage that has changed since.
       Diverged, PeerLost: as `gan_jax.training.loop.train`.
     """
     workdir = pathlib.Path(workdir)
@@ -88,19 +89,18 @@ def train_stages(
 
 
 def _check(stages: Sequence[Stage], workdir: pathlib.Path) -> None:
-    """Refuses what is wrong, and stages whose results do not belong to each other."""
+    """Refuses invalid stages, and stages whose results do not belong together."""
     names = [stage.name for stage in stages]
     if not stages or len(set(names)) < len(names):
-        raise ConfigError(f"stages: {names}; accepted: one or more, each of another name.")
+        raise ConfigError(f"stages must be one or more with different names, not {names}.")
     for former, stage in zip([None, *stages], stages, strict=False):
         if not re.fullmatch(r"\w[\w.-]*", stage.name):
             raise ConfigError(
-                f"stages: {stage.name!r} cannot name a folder; accepted: letters, digits, _, -, ."
+                f"stages: {stage.name!r} is not a valid name; use letters, digits, _, - and '.'."
             )
         if former is None and stage.start is not None:
             raise ConfigError(
-                f"stages: {stage.name} is the first and has a start; accepted: None, as no stage "
-                "comes before it."
+                f"stages: the start of {stage.name} must be None, because no stage comes before it."
             )
         run = Run(stage.config)
         run.abstract_state()  # refuses what cannot be built
@@ -108,7 +108,7 @@ def _check(stages: Sequence[Stage], workdir: pathlib.Path) -> None:
 
 
 def _origin(former: Stage | None, stage: Stage, workdir: pathlib.Path) -> dict[str, Any] | None:
-    """What the stage's first state is made from: the last checkpoint of the stage before."""
+    """The origin of the stage's first state: the last checkpoint of the previous stage."""
     if stage.start is None:
         return None
     step, checkpoints = former.config.steps, workdir / former.name / folder.CHECKPOINTS
@@ -119,8 +119,7 @@ def _origin(former: Stage | None, stage: Stage, workdir: pathlib.Path) -> dict[s
         return origin | {"sha256": checkpoint.digest(checkpoints, step)}
     except checkpoint.Damaged as error:
         raise ConfigError(
-            f"stages: checkpoint {step} of {former.name} cannot be restored ({error}); "
-            "accepted: a whole one."
+            f"stages: checkpoint {step} of {former.name} cannot be restored ({error})."
         ) from error
 
 

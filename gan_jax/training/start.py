@@ -1,4 +1,4 @@
-"""A first state that comes from elsewhere than the random numbers of an initialization."""
+"""A first state that is not initialized randomly."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from gan_jax.types import GanState
 
 
 class Start(NamedTuple):
-    """Where a run begins.
+    """The start of a run.
 
     Attributes:
-      make: ``make(first) -> state``: the state to begin with, from the initialized one. It has the
-        structure, shapes and dtypes of ``first``; step and key of ``first`` take the place of its.
-      origin: what the state is made from, as run.json keeps it; the run is resumed from the same
-        origin only.
+      make: ``make(first) -> state``: returns the first state, given the initialized one. It must
+        have the structure, shapes and dtypes of ``first``; its step and key are replaced by those
+        of ``first``.
+      origin: the origin of the state, recorded in run.json; the run can only be resumed with the
+        same origin.
     """
 
     make: Callable[[GanState], GanState]
     origin: dict[str, Any]
 
     def state(self, first: GanState) -> GanState:
-        """The state to begin with, placed as ``first`` and sharing no memory with anything, so that
-        the step may donate it.
+        """The first state, placed like ``first`` and copied, so that the step may donate it.
 
         Raises:
-          ConfigError: for a state that does not fit.
+          ConfigError: for a state that does not match ``first``.
         """
         made = self.make(first).replace(step=first.step, key=first.key)
         _check(made, first)
@@ -46,12 +46,12 @@ def _check(made: GanState, first: GanState) -> None:
     )
     if ours.keys() != theirs.keys():
         raise ConfigError(
-            f"start: the first state has other parts than the config's GAN: "
-            f"{names(ours.keys() ^ theirs.keys())}; accepted: the same parts."
+            f"start: the first state and the config's GAN differ in these parts: "
+            f"{names(ours.keys() ^ theirs.keys())}."
         )
     for path, leaf in theirs.items():
         text = lambda a: f"{jnp.asarray(a).dtype}{list(jnp.shape(a))}"
         if text(ours[path]) != text(leaf):
             raise ConfigError(
-                f"start: {names([path])} is {text(ours[path])}; accepted: {text(leaf)}."
+                f"start: {names([path])} must be {text(leaf)}, not {text(ours[path])}."
             )

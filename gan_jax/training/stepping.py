@@ -1,5 +1,5 @@
-"""Many training steps in one call, on a training set that lies on the devices or streams from the
-host.
+"""Many training steps in one call, on a training set that resides on the devices or streams from
+the host.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from gan_jax.errors import ConfigError
 from gan_jax.types import Array, Batch, GanState, Metrics
 
 RESIDENT_SHARE = 0.25
-"""Share of a device's memory that the training set may take; a larger one streams."""
+"""Maximum fraction of a device's memory for the training set; a larger one streams."""
 READ_AHEAD = 16
-"""Batches that wait on the host while a training set streams."""
+"""Number of batches that are read ahead on the host while a training set streams."""
 
 
 class Steps(NamedTuple):
-    """``make(state, n)``: the state after ``n`` more steps and the means of their metrics, still on
-    the device.
+    """``make(state, n)`` returns the state after ``n`` more steps and the means of their metrics,
+    on the device.
 
-    ``compile(state)`` does beforehand what the first call would wait for. ``batch(state)``: the one
-    that the next step takes; of a population each member's, along a first axis.
+    ``compile(state)`` compiles ahead of the first call. ``batch(state)`` returns the batch of the
+    next step; for a population, the batches of all members along a first axis.
     """
 
     make: Callable[[GanState, int], tuple[GanState, Metrics]]
@@ -49,21 +49,20 @@ def stepper(
     placement: parallel.Placement | None = None,
     stream: bool | None = None,
 ) -> Steps:
-    """Steps on the config's training set from step ``start`` on; resident or streamed, they see the
-    same batches.
+    """Steps on the config's training set from step ``start`` on; the batches are the same whether
+    it is resident or streamed.
 
-    Streaming, a process reads its own examples of each batch only.
+    When streaming, a process reads only its own examples of each batch.
 
     Args:
-      gan, config, mesh: what is trained, on what, where.
-      start: number of the first step.
-      placement: that of the state, as for `train_step`.
-      stream: whether the training set stays on the host; by default, where it takes more than
+      gan, config, mesh: the GAN, its config and its devices.
+      start: the number of the first step.
+      placement: the placement of the state, as for `train_step`.
+      stream: whether the training set stays on the host; by default, if it needs more than
         `RESIDENT_SHARE`.
 
     Raises:
-      ConfigError: for a data set that cannot be loaded, or a training too long to number its
-        images.
+      ConfigError: for a dataset that cannot be loaded, or a training with too many examples.
     """
     if stream is None:
         stream = not _fits(load(config.dataset, config.split, config.framing))
@@ -87,8 +86,8 @@ def stepper(
 
 
 def population_stepper(gan: Gan, configs: Sequence[Config], mesh: Mesh) -> Steps:
-    """Steps of a population, whose members are divided over the mesh and each go through the
-    training set in an order of their own.
+    """Steps of a population. The members are divided over the mesh, and each goes through the
+    training set in its own order.
 
     Raises:
       ConfigError: as `stepper`, and for a training set that is too large for a device.
@@ -96,9 +95,8 @@ def population_stepper(gan: Gan, configs: Sequence[Config], mesh: Mesh) -> Steps
     config = configs[0]
     if not _fits(load(config.dataset, config.split, config.framing)):
         raise ConfigError(
-            f"seeds: {config.dataset!r} takes more than {RESIDENT_SHARE:.0%} of a device's memory, "
-            "and members do not stream; "
-            "accepted: a smaller set or split, or a single GAN."
+            f"seeds: {config.dataset!r} needs more than {RESIDENT_SHARE:.0%} of a device's memory, "
+            "and a population cannot stream it; use a smaller dataset or split, or a single GAN."
         )
     data = with_seeds(
         resident(config, parallel.replicated(mesh)), [config.seed for config in configs]
@@ -125,8 +123,8 @@ def _streamed(
 
 
 def _fits(dataset: Dataset) -> bool:
-    """Whether the images take no more than their share; where a device does not tell its memory (a
-    CPU), they always fit.
+    """Whether the images fit into their fraction of the memory; always true if the device does not
+    report its memory, as CPUs do not.
     """
     limit = (jax.local_devices()[0].memory_stats() or {}).get("bytes_limit")
     return limit is None or dataset.examples.nbytes <= RESIDENT_SHARE * limit

@@ -1,8 +1,8 @@
 """A first state with the weights of another run, for transfer learning and fine-tuning.
 
-A weight is taken where the other run has one of the same path, shape and dtype; all others are
-initialized. The other run may therefore have other classes, or another head. The optimizers begin
-anew.
+A weight is copied if the other run has one with the same path, shape and dtype; all others are
+initialized randomly. The other run may therefore have other classes or another head. The optimizers
+start from their initial state.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import jax
 
 from gan_jax import checkpoint
 from gan_jax.devices import processes
-from gan_jax.errors import ConfigError
+from gan_jax.errors import ConfigError, either
 from gan_jax.runs import folder
 from gan_jax.runs.restore import restore
 from gan_jax.runs.run import Run
@@ -24,14 +24,14 @@ from gan_jax.training.start import Start
 from gan_jax.types import D, G, GanState, PlayerState, PyTree
 
 ORIGIN = "init_from"
-"""The key of the source's text form in what run.json says of the first state."""
+"""The key of the source's text form in the origin that run.json records."""
 _SIDES = {"g": (G,), "d": (D,), None: (G, D)}
 _NAMES = 4
-"""Names of weights in a line; the others are counted."""
+"""Maximum number of weights that a line names; the others are counted."""
 
 
 class Source(NamedTuple):
-    """Which weights: ``RUN[@STEP][:g|:d]``, by default of the newest checkpoint and both sides."""
+    """Source of weights: ``RUN[@STEP][:g|:d]``, by default the newest checkpoint and both sides."""
 
     workdir: pathlib.Path
     step: int | None
@@ -39,14 +39,14 @@ class Source(NamedTuple):
 
 
 def parse(text: str) -> Source:
-    """A source from its text form.
+    """Reads a source from its text form.
 
     Raises:
-      ConfigError: for another form.
+      ConfigError: for any other form.
     """
     found = re.fullmatch(r"(?P<run>.+?)(@(?P<step>[0-9]+))?(:(?P<side>[gd]))?", text, re.DOTALL)
     if found is None:
-        raise ConfigError("init_from: '' names no run; accepted: RUN[@STEP][:g|:d].")
+        raise ConfigError("init_from is empty; use RUN[@STEP][:g|:d].")
     step = found["step"]
     return Source(pathlib.Path(found["run"]), step and int(step), _SIDES[found["side"]])
 
@@ -58,20 +58,20 @@ def start(
     overwrite: bool = False,
     show: Callable[[str], None] = print,
 ) -> Start | None:
-    """What begins a run with the weights of another one.
+    """The start of a run from the weights of another one.
 
-    A run that has been saved is resumed with the option or without it, and no longer needs the
-    other run (unless it diverges and goes back to its beginning).
+    A run with a checkpoint is resumed with or without the option, and no longer needs the other run
+    (unless it diverges and goes back to its first step).
 
     Args:
-      text: which weights, see `Source`; None: none, or those that the run began with.
-      workdir: of the run to be trained.
-      run: what is trained.
-      overwrite: whether it begins anew in any case.
-      show: is given a line for each side, on what is taken and what is new, by the first process.
+      text: the weights, see `Source`; None: none, or those that the run started from.
+      workdir: the folder of the run to train.
+      run: the run to train.
+      overwrite: whether it starts over in any case.
+      show: called by the first process with a line for each side that reports the copied and the new weights.
 
     Returns:
-      None where the run begins with random weights.
+      The start; None if the run begins with random weights.
 
     Raises:
       ConfigError: for a source that cannot be read, is a population, or has no weight in common.
@@ -86,16 +86,15 @@ def start(
     other = folder.read(source.workdir)
     if not run.single or not other.single:
         raise ConfigError(
-            f"init_from: {text!r} is for the weights of one GAN, not of a population; accepted: "
-            "two runs of a single GAN."
+            f"init_from {text!r} needs runs of a single GAN, and one of the two is a population."
         )
     step, sha256 = _checkpoint(source)
     here, there = run.abstract_state().players, other.abstract_state().players
     common = {side: _common(here[side], there[side]) for side in source.sides}
     if not any(common.values()):
         raise ConfigError(
-            f"init_from: {source.workdir} has no weight of the path and shape of one here; "
-            "accepted: a run whose networks have the same kind and width."
+            f"init_from: no weight of {source.workdir} has the path and shape of one of this run; "
+            "use a run with the same kind and width of networks."
         )
     for side, taken in common.items() if processes.first() else ():
         show(f"{'GD'[side]} from {source.workdir}, step {step:,}: {_text(here[side], taken)}.")
@@ -103,25 +102,26 @@ def start(
 
 
 def _checkpoint(source: Source) -> tuple[int, str]:
-    """The step asked for, or the newest one, and its digest.
+    """The requested step, or the newest one, and its digest.
 
     Raises:
-      ConfigError: if it is not there, or damaged.
+      ConfigError: if it is missing or damaged.
     """
     checkpoints = source.workdir / folder.CHECKPOINTS
     steps = checkpoint.steps(checkpoints)
     if not steps or source.step not in (None, *steps):
+        if not steps:
+            raise ConfigError(f"init_from: {source.workdir} has no checkpoint yet.")
         raise ConfigError(
-            f"init_from: {source.workdir} has no checkpoint of step {source.step or 'any'}; "
-            f"accepted: {', '.join(map(str, steps)) or 'a run that has one'}."
+            f"init_from: {source.workdir} has no checkpoint of step {source.step}; "
+            f"use {either(steps)}."
         )
     step = steps[-1] if source.step is None else source.step
     try:
         return step, checkpoint.digest(checkpoints, step)
     except checkpoint.Damaged as error:
         raise ConfigError(
-            f"init_from: checkpoint {step} of {source.workdir} is damaged ({error}); accepted: a "
-            "whole one."
+            f"init_from: checkpoint {step} of {source.workdir} is damaged ({error})."
         ) from error
 
 
@@ -135,7 +135,7 @@ def _make(source: Source, step: int) -> Callable[[GanState], GanState]:
 
 
 def with_weights(first: GanState, other: GanState, sides: tuple[int, ...]) -> GanState:
-    """``first`` with the weights and statistics of ``other`` that fit, on some sides."""
+    """``first`` with the matching weights and statistics of ``other``, on the given sides."""
     players = first.players
     for side in sides:
         players = players.put(side, _player(players[side], other.players[side]))
@@ -156,7 +156,7 @@ def _player(own: PlayerState, other: PlayerState) -> PlayerState:
 
 
 def _merged(own: PyTree, other: PyTree) -> PyTree:
-    """``own`` with the leaves of ``other`` that fit."""
+    """``own`` with the matching leaves of ``other``."""
     theirs = dict(jax.tree.leaves_with_path(other))
     pick = lambda path, leaf: theirs[path] if _fits(leaf, theirs.get(path)) else leaf
     return jax.tree.map_with_path(pick, own)
@@ -167,7 +167,7 @@ def _fits(own: jax.Array, other: jax.Array | None) -> bool:
 
 
 def _common(own: PlayerState, other: PlayerState) -> set[str]:
-    """Paths of the weights that are taken."""
+    """Paths of the weights that are copied."""
     theirs = dict(jax.tree.leaves_with_path(other.params))
     return {
         _name(path)
@@ -183,10 +183,10 @@ def _text(own: PlayerState, taken: set[str]) -> str:
         if _name(path) not in taken
     }
     if not new:
-        return f"all {len(taken)} weights taken"
+        return f"all {len(taken)} weights copied"
     shown = [f"{name} {shape}" for name, shape in list(new.items())[:_NAMES]]
     more = [f"{len(new) - _NAMES} more"] if len(new) > _NAMES else []
-    return f"{len(taken)} weights taken, {len(new)} new: {', '.join(shown + more)}"
+    return f"{len(taken)} weights copied, {len(new)} new: {', '.join(shown + more)}"
 
 
 def _name(path: tuple) -> str:

@@ -1,4 +1,4 @@
-"""The steps since the last line of metrics, of which the next line has the means."""
+"""The steps since the last line of metrics, whose means go into the next line."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import numpy as np
 
 
 class Chunk(NamedTuple):
-    """Some steps made in one call: how many, the means of their metrics (``[K]`` for K members),
-    and the seconds that they took.
+    """The steps of one call: their number, the means of their metrics (``[K]`` for K members), and
+    their duration in seconds.
     """
 
     steps: int
@@ -19,8 +19,8 @@ class Chunk(NamedTuple):
 
 
 class Window:
-    """Chunks since the last line. A checkpoint between two lines takes them along, so that a
-    resumed run writes the line of an uninterrupted one.
+    """The chunks since the last line. A checkpoint between two lines includes them, so that a
+    resumed run writes the same line as an uninterrupted one.
     """
 
     def __init__(self, notes: Mapping[str, Any] | None = None):
@@ -36,7 +36,7 @@ class Window:
         self._chunks.clear()
 
     def __len__(self) -> int:
-        """Its steps."""
+        """The number of steps."""
         return sum(chunk.steps for chunk in self._chunks)
 
     @property
@@ -44,12 +44,12 @@ class Window:
         return sum(chunk.seconds for chunk in self._chunks)
 
     def means(self) -> dict[str, np.ndarray]:
-        """Of the metrics, over all its steps, of which there is one at least."""
+        """The means of the metrics over all steps, of which there must be at least one."""
         total = lambda name: sum(chunk.steps * chunk.metrics[name] for chunk in self._chunks)
         return {name: total(name) / len(self) for name in self._chunks[0].metrics}
 
     def notes(self) -> dict[str, Any] | None:
-        """What JSON can hold and makes this window again; None for an empty one."""
+        """The JSON form from which this window can be made again; None for an empty window."""
         if not self._chunks:
             return None
         metrics = {name: value.tolist() for name, value in self.means().items()}

@@ -87,7 +87,7 @@ def newest(trained, tmp_path):
 
 def assert_noticed(newest):
     workdir, step, before = newest.parents[1], RING.steps, RING.steps - RING.checkpoint_every
-    with pytest.warns(UserWarning, match=rf"cannot be restored: {step} .*going back to {before}"):
+    with pytest.warns(UserWarning, match=rf"cannot restore {step} .*going back to {before}"):
         _, state = gan_jax.load(workdir)
     assert int(state.step) == before
     with pytest.raises(ConfigError, match=rf"{step}"):

@@ -37,7 +37,8 @@ def test_a_full_disk_is_one_sentence_and_loses_nothing(small, tmp_path, kib):
     process = start(workdir, *STEPS)
     _, err = process.communicate(timeout=300)
     assert process.returncode == 4 and err.count("\n") == 1
-    assert err.startswith(f"gan-jax train: {workdir} cannot be written any more (No space left on ")
+    program = "python -m gan_jax train"
+    assert err.startswith(f"{program}: {workdir} can no longer be written (No space left on ")
     saved = checkpoint.steps(workdir / "checkpoints")
     small(20_000)
     finish(workdir, *STEPS)

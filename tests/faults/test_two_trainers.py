@@ -14,7 +14,7 @@ STEPS = ("--steps", "8000")
 def refused(process):
     out, err = process.communicate(timeout=300)
     assert process.returncode == 2 and err.count("\n") == 1, err
-    assert "is being trained by process" in err or "another training has just begun" in err
+    assert "is being trained by process" in err or "another training has just started" in err
     return out
 
 
