@@ -318,7 +318,7 @@ def test_wrong_json_is_refused_by_path(values, words):
         ({"ema": Feedback("d/loss", 0.6, float("inf"))}, "ema.rate: inf is not in"),
         ({"ema": Feedback("d/loss", 0.6, 0.1, every=0)}, "ema.every: 0 is too small"),
         ({"ema": Schedule(1.0, 2.0, 5, begin=-1)}, "ema.begin: -1 is too small"),
-        ({"size": 4}, "size: 4 is smaller than the images, which are 8x8"),
+        ({"size": 4}, "size 4 is smaller than the images, which are 8x8"),
     ],
 )
 def test_wrong_configs_are_refused_in_one_sentence(changes, words):

@@ -354,7 +354,7 @@ def test_a_run_whose_data_are_gone(run, tmp_path, capsys):
     told = capsys.readouterr().err
     assert (
         refusal.value.code == 2
-        and told.startswith("gan-jax eval: dataset: ")
+        and told.startswith("gan-jax eval: dataset folder ")
         and told.count("\n") == 1
     )
     assert not (run / "eval").exists()

@@ -298,7 +298,7 @@ def test_splits(splits, expected):
 
 
 def test_data_without_a_training_split_are_refused():
-    with pytest.raises(ConfigError, match="has test"):
+    with pytest.raises(ConfigError, match="has the splits test, but a split named train"):
         train_and_test({"test": 1})
 
 
@@ -344,7 +344,7 @@ def test_command_trains_tells_and_keeps(cache, capsys):
         (["digits", "--steps", "0"], "recognizer.steps: 0 is too small"),
         (["digits", "--augmentation.noise", "-1"], "recognizer.augmentation.noise: -1"),
         (["digits", "--network", "cnm"], "did you mean 'cnn'"),
-        (["digits", "--size", "4"], "size: 4 is smaller than the images"),
+        (["digits", "--size", "4"], "size 4 is smaller than the images"),
         (["digits", "--test-on", "digitz"], "did you mean 'digits'"),
     ],
 )
