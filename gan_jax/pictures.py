@@ -45,7 +45,8 @@ def grid(images: np.ndarray, columns: int) -> np.ndarray:
     images = to_uint8(images)
     if images.ndim != 4 or min(*images.shape, columns) < 1:
         raise ValueError(
-            f"images of shape {images.shape} in {columns} columns are no grid of [n, h, w, c]."
+            f"images must be non-empty [n, h, w, c] in 1 or more columns, not {images.shape} in "
+            f"{columns}."
         )
     n, h, w, c = images.shape
     if c not in DRAWN:

@@ -264,7 +264,10 @@ def test_wrong_json_is_refused_by_path(values, words):
         ({"generator": Network("dcgan", width=1.5)}, "generator.width: 1.5 is not a whole number"),
         ({"generator": Network("dcgan", width="wide")}, "generator.width: 'wide' is not a whole"),
         ({"discriminator": Network(dropout="much")}, "discriminator.dropout: 'much' is not a num"),
-        ({"discriminator": Network(spectral=1)}, "discriminator.spectral: 1 is not a truth value"),
+        (
+            {"discriminator": Network(spectral=1)},
+            "discriminator.spectral must be True or False, not 1",
+        ),
         ({"generator": Network("dcgan", base=5)}, "8x8 cannot be halved to sides of at least 5"),
         ({"penalties": (Penalty("r2d2", 1.0),)}, "penalties.0.*did you mean 'r2'"),
         ({"penalties": (Penalty("r1", -1.0),)}, "penalties.0.weight: -1.0"),

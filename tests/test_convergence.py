@@ -90,7 +90,7 @@ def test_end_to_end(tmp_path, capsys):
     assert re.search(r"\| R1 \| 0\.969\d+ \| 0\.969\d+ \|", text)
     with pytest.raises(SystemExit):
         convergence.main(arguments)
-    assert "is not empty; accepted: a new name, or --overwrite" in capsys.readouterr().err
+    assert "is not empty; use a new folder, or --overwrite" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

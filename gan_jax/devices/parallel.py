@@ -28,8 +28,8 @@ def mesh(batch_size: int, micro_batches: int = 1) -> Mesh:
     if batch_size % (devices * micro_batches):
         parts = f" times {micro_batches} micro_batches" if micro_batches > 1 else ""
         raise ConfigError(
-            f"batch_size: {batch_size} is not divisible by the {devices} devices{parts}; "
-            f"accepted: a multiple of {devices * micro_batches}."
+            f"batch_size {batch_size} is not divisible by the {devices} devices{parts}; "
+            f"use a multiple of {devices * micro_batches}."
         )
     return jax.make_mesh((devices,), ("batch",), axis_types=(AxisType.Auto,))
 

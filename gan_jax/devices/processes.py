@@ -55,22 +55,20 @@ def connect(
     """
     given = coordinator, num_processes, process_id
     if any(value is None for value in given) and given != (None, None, None):
-        raise ConfigError(
-            "coordinator: accepted: --coordinator, --num-processes and --process-id together."
-        )
+        raise ConfigError("--coordinator, --num-processes and --process-id must be given together.")
     global _patience
     if patience < 1:
-        raise ConfigError(f"patience: {patience} is too small; accepted: 1 second or more.")
+        raise ConfigError(f"patience must be at least 1 second, not {patience}.")
     if coordinator is not None:
         host, _, port = coordinator.rpartition(":")
         if not host or not re.fullmatch("[0-9]{1,5}", port):
-            raise ConfigError(f"coordinator: {coordinator!r} is not of the form HOST:PORT.")
+            raise ConfigError(f"coordinator must have the form HOST:PORT, not {coordinator!r}.")
         if not 0 < int(port) < 2**16:
-            raise ConfigError(f"coordinator: port {port} does not exist; accepted: 1 to 65535.")
+            raise ConfigError(f"coordinator: the port must be between 1 and 65535, not {port}.")
         if not 0 <= process_id < num_processes:
             raise ConfigError(
-                f"process_id: {process_id} is not in [0, {num_processes}), the range of "
-                "num_processes."
+                f"process_id must be in [0, {num_processes}), as num_processes is {num_processes}, "
+                f"not {process_id}."
             )
     _patience = patience
     alarm = threading.Timer(patience, _give_up, [patience])
@@ -85,9 +83,8 @@ def connect(
         )
     except ValueError as error:
         raise ConfigError(
-            "distributed: no SLURM, Open MPI or TPU pod was found; accepted: "
-            "--coordinator HOST:PORT --num-processes N "
-            "--process-id I."
+            "--distributed found no SLURM, Open MPI or TPU pod; use --coordinator HOST:PORT "
+            "--num-processes N --process-id I."
         ) from error
     finally:
         alarm.cancel()
@@ -127,7 +124,7 @@ def together(work: Callable[[], _T]) -> _T:
         error = refused
     if least(error is None) == 0:
         raise error or ConfigError(
-            "processes: another process of this run refused; its own message says why."
+            "another process of this run stopped with an error; see its message."
         )
     return result
 
@@ -141,7 +138,7 @@ def check_same(config: Config) -> None:
     digest = zlib.crc32(repr(config).encode()) >> 1
     if least(digest) != digest or least(-digest) != -digest:
         raise ConfigError(
-            "processes: those of this run were started with different configs; accepted: one "
+            "the processes of this run were started with different configs; use the same config "
             "for all."
         )
 

@@ -31,9 +31,8 @@ def donates_state(*static: str) -> Callable[[Callable], Callable]:
             except (RuntimeError, ValueError) as error:
                 if "deleted" in str(error):
                     raise ConfigError(
-                        f"state: {function.__name__} was given a state whose arrays are gone, as "
-                        "an earlier step took over their memory; continue with the state that the "
-                        "earlier step returned."
+                        f"state: {function.__name__} was given a state whose arrays an earlier "
+                        "step has overwritten; continue with the state that this step returned."
                     ) from error
                 raise
 

@@ -141,12 +141,13 @@ class Gan:
             return
         if any(player.memory is not None for player in self.players):
             raise ConfigError(
-                "memory: players that move at once share their fakes; use dynamics alternating."
+                "memory requires dynamics alternating: with simultaneous updates, the players "
+                "share their fakes."
             )
         if self.turns.g is not None or self.turns.fresh:
             raise ConfigError(
-                "turns: players that move at once share one update and its minibatch; set neither "
-                "g nor fresh, or use dynamics alternating."
+                "turns.g and turns.fresh require dynamics alternating: with simultaneous updates, "
+                "the players share one update and its minibatch."
             )
 
     @property
@@ -201,8 +202,8 @@ def init_state(
     given, wanted = sorted(frozen or {}), sorted(f.name for f in gan.frozen)
     if given != wanted:
         raise ConfigError(
-            f"frozen: variables of {', '.join(given) or 'no network'} were given; accepted: those "
-            f"of {', '.join(wanted) or 'none'}."
+            f"frozen must have the variables of {', '.join(wanted) or 'no network'}, not of "
+            f"{', '.join(given) or 'no network'}."
         )
     numbers = scalars.encode(gan)
     return first_state(gan, key, numbers, dict(frozen or {}), examples(batch), averages(gan))
@@ -213,7 +214,7 @@ def _check_key(key: Any) -> None:
     typed = dtype is not None and jax.dtypes.issubdtype(dtype, jax.dtypes.prng_key)
     if not (typed and shape == ()) and not (dtype == np.uint32 and shape == (2,)):
         given = repr(key) if dtype is None else f"{dtype}{list(shape)}"
-        raise ConfigError(f"key: {given} is not a random key; pass jax.random.key(SEED).")
+        raise ConfigError(f"key must be a random key such as jax.random.key(SEED), not {given}.")
 
 
 def check_batch(batch: Batch) -> None:
@@ -226,8 +227,8 @@ def check_batch(batch: Batch) -> None:
     if len({shape[:2] for shape in shapes}) != 1 or min(map(len, shapes)) < 2:
         given = ", ".join(str(list(shape)) for shape in shapes) or "no arrays"
         raise ConfigError(
-            f"batch: it holds {given}; every array must lead with the same [minibatches, b], as in "
-            "the batches of gan_jax.batches."
+            f"batch has {given}; all arrays must have the same leading axes [minibatches, b], as "
+            "in the batches of gan_jax.batches."
         )
 
 
@@ -296,15 +297,15 @@ def check_critique(gan: Gan, seen: Any, b: int) -> None:
     name = type(gan.discriminator.network).__name__
     if not isinstance(seen, Critique):
         raise ConfigError(
-            f"discriminator: {name} returns {_described(seen)}; it must return a gan_jax.Critique, "
-            "such as gan_jax.Critique(score)."
+            f"discriminator {name} must return a gan_jax.Critique, such as "
+            f"gan_jax.Critique(score), not {_described(seen)}."
         )
     score = seen.score
     shape = getattr(score, "shape", ())
     if shape[:1] != (b,) or not jnp.issubdtype(score.dtype, jnp.floating):
         raise ConfigError(
-            f"discriminator: the score of {name} is {_described(score)} for {b} examples; it must "
-            f"be floats of shape [{b}, ...], one or more for each example."
+            f"discriminator {name} must return a score of floats [{b}, ...] for {b} examples, not "
+            f"{_described(score)}."
         )
 
 

@@ -120,8 +120,8 @@ def objective(
     losses = Pair(loss.g, loss.d)[side](real, fake, **(loss.numbers or {}))
     if jnp.shape(losses) != fake.shape:
         raise ConfigError(
-            f"loss: {name} has the shape {list(jnp.shape(losses))} for scores of shape "
-            f"{list(fake.shape)}; accepted: one loss per score."
+            f"loss: {name} must return one loss per score, of shape {list(fake.shape)}, not "
+            f"{list(jnp.shape(losses))}."
         )
     if player.top_k is not None:
         losses = losses * _top(fake, player.top_k)
@@ -195,8 +195,8 @@ def _apply(
         )  # fmt: skip
     except InvalidRngError as error:
         raise ConfigError(
-            f"{type(player.network).__name__}: it asks for a random stream that is not there "
-            f"({error}); accepted: {', '.join(streams)}."
+            f"{type(player.network).__name__} asks for a random stream that does not exist "
+            f"({error}); use {' or '.join(streams)}."
         ) from error
     stats = {name: changed[name] for name in state.stats}
     return ((result, changed["intermediates"]) if capture else result), stats

@@ -52,8 +52,8 @@ def init_population(
     """
     if len(gans) != len(keys) or not all(alike(gan, gans[0]) for gan in gans):
         raise ConfigError(
-            f"members: {len(gans)} GANs and {len(keys)} keys; accepted: a key for each, and GANs "
-            "that differ in scalars alone."
+            f"members need one key each and may differ only in scalars; got {len(gans)} GANs and "
+            f"{len(keys)} keys."
         )
     if batch is None:
         x = jnp.zeros((1, 2, *gans[0].modality.shape), gans[0].modality.stored)

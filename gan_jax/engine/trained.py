@@ -42,15 +42,15 @@ def sample(
         neither labels nor ``n``.
     """
     if (labels is None) == (n is None):
-        raise ConfigError("sample: give either labels or n.")
+        raise ConfigError("sample needs either labels or n.")
     if labels is None:
         labels = labels_in_turn(n, gan.num_classes)
     elif not gan.num_classes and _are_classes(labels):
-        raise ConfigError("sample: labels were given to an unconditional GAN; accepted: n.")
+        raise ConfigError("sample: the GAN is unconditional and takes n instead of labels.")
     elif gan.num_classes and not isinstance(labels, jax.core.Tracer):
         given = np.asarray(labels)
         if not np.all((given >= 0) & (given < gan.num_classes)):
-            raise ConfigError(f"sample: labels must lie in [0, {gan.num_classes}).")
+            raise ConfigError(f"sample: labels must be in [0, {gan.num_classes}).")
     labels = jax.tree.map(jnp.asarray, labels)
     count = len(jax.tree.leaves(labels)[0])
     return generate(gan, state, gan.prior.draw(key, count, truncation), labels)

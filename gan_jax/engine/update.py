@@ -65,8 +65,7 @@ def parts_of(update: Update) -> tuple[Update, Array, PyTree]:
     def divide(a: Array) -> Array:
         if len(a) % parts:
             raise ConfigError(
-                f"micro_batches: a minibatch of {len(a)} is not divisible into {parts}; accepted: "
-                f"a divisor of {len(a)}."
+                f"micro_batches {parts} must divide the minibatch of {len(a)} examples."
             )
         return jnp.moveaxis(a.reshape(len(a) // parts, parts, *a.shape[1:]), 1, 0)
 

@@ -34,7 +34,8 @@ def duplicates(images: np.ndarray, reference: np.ndarray) -> tuple[Estimate, Est
     """
     if min(len(images), len(reference)) < 2:
         raise ValueError(
-            f"images: {len(images)} against {len(reference)} real ones; needed: 2 or more of each."
+            f"duplicates need at least 2 images and 2 real ones, not {len(images)} and "
+            f"{len(reference)}."
         )
     limit = np.quantile(
         nearest_neighbours(reference, reference, 1, leave_one_out=True)[1][:, 0], CLOSEST_REAL

@@ -40,7 +40,7 @@ def class_divergence(classes: np.ndarray, weights: np.ndarray) -> Estimate:
     """
     weights = np.asarray(weights, np.float64)
     if weights.min() < 0 or weights.sum() <= 0:
-        raise ValueError(f"weights: {weights.tolist()}; needed: none below 0 and one above.")
+        raise ValueError(f"weights must be non-negative and not all 0, not {weights.tolist()}.")
     n, k = len(classes), len(weights)
     p, q = _frequencies(classes, k), weights / weights.sum()
     seen = p > 0
@@ -54,5 +54,7 @@ def class_divergence(classes: np.ndarray, weights: np.ndarray) -> Estimate:
 
 def _frequencies(classes: np.ndarray, k: int) -> np.ndarray:
     if not len(classes) or classes.min() < 0 or classes.max() >= k:
-        raise ValueError(f"classes: {len(classes)} of them, not all in 0 to {k - 1}.")
+        raise ValueError(
+            f"classes must all be between 0 and {k - 1}; some of {len(classes)} are not."
+        )
     return np.bincount(classes, minlength=k) / len(classes)

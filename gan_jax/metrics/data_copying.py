@@ -35,7 +35,8 @@ def memorization(
     """
     if min(len(images), len(held_out)) < 2:
         raise ValueError(
-            f"images: {len(images)} and {len(held_out)} held-out ones; needed: 2 or more of each."
+            f"memorization needs at least 2 images and 2 held-out ones, not {len(images)} and "
+            f"{len(held_out)}."
         )
     made = nearest_neighbours(images, training, 1)[1][:, 0]
     control = nearest_neighbours(held_out, training, 1)[1][:, 0]

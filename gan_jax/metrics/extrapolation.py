@@ -45,7 +45,7 @@ def frechet_infinity(a: np.ndarray, b: np.ndarray, seed: int = 0) -> Estimate:
 
     n, f = a.shape
     if n < smallest_count(f):
-        raise ValueError(f"a: {n} images of {f} features; {smallest_count(f)} are needed.")
+        raise ValueError(f"{f} features need at least {smallest_count(f)} images, not {n}.")
     whole, reference = fitted(a, b)
     distance, spread = distance_and_error(a, b, whole, reference)
     rng = np.random.default_rng(seed)

@@ -26,8 +26,8 @@ def inception_score(logits: np.ndarray, splits: int = 1) -> Estimate:
     n = len(logits)
     if logits.ndim != 2 or not 1 <= splits <= n // 2:
         raise ValueError(
-            f"splits: {splits} of logits {logits.shape}; needed: [n, k] with 2 or more images in "
-            "each of 1 or more splits."
+            f"splits {splits} must leave at least 2 images of logits [n, k] in each split, not "
+            f"divide logits of shape {logits.shape}."
         )
     log_p = special.log_softmax(logits.astype(np.float64), axis=1)
     if splits > 1:

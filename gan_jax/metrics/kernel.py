@@ -167,10 +167,10 @@ def _checked(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     for name, x in (("a", a), ("b", b)):
         if x.ndim != 2 or len(x) < 2:
             raise ValueError(
-                f"{name}: features of shape {x.shape}; [n, f] with n of 2 or more is needed."
+                f"{name} must be features [n, f] with n of 2 or more, not of shape {x.shape}."
             )
     if a.shape[1] != b.shape[1]:
         raise ValueError(
-            f"features: {a.shape[1]} of a against {b.shape[1]} of b; both need the same number."
+            f"a and b must have the same number of features, not {a.shape[1]} and {b.shape[1]}."
         )
     return a, b

@@ -44,7 +44,7 @@ def _right(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
     n, k = logits.shape
     if labels.shape != (n,) or labels.min() < 0 or labels.max() >= k:
         raise ValueError(
-            f"labels: shape {labels.shape}, {labels.min()} to {labels.max()}; "
-            f"needed: ({n},), 0 to {k - 1}."
+            f"labels must have the shape ({n},) and be between 0 and {k - 1}, not {labels.shape} "
+            f"and {labels.min()} to {labels.max()}."
         )
     return logits.argmax(axis=1) == labels

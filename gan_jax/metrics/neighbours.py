@@ -53,7 +53,7 @@ def nearest_neighbours(
     """
     most = len(references) - leave_one_out
     if not 1 <= k <= most:
-        raise ValueError(f"k: {k} neighbours of {most} references; accepted: 1 to {most}.")
+        raise ValueError(f"k must be between 1 and {most}, the number of references, not {k}.")
     kept, found = min(k + SPARE, most), {}
     for i, q, j, r in _blocks(queries, references, block):
         if i not in found:

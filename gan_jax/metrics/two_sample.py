@@ -79,6 +79,7 @@ def _equal(images: np.ndarray, reference: np.ndarray, least: int = 2) -> int:
     n = len(images)
     if n != len(reference) or n < least:
         raise ValueError(
-            f"images: {n} against {len(reference)}; needed: equal numbers, {least} or more."
+            f"images and reference must be equally many, at least {least}, not {n} and "
+            f"{len(reference)}."
         )
     return n

@@ -67,7 +67,7 @@ def checked(field: str, value: Any, accepted: Accepted) -> Any:
         return accepted[one_of(field, str(value), accepted)]
     if accepted is bool:
         if not isinstance(value, bool):
-            raise ConfigError(f"{field}: {value!r} is not a truth value; accepted: True, False.")
+            raise ConfigError(f"{field} must be True or False, not {value!r}.")
     elif isinstance(accepted, str):
         within(field, value, accepted)
     else:

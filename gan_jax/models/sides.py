@@ -18,7 +18,7 @@ def halvings(shape: tuple[int, ...], base: int) -> int:
         n += 1
     if n == 0:
         raise ConfigError(
-            f"base: images of {h}x{w} cannot be halved to sides of at least {base}; "
-            "accepted: a smaller base, or images padded to another size."
+            f"base {base} is too large: images of {h}x{w} cannot be halved to sides of at least "
+            f"{base}; use a smaller base, or pad the images to another size."
         )
     return n

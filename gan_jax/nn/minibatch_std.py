@@ -32,14 +32,9 @@ def minibatch_std(x: jax.Array, group: int) -> jax.Array:
     b = len(rows)
     size = min(group, b)
     if group < 2:
-        raise ConfigError(
-            f"minibatch_std: {group} examples in a group do not differ; accepted: 2 or more."
-        )
+        raise ConfigError(f"minibatch_std needs groups of 2 or more examples, not {group}.")
     if b % size:
-        raise ConfigError(
-            f"minibatch_std: a batch of {b} is not divisible into groups of {group}; "
-            "accepted: a divisor."
-        )
+        raise ConfigError(f"minibatch_std {group} must divide the batch of {b} examples.")
     groups = rows.astype(jnp.promote_types(x.dtype, jnp.float32)).reshape(b // size, size, -1)
     # The summand keeps the root's slope finite at equal examples.
     deviation = jnp.sqrt(groups.var(axis=1) + 1e-8).mean(axis=-1)

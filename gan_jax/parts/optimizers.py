@@ -109,5 +109,5 @@ def _try(field: str, name: str, optimizer: Tunable) -> None:
     ) as error:  # whatever an optimizer raises that wants more than gradients and numbers
         reason = str(error).partition("\n")[0]
         raise ConfigError(
-            f"{field}.name: {name!r} does not work with {', '.join(optimizer.numbers)} ({reason})."
+            f"{field}.name {name!r} does not work with {', '.join(optimizer.numbers)} ({reason})."
         ) from error

@@ -99,10 +99,9 @@ def convert(source: Path, out: Path) -> None:
         needed and not there, or if ``out`` exists or cannot be written.
     """
     if source.suffix not in READERS:
-        accepted = ", ".join(READERS)
-        raise ConfigError(f"source: {source} is of an unknown kind; accepted: {accepted}.")
+        raise ConfigError(f"source {source} has an unknown type; use {' or '.join(READERS)}.")
     if out.exists():
-        raise ConfigError(f"out: {out} exists; accepted: a new file.")
+        raise ConfigError(f"out {out} exists; name a new file.")
     digest = _digest(source)
     arrays = READERS[source.suffix](source)
     check(arrays, source)
@@ -111,7 +110,7 @@ def convert(source: Path, out: Path) -> None:
         with replacing(out) as unfinished, unfinished.open("wb") as file:
             np.savez(file, **dict(sorted(arrays.items())), about=about)
     except OSError as error:
-        raise ConfigError(f"out: {out} cannot be written ({error}).") from error
+        raise ConfigError(f"out {out} cannot be written ({error}).") from error
 
 
 def from_pytorch(state: Mapping[str, np.ndarray]) -> Arrays:
@@ -178,9 +177,8 @@ def _read_pytorch(path: Path) -> Arrays:
         import torch
     except ImportError as error:
         raise ConfigError(
-            f"source: {path} can be read where PyTorch is installed only; accepted: the same "
-            "command after `uv run --with torch`, or TensorFlow's graph (.pb), which needs nothing "
-            "else."
+            f"source {path} requires PyTorch; prefix the command with `uv run --with torch`, or "
+            "use TensorFlow's graph (.pb), which requires nothing else."
         ) from error
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
@@ -194,7 +192,7 @@ def _read_pytorch(path: Path) -> Arrays:
         pickle.UnpicklingError,
     ) as error:
         raise ConfigError(
-            f"source: {path} is not a state dict of PyTorch; accepted: {PYTORCH_URL}."
+            f"source {path} is not a PyTorch state dict; use {PYTORCH_URL}."
         ) from error
 
 
@@ -209,7 +207,7 @@ def _read_graph(path: Path) -> Arrays:
     try:
         graph.ParseFromString(path.read_bytes())
     except DecodeError as error:
-        raise ConfigError(f"source: {path} is not a graph of TensorFlow ({error}).") from error
+        raise ConfigError(f"source {path} is not a TensorFlow graph ({error}).") from error
     tensors = {node.name: node.attr["value"].tensor for node in graph.node if node.op == "Const"}
     return from_graph(
         {name: _array(tensor) for name, tensor in tensors.items() if tensor.dtype == DT_FLOAT}
@@ -234,7 +232,7 @@ def _digest(source: Path) -> str:
     try:
         return sha256(source)
     except OSError as error:
-        raise ConfigError(f"source: {source} cannot be read ({error}).") from error
+        raise ConfigError(f"source {source} cannot be read ({error}).") from error
 
 
 if __name__ == "__main__":

@@ -102,14 +102,14 @@ def _inception(
 ) -> Choice:
     if not isinstance(about.modality, Images):
         raise ConfigError(
-            f"features: inception takes images, and {dataset} holds {about.modality.name}; "
-            f"accepted: {DEFAULT}."
+            f"features: inception takes images, but {dataset} contains {about.modality.name}; use "
+            f"{DEFAULT}."
         )
     channels = frame_of(about, framing).shape[-1]
     if channels not in (1, 3):
         raise ConfigError(
-            f"features: inception takes 1 or 3 channels, and {dataset} has {channels}; "
-            f"accepted: {DEFAULT}."
+            f"features: inception takes 1 or 3 channels, but {dataset} has {channels}; use "
+            f"{DEFAULT}."
         )
     return Choice(inception.FEATURES, load_inception, logits=inception.CLASSES, own_classes=False)
 
@@ -124,8 +124,8 @@ def choice_of(network: FeatureNetwork, examples: np.ndarray, num_classes: int) -
     for name, array in {"features": features, "logits": logits}.items():
         if array is not None and (np.ndim(array) != 2 or len(array) != 2):
             raise ConfigError(
-                f"feature_network: its {name} of 2 examples have the shape "
-                f"{list(np.shape(array))}; accepted: [2, n]."
+                f"feature_network must return {name} of shape [2, n] for 2 examples, not "
+                f"{list(np.shape(array))}."
             )
     count = 0 if logits is None else logits.shape[1]
     return Choice(

@@ -66,14 +66,10 @@ def recognizer(
     """
     about = describe(dataset)
     if not about.num_classes and config.task == "labels":
-        raise ConfigError(
-            f"dataset: {dataset} has no labels, so no recognizer can learn from it; "
-            "accepted: labelled ones."
-        )
+        raise ConfigError(f"dataset {dataset} has no labels, which training a classifier requires.")
     if not isinstance(about.modality, Images):
         raise ConfigError(
-            f"dataset: {dataset} holds {about.modality.name}, which no recognizer looks at; "
-            "accepted: sets of images."
+            f"dataset {dataset} contains {about.modality.name}, but classifiers need images."
         )
     is_seed("recognizer.seed", config.seed)
     shape = frame_of(about, framing).shape
@@ -121,15 +117,15 @@ def _data(dataset: str, framing: Framing | int | None, test_on: str | None) -> d
     if shapes[0] != shapes[1]:
         own, other = (f"{h}x{w}x{c} of {classes} classes" for h, w, c, classes in shapes)
         raise ConfigError(
-            f"test_on: the images of {dataset} are {own}, those of {test_on} {other}; "
-            "must be alike."
+            f"test_on: the images of {dataset} are {own}, but those of {test_on} are {other}; "
+            "both must be equal."
         )
     names = [part.description.class_names for part in data.values()]
     if all(names) and names[0] != names[1]:
         own, other = (", ".join(part[:3]) for part in names)
         raise ConfigError(
-            f"test_on: the classes of {dataset} are {own}, ..., those of {test_on} {other}, ...; "
-            "must be the same."
+            f"test_on: the classes of {dataset} are {own}, ..., but those of {test_on} are "
+            f"{other}, ...; both must be equal."
         )
     return data
 
@@ -174,8 +170,8 @@ def _trained(
     for split, part in data.items():
         if part.labels.min() < 0 and config.task == "labels":
             raise ConfigError(
-                f"dataset: {part.description.name} has images without labels in {split}; "
-                "accepted: labelled images only."
+                f"dataset {part.description.name} has unlabelled images in {split}; a classifier "
+                "needs a label for each image."
             )
     (train_split, train_data), (test_split, test_data) = data.items()
     about, n = train_data.description, len(train_data.labels)

@@ -72,7 +72,7 @@ def main(argv: list[str] | None = None) -> int:
         check_folder("workdir", options.workdir)
         if not options.overwrite and options.workdir.exists() and any(options.workdir.iterdir()):
             raise ConfigError(
-                f"workdir: {options.workdir} is not empty; accepted: a new name, or --overwrite."
+                f"workdir {options.workdir} is not empty; use a new folder, or --overwrite."
             )
         command_line.divide_cpu(options.seeds)
         command_line.keep_compilations()

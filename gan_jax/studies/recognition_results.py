@@ -38,7 +38,7 @@ class Results:
             self._begin(settings)
             self.lines = _read_lines(folder / RESULTS)
         except (OSError, KeyError, json.JSONDecodeError) as error:
-            raise ConfigError(f"workdir: {folder} cannot be used ({error}).") from error
+            raise ConfigError(f"workdir {folder} cannot be used ({error}).") from error
         self._done = {(line["labels"], line["seed"], line["arm"]) for line in self.lines}
 
     def _begin(self, settings: dict[str, Any]) -> None:
@@ -48,13 +48,12 @@ class Results:
             different = [name for name in settings if before.get(name) != settings[name]]
             if different:
                 raise ConfigError(
-                    f"workdir: {self.folder} holds results of another {', '.join(different)}; "
-                    "accepted: the same settings, or another --workdir."
+                    f"workdir {self.folder} has results with different settings "
+                    f"({', '.join(different)}); use the same settings, or another --workdir."
                 )
         elif self.folder.exists() and any(self.folder.iterdir()):
             raise ConfigError(
-                f"workdir: {self.folder} holds something else than this study; "
-                "accepted: a new folder."
+                f"workdir {self.folder} contains other files than this study's; use a new folder."
             )
         else:
             (self.folder / GENERATED).mkdir(parents=True, exist_ok=True)

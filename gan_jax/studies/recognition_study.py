@@ -47,8 +47,8 @@ def numbers(labels: str) -> list[int | None]:
     for part in parts:
         if part != "all" and not (part.isdecimal() and int(part)):
             raise ConfigError(
-                f"labels: {part!r} is not a number of labels; "
-                "accepted: positive numbers and all, separated by commas."
+                f"labels {part!r} is not a number of labels; use positive integers or all, "
+                "separated by commas."
             )
     return [None if part == "all" else int(part) for part in dict.fromkeys(parts)]
 
@@ -61,9 +61,7 @@ def check(options: Options) -> None:
     """
     about = describe(options.dataset)
     if not isinstance(about.modality, Images) or not about.num_classes:
-        raise ConfigError(
-            f"dataset: {options.dataset} does not hold labelled images; accepted: sets that do."
-        )
+        raise ConfigError(f"dataset {options.dataset} must contain labelled images.")
     at_least("seeds", options.seeds, 1)
     at_least("generated", options.generated, about.num_classes)
     within("real_share", options.real_share, "(0, 1)")

@@ -97,7 +97,7 @@ def main(argv: list[str] | None = None) -> int:
 
         if not describe(options.dataset).num_classes:
             raise ConfigError(
-                f"dataset: {options.dataset} has no labels; accepted: a set that has."
+                f"dataset {options.dataset} has no labels, which this study requires."
             )
         command_line.fast_cpu()
         command_line.keep_compilations()

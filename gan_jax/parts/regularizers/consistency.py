@@ -71,8 +71,8 @@ def _augmented_change(
     within("flip", flip, "[0, 1]")
     if not isinstance(context.modality, Images):
         raise ConfigError(
-            f"cr, bcr: they shift and mirror images, not {context.modality.name}; accepted: a data "
-            "set of images, or zcr."
+            f"cr and bcr shift and mirror images and do not apply to {context.modality.name}; use "
+            "zcr instead."
         )
     shift_key, flip_key = jax.random.split(key)
     augmented = random_flip(flip_key, random_shift(shift_key, batch.x, shift), flip)

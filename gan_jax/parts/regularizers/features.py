@@ -39,7 +39,7 @@ def pull_away(context: Context):
     n = len(features)
     if n < 2:
         raise ConfigError(
-            f"pull_away: a minibatch of {n} has no pairs; accepted: 2 examples or more."
+            f"pull_away compares pairs and needs a minibatch of 2 or more examples, not {n}."
         )
     directions = features / jnp.sqrt(jnp.sum(jnp.square(features), axis=1, keepdims=True) + 1e-12)
     cosines = directions @ directions.T

@@ -34,7 +34,7 @@ def lecam(memory, context: Context, *, decay: float = 0.99):
     flows through them.
     """
     if not 0 <= decay < 1:
-        raise ConfigError(f"decay: {decay} is not in [0, 1).")
+        raise ConfigError(f"decay must be in [0, 1), not {decay}.")
     real, fake = context.real_critique.score, context.fake_critique.score
     seen = jnp.where(memory["seen"] > 0, memory["seen"], 1)
     penalty = jnp.square(real - memory["fake"] / seen) + jnp.square(fake - memory["real"] / seen)
