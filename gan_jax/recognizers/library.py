@@ -176,12 +176,12 @@ def _trained(
     (train_split, train_data), (test_split, test_data) = data.items()
     about, n = train_data.description, len(train_data.labels)
     print(
-        f"Training a recognizer on {about.name}, {train_split} ({n:,} images), once.",
+        f"Training a classifier on {about.name}, {train_split} ({n:,} images), once.",
         file=sys.stderr,
         flush=True,
     )
     start = time.perf_counter()
-    title = f"recognizer of {about.name}"
+    title = f"classifier of {about.name}"
     with tqdm(total=config.steps, desc=title, unit=" steps", leave=False, disable=None) as bar:
 
         def told(steps: int, metrics: dict[str, float]) -> None:

@@ -1,4 +1,4 @@
-"""Figures of the studies: a panel a method."""
+"""Figures of the studies, with one panel per method."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ PANELS_A_ROW, PANEL_SIDE = 5, 2.4
 CONVERGED, LOST = "tab:blue", "tab:red"
 
 
-def ways(path: pathlib.Path, problem: str, results: dict[str, Result]) -> None:
-    """The ways of the Dirac-GAN from its starting points, blue where they converge; only a
-    quarter is drawn, so that single ways can be seen.
+def trajectories(path: pathlib.Path, problem: str, results: dict[str, Result]) -> None:
+    """The trajectories of the Dirac-GAN, blue if they converge; only every fourth is drawn, so that
+    single ones can be seen.
     """
 
     def draw(axes: Axes, result: Result) -> None:
-        for way, success in list(zip(result.seen, result.success, strict=True))[::4]:
-            axes.plot(*way.T, color=CONVERGED if success else LOST, linewidth=0.4, alpha=0.7)
-            axes.plot(*way[0], ".", color="black", markersize=2)
+        for path, success in list(zip(result.seen, result.success, strict=True))[::4]:
+            axes.plot(*path.T, color=CONVERGED if success else LOST, linewidth=0.4, alpha=0.7)
+            axes.plot(*path[0], ".", color="black", markersize=2)
         axes.plot(0, 0, "+", color="black")
         axes.set(xlim=(-2, 2), ylim=(-2, 2), aspect="equal")
 
@@ -34,7 +34,7 @@ def ways(path: pathlib.Path, problem: str, results: dict[str, Result]) -> None:
 
 
 def samples(path: pathlib.Path, problem: str, results: dict[str, Result]) -> None:
-    """Samples of the seed that covers the median number of modes, over the truth's centres."""
+    """Samples of the seed with the median success, over the true centres."""
     truth = TRUTHS[problem]
 
     def draw(axes: Axes, result: Result) -> None:
