@@ -81,7 +81,7 @@ def test_a_d_that_classifies_is_tested_on_images_it_has_not_seen():
     state = state.replace(discriminator=state.discriminator.replace(params=params))
     found = evaluate(gan, state, DIGITS, recognizer_config=QUICK, num_samples=100)
     assert found.scores["test_error"] == pytest.approx(np.mean(load("digits", "test").labels != 3))
-    assert "wrongly classified by D" in table(found)
+    assert "test error of D" in table(found)
     seen = dataclasses.replace(DIGITS, split="train+test")
     assert (
         "test_error"

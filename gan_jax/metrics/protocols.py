@@ -1,7 +1,6 @@
-"""Protocols: a metric and the number of generated images that it takes, in one name such as
-``fid50k``.
+"""Protocols: a metric and its number of generated images, in one name such as ``fid50k``.
 
-Scores of different numbers of images cannot be compared, so the number is part of the name.
+Scores of different numbers of images are not comparable, so the number is part of the name.
 """
 
 from __future__ import annotations
@@ -20,8 +19,8 @@ _NAME = re.compile(r"(?P<metric>.*?)_?(?P<number>\d+)(?P<thousands>k?)")
 
 @dataclasses.dataclass(frozen=True)
 class Protocol:
-    """``metric``: a name of `METRICS`; ``count``: how many generated images it takes; ``name``:
-    both, as it was asked for.
+    """``metric``: a key of `METRICS`; ``count``: its number of generated images; ``name``: both, as
+    given by the user.
     """
 
     name: str
@@ -37,7 +36,7 @@ class Protocol:
         for none).
 
         Raises:
-          ConfigError: for too few images; to be called before they are made.
+          ConfigError: for too few images. Call this before images are generated.
         """
         needed = self.definition.fewest(features, classes)
         if self.count < needed:
@@ -48,7 +47,7 @@ class Protocol:
             )
 
     def check_inputs(self, inputs: Inputs) -> None:
-        """Refuses inputs of which only kinds and numbers matter.
+        """Refuses unsuitable inputs; only their kinds and numbers are used.
 
         Raises:
           ConfigError: for fewer images than the count, or any other `obstacle`.
