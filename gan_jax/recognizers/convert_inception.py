@@ -5,7 +5,7 @@ else installed:
 
   uv run python -m gan_jax.recognizers.convert_inception classify_image_graph_def.pb
 
-or from the file of pytorch-fid, where PyTorch is installed or lent:
+or from the file of pytorch-fid, which requires PyTorch:
 
   uv run --with torch python -m gan_jax.recognizers.convert_inception \\
     pt_inception-2015-12-05-6726825d.pth
@@ -53,7 +53,7 @@ STEM = ("Conv2d_1a_3x3", "Conv2d_2a_3x3", "Conv2d_2b_3x3", "Conv2d_3b_1x1", "Con
 TOWERS_A = ("branch5x5", "branch3x3dbl", "branch_pool")
 TOWERS_C = ("branch7x7", "branch7x7dbl", "branch_pool")
 TOWERS_E = ("branch3x3", "branch3x3dbl", "branch_pool")
-TOWERS = {  # of every block, in the graph's order: which branches are its tower, tower_1, ...
+TOWERS = {  # for each block in graph order, the branches that are its tower, tower_1, ...
     "Mixed_5b": TOWERS_A,
     "Mixed_5c": TOWERS_A,
     "Mixed_5d": TOWERS_A,
@@ -75,7 +75,7 @@ class Options:
     source: Positional[Path]
     """The published file: .pb (TensorFlow's graph) or .pth (pytorch-fid, torch-fidelity)."""
     out: Positional[Path | None] = None
-    """The npz file to write; by default the place where gan_jax looks for it."""
+    """The npz file to write; by default the path from which gan_jax reads it."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -91,12 +91,13 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def convert(source: Path, out: Path) -> None:
-    """Writes the arrays of a published file, with its name and checksum, as one new npz file, whole
-    or not at all.
+    """Writes the arrays of a published file, with its name and checksum, atomically to a new npz
+    file.
 
     Raises:
-      ConfigError: if the source is absent, of another kind or of another network, if PyTorch is
-        needed and not there, or if ``out`` exists or cannot be written.
+      ConfigError: if the source does not exist, has an unknown type or contains a different
+        network, if PyTorch is required but not installed, or if ``out`` exists or cannot be
+        written.
     """
     if source.suffix not in READERS:
         raise ConfigError(f"source {source} has an unknown type; use {' or '.join(READERS)}.")

@@ -37,10 +37,10 @@ TRAINING_CODE = (
     *(augment, cnn, fitting, recipes, resnet, training),
     *(conv, conv_ops, winograd, order, batch_at, to_float),
 )
-"""Modules and functions that decide the weights that a recipe leads to."""
+"""Modules and functions that determine the weights that result from a recipe."""
 REFERENCE_CODE = (networks, streaming, covariance, frechet)
-"""Modules that turn a network's numbers into those that are kept of real images; the network's own
-code is in its key.
+"""Modules that compute the cached features of real images from a network, whose own code is in its
+key.
 """
 
 
@@ -50,14 +50,14 @@ def recognizer(
     config: RecognizerConfig = SMALL_CNN,
     test_on: str | None = None,
 ) -> Recognizer:
-    """The recognizer of a data set: from the cache, or trained on its training split and tested on
+    """The classifier of a data set: from the cache, or trained on its training split and tested on
     the rest.
 
     Args:
       dataset, framing: as for `gan_jax.data.load`.
-      config: how it is made. Another config, data set, framing or code makes another recognizer.
-      test_on: learn from the whole training split, and be tested on that of another data set: the
-        classification accuracy score of Ravuri & Vinyals 2019, where ``dataset`` was generated and
+      config: its recipe. A different config, data set, framing or code gives another classifier.
+      test_on: train on the whole training split and test on the test split of another data set: the
+        classification accuracy score of Ravuri & Vinyals 2019, if ``dataset`` was generated and
         ``test_on`` is real.
 
     Raises:
@@ -88,7 +88,7 @@ def recognizer(
 
 
 def _check_memory(config: RecognizerConfig, shape: tuple[int, ...], classes: int) -> None:
-    """Refuses what is beyond memory by the largest layers and the examples of a step alone."""
+    """Refuses configs whose largest layers or batch alone exceed the memory."""
     copies = 4 * 4  # bytes of a weight, its average and AdamW's moments
     width, features, batch = config.width or 0, config.features, config.batch_size
     fits_memory("recognizer.width", f"a network of width {width:,}", copies * 9 * width**2)
@@ -99,12 +99,12 @@ def _check_memory(config: RecognizerConfig, shape: tuple[int, ...], classes: int
 
 
 def kept(key: str) -> Path:
-    """Where the recognizer of a key lies."""
+    """The file of the classifier with a key."""
     return _folder(key) / "network.npz"
 
 
 def _data(dataset: str, framing: Framing | int | None, test_on: str | None) -> dict[str, Dataset]:
-    """What to learn from, then what to be tested on, by split."""
+    """The training data, then the test data, by split."""
     splits = describe(dataset).splits or load(dataset, "train", framing).description.splits
     learn, test = train_and_test(splits)
     if test_on is None:
@@ -133,11 +133,11 @@ def _data(dataset: str, framing: Framing | int | None, test_on: str | None) -> d
 def real_sample(
     network: FeatureNetwork, dataset: str, split: str, framing: Framing | int | None = None
 ) -> Sample:
-    """What a feature network sees in a split of real images, with the Gaussian of the features,
-    computed once and cached.
+    """The outputs of a feature network for a split of real images, with the Gaussian of the
+    features, computed once and cached.
 
-    The file is known by its content: data set, version, split, the images, network, and code. One
-    that is damaged is made again, with a sentence on stderr.
+    The key of the file covers data set, version, split, images, network and code. A damaged file is
+    reported on stderr and computed again.
 
     Raises:
       ConfigError: as `gan_jax.data.load`, or if the cache cannot be written.
@@ -216,7 +216,7 @@ def _trained(
 
 
 def _accuracy(network: Recognizer, config: RecognizerConfig, data: Dataset) -> float:
-    """Share of images whose label, or whose turn, is recognized."""
+    """Fraction of images whose label, or rotation, is classified correctly."""
     if config.task == "labels":
         return fitting.accuracy(network, data.examples, data.labels)
     x = np.asarray(data.examples)
@@ -225,7 +225,7 @@ def _accuracy(network: Recognizer, config: RecognizerConfig, data: Dataset) -> f
 
 
 def _key(data: dict[str, Dataset], config: RecognizerConfig) -> str:
-    """Names a recognizer by what it is made from: the data, the recipe, and the code."""
+    """The key of a classifier: a digest of the data, the recipe and the code."""
     content = {
         split: [part.description.name, part.description.version, _content(part)]
         for split, part in data.items()
@@ -234,8 +234,8 @@ def _key(data: dict[str, Dataset], config: RecognizerConfig) -> str:
 
 
 def _content(data: Dataset) -> str:
-    """Digest of all labels and of some thousand images: a set of another content has another,
-    whatever its name.
+    """Digest of all labels and about a thousand images, so that it depends on the content, not only
+    on the name.
     """
     digest = hashlib.sha256(repr(data.examples.shape).encode() + data.labels.tobytes())
     digest.update(data.examples[:: len(data.labels) // 1000 + 1].tobytes())
@@ -251,19 +251,19 @@ def _folder(key: str) -> Path:
 
 
 def _read(path: Path) -> dict[str, np.ndarray] | None:
-    """The arrays of a file; None where it is absent or, with a sentence on stderr, damaged."""
+    """The arrays of a file; None if it is absent or damaged, which is reported on stderr."""
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return dict(arrays)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
-        print(f"{path} is damaged ({error}) and is made again.", file=sys.stderr, flush=True)
+        print(f"{path} is damaged ({error}) and is computed again.", file=sys.stderr, flush=True)
         return None
 
 
 def _write(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    """Writes the file, whole or not at all.
+    """Writes the file atomically.
 
     Raises:
       ConfigError: if it cannot be written.
