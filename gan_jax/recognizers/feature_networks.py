@@ -25,7 +25,7 @@ from gan_jax.recognizers.networks import (
 )
 from gan_jax.recognizers.recipes import RecognizerConfig
 
-SAMPLES_A_MODE = 10
+SAMPLES_PER_MODE = 10
 """With fewer StackedMNIST images per mode, the number of modes depends more on the number of images
 than on their quality.
 """
@@ -57,7 +57,7 @@ def _stacked(_: str, __: Description, framing: Sized, config: RecognizerConfig) 
 
 
 def _stacked_modes(features: np.ndarray) -> Modes | None:
-    few = len(features) < SAMPLES_A_MODE * 1000
+    few = len(features) < SAMPLES_PER_MODE * 1000
     return None if few else equal_modes(stacked_predictions(features), 1000)
 
 

@@ -13,7 +13,7 @@ from gan_jax.data.truths import TRUTHS
 from gan_jax.files import replacing
 from gan_jax.studies.games import Result
 
-PANELS_A_ROW, PANEL_SIDE = 5, 2.4
+PANELS_PER_ROW, PANEL_SIDE = 5, 2.4
 """Side in inches."""
 CONVERGED, LOST = "tab:blue", "tab:red"
 
@@ -47,11 +47,11 @@ def samples(path: pathlib.Path, problem: str, results: dict[str, Result]) -> Non
 
 
 def _save(path: pathlib.Path, results: dict[str, Result], draw, title: str) -> None:
-    rows = math.ceil(len(results) / PANELS_A_ROW)
+    rows = math.ceil(len(results) / PANELS_PER_ROW)
     figure = Figure(
-        figsize=(PANELS_A_ROW * PANEL_SIDE, rows * (PANEL_SIDE + 0.2) + 0.4), layout="constrained"
+        figsize=(PANELS_PER_ROW * PANEL_SIDE, rows * (PANEL_SIDE + 0.2) + 0.4), layout="constrained"
     )
-    panels = figure.subplots(rows, PANELS_A_ROW, squeeze=False).ravel()
+    panels = figure.subplots(rows, PANELS_PER_ROW, squeeze=False).ravel()
     for axes in panels:
         axes.axis("off")
     for axes, (name, result) in zip(panels, results.items(), strict=False):
