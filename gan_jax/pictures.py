@@ -10,18 +10,18 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 MIN_SIDE = 48
-"""Smaller images are enlarged, pixel by pixel, until their shorter side has so many pixels."""
+"""Minimum shorter side in pixels; smaller images are enlarged by an integer factor."""
 GAP = 2
 """Pixels between two images of a grid."""
 GAP_GREY = 64
 FONT = 1 / 36
-"""Size of the names above a grid, as a share of its width: they are read on a phone, too."""
+"""Font size of the names above a grid relative to its width, legible on a phone too."""
 DRAWN = (1, 3, 4)
-"""Channels that a picture can have: grey, colour, colour and transparency."""
+"""Numbers of channels that can be drawn: grey, colour, colour and transparency."""
 
 
 def to_uint8(images: np.ndarray) -> np.ndarray:
-    """Images in [-1, 1] as uint8 in [0, 255], rounded and clipped; uint8 is returned as it is."""
+    """Images in [-1, 1] as uint8 in [0, 255], rounded and clipped; uint8 is returned unchanged."""
     images = np.asarray(images)
     if images.dtype == np.uint8:
         return images
@@ -29,12 +29,12 @@ def to_uint8(images: np.ndarray) -> np.ndarray:
 
 
 def grid(images: np.ndarray, columns: int) -> np.ndarray:
-    """Tiles images row by row, enlarging small ones by a whole factor.
+    """Tiles images row by row, enlarging small ones by an integer factor.
 
     Args:
-      images: ``[n, h, w, c]``, floats in [-1, 1] or uint8. With other channels than `DRAWN`, each
-        channel is a grey panel, beside that of the one before.
-      columns: images a row; the last row may be shorter.
+      images: ``[n, h, w, c]``, floats in [-1, 1] or uint8. For numbers of channels other than
+        `DRAWN`, the channels are grey panels side by side.
+      columns: images per row; the last row may be shorter.
 
     Returns:
       ``[H, W, c]`` uint8, c one of `DRAWN`.
@@ -45,7 +45,8 @@ def grid(images: np.ndarray, columns: int) -> np.ndarray:
     images = to_uint8(images)
     if images.ndim != 4 or min(*images.shape, columns) < 1:
         raise ValueError(
-            f"images of shape {images.shape} in {columns} columns are no grid of [n, h, w, c]."
+            f"images must be non-empty [n, h, w, c] in 1 or more columns, not {images.shape} in "
+            f"{columns}."
         )
     n, h, w, c = images.shape
     if c not in DRAWN:
@@ -66,7 +67,7 @@ def headed(pixels: np.ndarray, columns: int, names: Mapping[int, str]) -> np.nda
 
     Args:
       pixels: ``[H, W, c]`` uint8, of ``columns`` columns.
-      names: by the column at whose left side the name begins, from 0.
+      names: for each column, from 0, the name that begins at its left side.
 
     Returns:
       ``[H + h, W, c]`` uint8, where ``h`` is the height of the names.
@@ -94,8 +95,8 @@ def points(samples: np.ndarray, real: np.ndarray) -> np.ndarray:
     """Samples over real examples: a histogram of numbers, or the first two coordinates of vectors
     in the plane.
 
-    The frame is that of the real points, so that pictures of different steps compare; how many
-    samples lie outside of it, or are not finite, stands above.
+    The axes fit the real points, so that pictures of different steps are comparable; the title
+    gives the number of samples that are outside or not finite.
 
     Args:
       samples: ``[n, d]`` floats.
@@ -133,7 +134,7 @@ def points(samples: np.ndarray, real: np.ndarray) -> np.ndarray:
 
 
 def save(path: str | pathlib.Path, pixels: np.ndarray) -> None:
-    """Writes ``[H, W, c]`` uint8 pixels, c one of `DRAWN`, as a PNG file, making its folder."""
+    """Writes ``[H, W, c]`` uint8 pixels, c one of `DRAWN`, as a PNG file and creates its folder."""
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(png(pixels))

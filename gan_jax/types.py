@@ -1,8 +1,8 @@
-"""The nouns of the library: what flows between data, networks, losses and the training step.
+"""The basic types of the library: what data, networks, losses and the training step exchange.
 
 Arrays are written ``[b, ...]`` by shape: ``b`` examples, ``k`` classes, ``f`` features. Examples
-``x``, conditions ``y`` and latents ``z`` are pytrees of arrays that lead with the same ``b``; a
-single array is the usual case.
+``x``, conditions ``y`` and latents ``z`` are pytrees of arrays with the same leading ``b``; usually
+each is a single array.
 """
 
 from __future__ import annotations
@@ -24,23 +24,23 @@ Array = jax.Array
 PyTree = Any
 Metrics = dict[str, Array]
 Scalar = float | Schedule | Feedback
-"""A number of a `Gan` that is data of the step: it lies in the state and may change over time."""
+"""A number of a `Gan` that the step reads from the state, so that it may change over time."""
 
 
 def scalar(default: Any = dataclasses.MISSING) -> Any:
-    """A dataclass field for a `Scalar`, or a mapping of them; None where it is not set.
+    """A dataclass field for a `Scalar`, or a mapping of them; None if it is not set.
 
-    GANs that differ in such fields alone are equal, so that they share their compilations.
+    GANs that differ only in such fields compare equal, so that they share compiled programs.
     """
     return dataclasses.field(default=default, compare=False, metadata={"scalar": True})
 
 
 class Batch(NamedTuple):
-    """Real examples; the leaves of a training batch lead with ``[minibatches, b]``.
+    """Real examples; the leading axes of a training batch are ``[minibatches, b]``.
 
     ``x``: examples as stored or as networks see them, see `gan_jax.modality`.
-    ``y``: what they are conditioned on: ``[b]`` int32 class labels, -1 where an example has none;
-    or any other pytree, such as images or features.
+    ``y``: their conditions: ``[b]`` int32 class labels, -1 for an example without a label; or any
+    other pytree, such as images or features.
     """
 
     x: PyTree
@@ -48,7 +48,7 @@ class Batch(NamedTuple):
 
 
 class Fake(NamedTuple):
-    """What a generator made: examples, their conditions, and whatever else it gives by name.
+    """Output of a generator: examples, their conditions, and other outputs by name.
 
     A generator returns ``x``, or ``Fake(x, extras={...})``, whose ``y`` the engine fills in.
     """
@@ -59,11 +59,12 @@ class Fake(NamedTuple):
 
 
 class Critique(NamedTuple):
-    """What a discriminator says of ``b`` examples.
+    """Output of a discriminator for ``b`` examples.
 
     ``score``: ``[b, ...]`` float32 logits (log-odds of "real"), one or several per example:
     patches, scales, positions of a sequence.
-    ``extras``: by name, such as ``class_logits [b, k]`` and ``features [b, f]``, what the head saw.
+    ``extras``: other outputs by name, such as ``class_logits [b, k]`` and ``features [b, f]``, the
+    input of the head.
     """
 
     score: Array
@@ -73,28 +74,28 @@ class Critique(NamedTuple):
         """An entry of ``extras``.
 
         Raises:
-          ConfigError: if the discriminator does not give it.
+          ConfigError: if the discriminator does not return it.
         """
         if name not in self.extras:
             raise ConfigError(
-                f"{wanted_by}: this discriminator gives no {name}; accepted: one whose critique "
-                f"has them, not only {', '.join(sorted(self.extras)) or 'scores'}."
+                f"{wanted_by} needs {name} from the discriminator, whose Critique has only "
+                f"{', '.join(['score', *sorted(self.extras)])}."
             )
         return self.extras[name]
 
 
 class Pair(NamedTuple):
-    """Something of both players, indexed by `G` or `D`."""
+    """A value for each player, indexed by `G` or `D`."""
 
     generator: Any
     discriminator: Any
 
     def put(self, side: int, value: Any) -> Pair:
-        """The same with another value on one side."""
+        """A copy with another value on one side."""
         return Pair(*(value if i == side else own for i, own in enumerate(self)))
 
     def replace(self, side: int, **changes: Any) -> Pair:
-        """The same with other fields of the value on one side."""
+        """A copy in which fields of the value on one side are replaced."""
         return self.put(side, self[side].replace(**changes))
 
 
@@ -108,8 +109,8 @@ Scores = Callable[..., Array]
 class Loss:
     """A GAN objective: two pure functions ``(real_scores, fake_scores, **numbers) -> losses``.
 
-    Both are to be minimized. Scores are ``[b, ...]``, losses have their shape and are never
-    reduced: the engine averages, so that nothing broadcasts by accident.
+    Both are minimized. Scores are ``[b, ...]``; losses have the same shape and are not reduced: the
+    engine averages them, so that nothing broadcasts by accident.
     """
 
     d: Scores
@@ -120,21 +121,21 @@ class Loss:
 @dataclasses.dataclass(frozen=True)
 class Context:
     """What a regularizer of either player sees, at the parameters being differentiated. Networks
-    run in training mode and keep their statistics.
+    run in training mode without updating their statistics.
 
     Attributes:
       generate: ``(z, y) -> Fake``; with ``method="NAME"``, that method of the network; with
         ``capture=True``, the result and the intermediate values.
-      discriminate: ``(x, y) -> Critique`` in an augmented view of its own; likewise.
-      see_real, see_fake: ``x -> Critique`` in the augmented view and noise of the scores, so that
+      discriminate: ``(x, y) -> Critique`` with a separate draw of the augmentation; likewise.
+      see_real, see_fake: ``x -> Critique`` with the augmentation and noise of the scores, so that
         the compiler shares the forward pass.
-      frozen: networks that do not learn, by name, as functions.
-      modality: of the examples.
+      frozen: networks that are not trained, by name, as functions.
+      modality: the modality of the examples.
       params: the player's own parameters.
       latents: ``z`` of the fakes.
       real, fake: examples as networks see them, with their conditions.
       real_critique, fake_critique: D's results for them.
-      key: the term's own random key of this update.
+      key: the random key of this term and update.
     """
 
     generate: Callable[..., Any]
@@ -153,15 +154,15 @@ class Context:
 
 
 DContext = GContext = Context
-"""Regularizers of both players see the same."""
+"""Regularizers of both players see the same context."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Regularizer:
-    """A penalty in the manner of optax: ``init()`` and ``apply(memory, context)``.
+    """A regularizer in the style of optax: ``init()`` and ``apply(memory, context)``.
 
-    ``apply`` returns ``(penalty [b, ...], memory)``: per example, like a loss. ``memory`` is any
-    pytree of arrays, ``()`` for none.
+    ``apply`` returns ``(value [b, ...], memory)``: one value per example, like a loss. ``memory``
+    is any pytree of arrays, ``()`` if none is needed.
     """
 
     init: Callable[[], PyTree]
@@ -170,7 +171,7 @@ class Regularizer:
 
 @dataclasses.dataclass(frozen=True)
 class Term:
-    """A weighted regularizer, evaluated at every ``every``-th update and weighted ``every``-fold
+    """A weighted regularizer, evaluated every ``every`` updates and weighted ``every``-fold
     (lazy regularization: Karras et al. 2020, "Analyzing and improving the image quality of
     StyleGAN", section 3.1).
     """
@@ -183,7 +184,9 @@ class Term:
 
 @dataclasses.dataclass(frozen=True)
 class Augment:
-    """A random change of all that D sees: ``apply(key, x, strength ()) -> x``, differentiable."""
+    """A random transformation of all inputs of D: ``apply(key, x, strength ()) -> x``;
+    differentiable.
+    """
 
     name: str
     apply: Callable[[Array, PyTree, Array], PyTree]
@@ -192,7 +195,7 @@ class Augment:
 
 @dataclasses.dataclass(frozen=True)
 class Tunable:
-    """An optax optimizer whose numbers are scalars: ``make(**numbers)`` is the transformation."""
+    """An optax optimizer whose hyperparameters are scalars: ``make(**numbers)`` builds it."""
 
     make: Callable[..., optax.GradientTransformation]
     numbers: Mapping[str, Scalar] = scalar()
@@ -206,10 +209,10 @@ class Tunable:
 
 @dataclasses.dataclass(frozen=True)
 class Memory:
-    """What a player keeps of earlier fakes, such as an image pool.
+    """A memory of earlier fakes, such as an image pool.
 
     ``init(x [2, ...]) -> memory`` from the shapes of two examples; ``apply(memory, fake, key) ->
-    (Fake, memory)``: the fakes that the objective sees, from those of the whole batch.
+    (Fake, memory)`` takes the fakes of the whole batch and returns those that the objective sees.
     """
 
     init: Callable[[PyTree], PyTree]
@@ -218,32 +221,32 @@ class Memory:
 
 @dataclasses.dataclass(frozen=True)
 class Frozen:
-    """A network that does not learn: an encoder, a recognizer, an earlier stage."""
+    """A network that is not trained: an encoder, a classifier, an earlier stage."""
 
     name: str
     network: Any
 
 
 class Prior(Protocol):
-    """What the generator is fed."""
+    """The distribution of the latents."""
 
     def draw(self, key: Array, n: int, truncation: float | None = None) -> PyTree:
         """Latents ``z`` whose leaves are ``[n, ...]``."""
 
 
 Field = Callable[[Pair], tuple[Pair, Any]]
-"""Both players' gradients at a point, and what else was computed there."""
+"""The gradients of both players at a point, and other results computed there."""
 Move = Callable[[Pair, Pair, Pair], Pair]
-"""``move(origin, last, gradients)``: the optimizers, in their states at ``last``, step from the
-weights of ``origin``.
+"""``move(origin, last, gradients)``: an optimizer step from the weights of ``origin``, with the
+optimizer states of ``last``.
 """
 
 
 @dataclasses.dataclass(frozen=True)
 class Dynamics:
-    """How both players move at once.
+    """An update rule for simultaneous updates of both players.
 
-    ``step(field, move, point, **numbers) -> (point, what field computed)``.
+    ``step(field, move, point, **numbers) -> (point, other results of field)``.
     """
 
     step: Callable[..., tuple[Pair, Any]]
@@ -252,7 +255,7 @@ class Dynamics:
 
 @flax.struct.dataclass
 class TermState:
-    """A term's memory and its regularizer's value when last evaluated, ``()`` float32."""
+    """The memory of a term, and the last value of its regularizer, ``()`` float32."""
 
     memory: PyTree
     value: Array
@@ -263,9 +266,9 @@ class PlayerState:
     """One player in training.
 
     ``params``, ``stats``: parameters and statistics (batch norm, ...) of its network.
-    ``average``: the moving average, ``{"params": ..., **statistics}``; None where none is kept.
-    ``terms``: the states of its regularizers by name. ``slow``: parameters where the last lookahead
-    ended; None without lookahead. ``memory``: see `Memory`; None without.
+    ``average``: the EMA, ``{"params": ..., **statistics}``; None if none is kept.
+    ``terms``: the states of its regularizers by name. ``slow``: parameters at the end of the last
+    lookahead; None without lookahead. ``memory``: see `Memory`; None without one.
     """
 
     params: PyTree
@@ -280,7 +283,7 @@ class PlayerState:
         return f"PlayerState({_outline(self)})"
 
     def variables(self, averaged: bool = False) -> PyTree:
-        """As flax takes them; those of the moving average if asked for and kept."""
+        """The variables as flax takes them; those of the EMA if ``averaged`` and it is kept."""
         if averaged and self.average is not None:
             return self.average
         return {"params": self.params, **self.stats}
@@ -288,10 +291,10 @@ class PlayerState:
 
 @flax.struct.dataclass
 class GanState:
-    """Everything a checkpoint holds. ``key`` never changes: every step folds its number into it.
+    """Everything in a checkpoint. ``key`` never changes: every step folds its number into it.
 
-    ``scalars``: every number of the step that is data, see `gan_jax.engine.scalars`.
-    ``frozen``: variables of the networks that do not learn, by name.
+    ``scalars``: all scalars of the step, see `gan_jax.engine.scalars`.
+    ``frozen``: variables of the networks that are not trained, by name.
     """
 
     step: Array
@@ -313,11 +316,11 @@ class GanState:
 
 SIDES = ("generator", "discriminator")
 SHAPES_SHOWN = 3
-"""Arrays of a tree whose shapes its description lists."""
+"""How many shapes the description of a tree lists."""
 
 
 def _outline(state: Any, without: tuple[str, ...] = ()) -> str:
-    """The fields of a state that are set, each in a few words."""
+    """A short description of each field that is set."""
     fields = {f.name: getattr(state, f.name) for f in dataclasses.fields(state)}
     return ", ".join(
         f"{name}={_described(value)}"
@@ -327,7 +330,7 @@ def _outline(state: Any, without: tuple[str, ...] = ()) -> str:
 
 
 def _described(tree: PyTree) -> str:
-    """An array by its value or its shape; a tree by its first shapes and its size."""
+    """The value or shape of an array; the first shapes and the size of a tree."""
     leaves = jax.tree.leaves(tree)
     if len(leaves) == 1 and leaves[0] is tree:
         return str(tree) if _is_known(tree) else f"{tree.dtype}{list(tree.shape)}"
@@ -338,7 +341,7 @@ def _described(tree: PyTree) -> str:
 
 
 def _is_known(array: Any) -> bool:
-    """Whether this is a single number that can be read here and now."""
+    """Whether this is a single number that can be read without tracing or communication."""
     if not isinstance(array, (np.ndarray, np.generic, jax.Array)) or array.shape:
         return False
     if isinstance(array, jax.core.Tracer) or not isinstance(array.dtype, np.dtype):

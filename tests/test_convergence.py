@@ -3,6 +3,7 @@ Jacobian.
 """
 
 import dataclasses
+import pathlib
 import re
 
 import numpy as np
@@ -87,10 +88,14 @@ def test_end_to_end(tmp_path, capsys):
         "| R1 (Mescheder et al. 2018) | 3 / 3 |" in text
         and "| minimax (Goodfellow et al. 2014) | 0 / 3 |" in text
     )
+    columns = convergence.DIRAC_COLUMNS, convergence.MIXTURE_COLUMNS
+    dirac, ring8 = (f"| {' | '.join(names)} |" for names in columns)
+    page = pathlib.Path(__file__).parents[1].joinpath("docs/stability.md").read_text()
+    assert all(header in text and header in page for header in (dirac, ring8))
     assert re.search(r"\| R1 \| 0\.969\d+ \| 0\.969\d+ \|", text)
     with pytest.raises(SystemExit):
         convergence.main(arguments)
-    assert "is not empty; accepted: a new name, or --overwrite" in capsys.readouterr().err
+    assert "is not empty; use a new folder, or --overwrite" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -165,8 +165,8 @@ def test_more_steps_than_are_shuffled_at_once(numbered_set):
         ({"d_steps": -1}, 0, "d_steps must be at least 1, not -1"),
         ({}, -1, "start must be at least 0, not -1"),
         ({"dataset": "digitz"}, 0, "did you mean 'digits'"),
-        ({"split": "trian"}, 0, "split: 'trian'"),
-        ({"size": 7}, 0, "size: 7 is smaller than the images, which are 8x8"),
+        ({"split": "trian"}, 0, "split 'trian' is unknown"),
+        ({"size": 7}, 0, "size 7 is smaller than the images, which are 8x8"),
     ],
 )
 def test_batches_refuse_at_once(changes, start, words):
@@ -264,18 +264,18 @@ def test_mnist_is_what_tfds_reads(monkeypatch):
 @pytest.mark.parametrize(
     "name, split, words",
     [
-        ("mnits", "train", "unknown 'mnits'; did you mean 'mnist'"),
+        ("mnits", "train", "dataset 'mnits' is unknown; did you mean 'mnist'"),
         ("emnist/leters", "train", "'leters' is unknown; did you mean 'letters'"),
         ("mnist/foo", "train", "mnist has no variants"),
         ("mnist:0.0.1", "train", "cannot be loaded at version 0.0.1"),
-        ("huggingface:mnist", "train", "unknown 'huggingface:mnist'"),
-        ("what a name", "train", "cannot open 'what a name'"),
+        ("huggingface:mnist", "train", "dataset 'huggingface:mnist' is unknown"),
+        ("what a name", "train", "dataset 'what a name' cannot be opened"),
         ("caltech101", "train", "vary in size"),
         ("ag_news_subset", "train", "0 features that are 8-bit images"),
-        ("digits", "validation", "digits has train, test"),
-        ("digits", "train[:x]", "'train.:x.' is not a split"),
-        ("digits", "train[5:5]", "holds no example"),
-        ("digits", "train[9999:]", "is not a split"),
+        ("digits", "validation", "'validation' is unknown; use train, test or a slice"),
+        ("digits", "train[:x]", "split 'train.:x.' is unknown"),
+        ("digits", "train[5:5]", "split 'train.5:5.' is empty"),
+        ("digits", "train[9999:]", "split .* is unknown"),
     ],
 )
 def test_wrong_names_are_refused(name, split, words, capfd):
@@ -345,7 +345,7 @@ def test_files_of_another_format_are_refused(numbered_set, tmp_path):
     info = tmp_path / "tfds" / "numbered" / "1.0.0" / "dataset_info.json"
     info.write_text(info.read_text().replace("array_record", "riegeli"))
     with pytest.raises(
-        ConfigError, match="holds riegeli files, but only array_record and tfrecord can be read"
+        ConfigError, match="has riegeli files, but only array_record and tfrecord can be read"
     ):
         load("numbered", "train")
 

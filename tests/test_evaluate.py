@@ -81,7 +81,7 @@ def test_a_d_that_classifies_is_tested_on_images_it_has_not_seen():
     state = state.replace(discriminator=state.discriminator.replace(params=params))
     found = evaluate(gan, state, DIGITS, recognizer_config=QUICK, num_samples=100)
     assert found.scores["test_error"] == pytest.approx(np.mean(load("digits", "test").labels != 3))
-    assert "wrongly classified by D" in table(found)
+    assert "test error of D" in table(found)
     seen = dataclasses.replace(DIGITS, split="train+test")
     assert (
         "test_error"
@@ -375,17 +375,15 @@ def test_latest_checkpoint_is_the_default(run, tmp_path, capsys):
         (
             ["run", "--features", "inception", "--metrics", "fid100"],
             "fid100 has too few images for the Frechet distance of 2048 features; "
-            "accepted: 2049 or more.",
+            "use 2049 or more.",
         ),
         (
             ["run", "--features", "inception", "--metrics", "fid3k"],
-            "fid3k cannot be computed, as 1442 images are too few, 2049 are needed; "
-            "accepted: others.",
+            "fid3k cannot be computed because 1442 images are too few, 2049 are needed.",
         ),
         (
             ["run", "--features", "inception", "--metrics", "labels100"],
-            "labels100 cannot be computed, as the feature network recognizes other classes; "
-            "accepted: others.",
+            "labels100 cannot be computed because the feature network recognizes other classes.",
         ),
         (
             ["run", "--features", "inception"],
@@ -393,18 +391,18 @@ def test_latest_checkpoint_is_the_default(run, tmp_path, capsys):
         ),
         (
             ["run", "--features", "inception", "--metrics", "kid100"],
-            "inception: there is no weights file missing.npz",
+            "inception: the weights file missing.npz does not exist",
         ),
         (
             ["run", "--features", "inception", "--metrics", "kid100", "--seed", "1"],
-            "missing.npz holds another network (",
+            "missing.npz contains a different network (",
         ),
     ],
 )
 def test_wrong_inputs(run, tmp_path, monkeypatch, capsys, arguments, words):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GAN_JAX_INCEPTION", "missing.npz")
-    if "another network" in words:
+    if "a different network" in words:
         np.savez("missing.npz", kernel=np.zeros(3, np.float32))
     (tmp_path / "file").write_text("")
     (tmp_path / "run").symlink_to(run)

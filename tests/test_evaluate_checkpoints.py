@@ -304,16 +304,16 @@ def test_suffix_names_what_is_not_the_default(settings, suffix):
 WRONG = [
     (["--metrics", "fid2"],
      "metrics: fid2 has too few images for the Frechet distance of 2 features; "
-     "accepted: 3 or more."),
-    (["--metrics", "fad10"], "metrics: unknown 'fad10'; did you mean 'fid10'?"),
-    (["--metrics", "fid"], "metrics: 'fid' has no number of images"),
+     "use 3 or more."),
+    (["--metrics", "fad10"], "metrics: 'fad10' is unknown; did you mean 'fid10'?"),
+    (["--metrics", "fid"], "metrics: 'fid' lacks a number of images"),
     (["--metrics", "class_fid16"], "class_fid16 has too few images"),
     (["--metrics", "fid10", "--num-samples", "10"], "num_samples 10 conflicts with metrics"),
     (["--num-samples", "2"],
      "num_samples must be at least 3 for the"),
     (["--features", "incepton"], "features 'incepton' is unknown; did you mean 'inception'?"),
     (["--features", "inception"],
-     "features: inception takes images, and ring8 holds vectors; accepted: default."),
+     "features: inception takes images, but ring8 contains vectors; use default."),
     (["--truncation", "0"], "truncation must be in [0.01, inf), not 0.0."),
     (["--checkpoint", "bset"],
      "checkpoint 'bset' is unknown; use latest, best, all or a step such as 1000."),
@@ -354,7 +354,7 @@ def test_a_run_whose_data_are_gone(run, tmp_path, capsys):
     told = capsys.readouterr().err
     assert (
         refusal.value.code == 2
-        and told.startswith("gan-jax eval: dataset: ")
+        and told.startswith("gan-jax eval: dataset folder ")
         and told.count("\n") == 1
     )
     assert not (run / "eval").exists()

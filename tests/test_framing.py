@@ -120,21 +120,21 @@ def test_a_camera_that_was_held_upright_is_heeded():
 @pytest.mark.parametrize(
     "data, framing, words",
     [
-        (VARYING, Framing(), "size: the images of photos vary in size"),
-        (VARYING, Framing(0), "size: 0; accepted: 1 to 16384"),
-        (VARYING, Framing(10**8), "size: 100000000; accepted: 1 to 16384"),
+        (VARYING, Framing(), "size is required because the images of photos vary in size"),
+        (VARYING, Framing(0), "size must be between 1 and 16384, not 0"),
+        (VARYING, Framing(10**8), "size must be between 1 and 16384, not 100000000"),
         (VARYING, Framing(8, "cropp"), "fit 'cropp' is unknown; did you mean 'crop'"),
-        (VARYING, Framing(fit="crop"), "fit: crop changes nothing without a size"),
-        (VARYING, Framing(8, channels=2), "channels: 2; accepted: 1, 3, 4"),
-        (VARYING, Framing(8, background="whitte"), "background: 'whitte' is not a colour"),
-        (VARYING, Framing(8, background="#00000080"), "background: '#00000080' is not a colour"),
+        (VARYING, Framing(fit="crop"), "fit crop has no effect without a size"),
+        (VARYING, Framing(8, channels=2), "channels must be 1, 3 or 4, not 2"),
+        (VARYING, Framing(8, background="whitte"), "background 'whitte' is not a colour"),
+        (VARYING, Framing(8, background="#00000080"), "background '#00000080' is not a colour"),
         (VARYING, Framing(8, channels=4, background="red"), "transparency is kept"),
-        (MNIST, Framing(8), "size: 8 is smaller than the images, which are 28x28"),
+        (MNIST, Framing(8), "size 8 is smaller than the images, which are 28x28"),
         (MNIST, Framing(8, "crop", background="red"), "nothing is transparent or padded"),
-        (about((8, 8, 5), "pad"), Framing(4, "pad"), "size: images of 5 channels can be padded"),
-        (about((8, 8, 5), "pad"), Framing(channels=3), "size: images of 5 channels can be padded"),
-        (about((2,)), Framing(8), "size: 8 cannot be had of vectors of 2 numbers"),
-        (about((2,)), Framing(channels=1), "channels: 1 cannot be had of vectors"),
+        (about((8, 8, 5), "pad"), Framing(4, "pad"), "images with 5 channels can only be padded"),
+        (about((8, 8, 5), "pad"), Framing(channels=3), "images with 5 channels can only be padded"),
+        (about((2,)), Framing(8), "size 8 does not apply to vectors of 2 numbers"),
+        (about((2,)), Framing(channels=1), "channels 1 does not apply to vectors"),
     ],
 )
 def test_what_makes_no_sense_is_refused(data, framing, words):
@@ -190,5 +190,5 @@ def test_broken_files_are_named():
     images, kept, broken = decode(Frame((4, 4, 3)), list(content), content.get)
     assert kept.tolist() == [True, False, False, False, False] and images.shape == (1, 4, 4, 3)
     assert [text[:3] for text in broken] == ["b (", "c (", "d (", "e ("]
-    assert broken[0] == "b (no image that can be read)"
+    assert broken[0] == "b (not a readable image)"
     assert broken[3] == "e (6x4 pixels instead of 4x4)"

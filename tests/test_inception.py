@@ -207,7 +207,7 @@ def test_without_the_file_one_sentence_says_what_to_do(tmp_path, monkeypatch):
     )
     assert all(text in str(error.value) for text in told) and not list(tmp_path.iterdir())
     monkeypatch.setenv("GAN_JAX_INCEPTION", str(tmp_path / "mine.npz"))
-    with pytest.raises(ConfigError, match=r"no weights file .*mine\.npz"):
+    with pytest.raises(ConfigError, match=r"the weights file .*mine\.npz does not exist"):
         load_inception()
 
 
@@ -222,7 +222,7 @@ def test_damaged_file_is_refused(tmp_path, file):
     damages["flipped"][len(whole) // 2] ^= 1
     for name, content in damages.items():
         (tmp_path / name).write_bytes(content)
-        with pytest.raises(ConfigError, match=f"{name} is not a whole npz file"):
+        with pytest.raises(ConfigError, match=f"{name} is not a complete npz file"):
             load_inception(tmp_path / name)
         (tmp_path / name).unlink()
 
@@ -257,7 +257,7 @@ def _without(state, *names):
 def test_weights_of_another_network_are_refused(change, told):
     state = pytorch_state(blank)
     inception_weights.check(convert_inception.from_pytorch(state), pathlib.Path("file"))
-    with pytest.raises(ConfigError, match=f"inception: file holds another network .*{told}"):
+    with pytest.raises(ConfigError, match=f"inception: file contains a different network .*{told}"):
         inception_weights.check(convert_inception.from_pytorch(change(state)), pathlib.Path("file"))
 
 
@@ -273,17 +273,17 @@ def test_converter_refuses_and_writes_nothing(tmp_path, monkeypatch, capsys):
         (tmp_path / name).write_bytes(content)
     before = sorted(tmp_path.iterdir())
     for source, out, told in [
-        ("absent.pb", "new.npz", "source: .* cannot be read"),
-        ("a.h5", "new.npz", r"of an unknown kind; accepted: \.pb, \.pth"),
-        ("a.pth", "new.npz", "where PyTorch is installed only; accepted: .*uv run --with torch"),
-        ("a.pb", "new.npz", "is not a graph of TensorFlow"),
-        ("empty.pb", "new.npz", "another network .*472 arrays missing"),
-        ("empty.pb", "there.npz", "there.npz exists; accepted: a new file"),
+        ("absent.pb", "new.npz", "source .* cannot be read"),
+        ("a.h5", "new.npz", r"has an unknown type; use \.pb or \.pth"),
+        ("a.pth", "new.npz", "requires PyTorch; prefix the command with .*uv run --with torch"),
+        ("a.pb", "new.npz", "is not a TensorFlow graph"),
+        ("empty.pb", "new.npz", "a different network .*472 arrays missing"),
+        ("empty.pb", "there.npz", "there.npz exists; name a new file"),
     ]:
         with pytest.raises(ConfigError, match=told):
             convert_inception.convert(tmp_path / source, tmp_path / out)
     monkeypatch.undo()
     with pytest.raises(SystemExit) as error:
         convert_inception.main([str(tmp_path / "a.h5"), str(tmp_path / "new.npz")])
-    assert error.value.code == 2 and "of an unknown kind" in capsys.readouterr().err
+    assert error.value.code == 2 and "has an unknown type" in capsys.readouterr().err
     assert sorted(tmp_path.iterdir()) == before and (tmp_path / "there.npz").read_bytes() == b"mine"

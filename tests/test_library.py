@@ -166,5 +166,7 @@ def test_a_feature_network_of_a_users_own():
     assert (choice.count, choice.logits, choice.own_classes) == (1, 3, True)
     assert not choice_of(Means(logits=5), images, num_classes=3).own_classes
     network.features = lambda images: (images.astype(np.float32), None)
-    with pytest.raises(ConfigError, match=r"^feature_network: its features .* \[2, 8, 8, 1\]"):
+    with pytest.raises(
+        ConfigError, match=r"^feature_network must return features .* not \[2, 8, 8, 1\]"
+    ):
         choice_of(network, images, num_classes=3)

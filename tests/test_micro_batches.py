@@ -119,12 +119,12 @@ def test_memory_of_activations_shrinks():
 def test_what_cannot_be_divided_is_refused():
     config = dataclasses.replace(gan_jax.recipe("digits_dcgan"), batch_size=64, micro_batches=3)
     with pytest.raises(
-        gan_jax.ConfigError, match="micro_batches: a minibatch of 64 is not divisible into 3"
+        gan_jax.ConfigError, match="micro_batches 3 must divide the minibatch of 64 examples"
     ):
         gan_jax.build(config)
     with pytest.raises(gan_jax.ConfigError, match="micro_batches must be at least 1, not 0"):
         gan_jax.build(dataclasses.replace(config, micro_batches=0))
     with pytest.raises(
-        gan_jax.ConfigError, match="4 devices times 32 micro_batches; accepted: a multiple of 128"
+        gan_jax.ConfigError, match="4 devices times 32 micro_batches; use a multiple of 128"
     ):
         parallel.mesh(64, 32)

@@ -43,7 +43,7 @@ def test_floats_are_rounded_and_clipped():
 
 @pytest.mark.parametrize("shape", [(4, 8, 8), (4, 8, 8, 0), (0, 8, 8, 1)])
 def test_what_is_no_grid(shape):
-    with pytest.raises(ValueError, match="no grid"):
+    with pytest.raises(ValueError, match="images must be non-empty"):
         pictures.grid(np.zeros(shape), 2)
 
 

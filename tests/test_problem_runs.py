@@ -115,7 +115,7 @@ def test_dirac_is_judged():
 
 
 def test_recognizers_refuse_vectors():
-    with pytest.raises(ConfigError, match="ring8 holds vectors, which no recognizer looks at"):
+    with pytest.raises(ConfigError, match="ring8 contains vectors, but classifiers need images"):
         recognizer("ring8")
 
 

@@ -102,8 +102,8 @@ def test_rows_of_a_process(start=3):
 @pytest.mark.parametrize(
     "changes, words",
     [
-        ({"size": 4}, "size: 4 cannot be had of vectors of 2 numbers; accepted: None."),
-        ({"flip": True}, "flip: True cannot be had of vectors of 2 numbers; accepted: False."),
+        ({"size": 4}, "size 4 does not apply to vectors of 2 numbers; leave it out."),
+        ({"flip": True}, "flip True does not apply to vectors of 2 numbers; use False."),
     ],
 )
 @pytest.mark.parametrize("use", [build, batches, resident])
@@ -248,7 +248,7 @@ def test_stacked_mnist_is_described_without_being_made(tmp_path, monkeypatch):
     about = describe("stacked_mnist")
     assert (about.shape, about.num_classes, about.splits) == ((28, 28, 3), 1000, {})
     assert about.class_names[123] == "123" and about.class_names[7] == "007"
-    with pytest.raises(ConfigError, match="dataset: 'mnist' is not prepared"):
+    with pytest.raises(ConfigError, match="dataset 'mnist' is not prepared"):
         load("stacked_mnist", "train")
     assert list(tmp_path.iterdir()) == []
 

@@ -124,7 +124,7 @@ def test_what_one_process_refuses_all_refuse(monkeypatch):
     with pytest.raises(ConfigError, match="mine"):
         processes.together(refuse)
     monkeypatch.setattr(processes, "least", lambda value: 0)
-    with pytest.raises(ConfigError, match="another process of this run refused"):
+    with pytest.raises(ConfigError, match="another process of this run stopped with an error"):
         processes.together(lambda: 5)
     with pytest.raises(ConfigError, match="different configs"):
         processes.check_same(gan_jax.Config())
@@ -153,17 +153,17 @@ def test_a_long_wait_is_told(monkeypatch, capsys):
 @pytest.mark.parametrize(
     "arguments, words",
     [
-        ("--coordinator localhost:1", "--coordinator, --num-processes and --process-id together"),
-        ("--process-id 0", "--coordinator, --num-processes and --process-id together"),
+        ("--coordinator localhost:1", "and --process-id must be given together"),
+        ("--process-id 0", "and --process-id must be given together"),
         (
             "--coordinator localhost --num-processes 2 --process-id 0",
-            "'localhost' is not of the form HOST:PORT",
+            "coordinator must have the form HOST:PORT, not 'localhost'",
         ),
         (
             "--coordinator localhost:1 --num-processes 2 --process-id 2",
             "process_id must be in [0, 2), not 2",
         ),
-        ("--distributed --patience 0", "patience: 0"),
+        ("--distributed --patience 0", "patience must be at least 1 second, not 0"),
     ],
 )
 def test_wrong_options_are_one_sentence(tmp_path, monkeypatch, capsys, arguments, words):
@@ -203,5 +203,5 @@ def test_a_cluster_that_is_not_there_is_told(monkeypatch):
 
     monkeypatch.setattr(jax.distributed, "initialize", fail)
     monkeypatch.setattr(processes, "_patience", None)
-    with pytest.raises(ConfigError, match="no SLURM, Open MPI or TPU pod was found"):
+    with pytest.raises(ConfigError, match="--distributed found no SLURM, Open MPI or TPU pod"):
         processes.connect(patience=7)

@@ -138,7 +138,7 @@ def test_tiny_study_is_resumed(tmp_path, monkeypatch, capsys):
     capsys.readouterr()
     with pytest.raises(SystemExit):
         recognition.main([*command, "--gan-steps", "4"])
-    assert "results of another gan_steps, gan" in capsys.readouterr().err
+    assert "different settings (gan_steps, gan" in capsys.readouterr().err
 
 
 def test_gan_learns_from_the_given_images_alone(monkeypatch):
@@ -154,9 +154,9 @@ def test_gan_learns_from_the_given_images_alone(monkeypatch):
 @pytest.mark.parametrize(
     ("command", "told"),
     [
-        (["--labels", "10,many"], "labels: 'many'"),
-        (["--labels", "0"], "labels: '0'"),
-        (["--labels", "1000"], "labels: class 0 has 143 images"),
+        (["--labels", "10,many"], "labels 'many'"),
+        (["--labels", "0"], "labels '0'"),
+        (["--labels", "1000"], "labels: class 0 has only 143 images"),
         (["--seeds", "0"], "seeds must be at least 1, not 0"),
         (["--real-share", "1"], "real_share must be in (0, 1), not 1.0"),
         (["--dataset", "digitz"], "did you mean 'digits'"),

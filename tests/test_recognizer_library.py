@@ -23,7 +23,7 @@ def cache(tmp_path, monkeypatch):
 
 def test_kept_recognizer_is_the_trained_one(cache, monkeypatch, capsys):
     first = recognizer("digits", None, TINY)
-    assert "Training a recognizer on digits" in capsys.readouterr().err
+    assert "Training a classifier on digits" in capsys.readouterr().err
     monkeypatch.setattr(fitting, "fit", None)
     second = recognizer("digits", None, TINY)
     assert capsys.readouterr().err == ""

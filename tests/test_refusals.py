@@ -43,11 +43,31 @@ def refused(call, words):
     "side, make, words",
     [
         ("g", lambda h: h.reshape(-1, 8, 8), r"^generator: .* \[8, 8, 1\], not \[8, 8\]"),
-        ("d", lambda h: h[:, 0], r"^discriminator: Network returns an array float32\[2\]; it must"),
-        ("d", lambda h: {"score": h[:, 0]}, "^discriminator: Network returns a dict; it must"),
-        ("d", lambda h: Critique(h[:, 0].mean()), r"score of Network is an array float32\[\] for"),
-        ("d", lambda h: Critique(h[:1, 0]), r"score of Network is an array float32\[1\] for 2"),
-        ("d", lambda h: Critique(h[:, 0] > 0), r"score of Network is an array bool\[2\] for 2"),
+        (
+            "d",
+            lambda h: h[:, 0],
+            r"^discriminator Network must return a gan_jax.Critique, .*, not an array float32\[2\]",
+        ),
+        (
+            "d",
+            lambda h: {"score": h[:, 0]},
+            "^discriminator Network must return a gan_jax.Critique, .*, not a dict",
+        ),
+        (
+            "d",
+            lambda h: Critique(h[:, 0].mean()),
+            r"must return a score of floats \[2, \.\.\.\] .*, not an array float32\[\]",
+        ),
+        (
+            "d",
+            lambda h: Critique(h[:1, 0]),
+            r"floats \[2, \.\.\.\] for 2 .*, not an array float32\[1\]",
+        ),
+        (
+            "d",
+            lambda h: Critique(h[:, 0] > 0),
+            r"floats \[2, \.\.\.\] for 2 .*, not an array bool\[2\]",
+        ),
     ],
 )
 def test_networks_that_do_not_fit_are_refused_when_the_state_is_made(side, make, words):
@@ -65,9 +85,12 @@ def test_a_score_may_have_axes_behind_the_examples():
 @pytest.mark.parametrize(
     "loss, words",
     [
-        (lambda real, fake: real[:, None] - fake[None, :], r"shape \[8, 8\] for .* \[8\]"),
-        (lambda real, fake: 1.0, r"shape \[\] for scores"),
-        (lambda real, fake: (real - fake).mean(), r"shape \[\] for scores of shape \[8\]"),
+        (
+            lambda real, fake: real[:, None] - fake[None, :],
+            r"one loss per score, of shape \[8\], not \[8, 8\]",
+        ),
+        (lambda real, fake: 1.0, r"one loss per score, .*, not \[\]"),
+        (lambda real, fake: (real - fake).mean(), r"of shape \[8\], not \[\]"),
     ],
 )
 def test_losses_of_another_shape_are_refused(loss, words):
@@ -78,7 +101,10 @@ def test_losses_of_another_shape_are_refused(loss, words):
 
 @pytest.mark.parametrize("key", [0, np.int32(3), jnp.zeros(2), jax.random.split(KEY)])
 def test_a_key_that_is_none_is_refused(key):
-    refused(lambda: init_state(small_mlp(), key, BATCH), r"^key: .* is not a random key; pass jax")
+    refused(
+        lambda: init_state(small_mlp(), key, BATCH),
+        r"^key must be a random key such as jax.random.key\(SEED\), not ",
+    )
 
 
 def test_a_key_of_the_old_kind_is_taken():
@@ -89,7 +115,10 @@ def test_a_key_of_the_old_kind_is_taken():
     "batch", [jax.tree.map(lambda a: a[0], BATCH), BATCH._replace(y=BATCH.y[:, :4])]
 )
 def test_a_batch_without_its_axes_is_refused(batch):
-    gan, words = small_mlp(), r"^batch: .*; every array must lead with the same \[minibatches, b\]"
+    gan, words = (
+        small_mlp(),
+        r"^batch has .*; all arrays must have the same leading axes \[minibatches, b\]",
+    )
     refused(lambda: init_state(gan, KEY, batch), words)
     state = jax.eval_shape(lambda: init_state(gan, KEY, BATCH))
     refused(lambda: jax.eval_shape(functools.partial(train_step, gan), state, batch), words)

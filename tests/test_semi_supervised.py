@@ -132,7 +132,9 @@ def test_labels_are_as_many_of_each_class_and_a_function_of_their_seed():
     assert set(few) != set(choose(label_seed=1))
     assert set(few) < set(choose(labels=50))
     assert choose(labels=0) is None
-    with pytest.raises(ConfigError, match="labels: 5000 take 500 of each class, and 'train' has 1"):
+    with pytest.raises(
+        ConfigError, match="labels 5000 needs 500 examples per class, but 'train' has only 1"
+    ):
         choose(labels=5000)
 
 

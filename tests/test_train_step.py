@@ -343,8 +343,16 @@ def test_labels_outside_the_classes_are_refused():
     [
         ({}, (28, 28, 1), r"batch.x: images must have the shape \[8, 8, 1\], not \[28, 28, 1\]"),
         ({"g": {"network": mlp.Generator((4, 4, 1))}}, SHAPE, r"generator: .* not \[4, 4, 1\]"),
-        ({"d": {"network": Scores()}}, SHAPE, "discriminator: Scores returns an array"),
-        ({"loss": MEANS}, SHAPE, r"loss: d has the shape \[\] for scores of shape \[8\]; accepted"),
+        (
+            {"d": {"network": Scores()}},
+            SHAPE,
+            "discriminator Scores must return a gan_jax.Critique, .*, not an array",
+        ),
+        (
+            {"loss": MEANS},
+            SHAPE,
+            r"loss: d must return one loss per score, of shape \[8\], not \[\]",
+        ),
     ],
 )
 def test_what_does_not_fit_together_is_refused_in_one_sentence(changes, shape, words):

@@ -67,7 +67,7 @@ def test_a_batch_is_divided_among_the_devices():
     batch = next(parallel.prefetch(gan_jax.batches(TINY), mesh))
     assert [shard.data.shape for shard in batch.x.addressable_shards] == [(1, 4, 8, 8, 1)] * 4
     np.testing.assert_array_equal(batch.x, next(gan_jax.batches(TINY)).x)
-    with pytest.raises(ConfigError, match="batch_size: 18 is not divisible by the 4 devices"):
+    with pytest.raises(ConfigError, match="batch_size 18 is not divisible by the 4 devices"):
         parallel.mesh(18)
 
 

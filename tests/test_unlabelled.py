@@ -40,7 +40,7 @@ def test_it_learns_which_way_up_images_are(slopes):
 
 
 def test_labels_can_still_not_be_learned_from(slopes):
-    with pytest.raises(ConfigError, match="has no labels, so no recognizer can learn from it"):
+    with pytest.raises(ConfigError, match="has no labels, which training a classifier requires"):
         recognizer(slopes)
     with pytest.raises(
         ConfigError, match=r"recognizer\.task 'turn' is unknown; did you mean 'turns'"
@@ -50,7 +50,7 @@ def test_labels_can_still_not_be_learned_from(slopes):
 
 def test_inception_sees_as_many_channels_as_the_framing_gives(slopes):
     choose(slopes, describe(slopes), Framing(channels=3), FEW, "inception")
-    with pytest.raises(ConfigError, match=r"inception takes 1 or 3 channels, and .* has 4"):
+    with pytest.raises(ConfigError, match=r"inception takes 1 or 3 channels, but .* has 4"):
         choose(slopes, describe(slopes), Framing(channels=4), FEW, "inception")
 
 

@@ -1,5 +1,5 @@
-"""What lazy penalties and several updates of D cost inside the compiled loop, beside what their
-parts cost outside.
+"""The cost of lazy regularizers and several D steps per G step in the compiled loop, against the
+cost of their parts outside of it.
 """
 
 from __future__ import annotations
@@ -31,21 +31,22 @@ def measure_lazy(
     d_steps: Sequence[int],
     rounds: int = 5,
 ) -> list[dict[str, Any]]:
-    """A step of the compiled loop for all combinations, beside the sum of its parts.
+    """Times a step of the compiled loop for all combinations and compares it with the sum of its
+    parts.
 
-    The parts are compiled each by itself, in no loop and no branch: an update of D, without (``D``)
-    and with R1 (``D + R1``), and one of G (``G``: a step less an update of D). A step of ``d``
-    updates of D, of which every ``e``-th has R1, should take ``d D + d / e (D + R1 - D) + G``. All
-    are timed in turn, round after round, so that a machine that slows down slows all of them down.
+    Each part is compiled separately, outside of loops and branches: a D step without R1 (``D``) and
+    with R1 (``D + R1``), and a G step (``G``: a whole step minus a D step). A step of ``d`` D
+    steps, of which every ``e``-th has R1, should take ``d D + d / e (D + R1 - D) + G``. The
+    measurements alternate, so that a machine that slows down affects all of them.
 
     Args:
       net, batch, precision: as for `gan_jax.benchmarks.steps.measure`.
-      every: how many updates of D share one R1; 0 for none at all.
-      d_steps: updates of D for one of G.
+      every: R1 is applied every so many D steps; 0 for never.
+      d_steps: D steps per G step.
       rounds: timed rounds, of which medians are taken.
 
     Returns:
-      For each combination what a line of JSON holds: versions and device; the arguments;
+      For each combination, the fields of a JSON line: versions and device; the arguments;
       ``ms_median`` of a step and ``ms_predicted``; ``ratio``, the median over the rounds of
       measured to predicted, with ``ratio_min`` and ``ratio_max``; and the parts ``ms_d``,
       ``ms_d_r1``, ``ms_g``.
@@ -57,7 +58,7 @@ def measure_lazy(
         discriminator = dataclasses.replace(plain.discriminator, terms=(term,))
         return dataclasses.replace(plain, discriminator=discriminator)
 
-    # So many steps a call that each call has its share of penalties.
+    # Enough steps per call that every call contains the same number of regularized ones.
     n = math.lcm(*(e for e in every if e), 1)
     parts = [_step(plain, batch, n), _d_update(plain, batch, n), _d_update(with_r1(1), batch, n)]
     combinations = list(itertools.product(every, d_steps))
@@ -82,8 +83,8 @@ def measure_lazy(
 def _compared(
     seconds: list[tuple[float, float, float, float]], every: int, d_steps: int
 ) -> dict[str, float]:
-    """A combination beside its parts, from each round's seconds of a step without penalty, of an
-    update of D without and with R1, and of the combination.
+    """Compares a combination with its parts, from the seconds per round of a step without a
+    regularizer, of a D step without and with R1, and of the combination.
     """
     pairs = [(measured, predicted(*parts, every, d_steps)) for *parts, measured in seconds]
     ratios = [measured / expected for measured, expected in pairs]
@@ -101,13 +102,13 @@ def _compared(
 
 
 def d_update(gan: Gan, batch: Batch) -> Callable[[GanState], PyTree]:
-    """D's half of a step, compiled: what does not reach D's new state, the compiler drops."""
+    """The D step alone, compiled: the compiler removes whatever does not affect D's new state."""
     return jax.jit(lambda state: train_step(gan, state, batch)[0].discriminator)
 
 
 def predicted(step: float, d: float, d_r1: float, every: int, d_steps: int) -> float:
-    """Seconds of a step, from those of one without penalty and of D's updates without and with
-    R1.
+    """Predicted seconds of a step, from those of a step without a regularizer and of D steps
+    without and with R1.
     """
     return step - d + d_steps * (d + (d_r1 - d) / every if every else d)
 
@@ -129,7 +130,7 @@ def _loop(gan: Gan, batch: int, n: int, d_steps: int) -> Callable[[], float]:
 
 
 def _clock(call: steps.Call, state: GanState, calls: int, of: int) -> Callable[[], float]:
-    """A function that makes so many calls and returns the seconds of one ``of``-th."""
+    """A function that makes ``calls`` calls and returns their seconds divided by ``of``."""
 
     def once() -> float:
         nonlocal state

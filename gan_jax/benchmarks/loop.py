@@ -1,5 +1,5 @@
-"""The whole training loop - logging, samples, checkpoints - beside the bare steps that it makes,
-resident and streamed.
+"""The whole training loop - logging, samples, checkpoints - compared with its bare steps, on
+resident and streamed data.
 """
 
 from __future__ import annotations
@@ -30,23 +30,24 @@ from gan_jax.training.stepping import stepper
 
 
 def measure_loop(config: Config, seconds: float = 3.0, rounds: int = 3) -> dict[str, Any]:
-    """Trains in a temporary folder over one whole period of logs, samples and checkpoints,
-    compilation not counted.
+    """Trains in a temporary folder over one whole period of logs, samples and checkpoints, without
+    counting compilation.
 
-    Bare steps and the loop take turns, and a loop is compared with the bare steps right before and
-    after it, so that a machine whose speed drifts does not tell for one or the other.
+    Bare steps and the loop alternate, and each loop is compared with the bare steps right before
+    and after it, so that drift in the speed of the machine does not favour either.
 
     Args:
-      config: an experiment whose data are at hand; its ``steps`` are ignored.
-      seconds: how long the bare steps are timed each time.
+      config: an experiment whose data are available; its ``steps`` are ignored.
+      seconds: duration of each measurement of bare steps.
       rounds: loops, each in a new folder.
 
     Returns:
-      What a line of JSON holds: medians over the rounds of ``loop_images_per_s``,
-      ``bare_images_per_s`` and ``pct_of_bare``, the least and largest round's ``pct_of_bare_min``
-      and ``pct_of_bare_max``; ``streamed_pct_of_bare``, the speed of bare steps on a set that
-      streams from the host; ``diagnosis_ms``, ``diagnosis_steps``, the bare steps that take as
-      long, and ``pct_diagnosis``, the share of them in the steps between two diagnoses.
+      The fields of a JSON line: medians over the rounds of ``loop_images_per_s``,
+      ``bare_images_per_s`` and ``pct_of_bare``, with the extremes ``pct_of_bare_min`` and
+      ``pct_of_bare_max``; ``streamed_pct_of_bare``, the speed of bare steps on a set that streams
+      from the host; ``diagnosis_ms``, the time of diagnostics; ``diagnosis_steps``, the number of
+      bare steps that take as long; and ``pct_diagnosis``, their share of the steps between two
+      diagnostics.
 
     Raises:
       ConfigError: as `gan_jax.training.loop.train`.
@@ -84,8 +85,8 @@ def measure_loop(config: Config, seconds: float = 3.0, rounds: int = 3) -> dict[
 
 
 def _loop(config: Config) -> float:
-    """Real images a second, from the first log to that of the same phase one period later, as the
-    run's record has them.
+    """Real images per second between the first log line and the line one period later, from the
+    run's metrics.
     """
     period = max(config.sample_every, config.checkpoint_every)
     config = dataclasses.replace(config, steps=config.log_every + period)
@@ -101,8 +102,8 @@ def _loop(config: Config) -> float:
 
 
 def _diagnosis(config: Config) -> float:
-    """Seconds of a diagnosis with all that belongs to it, the median of twenty; also where the
-    config wants none.
+    """Median seconds of twenty diagnostics with everything that belongs to them, even if the config
+    disables them.
     """
     config = dataclasses.replace(config, diagnose_every=1)
     gan, mesh = build(config), parallel.mesh(config.batch_size)
@@ -120,8 +121,8 @@ def _diagnosis(config: Config) -> float:
 
 
 def _bare(config: Config, seconds: float, stream: bool) -> Callable[[], float]:
-    """A function that makes the calls that the loop makes, with nothing between them, and returns
-    real images a second.
+    """A function that makes the same calls as the loop, with nothing in between, and returns real
+    images per second.
     """
     gan, mesh = build(config), parallel.mesh(config.batch_size)
     steps = stepper(gan, config, mesh, 0, stream=stream)
@@ -129,7 +130,7 @@ def _bare(config: Config, seconds: float, stream: bool) -> Callable[[], float]:
     state = jax.device_put(state, parallel.replicated(mesh))
 
     def run(n: int) -> float:
-        """Seconds of a step."""
+        """Seconds per step."""
         nonlocal state
         began = time.perf_counter()
         state, _ = jax.block_until_ready(steps.make(state, n))

@@ -1,6 +1,4 @@
-"""The GANs that are measured, by name: unconditional, no penalty, no moving average, one update of
-either player a step.
-"""
+"""The benchmarked GANs: unconditional, no regularizers, no EMA, one D step per G step."""
 
 from __future__ import annotations
 

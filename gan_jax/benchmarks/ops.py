@@ -1,9 +1,9 @@
-"""The convolutions of `gan_jax.nn.conv` beside the stock operations: time of the value and of both
-gradients.
+"""Compares the convolutions of `gan_jax.nn.conv` with the stock operations: time of the value and
+of both gradients.
 
-Each pair is measured in turn, once in an entry computation of XLA and once inside a branch and a
-loop; in the end the gradient of a discriminator's loss, and of its loss with an R1 penalty. `python
--m gan_jax.benchmarks.ops` prints the table.
+Each pair is measured alternately, in the entry computation of XLA, inside a branch and inside a
+loop; finally the gradient of a discriminator's loss without and with R1. `python -m
+gan_jax.benchmarks.ops` prints the table.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ Array = jax.Array
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """Two ways to compute the same: modules with one kernel, applied to ``x`` of ``shape``.
+    """Two implementations of one operation: modules with one kernel, applied to ``x`` of ``shape``.
 
-    ``flops``: additions and multiplications of the value by the stock operation; each gradient
-    needs as many.
+    ``flops``: additions and multiplications of the stock operation for the value; each gradient
+    needs the same number.
     """
 
     name: str
@@ -62,7 +62,7 @@ class _Pool(nn.Module):
 
 
 class _Population(nn.Module):
-    """As many convolutions with weights of their own as ``x`` has members in front."""
+    """One convolution with separate weights per member, the leading axis of ``x``."""
 
     conv: Callable[..., nn.Module]
     features: int
@@ -146,16 +146,14 @@ def _zeros(f: Callable, *args: Any) -> Any:
 
 
 def _in_cond(f: Callable) -> Callable:
-    """``f`` inside a branch, chosen by a number that the compiler does not know."""
+    """``f`` inside a branch whose condition the compiler does not know."""
     return lambda variables, *args: lax.cond(
         jnp.sum(args[0].ravel()[0]) < jnp.inf, f, lambda *args: _zeros(f, *args), variables, *args
     )
 
 
 def _in_scan(f: Callable) -> Callable:
-    """``f`` in a loop of two steps, each with arguments of its own, so that nothing moves out of
-    the loop.
-    """
+    """``f`` in a loop of two steps with different arguments, so that nothing is hoisted."""
 
     def run(*args):
         both = jax.tree.map(lambda a: jnp.stack([a, a]), args)
@@ -165,13 +163,11 @@ def _in_scan(f: Callable) -> Callable:
 
 
 PLACES = {"plain": (lambda f: f, 1), "cond": (_in_cond, 1), "scan": (_in_scan, 2)}
-"""Where an operation stands, and the steps that it makes there."""
+"""Where an operation is placed, and the number of times it runs there."""
 
 
 def _value_and_gradients(module: nn.Module, variables: Any) -> Callable:
-    """``kernel, x, y -> value, (gradient by the kernel, gradient by x)`` for the cotangent
-    ``y``.
-    """
+    """``kernel, x, y -> value, (kernel gradient, input gradient)`` for the cotangent ``y``."""
 
     def run(kernel, x, y):
         value, pull = jax.vjp(
@@ -212,8 +208,8 @@ class _Critic(nn.Module):
 def _losses(
     width: int, batch: int, r1: float, dtype: Any
 ) -> tuple[list[Callable], tuple[Any, Array]]:
-    """The gradient of a loss at real images with ``r1`` times the penalty of Mescheder et al. 2018,
-    as `_pair`.
+    """The gradient of a loss at real images with ``r1`` times R1 (Mescheder et al. 2018), as
+    `_pair`.
     """
 
     def loss(critic: nn.Module, variables: Any, x: Array) -> Array:
@@ -234,8 +230,8 @@ def _losses(
 def _time(
     functions: Sequence[Callable], args: Sequence[Any], steps: int, rounds: int, clock: Callable
 ) -> list[float]:
-    """Median seconds a step of each function, called in turn, for at least 20 ms and, after the
-    first, at most 2 s each.
+    """Median seconds per step of each function. Calls alternate; each measurement takes at least
+    20 ms, and all after the first at most 2 s per function.
     """
     compiled = [jax.jit(f).lower(*args).compile() for f in functions]
 
@@ -266,14 +262,14 @@ def compare_ops(
     rounds: int = 5,
     clock: Callable[[], float] = time.perf_counter,
 ) -> list[dict[str, Any]]:
-    """Measures every case, and a discriminator of ``width`` (None: none) at ``batch`` images of
+    """Measures every case, and a discriminator of ``width`` (unless None) at ``batch`` images of
     32x32x1, in every place.
 
     Returns:
-      a row for each: ``name``, ``place`` (of `PLACES`), ``stock_ms`` and ``ours_ms`` (median of
+      One row each: ``name``, ``place`` (of `PLACES`), ``stock_ms`` and ``ours_ms`` (median of
       ``rounds``, for the value and both gradients, or the gradient of the loss), ``speedup``; for
-      cases also ``stock_gflops`` and ``ours_gflops``, billions of additions and multiplications a
-      second, counting those that the stock operation needs.
+      cases also ``stock_gflops`` and ``ours_gflops``, billions of additions and multiplications per
+      second, counting those of the stock operation.
     """
     rows = []
 

@@ -1,6 +1,4 @@
-"""Where the time of a profiled call goes: the trace's operations by what they belong to in the
-networks.
-"""
+"""Breaks down the time of a profiled call by the part of the networks."""
 
 from __future__ import annotations
 
@@ -16,24 +14,24 @@ CONV_KINDS = {
     "conv_transpose": "transposed convolution",
     "conv_weights": "weight gradient",
 }
-"""The scopes of `gan_jax.nn.conv_ops`. Gradients by the input are transposed convolutions, and the
-reverse.
+"""The scopes of `gan_jax.nn.conv_ops`. The input gradient of a convolution is a transposed
+convolution, and vice versa.
 """
-_CONTAINERS = ("while", "conditional", "call")  # the operations inside have events of their own
+_CONTAINERS = ("while", "conditional", "call")  # the operations inside have separate events
 _INSTRUCTION = re.compile(r"^\s*(?:ROOT )?%?([\w.-]+) = .*? ([\w-]+)\(.*", re.MULTILINE)
 
 
 def milliseconds(folder: pathlib.Path, hlo: str, steps: int) -> dict[str, float]:
-    """Wall milliseconds of a step by kind of operation, largest first; their sum is that of the
-    step's busy time.
+    """Wall milliseconds per step by kind of operation, largest first; they add up to the busy time
+    of the step.
 
-    Where several operations are under way, each moment is divided evenly among them. The compiler
-    fuses operations: a fusion counts for what its result belongs to.
+    The time of concurrent operations is divided evenly among them. A fusion of operations counts as
+    the kind of its result.
 
     Args:
-      folder: holds one trace of `jax.profiler.trace`.
+      folder: contains one trace of `jax.profiler.trace`.
       hlo: the compiled program as text.
-      steps: that were traced.
+      steps: number of traced steps.
     """
     kinds = {
         name: _kind(opcode, re.search(r'op_name="([^"]*)"', line))
@@ -71,7 +69,7 @@ def _kind(opcode: str, op_name: re.Match | None) -> str:
 
 
 def _divided(operations: Iterable[tuple[str, float, float]]) -> collections.Counter[str]:
-    """Length of time by kind, from (kind, begin, end)."""
+    """Time by kind, from (kind, begin, end)."""
     bounds = sorted(
         ((t, d, kind) for kind, *ends in operations for t, d in zip(ends, (1, -1), strict=True))
     )

@@ -27,7 +27,7 @@ from gan_jax.engine.train_step import train_step, train_steps
 from gan_jax.types import Batch, GanState
 
 RUN_SECONDS = 0.2
-"""A run lasts at least so long; shorter steps are repeated."""
+"""Minimum duration of a run; shorter steps are repeated."""
 _EXAMPLES = 4096
 _MIB = 2**20
 
@@ -43,18 +43,17 @@ def measure(
     runs: int = 10,
     profile: pathlib.Path | None = None,
 ) -> dict[str, Any]:
-    """Compiles, warms up and times the training of one GAN, or of several at once, on random
-    images.
+    """Compiles, warms up and times the training of one or more GANs on random images.
 
-    With one step a call, `train_step` gets a batch that lies on the device; with more,
-    `train_steps` gathers its batches from 4,096 resident images.
+    With one step per call, `train_step` gets a batch on the device; with more, `train_steps`
+    gathers its batches from 4,096 resident images.
 
     Args:
-      net: of `NETS`.
-      batch: real images a step.
-      precision: of `PRECISIONS`.
-      steps_per_call: steps in one compiled call.
-      seeds: GANs trained at once by `train_population`, on as many devices as divide them.
+      net: a key of `NETS`.
+      batch: real images per step.
+      precision: a key of `PRECISIONS`.
+      steps_per_call: steps per compiled call.
+      seeds: GANs trained in parallel by `train_population`, divided evenly over devices.
       runs: timed runs, each of at least `RUN_SECONDS`.
       profile: a folder for a trace of three more calls.
 
@@ -120,7 +119,7 @@ def environment() -> dict[str, Any]:
 
 
 def matmul_peak(precision: str) -> float:
-    """Operations a second of a large square matrix product, the best of five."""
+    """Operations per second of a large square matmul, the best of five."""
     n = 2048 if jax.default_backend() == "cpu" else 8192
     a = jax.random.normal(jax.random.key(0), (n, n), PRECISIONS[precision])
     product = jax.jit(jnp.matmul).lower(a, a).compile()
@@ -129,8 +128,8 @@ def matmul_peak(precision: str) -> float:
 
 
 class Program(NamedTuple):
-    """A compiled ``call``, a first state for it, and a batch; seconds to compile, operations of a
-    step of one GAN, bytes held.
+    """A compiled ``call``, its initial state, and a batch; seconds to compile, operations per step
+    of one GAN, bytes of memory.
     """
 
     call: Call
@@ -145,7 +144,7 @@ class Program(NamedTuple):
 def compiled_steps(
     gan: Gan, batch: int, steps_per_call: int = 1, seeds: int = 1, d_steps: int = 1
 ) -> Program:
-    """Compiles a step, or a loop of them, on random images; arguments as those of `measure`."""
+    """Compiles a step, or a loop of steps, on random images; arguments as for `measure`."""
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (_EXAMPLES, *gan.modality.shape), dtype=np.uint8)
     labels = np.zeros(_EXAMPLES, np.int32)
@@ -172,8 +171,8 @@ def compiled_steps(
         began = time.perf_counter()
         compiled = population.compile_population(gan, state, operands[0], mesh)
     compile_s = time.perf_counter() - began
-    # A loop's body counts once, also that over several GANs. What a GPU's libraries do is not
-    # counted at all: there, the step as it was before compilation.
+    # The body of a loop counts once, also of the loop over several GANs. Calls of GPU libraries are
+    # not counted at all: there, the step before compilation is analysed instead.
     opaque = any(library in compiled.as_text() for library in ("__cudnn", "__cublas"))
     counted = single if opaque else compiled if seeds == 1 else single.compile()
     held = _memory(compiled) * (1 if seeds == 1 else mesh.size)
@@ -189,7 +188,7 @@ def compiled_steps(
 
 
 def _timed(call: Call, state: GanState, runs: int) -> tuple[GanState, list[float]]:
-    """Seconds of a call, one figure a run, after two calls that warm up."""
+    """Seconds per call, one figure per run, after two warm-up calls."""
     for _ in range(2):
         began = time.perf_counter()
         state, _ = jax.block_until_ready(call(state))
@@ -207,8 +206,8 @@ def _timed(call: Call, state: GanState, runs: int) -> tuple[GanState, list[float
 def _profile(
     program: Program, state: GanState, steps_per_call: int, folder: pathlib.Path
 ) -> dict[str, dict[str, float]]:
-    """Three calls as a trace for TensorBoard, ``perfetto_trace.json.gz`` for Perfetto, and what
-    they spend their time on.
+    """Traces three calls, for TensorBoard and as ``perfetto_trace.json.gz`` for Perfetto, and
+    returns the time by kind of operation.
     """
     with jax.profiler.trace(folder, create_perfetto_trace=True):
         for i in range(3):
@@ -218,7 +217,7 @@ def _profile(
 
 
 def _memory(compiled: jax.stages.Compiled) -> float:
-    """Bytes of arguments, results and temporaries at once; what is donated counts once."""
+    """Total bytes of arguments, results and temporaries; donated buffers count once."""
     m = compiled.memory_analysis()
     total = m.argument_size_in_bytes + m.output_size_in_bytes + m.temp_size_in_bytes
     return total - m.alias_size_in_bytes

@@ -1,10 +1,10 @@
-"""Real examples, images or vectors of numbers: by the name that TensorFlow Datasets (TFDS) gives
-them, read without TensorFlow; from a folder of images; or from arrays.
+"""Real examples, images or vectors: from TensorFlow Datasets (TFDS) by name, without TensorFlow;
+from a folder of images; or from arrays.
 
-A set is decoded once to a memory-mapped cache of uint8 images or float32 vectors; everything later
-is a gather from that array, in an order that is a pure function of (seed, epoch, position).
-A minibatch is several draws, each a `Stream` with its set, its count and its order; `batches` are
-made of them on the host, `Resident` data on the device, from the same functions.
+A set is decoded once to a memory-mapped cache of uint8 images or float32 vectors. Later reads
+gather from that array, in an order that is a pure function of (seed, epoch, position). A minibatch
+consists of one or more draws, each from a `Stream` with its set, count and order. The same
+functions make `batches` on the host and gather from `Resident` data on the device.
 """
 
 from gan_jax.data.batching import batches, batches_of

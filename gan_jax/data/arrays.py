@@ -1,4 +1,4 @@
-"""Data sets from arrays in memory, which get a name that goes wherever a data set's name goes."""
+"""Data sets from arrays in memory; their names are accepted wherever a data set name is."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from gan_jax.files import replacing
 from gan_jax.modality import KINDS, Images
 
 ABOUT = "arrays.json"
-"""In the folder of such a data set; beside it a folder for each split."""
+"""The description in the folder of such a data set, next to a folder for each split."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Arrays:
     versioned, infos = False, None
 
     def ready(self, _: Callable) -> Arrays:
-        """It is."""
+        """Itself: nothing has to be prepared."""
         return self
 
     def parts(self, parts: Sequence[Part], frame: Frame) -> Callable[[int, int], Chunk]:
@@ -57,13 +57,12 @@ class Arrays:
         """Examples, memory-mapped, and labels.
 
         Raises:
-          ConfigError: where the files are damaged.
+          ConfigError: if the files are damaged.
         """
         arrays = cache.read(self.path / name)
         if arrays is None:
             raise ConfigError(
-                f"dataset: {self.path} is damaged; accepted: the name that gan_jax.dataset returns "
-                "when it is called again."
+                f"dataset {self.path} is damaged; call gan_jax.dataset again to restore it."
             )
         return arrays
 
@@ -77,33 +76,33 @@ def dataset(
 ) -> str:
     """Stores arrays in the user's cache as a data set.
 
-    Equal arrays give the same name, in every process: a run can be resumed and evaluated anywhere
-    with this cache. The examples are memory-mapped later on, not copied.
+    Equal arrays give the same name in every process, so that a run can be resumed and evaluated
+    wherever this cache is available. Later, the examples are memory-mapped, not copied.
 
     Args:
       examples: images ``[n, h, w]`` or ``[n, h, w, c]`` uint8 in [0, 255], or vectors ``[n, d]``
         float32: the split ``train``.
       labels: ``[n]`` integers in [0, number of classes).
-      test: held-out examples, as a pair with their labels where there are labels: the split
-        ``test``. Without it, a tenth of each class is held out where scores need it.
+      test: the split ``test`` of held-out examples; with labels, a pair ``(examples, labels)``.
+        Without it, a tenth of each class is held out where scores need it.
       class_names: one for each class; by default the numbers up to the largest label.
-      name: what the data set is called in reports: letters, digits, ``_`` and ``-``.
+      name: the name of the data set in reports: letters, digits, ``_`` and ``-``.
 
     Returns:
       A path for `Config.dataset`, `describe`, or ``--dataset``.
 
     Raises:
-      ConfigError: for arrays of another dtype or shape, that do not fit together, or a cache that
-        cannot be written.
+      ConfigError: for an unsupported dtype or shape, arrays that do not fit together, or a cache
+        that cannot be written.
     """
     if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", name):
-        raise ConfigError(f"name: {name!r}; accepted: at most 64 letters, digits, _ and -.")
+        raise ConfigError(f"name must be 1 to 64 letters, digits, _ or -, not {name!r}.")
     splits = {"train": (_examples("examples", examples), labels)}
     if test is not None:
         splits["test"] = _test(test, labels is not None)
     shapes = [x.shape[1:] for x, _ in splits.values()]
     if shapes[-1] != shapes[0]:
-        raise ConfigError(f"test: examples of shape {shapes[1]}; accepted: {shapes[0]}.")
+        raise ConfigError(f"test examples must have the shape {shapes[0]}, not {shapes[1]}.")
     classes = _class_names(splits, class_names)
     arrays = {
         split: (x, _labels(split, y, len(x), len(classes))) for split, (x, y) in splits.items()
@@ -127,7 +126,7 @@ def is_arrays(name: str) -> bool:
 
 
 def open_arrays(name: str) -> Arrays:
-    """What `dataset` stored.
+    """Opens what `dataset` stored.
 
     Raises:
       ConfigError: if it is damaged.
@@ -139,7 +138,7 @@ def open_arrays(name: str) -> Arrays:
         about = Description(**about | lists, num_classes=len(about["class_names"]))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigError(
-            f"dataset: {path / ABOUT} cannot be read ({error}); delete the folder, and call "
+            f"dataset file {path / ABOUT} cannot be read ({error}); delete the folder and call "
             "gan_jax.dataset again."
         ) from error
     return Arrays(path, about, about.version)
@@ -152,13 +151,13 @@ def _examples(field: str, x: Any) -> np.ndarray:
         x = x[..., None]
     if not any(x.ndim == kind.axes + 1 and x.dtype == kind.stored for kind in KINDS):
         raise ConfigError(
-            f"{field}: {x.dtype} of shape {x.shape}; accepted: images [n, h, w] or [n, h, w, c] "
-            "uint8 in [0, 255], or vectors [n, d] float32."
+            f"{field} must be images [n, h, w] or [n, h, w, c] uint8 in [0, 255], or vectors "
+            f"[n, d] float32, not {x.dtype} of shape {x.shape}."
         )
     if 0 in x.shape:
-        raise ConfigError(f"{field}: shape {x.shape} has no element; accepted: one or more.")
+        raise ConfigError(f"{field} must not be empty, but has the shape {x.shape}.")
     if x.ndim != Images.axes + 1 and not np.isfinite(x).all():
-        raise ConfigError(f"{field}: not all numbers are finite; accepted: finite ones.")
+        raise ConfigError(f"{field} must be finite, but has NaN or infinite values.")
     return x
 
 
@@ -166,12 +165,12 @@ def _test(test: Any, labelled: bool) -> tuple[np.ndarray, Any]:
     if not labelled and not isinstance(test, (tuple, list)):
         return _examples("test", test), None
     if not isinstance(test, (tuple, list)) or len(test) != 2:
-        raise ConfigError("test: not a pair; accepted: (examples, labels).")
+        raise ConfigError("test must be a pair (examples, labels).")
     x, y = test
     if labelled != (y is not None):
         raise ConfigError(
-            f"test: labels {'are missing' if labelled else 'beside examples without labels'}; "
-            "accepted: labels of both or of none."
+            f"test {'lacks labels' if labelled else 'has labels'} but the training examples "
+            f"{'have' if labelled else 'lack'} them; give labels for both or for neither."
         )
     return _examples("test", x), y
 
@@ -180,7 +179,7 @@ def _class_names(splits: dict[str, tuple], class_names: Sequence[str] | None) ->
     labels = [_integers(split, y) for split, (_, y) in splits.items() if y is not None]
     if not labels:
         if class_names is not None:
-            raise ConfigError("class_names: there are no labels; accepted: None.")
+            raise ConfigError("class_names must be None because there are no labels.")
         return ()
     most = max(int(y.max(initial=0)) for y in labels) + 1
     if class_names is None:
@@ -188,21 +187,21 @@ def _class_names(splits: dict[str, tuple], class_names: Sequence[str] | None) ->
     names = tuple(map(str, class_names))
     if len(set(names)) != len(names) or len(names) < most:
         raise ConfigError(
-            f"class_names: {len(set(names))} different names for labels up to {most - 1}; "
-            f"accepted: {most} or more, all different."
+            f"class_names must be at least {most} different names for labels up to {most - 1}, "
+            f"not {len(names)} with {len(set(names))} different ones."
         )
     return names
 
 
 def _field(split: str) -> str:
-    return "labels" if split == "train" else "test"
+    return "labels" if split == "train" else "test labels"
 
 
 def _integers(split: str, y: Any) -> np.ndarray:
     y = np.asarray(y)
     if y.ndim != 1 or not np.issubdtype(y.dtype, np.integer):
         raise ConfigError(
-            f"{_field(split)}: labels {y.dtype} of shape {y.shape}; accepted: integers [n]."
+            f"{_field(split)} must be integers [n], not {y.dtype} of shape {y.shape}."
         )
     return y
 
@@ -212,14 +211,14 @@ def _labels(split: str, y: Any, n: int, classes: int) -> np.ndarray:
         return np.full(n, -1, np.int32)
     y = _integers(split, y)
     if len(y) != n:
-        raise ConfigError(f"{_field(split)}: {len(y)} labels for {n} examples; accepted: {n}.")
+        raise ConfigError(f"{_field(split)} must be {n}, one per example, not {len(y)}.")
     if y.min() < 0:
-        raise ConfigError(f"{_field(split)}: label {y.min()}; accepted: 0 to {classes - 1}.")
+        raise ConfigError(f"{_field(split)} must be between 0 and {classes - 1}, not {y.min()}.")
     return y.astype(np.int32)
 
 
 def _digest(about: dict[str, Any], arrays: dict[str, tuple[np.ndarray, np.ndarray]]) -> str:
-    """Of all that is stored."""
+    """A digest of everything that is stored."""
     digest = hashlib.sha256(json.dumps([cache.FORMAT, about]).encode())
     for x, y in arrays.values():
         digest.update(x.dtype.str.encode())

@@ -1,4 +1,4 @@
-"""Endless training batches on the host, each a function of the seed and its number alone."""
+"""Endless training batches on the host; each depends only on the seed and its number."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from gan_jax.errors import ConfigError, at_least
 from gan_jax.types import Batch
 
 _THREADS = 4
-_TOGETHER = 1 << 14  # positions shuffled at once: one numpy call a round has a fixed price
+_TOGETHER = 1 << 14  # positions per shuffle, as each numpy call has a fixed cost
 
 
 def batches(
@@ -30,25 +30,24 @@ def batches(
 ) -> Iterator[Batch]:
     """Batches ``start``, ``start + 1``, ... of the training set, without end.
 
-    Batch ``i`` depends on ``config.seed`` and ``i`` alone. Every epoch holds each example exactly
-    once; a batch may end one epoch and begin the next. Of few labelled examples,
-    ``config.labelled_batch`` stand first in every minibatch, in an order of their own with epochs
-    of their own, and those that follow, in that of the whole set, have the label -1.
+    Batch ``i`` depends only on ``config.seed`` and ``i``. Every epoch contains each example exactly
+    once; a batch may end one epoch and begin the next. If only a few examples are labelled,
+    ``config.labelled_batch`` of them come first in every minibatch, with their own order and
+    epochs. The others are drawn from the whole set and have the label -1.
 
     Args:
       config: the experiment.
       start: number of the first batch.
-      rows: of each minibatch only these, ascending integers in [0, b); by default all. Nothing else
-        is read.
-      ahead: so many batches are prepared beforehand by threads, in the same order.
-      minibatches: of a batch; by default ``config.minibatches``.
+      rows: the rows of each minibatch to read, ascending integers in [0, b); by default all.
+      ahead: number of batches that threads prepare in advance, in the same order.
+      minibatches: minibatches per batch; by default ``config.minibatches``.
 
     Returns:
       Iterator of `Batch` of numpy arrays: ``x`` ``[minibatches, b, h, w, c]`` uint8 in [0, 255] or
       ``[minibatches, b, d]`` float32, ``y`` ``[minibatches, b]`` int32.
 
     Raises:
-      ConfigError: at once, where a field or the data set is at fault.
+      ConfigError: immediately, if a field or the data set is invalid.
     """
     at_least("d_steps", config.d_steps, 1)
     streams = training_streams(config)
@@ -67,13 +66,13 @@ def batches_of(
     rows: Sequence[np.ndarray] | None = None,
     ahead: int = 0,
 ) -> Iterator[Batch]:
-    """As `batches`, from streams of one's own, in memory or memory-mapped.
+    """As `batches`, from your own streams, in memory or memory-mapped.
 
     Args:
       streams: the draws of each minibatch.
       seed: determines the order of each stream, together with its salt.
-      minibatches: of a batch.
-      join: makes one batch of the draws.
+      minibatches: minibatches per batch.
+      join: combines the draws into one batch.
       start, ahead: as for `batches`.
       rows: for each stream, which of its ``count`` examples of a minibatch are read, integers in
         [0, count); by default all.
@@ -82,14 +81,14 @@ def batches_of(
       Iterator of what ``join`` returns for numpy arrays ``[minibatches, count, ...]``.
 
     Raises:
-      ConfigError: at once, for streams that cannot be drawn from.
+      ConfigError: immediately, for streams that cannot be drawn from.
     """
     at_least("start", start, 0)
     check_streams(streams, minibatches)
     read = _reader(jax.tree.map(np.asarray, tuple(streams)), words(seed), minibatches, join, rows)
     if not ahead:
         return map(read, itertools.count(start))
-    import grain  # takes longer to import than most sets need, which fit on the device
+    import grain  # slow to import, and not needed for sets that fit on the device
 
     numbers = grain.MapDataset.range(start, sys.maxsize)
     return iter(
@@ -106,13 +105,13 @@ def _reader(
     join: Join,
     rows: Sequence[np.ndarray] | None,
 ) -> Callable[[int], Batch]:
-    """A function from the number of a batch to the batch, for any thread."""
+    """A thread-safe function that returns a batch by its number."""
     block = max(1, _TOGETHER // (minibatches * sum(stream.count for stream in streams)))
     rows = [slice(None)] * len(streams) if rows is None else rows
 
     @functools.lru_cache(maxsize=2)
     def order(number: int) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Of each stream, places and mirroring of a block of batches, ``[block, minibatches,
+        """Places and mirroring of a block of batches for each stream, ``[block, minibatches,
         len(rows)]``.
         """
         return [
@@ -133,9 +132,9 @@ def _reader(
 
 
 def _by_stream(rows: np.ndarray, streams: Sequence[Stream]) -> list[np.ndarray]:
-    """Rows of a concatenated minibatch as those of each stream."""
+    """Splits the rows of a concatenated minibatch by stream."""
     if np.any(np.diff(rows) <= 0):
-        raise ConfigError(f"rows: {rows} do not ascend.")
+        raise ConfigError(f"rows must be strictly ascending, not {rows}.")
     ends = np.cumsum([stream.count for stream in streams])
     begins = [0, *ends[:-1]]
     return [

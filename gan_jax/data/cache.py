@@ -1,9 +1,9 @@
-"""Decoded examples on disk: written once and atomically, then memory-mapped; and an index that
-answers without TFDS.
+"""Decoded examples on disk, written once and atomically, then memory-mapped; and an index that
+avoids importing TFDS.
 
-``examples/NAME/VERSION/...`` holds the arrays of one split at one size, and while they are decoded
-their parts, from which an interrupted decoding goes on; ``index/`` remembers what a question was
-answered, as long as the code and the prepared files behind the answer are the same.
+``examples/NAME/VERSION/...`` contains the arrays of one split at one size and, during decoding, the
+parts from which an interrupted decoding continues. ``index/`` caches answers about data sets until
+the code or the prepared files change.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from gan_jax import files
 from gan_jax.errors import ConfigError
 from gan_jax.files import cache_folder
 
-FORMAT = 2  # of this cache; a change of it makes every older entry unknown
+FORMAT = 2  # changing it invalidates all entries
 BROKEN = "broken.json"
-_PART = 1 << 26  # bytes decoded at once, at most
+_PART = 1 << 26  # maximum bytes decoded at once
 
 
 class Chunk(NamedTuple):
-    """Examples ``[m, ...]`` and labels ``[m]`` int32, in order, and what could not be decoded:
-    name and reason.
+    """Examples ``[m, ...]`` and labels ``[m]`` int32, in order; and name and reason of each file
+    that could not be decoded.
     """
 
     examples: np.ndarray
@@ -41,14 +41,12 @@ class Chunk(NamedTuple):
 
 
 def digest(*values: object) -> str:
-    """Sixteen hexadecimal digits that stand for plain values."""
+    """A hash of plain values, 16 hexadecimal digits."""
     return hashlib.sha256(json.dumps([FORMAT, *values]).encode()).hexdigest()[:16]
 
 
 def fingerprint(folder: Path) -> str | None:
-    """Digest of the names, sizes and times of the files in a folder, None where there is no such
-    folder.
-    """
+    """Digest of the names, sizes and times of the files in a folder; None if it does not exist."""
     try:
         with os.scandir(folder) as found:
             return digest(sorted((f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in found))
@@ -57,11 +55,9 @@ def fingerprint(folder: Path) -> str | None:
 
 
 def recall(question: str, root: Path) -> dict | None:
-    """The answer that `remember` stored, unless the files behind it, below ``root``, have changed
-    since.
+    """The answer that `remember` stored, unless its source files below ``root`` have changed.
 
-    Where those files are absent the answer holds: a name and a version stand for the same examples
-    everywhere.
+    The answer remains valid if those files are absent: a name and a version determine the examples.
     """
     try:
         entry = json.loads((cache_folder() / "index" / f"{question}.json").read_text())
@@ -75,9 +71,7 @@ def recall(question: str, root: Path) -> dict | None:
 
 
 def remember(question: str, answer: dict, root: Path, source: Path) -> None:
-    """Stores an answer that was read from the prepared files in ``source``, a folder below
-    ``root``.
-    """
+    """Stores an answer that was read from the prepared files in ``source``, below ``root``."""
     entry = {
         "answer": answer,
         "source": os.path.relpath(source, root),
@@ -89,7 +83,7 @@ def remember(question: str, answer: dict, root: Path, source: Path) -> None:
 
 
 def read(folder: Path) -> tuple[np.ndarray, np.ndarray] | None:
-    """``(examples, labels)``, the examples memory-mapped and read-only; None where the folder is
+    """``(examples, labels)``, with the examples memory-mapped and read-only; None if the folder is
     absent or damaged.
     """
     try:
@@ -102,7 +96,7 @@ def read(folder: Path) -> tuple[np.ndarray, np.ndarray] | None:
 
 
 def broken(folder: Path) -> list[str]:
-    """What could not be decoded when a folder was written: names and reasons."""
+    """Names and reasons of the files that could not be decoded when a folder was written."""
     try:
         return json.loads((folder / BROKEN).read_text())
     except FileNotFoundError:
@@ -116,18 +110,19 @@ def decode(
     decoded: Callable[[int, int], Chunk],
     told: Callable[[int], object],
 ) -> None:
-    """Writes a folder of examples that take long to decode; interrupted, it goes on where it
-    stopped.
+    """Writes a folder of examples that take long to decode; after an interruption, it continues
+    where it stopped.
 
     Args:
-      folder: as for `write`; the parts lie beside it until all are there.
-      shape: ``[n, ...]``, with the number of examples if none is broken.
-      dtype: of the examples.
-      decoded: gives the examples from a position to another one.
-      told: called with the number of examples that are done since the last call.
+      folder: as for `write`; the parts are stored next to it until all are complete.
+      shape: ``[n, ...]``, where ``n`` includes broken examples.
+      dtype: the dtype of the examples.
+      decoded: returns the examples between two positions.
+      told: called with the number of examples decoded since the last call.
 
     Raises:
-      ConfigError: if the cache cannot be written, has too little space, or no example is left.
+      ConfigError: if the cache cannot be written or has too little space, or if all examples are
+        broken.
     """
     size = math.prod(shape[1:]) * np.dtype(dtype).itemsize
     _check_space(folder, 2 * shape[0] * size)
@@ -151,10 +146,10 @@ def decode(
                 told(min(step, shape[0] - start))
             n = shape[0] - len(skipped)
             if not n:
-                raise ConfigError(f"dataset: no example can be decoded; the first is {skipped[0]}.")
+                raise ConfigError(f"dataset: all files are broken; the first is {skipped[0]}.")
             write(folder, (n, *shape[1:]), dtype, map(part, range(0, shape[0], step)), skipped)
             shutil.rmtree(parts, ignore_errors=True)
-        except OSError:  # another process may have been faster, and have removed the parts
+        except OSError:  # another process may have finished first and removed the parts
             if read(folder) is None:
                 raise
 
@@ -166,16 +161,15 @@ def write(
     chunks: Iterable[Chunk],
     broken: Iterable[str] = (),
 ) -> None:
-    """Writes examples of ``shape``, ``[n, ...]``, and labels ``[n]``, given in order in chunks, so
-    that all appear at once.
+    """Writes examples of ``shape`` ``[n, ...]`` and labels ``[n]`` atomically from ordered chunks.
 
-    Of two processes that write the same folder both succeed, and one result stays.
+    Two processes that write the same folder both succeed; one of the results is kept.
 
     Args:
-      folder: of the examples.
-      shape, dtype: of all of them.
-      chunks: of examples and labels, together as many as ``shape`` says.
-      broken: what `broken` shall return.
+      folder: the folder of the examples.
+      shape, dtype: the shape and dtype of all examples together.
+      chunks: examples and labels, ``n`` in total.
+      broken: what `broken` will return.
 
     Raises:
       ConfigError: if the cache cannot be written.
@@ -192,7 +186,7 @@ def write(
                 file.write(chunk.examples.astype(dtype, copy=False).tobytes())
                 labels.append(chunk.labels)
             file.flush()
-            os.fsync(file.fileno())  # a machine that dies after the renaming leaves no blank ones
+            os.fsync(file.fileno())  # no blank file if the machine dies after the renaming
         np.save(new / "labels.npy", np.concatenate(labels).astype(np.int32))
         if broken:
             (new / BROKEN).write_text(json.dumps([*broken]))
@@ -200,10 +194,10 @@ def write(
 
 @contextlib.contextmanager
 def writing() -> Iterator[None]:
-    """Around whatever writes to the cache.
+    """A context for writing to the cache.
 
     Raises:
-      ConfigError: for an `OSError` of the block.
+      ConfigError: instead of an `OSError`.
     """
     try:
         yield
@@ -214,7 +208,7 @@ def writing() -> Iterator[None]:
 
 
 def _read_part(path: Path) -> Chunk | None:
-    """What `decode` stored; None where it is absent or damaged."""
+    """What `decode` stored; None if it is absent or damaged."""
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return Chunk(arrays["examples"], arrays["labels"], tuple(arrays["broken"].tolist()))
@@ -227,7 +221,6 @@ def _check_space(folder: Path, needed: int) -> None:
     free = shutil.disk_usage(nearest).free
     if needed > free:
         raise ConfigError(
-            f"GAN_JAX_CACHE: {needed / 1e9:,.1f} GB are needed while these examples are decoded, "
-            f"and {cache_folder()} has {free / 1e9:,.1f} GB free; accepted: a folder with more "
-            "space, or smaller images."
+            f"GAN_JAX_CACHE: decoding needs {needed / 1e9:,.1f} GB, but {cache_folder()} has only "
+            f"{free / 1e9:,.1f} GB free; use a folder with more space, or smaller images."
         )

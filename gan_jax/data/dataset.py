@@ -1,4 +1,4 @@
-"""A data set by its name: what it is, and its examples as one memory-mapped array."""
+"""Loads a data set by name: its description, and its examples as one memory-mapped array."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from gan_jax.data.order import shuffled
 from gan_jax.data.slices import Part, Stratum, accepted, resolve, stratum
 from gan_jax.errors import ConfigError
 
-_NAMED = 5  # broken files that are named
+_NAMED = 5  # broken files to name
 _TOGETHER = 4096  # examples copied at once
 
 
@@ -33,7 +33,7 @@ class Dataset:
     """One split.
 
     ``examples``: memory-mapped, ``[n, h, w, c]`` uint8 in [0, 255] or ``[n, d]`` float32;
-    ``labels``: ``[n]`` int32, -1 if none.
+    ``labels``: ``[n]`` int32, -1 without a label.
     """
 
     examples: np.memmap
@@ -45,7 +45,7 @@ class Source(Protocol):
     """Where the examples of a data set come from: TFDS, a folder of images, or arrays.
 
     ``digest``: changes with the examples; ``versioned``: whether name and version determine them;
-    ``infos``: what TFDS knows of its splits, None if it is not one of TFDS.
+    ``infos``: TFDS's information about the splits, None for other sources.
     """
 
     description: Description
@@ -54,21 +54,21 @@ class Source(Protocol):
     infos: Mapping[str, Any] | None
 
     def ready(self, load: Callable) -> Source:
-        """With its examples on disk; ``load``: reads the sets that it is made from."""
+        """The source with its examples on disk; ``load`` reads the sets that it is made from."""
 
     def parts(self, parts: Sequence[Part], frame: Frame) -> Callable[[int, int], cache.Chunk]:
-        """A function that reads examples ``start`` to ``end`` of these parts, brought to a frame.
+        """A function that reads examples ``start`` to ``end`` of these parts in the given frame.
 
-        It raises `ConfigError` where they cannot be read.
+        It raises `ConfigError` if they cannot be read.
         """
 
 
 def describe(name: str) -> Description:
-    """What is known of the data set ``name`` without loading an example.
+    """The description of the data set ``name``; no example is loaded.
 
     Raises:
-      ConfigError: for an unknown name (with the nearest one), or a set that is neither one of
-        images nor of vectors.
+      ConfigError: for an unknown name (with the nearest one), or a set that contains neither images
+        nor vectors.
     """
     root, question = _root(name), _question("describe", name)
     if (answer := cache.recall(question, root)) is not None:
@@ -87,11 +87,11 @@ def load(name: str, split: str, framing: Framing | int | None = None) -> Dataset
         returned, or the path of a folder or a .zip of images, or of a folder that TFDS wrote.
       split: in TFDS's slicing language (``train``, ``train[:90%]``, ``train+test``), or a part of
         each class (``train[:90% stratified]``).
-      framing: how images are made equal, as `Config.framing`; a number is a size alone.
+      framing: size and format of the images, as `Config.framing`; a number is a size only.
 
     Raises:
-      ConfigError: for an unknown name or split, a framing that the examples cannot have, or a set
-        that cannot be prepared here.
+      ConfigError: for an unknown name or split, a framing that does not apply to the examples, or a
+        set that cannot be prepared here.
     """
     framing = as_framing(framing)
     root, question = _root(name), _question("load", name, split, dataclasses.astuple(framing))
@@ -142,11 +142,11 @@ def _decoded(opened: Source, name: str, split: str, frame: Frame, strict: bool) 
 
 
 def _stratified(opened: Source, part: Stratum, whole: Dataset, frame: Frame) -> Path:
-    """As `_decoded`, of some examples of a decoded split."""
+    """As `_decoded`, for some examples of a decoded split."""
     places = part.places(whole.labels)
     if not len(places):
         raise ConfigError(
-            f"split: {part.low}% to {part.high}% of {len(whole.labels)} examples are none; "
+            f"split {part.low}% to {part.high}% of {len(whole.labels)} examples is empty; "
             f"{accepted(opened.description)}."
         )
     folder = _folder(opened, part, frame)
@@ -163,7 +163,7 @@ def _stratified(opened: Source, part: Stratum, whole: Dataset, frame: Frame) -> 
 def _folder(opened: Source, part: Sequence[Part] | Stratum, frame: Frame) -> Path:
     """Where examples lie within the cache."""
     about = opened.description
-    plain = frame.fit in (None, "pad") and frame.background is None  # known by the shape alone
+    plain = frame.fit in (None, "pad") and frame.background is None  # determined by the shape
     values = () if plain else (frame.fit, frame.background)
     key = cache.digest(part, frame.shape, opened.digest, *values)
     return Path("examples", about.name, about.version, key)
@@ -171,10 +171,10 @@ def _folder(opened: Source, part: Sequence[Part] | Stratum, frame: Frame) -> Pat
 
 @functools.cache
 def _report_broken(name: str, count: int, broken: tuple[str, ...], strict: bool) -> None:
-    """Says once which files are skipped.
+    """Reports once which files are skipped.
 
     Raises:
-      ConfigError: if none may be.
+      ConfigError: if ``strict`` and any file is broken.
     """
     if not broken:
         return
@@ -183,25 +183,25 @@ def _report_broken(name: str, count: int, broken: tuple[str, ...], strict: bool)
         f"dataset: {len(broken):,} of {len(broken) + count:,} files of {name} are broken: {named}"
     )
     if strict:
-        raise ConfigError(f"{text}; accepted: whole ones, or any without --strict.")
+        raise ConfigError(f"{text}; repair or remove them, or leave out --strict.")
     print(f"{text}; they are skipped.", file=sys.stderr, flush=True)
 
 
 def some(examples: np.ndarray, count: int) -> np.ndarray:
-    """At most ``count`` of the examples, spread over all as if at random, always the same ones."""
+    """At most ``count`` of the examples, a fixed pseudo-random selection."""
     n = len(examples)
     return examples[shuffled(np.arange(min(count, n)), n, seed=0, epoch=0)]
 
 
 def _root(name: str) -> Path:
-    """Where prepared sets lie: ours in the cache, as TFDS's folder may be read-only."""
+    """The folder of prepared sets: ours are in the cache, as TFDS's folder may be read-only."""
     if name in DATASETS:
         return cache.cache_folder() / "tfds"
     return Path(os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser()
 
 
 def _question(*words: object) -> str:
-    """Names an index entry: what is asked, and the code that would answer."""
+    """The key of an index entry: the question and the version of the code that answers it."""
     code = importlib.metadata.version("tensorflow-datasets")
     if words[1] in DATASETS:
         module = DATASETS[words[1]].partition(":")[0]

@@ -1,4 +1,4 @@
-"""What a data set is, without its examples."""
+"""The description of a data set."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ class Description:
 
     Attributes:
       name: includes TFDS's configuration (``emnist/letters``).
-      version: of TFDS; otherwise a digest that changes with the content.
-      shape: (h, w, c) of every image as stored, h and w None where images vary in size; or (d,) of
-        every vector.
-      num_classes, class_names: 0 and () where it is unlabelled.
-      splits: examples by split, empty until the set has been prepared; files by split of a folder.
-      fit: how its images are brought to a size where `Config.fit` does not say.
+      version: TFDS's version, or a digest that changes with the content.
+      shape: (h, w, c) of every image as stored, where h and w are None if images vary in size; or
+        (d,) of every vector.
+      num_classes, class_names: 0 and () without labels.
+      splits: number of examples per split, empty until the set has been prepared; for a folder,
+        number of files per split.
+      fit: how images are resized if `Config.fit` is not set.
     """
 
     name: str
@@ -32,7 +33,7 @@ class Description:
 
     @property
     def modality(self) -> Modality:
-        """What its examples are, before any padding."""
+        """The modality of the examples, before any padding."""
         return of_shape(self.shape)
 
 
@@ -42,10 +43,10 @@ def example_dtype(shape: tuple[int, ...]) -> type:
 
 
 def check_flip(shape: tuple[int, ...], flip: bool) -> None:
-    """Refuses to mirror what has no sides.
+    """Refuses ``flip`` for examples that cannot be mirrored.
 
     Raises:
       ConfigError: for vectors with ``flip``.
     """
     if flip and not (modality := of_shape(shape)).mirrors:
-        raise ConfigError(f"flip: {flip} cannot be had of {modality}; accepted: False.")
+        raise ConfigError(f"flip {flip} does not apply to {modality}; use False.")

@@ -1,7 +1,7 @@
-"""A folder, or a .zip file, of images: which of its files belong to which split and class.
+"""A folder or .zip file of images: assigns its files to splits and classes.
 
-``CLASS/IMAGE``, ``SPLIT/CLASS/IMAGE`` (TFDS's ImageFolder), ``SPLIT/IMAGE`` or ``IMAGE``. What
-TFDS's builder of that name reads through TensorFlow, Pillow decodes here.
+Layouts are ``CLASS/IMAGE``, ``SPLIT/CLASS/IMAGE`` (TFDS's ImageFolder), ``SPLIT/IMAGE`` and
+``IMAGE``. Pillow decodes the images; TFDS's ImageFolder would need TensorFlow.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ from gan_jax.errors import ConfigError
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 PREPARED = "dataset_info.json"
-"""In a folder that TFDS wrote."""
+"""A file in every folder that TFDS wrote."""
 SPLITS = ("train", "test", "validation", "val", "valid")
-"""Folders of these names, if there are no others, are splits."""
+"""Folders with these names are splits, if there are no others."""
 QUIET = {"delay": 2, "leave": False, "disable": None}
-"""Of progress bars: shown where something takes longer, and on terminals alone."""
-_DEPTH = 3  # most parts of a path: SPLIT/CLASS/IMAGE
+"""Progress bars appear only if something takes long, and only on a terminal."""
+_DEPTH = 3  # maximum number of parts of a path: SPLIT/CLASS/IMAGE
 _GREY = ("1", "L", "LA", "I", "I;16", "I;16B", "I;16L", "I;16N")
 _ORIENTATION = 0x0112  # EXIF's tag; values from 5 to 8 exchange width and height
 
 
 class Entry(NamedTuple):
-    """An image file: its path within the folder, with slashes; its size in bytes; and what changes
-    with its content, its time or, within a .zip, its checksum.
+    """An image file: its path within the folder, with slashes; its size in bytes; and a stamp that
+    changes with its content: the modification time or, within a .zip, the checksum.
     """
 
     path: str
@@ -52,8 +52,8 @@ class Entry(NamedTuple):
 class Folder:
     """A folder or a .zip of images.
 
-    ``splits``: by name the paths and the labels of its files, -1 for none. ``digest``: changes with
-    any of the files.
+    ``splits``: for each name, the paths and labels of its files, -1 without a label. ``digest``:
+    changes with any of the files.
     """
 
     path: Path
@@ -63,7 +63,7 @@ class Folder:
     versioned, infos = False, None
 
     def ready(self, _: Callable) -> Folder:
-        """It is."""
+        """Itself: nothing has to be prepared."""
         return self
 
     def parts(self, parts: Sequence[Part], frame: Frame) -> Callable[[int, int], Chunk]:
@@ -81,7 +81,7 @@ class Folder:
 
 def is_folder(name: str) -> bool:
     """Whether a name is the path of a .zip, or of a folder with images: it begins like a path, or
-    has a slash and there is one.
+    contains a slash, and the folder exists.
     """
     path = Path(os.path.expanduser(name))
     if path.suffix.lower() == ".zip":
@@ -95,11 +95,11 @@ def open_folder(name: str) -> Folder:
     """The images of a folder or .zip; their headers are read once.
 
     Raises:
-      ConfigError: if there is none, or its images lie neither in classes nor in splits of classes.
+      ConfigError: if it does not exist, or its images have no known layout.
     """
     path = Path(os.path.abspath(os.path.expanduser(name)))
     if not os.path.exists(path):
-        raise ConfigError(f"dataset: there is no {path}.")
+        raise ConfigError(f"dataset {path} does not exist.")
     entries = _entries(path)
     splits, class_names = layout(path, [entry.path for entry in entries])
     names = [entry[:2] for entry in entries]
@@ -124,11 +124,10 @@ def open_folder(name: str) -> Folder:
 def layout(
     path: Path, images: Sequence[str]
 ) -> tuple[dict[str, list[tuple[str, int]]], tuple[str, ...]]:
-    """Which images, by their paths within ``path``, belong to which split, with their labels; and
-    the names of the classes.
+    """The images of each split, by their paths within ``path``, with their labels; and the names of
+    the classes.
 
-    A folder that holds all others, and is not called as a split, says nothing; nor does a single
-    class.
+    A single outer folder that is not named like a split is ignored, and so is a single class.
 
     Raises:
       ConfigError: for images at different depths, or too deep.
@@ -139,8 +138,8 @@ def layout(
     depths = dict(zip(map(len, parts), images, strict=True))
     if len(depths) != 1 or max(depths) > _DEPTH:
         raise ConfigError(
-            f"dataset: {path} has {' and '.join(depths.values()) or 'no images'}; accepted: images "
-            f"({', '.join(SUFFIXES)}) that all lie in CLASS/, in SPLIT/CLASS/, in SPLIT/, or "
+            f"dataset {path} has {' and '.join(depths.values()) or 'no images'}; its images "
+            f"({', '.join(SUFFIXES)}) must all be in CLASS/, in SPLIT/CLASS/, in SPLIT/, or "
             "directly in it."
         )
     in_splits = _DEPTH in depths or (2 in depths and {p[0] for p in parts} <= set(SPLITS))
@@ -155,7 +154,7 @@ def layout(
 
 
 def _walk(path: Path, depth: int = _DEPTH) -> Iterator[os.DirEntry]:
-    """Image files below a folder, in the order of their names; hidden ones are left out."""
+    """Image files below a folder, in the order of their names, without hidden ones."""
     for entry in _visible(path):
         if entry.is_dir():
             yield from _walk(entry.path, depth - 1) if depth else ()
@@ -168,11 +167,11 @@ def _visible(path: Path) -> list[os.DirEntry]:
         with os.scandir(path) as found:
             return sorted((e for e in found if not _hidden(e.name)), key=lambda e: e.name)
     except OSError as error:
-        raise ConfigError(f"dataset: {path} cannot be read ({error.strerror}).") from error
+        raise ConfigError(f"dataset {path} cannot be read ({error.strerror}).") from error
 
 
 def _stat(file: os.DirEntry) -> os.stat_result:
-    """Of a file, or of a link that leads nowhere, which is a broken file."""
+    """The status of a file, or of a dangling link, which counts as a broken file."""
     try:
         return file.stat()
     except OSError:
@@ -193,7 +192,7 @@ def _entries(path: Path) -> list[Entry]:
         with zipfile.ZipFile(path) as archive:
             infos = sorted(archive.infolist(), key=lambda info: info.filename)
     except (OSError, zipfile.BadZipFile) as error:
-        raise ConfigError(f"dataset: {path} is not a .zip that can be read ({error}).") from error
+        raise ConfigError(f"dataset {path} is not a readable .zip file ({error}).") from error
     return [
         Entry(info.filename, info.file_size, info.CRC)
         for info in infos
@@ -203,16 +202,16 @@ def _entries(path: Path) -> list[Entry]:
 
 
 def _content(path: Path) -> Callable[[str], bytes]:
-    """Reads a file by its path within a folder or .zip, in any thread."""
+    """A thread-safe function that reads a file by its path within a folder or .zip."""
     return zipfile.ZipFile(path).read if path.is_file() else lambda name: (path / name).read_bytes()
 
 
 def _shape(path: Path, entries: Sequence[Entry]) -> list[int | None]:
-    """(h, w, c) of all images by their headers, h and w None where these vary. Files that are not
-    images are left out.
+    """(h, w, c) of all images from their headers; h and w are None if sizes vary. Files that are
+    not images are skipped.
 
     Raises:
-      ConfigError: where none can be read.
+      ConfigError: if no file can be read.
     """
     content = _content(path)
 
@@ -221,7 +220,7 @@ def _shape(path: Path, entries: Sequence[Entry]) -> list[int | None]:
             with Image.open(io.BytesIO(content(entry.path))) as image:
                 (w, h), turned = image.size, image.getexif().get(_ORIENTATION, 1) > 4
                 return (w, h, image.mode in _GREY) if turned else (h, w, image.mode in _GREY)
-        except Exception:  # decoders raise of every kind; the file is named when it is decoded
+        except Exception:  # decoders raise anything; the file is reported when it is decoded
             return None
 
     with (
@@ -233,7 +232,9 @@ def _shape(path: Path, entries: Sequence[Entry]) -> list[int | None]:
             found |= {result} - {None}
             bar.update()
     if not found:
-        raise ConfigError(f"dataset: {path} has {len(entries)} files, and none is a whole image.")
+        raise ConfigError(
+            f"dataset {path} has {len(entries)} files, none of which is a valid image."
+        )
     sides = {(h, w) for h, w, _ in found}
     h, w = sides.pop() if len(sides) == 1 else (None, None)
     return [h, w, 1 if all(grey for *_, grey in found) else 3]

@@ -1,6 +1,4 @@
-"""How images of any size and mode become equal arrays: one size, one number of channels, one
-background.
-"""
+"""Converts images of any size and mode to arrays of one size, number of channels and background."""
 
 from __future__ import annotations
 
@@ -19,10 +17,10 @@ from gan_jax.modality import Images
 
 LANCZOS = Image.Resampling.LANCZOS
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}
-"""Pillow's mode by number of channels."""
-_DRAFT = 4  # times the final size, where a large file is decoded at a fraction of its own
+"""Pillow's mode for each number of channels."""
+_DRAFT = 4  # a large JPEG is decoded at a reduced size, but at least this multiple of the final one
 LARGEST = 1 << 14
-"""Pixels of the longest side that is accepted."""
+"""The largest accepted side in pixels."""
 
 
 def _cropped(image: Image.Image, side: int, _) -> Image.Image:
@@ -47,11 +45,11 @@ FITS = {"crop": _cropped, "pad": _padded, "stretch": _stretched}
 
 @dataclasses.dataclass(frozen=True)
 class Frame:
-    """What every image of a data set is brought to.
+    """The format to which every image of a data set is converted.
 
     Attributes:
-      shape: (h, w, c) of the results, or (d,) of vectors, which stay as they are.
-      fit: one of `FITS`; None where no image changes its size.
+      shape: (h, w, c) of the results, or (d,) of vectors, which are not changed.
+      fit: one of `FITS`; None if no image is resized.
       background: colour under transparent pixels and of borders; None: white under transparent
         pixels, black borders.
     """
@@ -64,7 +62,7 @@ class Frame:
         """One image as ``[h, w, c]`` uint8.
 
         Raises:
-          ValueError: where it has another size and no fit is set.
+          ValueError: if its size differs and no fit is set.
         """
         h, w, c = self.shape
         image = self._converted(ImageOps.exif_transpose(image), MODES[c])
@@ -75,7 +73,7 @@ class Frame:
         return np.asarray(image).reshape(self.shape)
 
     def examples(self, x: np.ndarray) -> np.ndarray:
-        """Examples ``[m, ...]`` of one shape, as a data set stores them, as ``[m, *shape]``."""
+        """Converts stored examples ``[m, ...]`` of one shape to ``[m, *shape]``."""
         if x.shape[1:] == self.shape:
             return x
         larger = any(own > to for own, to in zip(x.shape[1:3], self.shape, strict=False))
@@ -88,20 +86,18 @@ class Frame:
         return framed
 
     def content(self, shape: tuple[int | None, ...]) -> tuple[int, ...]:
-        """What lies within the border of images that are stored with a shape (h, w, c): the shape
-        of the middle that they fill.
-        """
+        """The shape of the area inside the border, for images stored with a shape (h, w, c)."""
         fills = None in shape or max(shape[:2]) > max(self.shape[:2])
         return self.shape if self.fit != "pad" or fills else (*shape[:2], self.shape[2])
 
     def _border(self, mode: str) -> tuple[int, ...]:
-        if mode not in MODES.values():  # channels without names, such as those of a satellite
+        if mode not in MODES.values():  # such as multispectral images
             return (0,)
         color = ImageColor.getcolor(self.background or "#00000000", mode)
         return color if isinstance(color, tuple) else (color,)
 
     def _converted(self, image: Image.Image, mode: str) -> Image.Image:
-        if image.mode.startswith("I"):  # 16 bits a pixel
+        if image.mode.startswith("I"):  # 16 bits per pixel
             values = np.rint(np.asarray(image, np.float32) / 257)
             image = Image.fromarray(np.clip(values, 0, 255).astype(np.uint8))
         if mode != "RGBA" and image.has_transparency_data:
@@ -112,12 +108,12 @@ class Frame:
 
 
 def as_framing(framing: Framing | int | None) -> Framing:
-    """All of how images are made equal, where perhaps only a size is said."""
+    """A framing; an integer stands for a size only."""
     return framing if isinstance(framing, Framing) else Framing(framing)
 
 
 def frame_of(about: Description, framing: Framing | int | None) -> Frame:
-    """What the examples of a data set are brought to.
+    """The format to which the examples of a data set are converted.
 
     Raises:
       ConfigError: for a value that is not accepted, or that has no effect on such examples.
@@ -127,7 +123,7 @@ def frame_of(about: Description, framing: Framing | int | None) -> Frame:
         for field in ("size", "fit", "channels", "background"):
             if (value := getattr(framing, field)) is not None:
                 raise ConfigError(
-                    f"{field}: {value} cannot be had of {about.modality}; accepted: None."
+                    f"{field} {value} does not apply to {about.modality}; leave it out."
                 )
         return Frame(about.shape)
     h, w, stored = about.shape
@@ -135,7 +131,7 @@ def frame_of(about: Description, framing: Framing | int | None) -> Frame:
     fit = one_of("fit", framing.fit, FITS) if framing.fit is not None else about.fit
     _check_size(about, framing)
     if framing.channels not in (None, *MODES):
-        raise ConfigError(f"channels: {framing.channels}; accepted: {', '.join(map(str, MODES))}.")
+        raise ConfigError(f"channels must be 1, 3 or 4, not {framing.channels}.")
     shape = (size or h, size or w, channels)
     frame = Frame(shape, fit if size else None, framing.background)
     if stored not in MODES:  # Pillow has no name for such images
@@ -150,22 +146,22 @@ def decode(
     """Image files, decoded by several threads.
 
     Args:
-      frame: what they are brought to.
-      names: of ``n`` files.
-      read: gives the content of the file of a name; called by several threads at once.
+      frame: the format of the results.
+      names: the names of ``n`` files.
+      read: returns the content of a file by its name; called by several threads at once.
 
     Returns:
-      The images ``[m, h, w, c]`` uint8 that can be decoded; which ones these are, ``[n]`` bool; and
-      the names of the others, each with the reason.
+      The decoded images ``[m, h, w, c]`` uint8; a mask ``[n]`` bool of the files that could be
+      decoded; and the names of the others, each with the reason.
     """
 
     def one(name: str) -> np.ndarray | str:
         try:
             with Image.open(io.BytesIO(read(name))) as image:
-                if frame.fit:  # a JPEG file is decoded at a fraction of its size, still large
+                if frame.fit:  # decodes a JPEG file at a reduced, still sufficient size
                     image.draft(None, (_DRAFT * frame.shape[1], _DRAFT * frame.shape[0]))
                 return frame.image(image)
-        except Exception as error:  # decoders raise of every kind
+        except Exception as error:  # decoders raise all kinds of exceptions
             return f"{name} ({first_line(error)})"
 
     with ThreadPoolExecutor() as pool:
@@ -178,41 +174,42 @@ def decode(
 
 
 def first_line(error: BaseException) -> str:
-    """What went wrong with an image, in a few words."""
+    """Why an image could not be decoded, in a few words."""
     text = (str(error).strip().splitlines() or [""])[0]
     if isinstance(error, Image.UnidentifiedImageError):
-        return "no image that can be read"
+        return "not a readable image"
     return text.rstrip(".") or type(error).__name__
 
 
 def _check_size(about: Description, framing: Framing) -> None:
     h, w, _ = about.shape
-    size, fits = framing.size, "accepted: crop, pad or stretch beside a size"
+    size = framing.size
     if size is None:
         if framing.fit is not None:
-            raise ConfigError(f"fit: {framing.fit} changes nothing without a size; {fits}.")
+            raise ConfigError(f"fit {framing.fit} has no effect without a size; set size too.")
         if h is None:
             raise ConfigError(
-                f"size: the images of {about.name} vary in size; accepted: the side of the square "
-                "that they are brought to, such as 64."
+                f"size is required because the images of {about.name} vary in size; set the side "
+                "of the square to which they are resized, such as 64."
             )
         return
     if not 1 <= size <= LARGEST:
-        raise ConfigError(f"size: {size}; accepted: 1 to {LARGEST}.")
+        raise ConfigError(f"size must be between 1 and {LARGEST}, not {size}.")
     if framing.fit is None and about.fit == "pad" and size < max(h, w):
         raise ConfigError(
-            f"size: {size} is smaller than the images, which are {h}x{w}; accepted: {max(h, w)} "
-            "or more, or a fit, which is crop, pad or stretch."
+            f"size {size} is smaller than the images, which are {h}x{w}; use {max(h, w)} or more, "
+            "or set fit to crop, pad or stretch."
         )
 
 
 def _check_untouched(about: Description, frame: Frame) -> None:
-    """Refuses what would change more of images than to pad them."""
+    """Refuses anything but padding."""
     h, w, stored = about.shape
     padded = frame.fit in (None, "pad") and frame.shape[0] >= h and frame.shape[1] >= w
     if not padded or frame.shape[2] != stored:
         raise ConfigError(
-            f"size: images of {stored} channels can be padded only; accepted: {max(h, w)} or more."
+            f"size and channels: images with {stored} channels can only be padded; use a size of "
+            f"{max(h, w)} or more, and leave out channels."
         )
 
 
@@ -225,12 +222,14 @@ def _check_background(about: Description, frame: Frame) -> None:
         opaque = False
     if not opaque:
         raise ConfigError(
-            f"background: {frame.background!r} is not a colour; accepted: a name such as white, or "
+            f"background {frame.background!r} is not a colour; use a name such as white, or "
             "#rrggbb."
         )
     if frame.shape[2] == 4 or (about.fit == "pad" and frame.fit != "pad"):
         why = "transparency is kept" if frame.shape[2] == 4 else "nothing is transparent or padded"
-        raise ConfigError(f"background: {frame.background!r}, but {why}; accepted: None.")
+        raise ConfigError(
+            f"background {frame.background!r} has no effect because {why}; leave it out."
+        )
 
 
 def _pillow(x: np.ndarray) -> Image.Image:

@@ -1,5 +1,5 @@
-"""The draws that a config's minibatches are made of, and which examples have a label, where only
-few do.
+"""The draws of a config's minibatches, and the choice of the labelled examples if only a few have
+labels.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from gan_jax.errors import ConfigError, at_least
 
 
 def labelled(dataset: Dataset, config: Config) -> np.ndarray | None:
-    """Indices ``[config.labels]`` int32 of the examples whose labels are known, class after class;
-    None where all are.
+    """Indices ``[config.labels]`` int32 of the labelled examples, ordered by class; None if all are
+    labelled.
 
-    They depend on ``config.label_seed`` and the split alone; fewer of the same seed are among the
-    more of each class.
+    They depend only on ``config.label_seed`` and the split. With the same seed, a smaller selection
+    is a subset of a larger one.
 
     Raises:
       ConfigError: for a class with too few examples.
@@ -32,8 +32,8 @@ def labelled(dataset: Dataset, config: Config) -> np.ndarray | None:
         found = np.flatnonzero(dataset.labels == c)
         if len(found) < each:
             raise ConfigError(
-                f"labels: {config.labels} take {each} of each class, "
-                f"and {config.split!r} has {len(found)} of class {c}."
+                f"labels {config.labels} needs {each} examples per class, but {config.split!r} has "
+                f"only {len(found)} of class {c}."
             )
         chosen.append(found[shuffled(np.arange(each), len(found), config.label_seed, c)])
     return np.concatenate(chosen).astype(np.int32)
@@ -42,8 +42,8 @@ def labelled(dataset: Dataset, config: Config) -> np.ndarray | None:
 def training_streams(config: Config) -> tuple[Stream, ...]:
     """The training set of a config, in memory or memory-mapped, as the draws of each minibatch.
 
-    Of few labelled examples, ``config.labelled_batch`` stand first in every minibatch, in an order
-    of their own with epochs of their own; those that follow, in that of the whole set, have the
+    If only a few examples are labelled, ``config.labelled_batch`` of them come first in every
+    minibatch, with their own order and epochs. The others are drawn from the whole set and have the
     label -1.
 
     Raises:

@@ -1,5 +1,5 @@
-"""First use of a data set: TFDS writes its examples as array_record, after a quick look whether
-that can succeed.
+"""Prepares a data set on first use: TFDS writes its examples as array_record files, after a quick
+check that this can succeed.
 """
 
 from __future__ import annotations
@@ -21,24 +21,24 @@ from tensorflow_datasets.core.utils import tqdm_utils
 from gan_jax.errors import ConfigError
 
 FORMAT = "array_record"
-"""Of the formats that TFDS reads without TensorFlow, the one that keeps every example."""
-_PATIENCE = 3.0  # seconds that a host may take to be found and to answer
+"""The only format that TFDS reads without TensorFlow and that keeps every example."""
+_PATIENCE = 3.0  # seconds for name resolution and the answer of a host
 
 
 def prepare_embedded(
     open_builder: Callable[[], tfds.core.DatasetBuilder],
 ) -> tfds.core.DatasetBuilder:
-    """Writes one of our own data sets, silently. Of two processes at it both succeed."""
+    """Writes one of our data sets, without output. Two concurrent processes both succeed."""
     builder = open_builder()
     shown, tqdm_utils._active = tqdm_utils._active, False
     try:
         with contextlib.redirect_stdout(io.StringIO()):
             builder.download_and_prepare(file_format=FORMAT)
     except Exception as error:
-        # If it is there, another process was faster, and TFDS refused to rename onto its result.
+        # If it exists, another process was faster, and TFDS refused to overwrite its result.
         if not open_builder().is_prepared():
             raise ConfigError(
-                f"dataset: {builder.name!r} cannot be prepared in {builder.data_dir} "
+                f"dataset {builder.name!r} cannot be prepared in {builder.data_dir} "
                 f"({reason(error)})."
             ) from error
     finally:
@@ -50,19 +50,15 @@ def download_and_prepare(name: str, builder: tfds.core.DatasetBuilder) -> None:
     """Lets TFDS download and write a data set.
 
     Raises:
-      ConfigError: before anything is written, where TensorFlow or the network is missing; or if
+      ConfigError: before anything is written, if TensorFlow or internet access is missing; or if
         TFDS fails.
     """
-    absent = (
-        f"dataset: {name!r} is not prepared in {builder.data_dir} "
-        "(TFDS_DATA_DIR names the folder above)"
-    )
+    absent = f"dataset {name!r} is not prepared in {builder.data_dir} (set by TFDS_DATA_DIR)"
     if type(builder).__module__.startswith("tensorflow_datasets.") and not importlib.util.find_spec(
         "tensorflow"
     ):
         raise ConfigError(
-            f"{absent}, and to prepare it, once, TFDS needs TensorFlow: "
-            "`uv run --extra prepare ...`."
+            f"{absent}; TFDS needs TensorFlow to prepare it once: `uv run --extra prepare ...`."
         )
     by_hand = Path(
         builder.data_dir_root, "downloads", "manual"
@@ -75,23 +71,25 @@ def download_and_prepare(name: str, builder: tfds.core.DatasetBuilder) -> None:
     hosts = {urllib.parse.urlsplit(url).netloc: url for url in urls}
     if hosts and not _any_answers(hosts.values()):
         raise ConfigError(
-            f"{absent}, and cannot be downloaded: no answer from {', '.join(sorted(hosts))}."
+            f"{absent} and cannot be downloaded: no answer from {', '.join(sorted(hosts))}."
         )
     config = tfds.download.DownloadConfig(try_download_gcs=False)
     try:
         builder.download_and_prepare(file_format=FORMAT, download_config=config)
-    except Exception as error:  # TFDS and the network raise of every kind
-        raise ConfigError(f"dataset: TFDS could not prepare {name!r}: {reason(error)}.") from error
+    except Exception as error:  # TFDS and the network raise all kinds of exceptions
+        raise ConfigError(
+            f"dataset {name!r} could not be prepared by TFDS: {reason(error)}."
+        ) from error
 
 
 def reason(error: BaseException) -> str:
-    """The first line of what an error says, without TFDS's own preamble."""
+    """The first line of an error message, without the preamble of TFDS."""
     line = (str(error).strip().splitlines() or [type(error).__name__])[0]
     return line.rpartition('}": ')[2].rstrip(".")
 
 
 def _answer(url: str) -> bool:
-    """Whether the host of ``url`` answers at all, asked by the library that would download it."""
+    """Whether the host of ``url`` answers a request by the library that TFDS downloads with."""
     parts = urllib.parse.urlsplit(url)
     if parts.scheme not in ("http", "https"):
         return True
@@ -103,8 +101,8 @@ def _answer(url: str) -> bool:
 
 
 def _any_answers(urls: Iterable[str]) -> bool:
-    """Asks all at once. Daemon threads, because a name look-up knows no time limit and must not
-    keep Python alive.
+    """Asks all hosts concurrently. Daemon threads, because a name look-up has no time limit and
+    must not keep Python alive.
     """
     answers: queue.Queue[bool] = queue.Queue()
     threads = [

@@ -1,6 +1,4 @@
-"""A training set that lies on the device, from which a compiled loop gathers the very batches of
-`batches`.
-"""
+"""A training set on the device; a compiled loop gathers the same batches from it as `batches`."""
 
 from __future__ import annotations
 
@@ -26,10 +24,10 @@ class Resident:
 
     Attributes:
       streams: in the order in which ``join`` takes them.
-      seed: ``[2]`` uint32; of a population ``[K, 2]``, one for each member.
+      seed: ``[2]`` uint32; for a population ``[K, 2]``, one for each member.
       minibatches: length of the leading axis of a batch; static.
-      join: makes one batch of the draws; static.
-      split: the sharding of a gathered batch ``[minibatches, b, ...]``, where several devices share
+      join: combines the draws into one batch; static.
+      split: the sharding of a gathered batch ``[minibatches, b, ...]``, if several devices share
         it; static.
     """
 
@@ -46,24 +44,22 @@ def resident(
     split: Sharding | None = None,
     minibatches: int | None = None,
 ) -> Resident:
-    """The training set of a config, whole, as stored, on the device (on all of them, if
+    """The whole training set of a config on the device, as stored (on every device, if
     ``placement`` replicates).
 
     Args:
       config: the experiment.
       placement, split: as for `resident_of`.
-      minibatches: of a batch; by default ``config.minibatches``.
+      minibatches: minibatches per batch; by default ``config.minibatches``.
 
     Raises:
-      ConfigError: as `load`, and for a training of more than 2^32 examples, which the order of the
-        examples cannot number.
+      ConfigError: as `load`, and for a training of more than 2^32 examples, the limit of the
+        counter that orders them.
     """
     minibatches = config.minibatches if minibatches is None else minibatches
     seen = config.steps * minibatches * config.batch_size
     if seen > 2**32:
-        raise ConfigError(
-            f"steps: {config.steps} steps see {seen} examples; accepted: at most 2^32 in all."
-        )
+        raise ConfigError(f"steps {config.steps} would read {seen:,} examples; the limit is 2^32.")
     streams = training_streams(config)
     return resident_of(streams, config.seed, minibatches, placement=placement, split=split)
 
@@ -77,14 +73,14 @@ def resident_of(
     placement: Sharding | None = None,
     split: Sharding | None = None,
 ) -> Resident:
-    """Streams of one's own on the device; an array that several of them share lies there once.
+    """Your own streams on the device; an array that several of them share is stored there once.
 
     Args:
       streams: the draws of each minibatch, of numpy arrays or of arrays on the device.
       seed: determines the order of each stream, together with its salt.
-      minibatches: of a batch, one for each step of the discriminator.
-      join: makes one batch of the draws.
-      placement: where the arrays lie; of several processes, each has the whole arrays.
+      minibatches: minibatches per batch, one for each D step.
+      join: combines the draws into one batch.
+      placement: the sharding of the arrays; each of several processes has the whole arrays.
       split: the sharding of a batch.
 
     Raises:
@@ -104,8 +100,8 @@ def from_arrays(
     d_steps: int = 1,
     flip: bool = False,
 ) -> Resident:
-    """A training set of one's own, for instance some of the images of a data set, as `train_steps`
-    takes it.
+    """Your own training set, for instance some of the images of a data set, as `train_steps` takes
+    it.
 
     Args:
       images, labels: ``[n, h, w, c]`` uint8, ``[n]`` integers.

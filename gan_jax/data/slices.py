@@ -1,8 +1,8 @@
-"""Parts of a data set by TFDS's slicing language, and by a word that it lacks: ``stratified``.
+"""Parts of a data set in TFDS's slicing language, extended by the keyword ``stratified``.
 
-``train[:90%]`` is the first nine tenths in the order of the files, which for a set in the order of
-its classes lacks some of them. ``train[:90% stratified]`` is nine tenths of each class at random,
-always the same ones (of a set without labels, of all), and ``train[90%: stratified]`` is the rest.
+``train[:90%]`` is the first nine tenths in file order; in a set sorted by class, it lacks some
+classes. ``train[:90% stratified]`` is a fixed random nine tenths of each class (without labels, of
+all examples), and ``train[90%: stratified]`` is the rest.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _STRATIFIED = re.compile(r"(\w+)\[(?:(\d+)%)?:(?:(\d+)%)? stratified\]")
 
 
 class Part(NamedTuple):
-    """Of a split the examples from a position to another one."""
+    """The examples of a split between two positions."""
 
     split: str
     start: int
@@ -29,14 +29,14 @@ class Part(NamedTuple):
 
 
 class Stratum(NamedTuple):
-    """Of each class of a split, the examples between two percentages."""
+    """The examples between two percentages of each class of a split."""
 
     split: str
     low: int
     high: int
 
     def places(self, labels: np.ndarray) -> np.ndarray:
-        """Which of the examples with labels ``[n]`` these are: ascending integers."""
+        """The indices of these examples among all, given labels ``[n]``: ascending integers."""
         rank = np.empty(len(labels))
         for label in np.unique(labels):
             found = np.flatnonzero(labels == label)
@@ -46,18 +46,18 @@ class Stratum(NamedTuple):
 
 
 def stratum(split: str) -> Stratum | None:
-    """The stratified part that a split asks for; None for an ordinary split."""
+    """The stratified part that a split names; None for an ordinary split."""
     match = _STRATIFIED.fullmatch(split)
     return match and Stratum(match[1], int(match[2] or 0), int(match[3] or 100))
 
 
 def resolve(about: Description, split: str, infos: Mapping[str, Any] | None = None) -> list[Part]:
-    """An ordinary split of a data set as parts, all with examples.
+    """An ordinary split of a data set as non-empty parts.
 
     Args:
       about: the data set, prepared.
       split: in TFDS's slicing language.
-      infos: what TFDS knows of its splits, if it is one of TFDS.
+      infos: TFDS's information about the splits, if the set is one of TFDS.
 
     Raises:
       ConfigError: for an unknown split, a malformed slice, or one without examples.
@@ -72,15 +72,15 @@ def resolve(about: Description, split: str, infos: Mapping[str, Any] | None = No
     try:
         found = ReadInstruction.from_spec(split).to_absolute(infos or own)
     except (ValueError, KeyError, AssertionError, NotImplementedError) as error:
-        raise ConfigError(f"split: {split!r} is not a split; {accepted(about)}.") from error
+        raise ConfigError(f"split {split!r} is unknown; {accepted(about)}.") from error
     ends = [about.splits[p.splitname] if p.to is None else p.to for p in found]
     parts = [Part(p.splitname, p.from_ or 0, end) for p, end in zip(found, ends, strict=True)]
     if any(part.start >= part.end for part in parts):
-        raise ConfigError(f"split: {split!r} holds no example; {accepted(about)}.")
+        raise ConfigError(f"split {split!r} is empty; {accepted(about)}.")
     return parts
 
 
 def accepted(about: Description) -> str:
-    """What splits there are, for an error."""
+    """The accepted splits, for error messages."""
     first = next(iter(about.splits))
-    return f"{about.name} has {', '.join(about.splits)}, and slices such as {first}[:90%]"
+    return f"use {', '.join(about.splits)} or a slice such as {first}[:90%]"

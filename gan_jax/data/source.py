@@ -1,4 +1,4 @@
-"""From a name to a TFDS builder, and from parts of its splits to examples, without TensorFlow."""
+"""Opens a TFDS builder by name and reads parts of its splits without TensorFlow."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ from gan_jax.errors import ConfigError, one_of
 from gan_jax.modality import Images, Vectors, of_feature
 
 READ = {preparing.FORMAT, tfrecords.FORMAT}
-"""Formats that are read."""
+"""File formats that can be read."""
 FEATURES = "features.json"
-"""In a prepared folder: what its examples are."""
+"""The file in a prepared folder that describes its examples."""
 
 Load = Callable[[str, str], Any]
-"""Reads the examples and labels of a data set, by its name and split, as `gan_jax.data.load`."""
+"""Reads the examples and labels of a data set by its name and split, like `gan_jax.data.load`."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Source:
-    """A data set as TFDS opened it, by its name and the folder above all sets.
+    """A data set opened by TFDS; ``root`` is the folder of all data sets.
 
-    ``label_key`` is None where it has no class labels.
+    ``label_key`` is None without class labels.
     """
 
     name: str
@@ -54,7 +54,7 @@ class Source:
 
     @property
     def folder(self) -> Path:
-        """Where its prepared files are, or will be."""
+        """The folder of its prepared files, which may not exist yet."""
         return Path(self.builder.data_dir)
 
     @property
@@ -68,8 +68,8 @@ class Source:
 
     @property
     def versioned(self) -> bool:
-        """Whether name, version and the installed code determine the examples: true of TFDS's own
-        sets and of ours.
+        """Whether name, version and the installed code determine the examples, as for the sets of
+        TFDS and ours.
         """
         return type(self.builder).__module__.startswith(
             ("tensorflow_datasets.", "gan_jax.")
@@ -84,20 +84,19 @@ class Source:
         return self.builder.info.splits
 
     def ready(self, load: Load) -> Source:
-        """The source with its examples on disk, which for a set of TFDS's own may mean to download
-        it.
+        """The source with its examples on disk; sets of TFDS may be downloaded for that.
 
         Args:
-          load: reads the sets that one of our own is made from.
+          load: reads the sets from which one of ours is made.
 
         Raises:
-          ConfigError: at once, where TensorFlow or the network is missing.
+          ConfigError: immediately, if TensorFlow or internet access is missing.
         """
         source = self
         if not self.prepared:
             if self.name in DATASETS:
                 for other in _made_from(self.builder):
-                    load(other, "train")  # refused here, in its own words, where it is missing
+                    load(other, "train")  # its own error, if it is missing
                 with _quiet():
                     preparing.prepare_embedded(lambda: _builder(self.name, self.root, load))
             else:
@@ -105,14 +104,14 @@ class Source:
             source = open_source(self.name, self.root)
         if not source.prepared:
             raise ConfigError(
-                f"dataset: {self.folder} is no complete data set; delete it to prepare "
-                f"{self.name!r} anew."
+                f"dataset folder {self.folder} is incomplete; delete it to prepare "
+                f"{self.name!r} again."
             )
         if not source._formats & READ:
             raise ConfigError(
-                f"dataset: {self.folder} holds {' and '.join(sorted(source._formats))} files, but "
-                f"only {' and '.join(sorted(READ))} can be read without TensorFlow; prepare the "
-                "set in another folder (TFDS_DATA_DIR)."
+                f"dataset folder {self.folder} has {' and '.join(sorted(source._formats))} files, "
+                f"but only {' and '.join(sorted(READ))} can be read without TensorFlow; prepare "
+                "the dataset in another folder (TFDS_DATA_DIR)."
             )
         return source
 
@@ -121,7 +120,9 @@ class Source:
         split = functools.reduce(
             operator.add, (tfds.core.ReadInstruction(p.split, p.start, p.end) for p in parts)
         )
-        files = None in self.description.shape  # of all sizes, which TFDS hands on as they are
+        files = (
+            None in self.description.shape
+        )  # images of different sizes, which TFDS returns undecoded
         decoders = {self.example_key: tfds.decode.SkipDecoding()} if files else None
         with self._reading():
             if preparing.FORMAT in self._formats:
@@ -149,12 +150,12 @@ class Source:
             return images
         modality, stacked = self.description.modality, np.stack(x)
         if stacked.shape[1:] != modality.shape or stacked.dtype != modality.stored:
-            raise ValueError(f"{stacked.dtype} {stacked.shape[1:]} where {modality} were announced")
+            raise ValueError(f"{stacked.dtype} {stacked.shape[1:]} instead of {modality}")
         return frame.examples(stacked)
 
     @contextlib.contextmanager
     def _reading(self) -> Iterator[None]:
-        """Around what reads the prepared files.
+        """A context for reading the prepared files.
 
         Raises:
           ConfigError: if they cannot be read.
@@ -162,19 +163,19 @@ class Source:
         try:
             with _quiet():
                 yield
-        except Exception as error:  # readers and decoders of TFDS raise of every kind
+        except Exception as error:  # readers and decoders of TFDS raise all kinds
             raise ConfigError(
-                f"dataset: {self.folder} cannot be read ({preparing.reason(error)}); "
-                "delete it to prepare it anew."
+                f"dataset folder {self.folder} cannot be read ({preparing.reason(error)}); "
+                "delete it to prepare it again."
             ) from error
 
 
 def open_source(name: str, root: Path) -> Source:
-    """Finds the data set ``name``; our own are prepared at once, as that takes a moment, unless
+    """Finds the data set ``name``. Ours are prepared immediately, as this is quick, unless they are
     made from other sets.
 
     Raises:
-      ConfigError: if there is none, or not of images of one size or of vectors.
+      ConfigError: if it does not exist, or contains neither images nor vectors.
     """
     with _quiet():
         builder = _builder(name, root)
@@ -198,7 +199,7 @@ def _quiet() -> Iterator[None]:
 
 
 def _made_from(builder: tfds.core.DatasetBuilder) -> tuple[str, ...]:
-    """Names of the sets that one of our own is made from, which may still have to be prepared."""
+    """Names of the sets from which one of ours is made; they may not be prepared yet."""
     return getattr(builder, "MADE_FROM", ())
 
 
@@ -220,14 +221,14 @@ def _builder(name: str, root: Path, load: Load | None = None) -> tfds.core.Datas
         return tfds.builder(name, data_dir=root)
     except ConfigError:
         raise
-    except Exception as error:  # by the name, the version, or files that it cannot read
+    except Exception as error:  # an invalid name or version, or unreadable files
         raise ConfigError(
-            f"dataset: TFDS cannot open {name!r}: {preparing.reason(error)}."
+            f"dataset {name!r} cannot be opened by TFDS: {preparing.reason(error)}."
         ) from error
 
 
 def _is_folder(name: str) -> bool:
-    """Whether a name is the path of a prepared data set: it begins like a path, or there is one."""
+    """Whether a name is the path of a prepared data set: it begins like a path, or exists."""
     return name.startswith(("/", ".", "~")) or (
         "/" in name and os.path.isfile(os.path.join(name, PREPARED))
     )
@@ -235,17 +236,17 @@ def _is_folder(name: str) -> bool:
 
 def _in_folder(folder: Path) -> tfds.core.DatasetBuilder:
     if not os.path.isdir(folder):
-        raise ConfigError(f"dataset: there is no folder {folder.absolute()}.")
+        raise ConfigError(f"dataset folder {folder.absolute()} does not exist.")
     if not (folder / PREPARED).is_file():
         raise ConfigError(
-            f"dataset: {folder.absolute()} has neither images ({', '.join(SUFFIXES)}) nor "
-            f"{PREPARED}, which a data set that TFDS wrote has."
+            f"dataset folder {folder.absolute()} has neither images ({', '.join(SUFFIXES)}) nor "
+            f"{PREPARED}, which TFDS writes."
         )
     try:
         return tfds.builder_from_directory(folder)
     except Exception as error:  # files that TFDS cannot read
         raise ConfigError(
-            f"dataset: TFDS cannot open {folder}: {preparing.reason(error)}."
+            f"dataset folder {folder} cannot be opened by TFDS: {preparing.reason(error)}."
         ) from error
 
 
@@ -253,7 +254,7 @@ def _check_config(set_name: str, config: str) -> None:
     configs = {config.name for config in tfds.builder_cls(set_name).BUILDER_CONFIGS}
     if not configs:
         raise ConfigError(
-            f"dataset: {set_name} has no variants, so there is no '{set_name}/{config}'."
+            f"dataset '{set_name}/{config}' does not exist because {set_name} has no variants."
         )
     one_of(f"dataset {set_name}", config, configs)
 
@@ -261,18 +262,18 @@ def _check_config(set_name: str, config: str) -> None:
 def _unknown(name: str, known: list[str]) -> ConfigError:
     near = difflib.get_close_matches(name, [*DATASETS, *known], n=1)
     near = [f"./{name}"] if os.path.isdir(name) else near
-    hint = f"did you mean {near[0]!r}? " if near else ""
-    accepted = (
-        f"accepted: {', '.join(DATASETS)} and the data sets of TFDS by their names, such as mnist"
+    use = f"did you mean {near[0]!r}? Use" if near else "use"
+    return ConfigError(
+        f"dataset {name!r} is unknown; {use} the name of a TFDS dataset such as mnist, the path of "
+        f"a folder, or one of {', '.join(DATASETS)}."
     )
-    return ConfigError(f"dataset: unknown {name!r}; {hint}{accepted}.")
 
 
 def _check_features(builder: tfds.core.DatasetBuilder) -> None:
-    """Refuses prepared files of which TFDS could not say what they hold.
+    """Refuses prepared files whose description TFDS could not read.
 
     Raises:
-      ConfigError: where that description is damaged or missing.
+      ConfigError: if the description is damaged or missing.
     """
     path = Path(builder.data_dir, FEATURES)
     if not builder.is_prepared():
@@ -281,14 +282,14 @@ def _check_features(builder: tfds.core.DatasetBuilder) -> None:
         json.loads(path.read_text())
     except (OSError, ValueError) as error:
         raise ConfigError(
-            f"dataset: {path} is missing or damaged ({preparing.reason(error)}); delete the folder "
-            "to prepare it anew."
+            f"dataset file {path} is missing or damaged ({preparing.reason(error)}); delete the "
+            "folder to prepare it again."
         ) from error
 
 
 def _keys(name: str, info: tfds.core.DatasetInfo) -> tuple[str, str | None]:
-    """The features that hold example and class: the supervised ones, otherwise the only image, or
-    vector, and the only class.
+    """The keys of the example and the class label: the supervised ones, otherwise the only image
+    (or vector) and the only class label.
     """
     features = dict(info.features)
     if info.supervised_keys and all(isinstance(key, str) for key in info.supervised_keys):
@@ -302,7 +303,7 @@ def _keys(name: str, info: tfds.core.DatasetInfo) -> tuple[str, str | None]:
     if len(examples) != 1:
         wanted = "8-bit images" if len(images) > 1 else "8-bit images or vectors of 32-bit floats"
         raise ConfigError(
-            f"dataset: {name!r} has {len(examples)} features that are {wanted}; "
+            f"dataset {name!r} has {len(examples)} features that are {wanted}; "
             "exactly one is needed."
         )
     return examples[0], labels[0] if len(labels) == 1 else None
@@ -313,7 +314,7 @@ def _describe(
 ) -> Description:
     features = builder.info.features
     *sides, last = features[example_key].shape
-    shape = (*sides, last or 3)  # images whose channels vary are made coloured
+    shape = (*sides, last or 3)  # if the number of channels varies, images become RGB
     config = builder.builder_config.name if builder.builder_config else None
     return Description(
         name=f"{builder.name}/{config}" if config else builder.name,

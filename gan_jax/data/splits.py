@@ -1,4 +1,4 @@
-"""Which splits of a data set are learned from, and which are held out."""
+"""Chooses the splits for training and the held-out splits."""
 
 from __future__ import annotations
 
@@ -9,17 +9,15 @@ from gan_jax.data.dataset import describe, load
 from gan_jax.errors import ConfigError
 
 HELD_OUT = ("test", "validation", "val", "valid")
-"""Names of splits that may be held out, the first that there is."""
+"""Names of splits that may be held out; the first that exists is used."""
 PARTS = "train[:90% stratified]", "train[90%: stratified]"
-"""Of a data set with no such split: what is learned from, and what is held out. The last tenth in
-the order of the files would not do, which may be that of the classes.
+"""The training and held-out parts of a data set without such a split. The last tenth in file order
+would not do, as files may be sorted by class.
 """
 
 
 def held_out_split(config: Config, labelled: bool) -> str | None:
-    """A split of which D sees nothing, with labels if ``labelled`` asks for them; None where there
-    is none.
-    """
+    """A split that D never sees, with labels if ``labelled``; None if there is none."""
     splits, used = describe(config.dataset).splits, re.findall(r"\w+", config.split)
     name = next((name for name in HELD_OUT if name in splits and name not in used), None)
     if name is None and config.split == PARTS[0]:
@@ -30,15 +28,15 @@ def held_out_split(config: Config, labelled: bool) -> str | None:
 
 
 def train_and_test(splits: dict[str, int]) -> tuple[str, str]:
-    """The splits to learn from and to test on: the data set's own, or nine tenths of each class and
-    the last one, at random.
+    """The splits for training and testing: those of the data set, or a random nine tenths of each
+    class and the rest.
 
     Raises:
       ConfigError: for a data set without a split named train.
     """
     if "train" not in splits:
         raise ConfigError(
-            f"split: the data set has {', '.join(splits)}; one named train is needed."
+            f"the dataset has the splits {', '.join(splits)}, but a split named train is needed."
         )
     held_out = next((name for name in HELD_OUT if name in splits), None)
     return ("train", held_out) if held_out else PARTS

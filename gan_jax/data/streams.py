@@ -1,4 +1,4 @@
-"""What a minibatch is made of: several draws, each with its set, its count and its order.
+"""The parts of a minibatch: several draws, each with its own set, count and order.
 
 The same functions serve numpy on the host (`gan_jax.data.batching`) and jax.numpy on the device
 (`gan_jax.data.resident`).
@@ -23,19 +23,19 @@ from gan_jax.types import Array, Batch, PyTree
 
 @flax.struct.dataclass
 class Stream:
-    """A set of examples in an endless random order, of which each minibatch takes the next ones.
+    """A set of examples in an endless random order; each minibatch takes the next ones.
 
-    Every epoch holds each example once; a minibatch may end one epoch and begin the next.
+    Every epoch contains each example once; a minibatch may end one epoch and begin the next.
 
     Attributes:
       x: the examples as stored: a pytree of arrays ``[n, ...]``.
-      y: what they are conditioned on: a pytree of arrays ``[n, ...]``.
-      count: examples in each minibatch; static.
+      y: their conditions: a pytree of arrays ``[n, ...]``.
+      count: examples per minibatch; static.
       places: ``[m]`` int32 in [0, n): only these examples are drawn; None: all.
-      flip: images are mirrored at random, those of one example all or none; static.
+      flip: images are mirrored at random; all images of one example or none; static.
       labelled: False replaces every number of ``y`` by -1; static.
       salt: integer in [0, 2^32). Streams of equal length have the same order if they have the same
-        salt, else independent ones; static.
+        salt, otherwise independent orders; static.
     """
 
     x: PyTree
@@ -48,18 +48,18 @@ class Stream:
 
     @property
     def epoch(self) -> int:
-        """Examples an epoch."""
+        """Examples per epoch."""
         return len(jax.tree.leaves((self.x, self.y))[0] if self.places is None else self.places)
 
 
 Join = Callable[[tuple[Batch, ...]], Batch]
-"""How the draws ``[minibatches, count, ...]`` of several streams become one batch. Equal joins
+"""Combines the draws ``[minibatches, count, ...]`` of several streams into one batch. Equal joins
 must compare equal and have equal hashes, as they are static arguments of compiled functions.
 """
 
 
 def concatenated(parts: tuple[Batch, ...]) -> Batch:
-    """The examples of all streams behind one another, in the order of the streams.
+    """The examples of all streams, concatenated in the order of the streams.
 
     Raises:
       ConfigError: for examples of different structures, shapes or dtypes.
@@ -71,9 +71,9 @@ def concatenated(parts: tuple[Batch, ...]) -> Batch:
     for i in range(1, len(parts)):
         if structures[i] != structures[0] or kinds[i] != kinds[0]:
             raise ConfigError(
-                f"streams[{i}]: examples of {_kind(parts[i])} cannot follow examples of "
-                f"{_kind(parts[0])}; accepted: the same structure, shapes and dtypes, or a join "
-                "such as SideBySide."
+                f"streams[{i}] has examples of {_kind(parts[i])}, which cannot be concatenated "
+                f"with examples of {_kind(parts[0])}; use equal structures, shapes and dtypes, or "
+                "a join such as SideBySide."
             )
     xp = np if isinstance(leaves[0][0], np.ndarray) else jnp
     joined = [xp.concatenate(own, axis=1) for own in zip(*leaves, strict=True)]
@@ -82,9 +82,9 @@ def concatenated(parts: tuple[Batch, ...]) -> Batch:
 
 @dataclasses.dataclass(frozen=True)
 class SideBySide:
-    """A join for unpaired sets: ``x`` and ``y`` are dicts, with an entry for each stream.
+    """A join for unpaired sets: ``x`` and ``y`` are dicts with one entry per stream.
 
-    ``names``: of the streams, in their order.
+    ``names``: the names of the streams, in their order.
     """
 
     names: tuple[str, ...]
@@ -106,31 +106,33 @@ def check_streams(streams: Sequence[Stream], minibatches: int) -> None:
         name, leaves = f"streams[{i}]", jax.tree.leaves((stream.x, stream.y))
         lengths = sorted({len(a) for a in leaves})
         if len(lengths) != 1:
-            raise ConfigError(f"{name}: arrays of {lengths} examples; accepted: equal lengths.")
+            raise ConfigError(
+                f"{name} has arrays of {lengths} examples; the lengths must be equal."
+            )
         at_least(f"{name}.count", stream.count, 1)
         at_least(f"{name}.epoch", stream.epoch, 1)
         if stream.flip and not any(is_image(a, 1) for a in leaves):
-            raise ConfigError(f"{name}.flip: True, but it holds no images; accepted: False.")
+            raise ConfigError(f"{name}.flip must be False because the stream has no images.")
         if not 0 <= stream.salt < 2**32:
-            raise ConfigError(f"{name}.salt: {stream.salt}; accepted: 0 to {2**32 - 1}.")
+            raise ConfigError(f"{name}.salt must be between 0 and {2**32 - 1}, not {stream.salt}.")
         _check_places(name, stream.places, lengths[0])
         for a in jax.tree.leaves(stream.y) if not stream.labelled else ():
             if np.issubdtype(a.dtype, np.unsignedinteger) or a.dtype == bool:
                 raise ConfigError(
-                    f"{name}.labelled: False stands for labels of -1, which {a.dtype} cannot hold; "
-                    "accepted: signed integers or floats."
+                    f"{name}.labelled=False replaces labels by -1, which {a.dtype} cannot "
+                    "represent; use signed integers or floats."
                 )
 
 
 def drawn(stream: Stream, seed: Array, number, minibatches: int, xp: ModuleType = np):
-    """Which examples of a stream the minibatches of a batch hold.
+    """Which examples of a stream are in the minibatches of a batch.
 
     Args:
-      stream: whose examples are drawn.
-      seed: ``[2]`` uint32, as `gan_jax.data.order.words` makes it.
-      number: of the batch; a Python int, however large, with numpy, and ``()`` integers for which
-        all draws so far number less than 2^32 with jax.numpy.
-      minibatches: of a batch.
+      stream: the stream from which examples are drawn.
+      seed: ``[2]`` uint32, as `gan_jax.data.order.words` returns it.
+      number: the number of the batch. With numpy, a Python int of any size; with jax.numpy, ``()``
+        integers, and fewer than 2^32 draws in total.
+      minibatches: minibatches per batch.
       xp: ``numpy`` or ``jax.numpy``.
 
     Returns:
@@ -156,7 +158,7 @@ def taken(stream: Stream, place: Array, mirror: Array, xp: ModuleType = np) -> B
 
 
 def _kind(part: Batch) -> Batch:
-    """Of each leaf, dtype and shape of an example."""
+    """The dtype and shape of an example, for each leaf."""
     return jax.tree.map(lambda a: f"{a.dtype}{list(a.shape[2:])}", part)
 
 
@@ -165,4 +167,4 @@ def _check_places(name: str, places: Array | None, n: int) -> None:
         return
     low, high = int(np.min(places)), int(np.max(places))
     if low < 0 or high >= n:
-        raise ConfigError(f"{name}.places: {low} to {high}; accepted: 0 to {n - 1}.")
+        raise ConfigError(f"{name}.places must be between 0 and {n - 1}, not {low} to {high}.")

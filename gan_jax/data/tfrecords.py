@@ -1,10 +1,8 @@
-"""TFRecord files read without TensorFlow: those of data sets that TFDS prepared elsewhere, in its
-former default format.
+"""Reads TFRecord files, the former default format of TFDS, without TensorFlow.
 
-A file is a sequence of records, each as its length in 8 bytes, a checksum in 4, the record, and
-another checksum in 4. Checksums are not computed, which takes longer than to decode: a damaged
-length is noticed as the records then do not add up to the file, and images have checksums of their
-own.
+A file is a sequence of records: 8 bytes of length, 4 bytes of checksum, the record, and another 4
+bytes of checksum. Checksums are not verified, as that takes longer than decoding. A damaged length
+is detected because the records no longer add up to the file; images have their own checksums.
 """
 
 from __future__ import annotations
@@ -24,7 +22,7 @@ _HEAD, _TAIL = struct.Struct("<QI"), 4
 
 
 class Record(NamedTuple):
-    """Where a record lies."""
+    """The position of a record."""
 
     path: str
     start: int
@@ -55,7 +53,7 @@ class Records:
 
 @dataclasses.dataclass(repr=False)
 class TfRecordSource(base.BaseDataSource):
-    """What TFDS's ``as_data_source`` gives for array_record files, of TFRecord files."""
+    """What TFDS's ``as_data_source`` returns for array_record files, but for TFRecord files."""
 
     data_source: Any = dataclasses.field(init=False)
 

@@ -1,7 +1,7 @@
-"""Distributions of points whose truth is known: what the embedded sets are drawn from, and what the
-metrics judge against.
+"""Distributions of points with known modes: the embedded sets are drawn from them, and the metrics
+compare samples with them.
 
-Coordinates are scaled so that nearly all points lie in [-1, 1]; the proportions are those of the
+Coordinates are scaled so that nearly all points lie in [-1, 1]; the proportions follow the
 literature.
 """
 
@@ -22,15 +22,15 @@ class Truth:
 
     Attributes:
       centres: ``[m, d]`` float32.
-      modes: ``[m]`` int32 in [0, k), the mode of each centre: every centre its own for a mixture of
-        Gaussians; arcs of a curve, or cells of an area, are modes too.
+      modes: ``[m]`` int32 in [0, k), the mode of each centre. In a mixture of Gaussians, each
+        centre is a mode; elsewhere, modes are arcs of a curve or cells of an area.
       weights: ``[k]`` float32, the true probabilities of the modes.
-      radius: a sample that lies no farther than this from its nearest centre is of high quality.
-      draw: ``(rng, n)`` gives points ``[n, d]`` float32 and labels ``[n]`` int32: their modes, or
-        -1 where the set is unlabelled.
+      radius: a sample is of high quality if its nearest centre is at most this far away.
+      draw: ``(rng, n)`` returns points ``[n, d]`` float32 and labels ``[n]`` int32: their modes, or
+        -1 if the set is unlabelled.
       labelled: whether the labels are the modes.
-      largest_coordinate: distances are the largest difference of a coordinate, so that a centre's
-        region is a square; otherwise they are Euclidean.
+      largest_coordinate: use the maximum norm, so that the region of a centre is a square;
+        otherwise distances are Euclidean.
     """
 
     centres: np.ndarray
@@ -43,10 +43,10 @@ class Truth:
 
 
 def gaussians(centres: np.ndarray, sigma: float, radius: float | None = None) -> Truth:
-    """Equally likely Gaussians of standard deviation ``sigma`` in every direction; within three of
-    them (by default) is high quality.
+    """Equally likely isotropic Gaussians of standard deviation ``sigma``; by default, samples
+    within three standard deviations are of high quality.
 
-    Example ``i`` is drawn from mode ``i % k``, so that every mode has its exact share.
+    Example ``i`` is drawn from mode ``i % k``, so that all modes have equal numbers.
     """
     centres = np.asarray(centres, np.float32)
     k = len(centres)
@@ -126,19 +126,19 @@ def _equal(k: int) -> np.ndarray:
 
 
 TRUTHS: dict[str, Truth] = {
-    # Mescheder et al. 2018, definition 2.1: all data at 0. A point mass has no width, so what is
-    # near enough is a choice.
+    # Mescheder et al. 2018, definition 2.1: all data at 0. A point mass has no width, so the radius
+    # is a choice.
     "dirac": gaussians(np.zeros((1, 1)), sigma=0.0, radius=0.03),
     # Lin et al. 2018 (PacGAN), section 4.1: radius 1, variance 1e-4.
     "ring8": gaussians(_ring(8), sigma=0.01),
-    # Lin et al. 2018, section 4.1: spacing 2, variance 0.0025; here all divided by 4.
+    # Lin et al. 2018, section 4.1: spacing 2, variance 0.0025; here scaled by 1/4.
     "grid25": gaussians(_grid(5), sigma=0.05 / 4),
-    # scikit-learn's roll without its width and with the noise, 0.25, of Gulrajani et al. 2017,
-    # figure 1, divided by 9/2 pi.
+    # scikit-learn's roll in the plane, with the noise 0.25 of Gulrajani et al. 2017, figure 1,
+    # divided by 9/2 pi.
     "swiss_roll": _swiss_roll(),
     # As in Grathwohl et al. 2019 (FFJORD), figure 2, divided by 4.
     "checkerboard": _checkerboard(),
 }
-"""By the name of the data set. A change that moves points needs a new version of their builders
+"""Truths by data set name. A change that moves points needs a new version of their builders
 (`embedded/points.py`).
 """

@@ -1,13 +1,13 @@
-"""The batch under `jax.pmap`, where each device runs the step on its own rows: all there is of it.
+"""The batch axis under `jax.pmap`, where each device runs the step on its rows of the batch.
 
-Inside of `shared` the functions below see through to the whole batch: `draw` gives a device its
-rows of the random numbers that one device would draw for all, `whole` gathers the rows of all, and
-`mean` averages gradients and metrics. Outside of it, and under jit with a sharded batch, where the
-program is written for the whole batch anyway, they change nothing.
+Inside `shared`, the functions below operate on the whole batch: `draw` returns a device's rows of
+the random numbers that a single device would draw for all, `whole` gathers the rows of all devices,
+and `mean` averages gradients and metrics. Outside of it, and under jit with a sharded batch, where
+the program is written for the whole batch anyway, they change nothing.
 
-A gradient through `whole` is right: each device differentiates the sum of all devices' objectives
-by its own copy of the weights, and the mean of these gradients over the devices is the gradient of
-the mean objective.
+A gradient through `whole` is correct: each device differentiates the sum of the objectives of all
+devices with respect to its copy of the weights, and the mean of these gradients over the devices is
+the gradient of the mean objective.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ def shared(name: str | None) -> Iterator[None]:
 
 
 def name() -> str | None:
-    """Of the axis; None where a program sees the whole batch."""
+    """The name of the axis; None if a program sees the whole batch."""
     return _NAME.get()
 
 
 def devices() -> int:
-    """How many share the batch."""
+    """Number of devices that share the batch."""
     return 1 if name() is None else jax.lax.axis_size(name())
 
 
@@ -47,7 +47,7 @@ def draw(sample: Callable[..., jax.Array], key: jax.Array, shape: tuple, *args: 
     """This device's rows of ``sample(key, shape)``, drawn for the whole batch.
 
     Args:
-      sample: of `jax.random`, such as `jax.random.normal`.
+      sample: a function such as `jax.random.normal`.
       key: equal on all devices.
       shape: ``(b, ...)`` with this device's ``b``.
       args, kwargs: further arguments of ``sample``.
@@ -57,7 +57,7 @@ def draw(sample: Callable[..., jax.Array], key: jax.Array, shape: tuple, *args: 
 
 
 def own(rows: Any) -> Any:
-    """This device's rows ``[b, ...]`` of those of the whole batch ``[devices * b, ...]``."""
+    """This device's rows ``[b, ...]`` of the whole batch ``[devices * b, ...]``."""
     if name() is None:
         return rows
     i, n = jax.lax.axis_index(name()), devices()
@@ -66,14 +66,14 @@ def own(rows: Any) -> Any:
 
 
 def whole(rows: Any) -> Any:
-    """The rows of all devices ``[devices * b, ...]``, from each one's ``[b, ...]``."""
+    """The rows of all devices ``[devices * b, ...]``, from ``[b, ...]`` on each."""
     if name() is None:
         return rows
     return jax.tree.map(lambda a: jax.lax.all_gather(a, name(), axis=0, tiled=True), rows)
 
 
 def mean(tree: Any) -> Any:
-    """The means of all floats over the devices; whole numbers are equal on all."""
+    """The means of all floats over the devices; integers are equal on all devices."""
     if name() is None:
         return tree
     floating = lambda a: jnp.issubdtype(a.dtype, jnp.inexact)

@@ -1,4 +1,4 @@
-"""How much memory this process and its first device have held at most."""
+"""Peak memory of this process and its first device."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import jax
 
 
 def peaks() -> dict[str, float]:
-    """``process_peak_mib``, on the host (not on Windows), and ``device_peak_mib`` where the device
-    tells it: a CPU does not.
+    """``process_peak_mib`` of the host (not on Windows), and ``device_peak_mib`` if the device
+    reports it; CPUs do not.
     """
     peaks = {}
     if sys.platform != "win32":

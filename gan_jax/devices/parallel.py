@@ -1,5 +1,5 @@
-"""Where arrays lie: one mesh over all devices of all processes, which share each batch and hold the
-state whole or a share of it.
+"""Placement of arrays: one mesh over all devices of all processes, which share each batch and store
+the state whole or sharded.
 """
 
 from __future__ import annotations
@@ -15,27 +15,27 @@ from gan_jax.errors import ConfigError
 from gan_jax.types import Batch, GanState, PlayerState, PyTree
 
 SMALLEST_SHARE = 4096
-"""Numbers in an array below which dividing it costs more than it saves."""
+"""Size of an array below which sharding costs more than it saves."""
 
 
 def mesh(batch_size: int, micro_batches: int = 1) -> Mesh:
     """All devices along one axis, ``batch``.
 
     Raises:
-      ConfigError: if they cannot share a batch, or each part of it, evenly.
+      ConfigError: if the batch, or a micro-batch, is not divisible by the number of devices.
     """
     devices = jax.device_count()
     if batch_size % (devices * micro_batches):
         parts = f" times {micro_batches} micro_batches" if micro_batches > 1 else ""
         raise ConfigError(
-            f"batch_size: {batch_size} is not divisible by the {devices} devices{parts}; "
-            f"accepted: a multiple of {devices * micro_batches}."
+            f"batch_size {batch_size} is not divisible by the {devices} devices{parts}; "
+            f"use a multiple of {devices * micro_batches}."
         )
     return jax.make_mesh((devices,), ("batch",), axis_types=(AxisType.Auto,))
 
 
 def replicated(mesh: Mesh) -> NamedSharding:
-    """Placement of what every device holds whole."""
+    """Placement of arrays that are replicated on every device."""
     return NamedSharding(mesh, PartitionSpec())
 
 
@@ -46,12 +46,12 @@ def split(mesh: Mesh) -> NamedSharding:
 
 @dataclasses.dataclass(frozen=True)
 class Placement:
-    """Where a state lies: whole on every device, or, if ``fsdp``, with weights divided among them.
+    """Placement of a state: replicated on every device, or, if ``fsdp``, with sharded weights.
 
     Fully sharded data parallelism (Rajbhandari et al. 2020, "ZeRO: memory optimizations toward
-    training trillion parameter models", stage 3): parameters, optimizer states and moving average
-    are divided along the largest axis that the devices divide; small arrays and statistics stay
-    whole. What communication this takes is the compiler's to find.
+    training trillion parameter models", stage 3): parameters, optimizer states and EMA are sharded
+    along the largest axis that the number of devices divides; small arrays and statistics are
+    replicated. The compiler inserts the communication.
     """
 
     mesh: Mesh
@@ -76,7 +76,7 @@ class Placement:
         return whole(state).replace(**players)
 
     def constrain(self, state: GanState) -> GanState:
-        """The same state, inside of a compiled function, held to its placement."""
+        """Constrains a state to its placement, inside a compiled function."""
         return jax.lax.with_sharding_constraint(state, self.of(state))
 
     def _share(self, leaf) -> NamedSharding:
@@ -89,20 +89,20 @@ class Placement:
 
 
 def own_rows(mesh: Mesh, batch_size: int) -> np.ndarray:
-    """Which examples of each minibatch lie on this process's devices, in ascending order."""
+    """The examples of each minibatch on the devices of this process, in ascending order."""
     shares = split(mesh).addressable_devices_indices_map((1, batch_size)).values()
     return np.unique(np.concatenate([np.arange(batch_size)[rows] for _, rows in shares]))
 
 
 def put(tree: PyTree, sharding: NamedSharding) -> PyTree:
-    """Global arrays from numpy arrays: of all rows, where every device holds all, else of this
+    """Global arrays from numpy arrays: of all rows, if they are replicated, otherwise of this
     process's `own_rows`.
     """
     return jax.tree.map(lambda a: jax.make_array_from_process_local_data(sharding, a), tree)
 
 
 def prefetch(batches: Iterator[Batch], mesh: Mesh) -> Iterator[Batch]:
-    """Batches on the devices, always one ahead: the next one travels while the devices compute."""
+    """Batches on the devices, one ahead: the next one is transferred while the devices compute."""
     ahead = put(next(batches), split(mesh))
     for batch in batches:
         current, ahead = ahead, put(batch, split(mesh))

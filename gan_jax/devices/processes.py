@@ -1,6 +1,4 @@
-"""Many processes as one run: how they meet, what they agree on, and how one ends when it loses
-another.
-"""
+"""Runs with several processes: connecting, agreeing on values, and ending when a peer is lost."""
 
 from __future__ import annotations
 
@@ -21,15 +19,13 @@ from gan_jax.config import Config
 from gan_jax.errors import ConfigError
 
 PATIENCE = 100
-"""Seconds that a process waits for another before it gives up."""
+"""Seconds that a process waits for another before it exits."""
 _T = TypeVar("_T")
 _patience = PATIENCE
 
 
 class PeerLost(RuntimeError):
-    """Another process of this run ended or cannot be reached. Only ending this process is left to
-    do: all it would wait for is gone.
-    """
+    """Another process of this run ended or cannot be reached, so that this process must end too."""
 
 
 def connect(
@@ -38,39 +34,37 @@ def connect(
     process_id: int | None = None,
     patience: int = PATIENCE,
 ) -> None:
-    """Joins the processes of a run by jax's distributed runtime, before anything else asks jax for
-    devices.
+    """Connects the processes of a run through jax's distributed runtime. Call this before anything
+    else asks jax for devices.
 
     Args:
-      coordinator: ``HOST:PORT`` of process 0; with all three None, jax asks SLURM, Open MPI or the
-        TPU pod.
-      num_processes: of the run.
-      process_id: this one's number, from 0.
-      patience: seconds to wait for the others: to come, to answer, and to end.
+      coordinator: ``HOST:PORT`` of process 0; if all three are None, jax uses SLURM, Open MPI or
+        the TPU pod.
+      num_processes: number of processes of the run.
+      process_id: number of this process, from 0.
+      patience: seconds to wait for the others to connect, to respond, and to end.
 
-    If they do not meet in time, this process ends, with one line and exit code 2.
+    If they do not connect in time, this process prints one line and exits with code 2.
 
     Raises:
-      ConfigError: for incomplete or impossible numbers, and where no cluster is found.
+      ConfigError: for incomplete or invalid options, or if no cluster is found.
     """
     given = coordinator, num_processes, process_id
     if any(value is None for value in given) and given != (None, None, None):
-        raise ConfigError(
-            "coordinator: accepted: --coordinator, --num-processes and --process-id together."
-        )
+        raise ConfigError("--coordinator, --num-processes and --process-id must be given together.")
     global _patience
     if patience < 1:
-        raise ConfigError(f"patience: {patience} is too small; accepted: 1 second or more.")
+        raise ConfigError(f"patience must be at least 1 second, not {patience}.")
     if coordinator is not None:
         host, _, port = coordinator.rpartition(":")
         if not host or not re.fullmatch("[0-9]{1,5}", port):
-            raise ConfigError(f"coordinator: {coordinator!r} is not of the form HOST:PORT.")
+            raise ConfigError(f"coordinator must have the form HOST:PORT, not {coordinator!r}.")
         if not 0 < int(port) < 2**16:
-            raise ConfigError(f"coordinator: port {port} does not exist; accepted: 1 to 65535.")
+            raise ConfigError(f"coordinator: the port must be between 1 and 65535, not {port}.")
         if not 0 <= process_id < num_processes:
             raise ConfigError(
-                f"process_id: {process_id} is not in [0, {num_processes}), the range of "
-                "num_processes."
+                f"process_id must be in [0, {num_processes}), as num_processes is {num_processes}, "
+                f"not {process_id}."
             )
     _patience = patience
     alarm = threading.Timer(patience, _give_up, [patience])
@@ -85,9 +79,8 @@ def connect(
         )
     except ValueError as error:
         raise ConfigError(
-            "distributed: no SLURM, Open MPI or TPU pod was found; accepted: "
-            "--coordinator HOST:PORT --num-processes N "
-            "--process-id I."
+            "--distributed found no SLURM, Open MPI or TPU pod; use --coordinator HOST:PORT "
+            "--num-processes N --process-id I."
         ) from error
     finally:
         alarm.cancel()
@@ -103,22 +96,22 @@ def _give_up(patience: int) -> None:
 
 
 def first() -> bool:
-    """Whether this is the process that writes what is written once."""
+    """Whether this is the process that writes shared files."""
     return jax.process_index() == 0
 
 
 def least(value: int) -> int:
-    """The least of the values (int32) that the processes give; all must call this."""
+    """The minimum of the values (int32) over all processes, which must all call this."""
     if jax.process_count() == 1:
         return value
     return int(multihost_utils.process_allgather(np.int32(value)).min())
 
 
 def together(work: Callable[[], _T]) -> _T:
-    """The result of ``work()``, once it is done in every process.
+    """The result of ``work()``, once it is complete in every process.
 
     Raises:
-      ConfigError: in every process, where one refused.
+      ConfigError: in every process, if one raised it.
     """
     error = result = None
     try:
@@ -127,7 +120,7 @@ def together(work: Callable[[], _T]) -> _T:
         error = refused
     if least(error is None) == 0:
         raise error or ConfigError(
-            "processes: another process of this run refused; its own message says why."
+            "another process of this run stopped with an error; see its message."
         )
     return result
 
@@ -141,20 +134,21 @@ def check_same(config: Config) -> None:
     digest = zlib.crc32(repr(config).encode()) >> 1
     if least(digest) != digest or least(-digest) != -digest:
         raise ConfigError(
-            "processes: those of this run were started with different configs; accepted: one "
+            "the processes of this run were started with different configs; use the same config "
             "for all."
         )
 
 
 @contextlib.contextmanager
 def peers() -> Iterator[Callable[[], None]]:
-    """Around a loop that needs the other processes; yields a function to be called in every round.
+    """A context for a loop that needs the other processes; yields a function to call in every
+    round.
 
-    A call that fails for want of a peer raises; where it hangs instead (a peer that stopped, an
-    accelerator's collectives), a line says what may be wrong, before jax ends the process.
+    A call that fails because of a lost peer raises. If it hangs instead (a stopped peer,
+    collectives of an accelerator), a line reports the probable cause before jax ends the process.
 
     Raises:
-      PeerLost: where a call across processes failed.
+      PeerLost: if a call across processes failed.
     """
     if jax.process_count() == 1:
         yield lambda: None

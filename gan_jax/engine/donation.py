@@ -12,10 +12,10 @@ from gan_jax.errors import ConfigError
 
 
 def donates_state(*static: str) -> Callable[[Callable], Callable]:
-    """Compiles ``function(gan, state, ...)``, which takes over the memory of ``state``.
+    """Compiles ``function(gan, state, ...)`` so that it reuses the memory of ``state``.
 
-    A state that was donated before is refused in one sentence. Calls that succeed pay nothing for
-    it. As after `jax.jit`, ``lower`` gives the program of a call.
+    A state that was donated before is refused; successful calls have no overhead. As with
+    `jax.jit`, ``lower`` returns the program of a call.
 
     Args:
       static: names of the arguments that are constants of the program.
@@ -31,9 +31,8 @@ def donates_state(*static: str) -> Callable[[Callable], Callable]:
             except (RuntimeError, ValueError) as error:
                 if "deleted" in str(error):
                     raise ConfigError(
-                        f"state: {function.__name__} was given a state whose arrays are gone, as "
-                        "an earlier step took over their memory; continue with the state that the "
-                        "earlier step returned."
+                        f"state: {function.__name__} was given a state whose arrays an earlier "
+                        "step has overwritten; continue with the state that this step returned."
                     ) from error
                 raise
 

@@ -1,4 +1,4 @@
-"""One GAN as a frozen value, and its first state."""
+"""A GAN as a frozen value, and its initial state."""
 
 from __future__ import annotations
 
@@ -45,20 +45,19 @@ class Player:
     """One side of the game; both sides have the same fields.
 
     Attributes:
-      network: a flax module; a composite one where a side has several networks. G's is
+      network: a flax module; a composite one if a side has several networks. G's is
         ``(z, y, *, train) -> x`` or `Fake`, D's ``(x, y, *, train) -> Critique``.
-      optimizer: an optax transformation, or a `Tunable` one, whose numbers are scalars.
+      optimizer: an optax transformation, or a `Tunable`, whose hyperparameters are scalars.
       terms: weighted regularizers.
-      average: half-life of the moving average of its weights, in images; 0 keeps none. Scalar.
-      warm_up: the half-life is at most this share of the images seen, so that early weights fade
-        early; None sets no such bound. Scalar.
-      copied: collections of statistics that the average takes over as they are.
-      clip: bound on the absolute value of its weights; None sets none. Scalar.
-      loss_weight: of the loss beside the regularizers; None is 1. Scalar.
-      top_k: share of the fakes, those with the highest scores, whose loss counts; None is all.
-        Scalar.
+      average: half-life of the EMA of its weights, in images; 0 disables it. Scalar.
+      warm_up: the half-life is at most this fraction of the images seen, so that early weights fade
+        quickly; None: no bound. Scalar.
+      copied: collections of statistics that the EMA copies instead of averaging.
+      clip: bound on the absolute value of its weights; None: no bound. Scalar.
+      loss_weight: weight of the loss relative to the regularizers; None is 1. Scalar.
+      top_k: fraction of the fakes, highest scores first, whose loss counts; None: all. Scalar.
       numbers: keyword arguments of the network, such as a temperature. Scalars.
-      memory: what its objective sees in the place of the present fakes; None: the fakes.
+      memory: replaces the fakes that the objective sees; None: the current fakes.
     """
 
     network: nn.Module
@@ -76,12 +75,12 @@ class Player:
 
 @dataclasses.dataclass(frozen=True)
 class Turns:
-    """How often the players move in a step.
+    """The number of updates of each player in a step.
 
     Attributes:
-      d: updates of D, at most one for each minibatch of the batch; None: one for each. Scalar.
-      g: updates of G; None: one. Scalar.
-      fresh: the last minibatch of a batch is G's alone; otherwise G sees D's last one again.
+      d: D updates, at most one per minibatch of the batch; None: one per minibatch. Scalar.
+      g: G updates; None: one. Scalar.
+      fresh: the last minibatch of a batch is reserved for G; otherwise G sees D's last one again.
     """
 
     d: Scalar | None = scalar(None)
@@ -91,32 +90,32 @@ class Turns:
 
 @dataclasses.dataclass(frozen=True)
 class Gan:
-    """One experiment: hashable, hence a static argument of the jitted functions, and a pytree
-    without leaves, so that `jax.jit` and `jax.vmap` take functions of a GAN.
+    """One experiment. It is hashable, to be a static argument of jitted functions, and a pytree
+    without leaves, so that `jax.jit` and `jax.vmap` accept functions of a GAN.
 
-    Its scalars (weights, strengths, numbers of the optimizers, half-lives, ...) are only what a
-    state begins with: they are data of the compiled step, and GANs that differ in nothing else are
-    equal.
+    Its scalars (weights, strengths, hyperparameters of the optimizers, half-lives, ...) are only
+    initial values: the compiled step reads them from the state, and GANs that differ only in
+    scalars are equal.
 
     Attributes:
       generator, discriminator: the players.
       loss: the objective of both.
-      prior: what G is fed.
-      modality: what an example is.
-      num_classes: of the labels that condition G; 0 where it draws without labels.
+      prior: the distribution of the latents.
+      modality: the kind of examples.
+      num_classes: number of classes that condition G; 0 if it is unconditional.
       conditions: ``(key, y) -> y``: the conditions of the fakes, from those of the real examples.
-      augments: random changes of all that D sees.
-      joint: real and fake go through D as one batch, so that normalization over the batch sees
+      augments: random transformations of all inputs of D.
+      joint: real and fake examples pass through D in one batch, so that batch normalization sees
         both.
-      turns: how often the players move in a step.
-      dynamics: how both players move at once; None: D, then G.
-      micro_batches: parts that a minibatch is differentiated in, one after the other, to save
-        memory; networks that normalize over the batch then normalize over a part.
-      lookahead: steps after which both players return part of the way; 0: never.
-      lookahead_rate: the part that is kept. Scalar.
-      frozen: networks that do not learn; their variables are given to `init_state`.
-      prepare: ``(batch, frozen networks by name, key) -> Batch``: makes a minibatch of examples, as
-        networks see them, from the one that was read; None leaves it as it is.
+      turns: the number of updates of each player in a step.
+      dynamics: the update rule for simultaneous updates; None: alternating, D, then G.
+      micro_batches: number of micro-batches for gradient accumulation; batch normalization
+        statistics are per micro-batch.
+      lookahead: steps between lookahead updates of both players; 0: never.
+      lookahead_rate: the fraction of the way that a lookahead update keeps. Scalar.
+      frozen: networks that are not trained; their variables are passed to `init_state`.
+      prepare: ``(batch, frozen networks by name, key) -> Batch``: transforms a minibatch that was
+        read, for instance by an encoder; None: no change.
     """
 
     generator: Player
@@ -141,12 +140,13 @@ class Gan:
             return
         if any(player.memory is not None for player in self.players):
             raise ConfigError(
-                "memory: players that move at once share their fakes; use dynamics alternating."
+                "memory requires dynamics alternating: with simultaneous updates, the players "
+                "share their fakes."
             )
         if self.turns.g is not None or self.turns.fresh:
             raise ConfigError(
-                "turns: players that move at once share one update and its minibatch; set neither "
-                "g nor fresh, or use dynamics alternating."
+                "turns.g and turns.fresh require dynamics alternating: with simultaneous updates, "
+                "the players share one update and its minibatch."
             )
 
     @property
@@ -155,8 +155,8 @@ class Gan:
 
 
 class _Exact:
-    """A GAN that is equal only to those with the same scalars, which a function of a GAN may read:
-    one compiled for another GAN must not be taken for it.
+    """A GAN that is equal only to GANs with the same scalars: a function of a GAN may read them, so
+    a program compiled for other scalars must not be reused.
     """
 
     def __init__(self, gan: Gan):
@@ -187,8 +187,8 @@ def init_state(
 
     Args:
       gan: the value to train.
-      key: determines the initial weights and, with the step number, all that is random later.
-      batch: any batch as `train_step` will get it; only its shapes and dtypes are looked at.
+      key: determines the initial weights and, with the step number, all later random numbers.
+      batch: any batch as `train_step` will get it; only its shapes and dtypes are used.
       frozen: the variables of ``gan.frozen`` by name.
 
     Raises:
@@ -201,8 +201,8 @@ def init_state(
     given, wanted = sorted(frozen or {}), sorted(f.name for f in gan.frozen)
     if given != wanted:
         raise ConfigError(
-            f"frozen: variables of {', '.join(given) or 'no network'} were given; accepted: those "
-            f"of {', '.join(wanted) or 'none'}."
+            f"frozen must have the variables of {', '.join(wanted) or 'no network'}, not of "
+            f"{', '.join(given) or 'no network'}."
         )
     numbers = scalars.encode(gan)
     return first_state(gan, key, numbers, dict(frozen or {}), examples(batch), averages(gan))
@@ -213,31 +213,31 @@ def _check_key(key: Any) -> None:
     typed = dtype is not None and jax.dtypes.issubdtype(dtype, jax.dtypes.prng_key)
     if not (typed and shape == ()) and not (dtype == np.uint32 and shape == (2,)):
         given = repr(key) if dtype is None else f"{dtype}{list(shape)}"
-        raise ConfigError(f"key: {given} is not a random key; pass jax.random.key(SEED).")
+        raise ConfigError(f"key must be a random key such as jax.random.key(SEED), not {given}.")
 
 
 def check_batch(batch: Batch) -> None:
-    """Refuses a batch whose arrays do not all lead with the same ``[minibatches, b]``.
+    """Refuses a batch whose arrays differ in the leading axes ``[minibatches, b]``.
 
     Raises:
-      ConfigError: with the shapes that were given.
+      ConfigError: naming the given shapes.
     """
     shapes = [tuple(leaf.shape) for leaf in jax.tree.leaves(batch)]
     if len({shape[:2] for shape in shapes}) != 1 or min(map(len, shapes)) < 2:
         given = ", ".join(str(list(shape)) for shape in shapes) or "no arrays"
         raise ConfigError(
-            f"batch: it holds {given}; every array must lead with the same [minibatches, b], as in "
-            "the batches of gan_jax.batches."
+            f"batch has {given}; all arrays must have the same leading axes [minibatches, b], as "
+            "in the batches of gan_jax.batches."
         )
 
 
 def examples(batch: Batch) -> Batch:
-    """Two examples of a batch's shapes and dtypes, all zero."""
+    """Two zero examples with the shapes and dtypes of a batch."""
     return jax.tree.map(lambda a: jnp.zeros((2, *a.shape[2:]), a.dtype), batch)
 
 
 def averages(gan: Gan) -> Pair:
-    """Whether the players keep moving averages."""
+    """Whether the players keep an EMA."""
     return Pair(*(player.average != 0 for player in gan.players))
 
 
@@ -245,7 +245,7 @@ def averages(gan: Gan) -> Pair:
 def first_state(
     gan: Gan, key: Array, numbers: PyTree, frozen: dict[str, PyTree], like: Batch, average: Pair
 ) -> GanState:
-    """`init_state` with the GAN's scalars and two examples as data."""
+    """`init_state` with the GAN's scalars and two examples as traced arguments."""
     g_key, d_key, run_key = (jax.random.fold_in(key, i) for i in range(3))
     now = scalars.bind(gan, numbers, jnp.zeros((), jnp.int32))
     real = prepared(gan, frozen, like, key)
@@ -264,7 +264,7 @@ def first_state(
 
 
 def prepared(gan: Gan, frozen: dict[str, PyTree], batch: Batch, key: Array) -> Batch:
-    """A minibatch as networks see it, from one as it was read.
+    """Converts a minibatch that was read to one that networks take.
 
     Raises:
       ConfigError: if its examples do not have the shape of the GAN's modality.
@@ -277,7 +277,7 @@ def prepared(gan: Gan, frozen: dict[str, PyTree], batch: Batch, key: Array) -> B
 
 
 def check_fake(gan: Gan, made: PyTree) -> Fake:
-    """What G returned, as a `Fake`.
+    """The output of G as a `Fake`.
 
     Raises:
       ConfigError: if its examples do not have the shape of the GAN's modality.
@@ -288,7 +288,7 @@ def check_fake(gan: Gan, made: PyTree) -> Fake:
 
 
 def check_critique(gan: Gan, seen: Any, b: int) -> None:
-    """Refuses what D returned unless it is a `Critique` with scores ``[b, ...]``.
+    """Refuses an output of D that is not a `Critique` with scores ``[b, ...]``.
 
     Raises:
       ConfigError: naming the network and what it returned.
@@ -296,15 +296,15 @@ def check_critique(gan: Gan, seen: Any, b: int) -> None:
     name = type(gan.discriminator.network).__name__
     if not isinstance(seen, Critique):
         raise ConfigError(
-            f"discriminator: {name} returns {_described(seen)}; it must return a gan_jax.Critique, "
-            "such as gan_jax.Critique(score)."
+            f"discriminator {name} must return a gan_jax.Critique, such as "
+            f"gan_jax.Critique(score), not {_described(seen)}."
         )
     score = seen.score
     shape = getattr(score, "shape", ())
     if shape[:1] != (b,) or not jnp.issubdtype(score.dtype, jnp.floating):
         raise ConfigError(
-            f"discriminator: the score of {name} is {_described(score)} for {b} examples; it must "
-            f"be floats of shape [{b}, ...], one or more for each example."
+            f"discriminator {name} must return a score of floats [{b}, ...] for {b} examples, not "
+            f"{_described(score)}."
         )
 
 
@@ -315,14 +315,14 @@ def _described(value: Any) -> str:
 
 
 def networks(gan: Gan, frozen: dict[str, PyTree]) -> dict[str, Callable]:
-    """The networks that do not learn, as functions by name."""
+    """The networks that are not trained, as functions by name."""
     return {f.name: functools.partial(f.network.apply, frozen[f.name]) for f in gan.frozen}
 
 
 def _first(
     player: Player, key: Array, average: bool, *inputs: PyTree, examples: PyTree
 ) -> tuple[PlayerState, Any]:
-    """The state of a player, and what its network returned for the inputs."""
+    """The state of a player, and the output of its network for the inputs."""
     numbers = player.numbers or {}
     result, variables = player.network.init_with_output(key, *inputs, train=False, **numbers)
     params = variables.get("params", {})

@@ -1,8 +1,9 @@
-"""The game on one minibatch: G makes fakes, D looks at both kinds, each player has its objective.
+"""The game on one minibatch: G makes fakes, D scores real and fake examples, and each player has
+its objective.
 
-`play` is one forward pass of the game and `objective` what a player minimizes: its loss and its
-regularizers. Nothing here knows which player it works for, how a minibatch is divided, or where it
-lies; that is `gan_jax.engine.update`.
+`play` is one forward pass of the game, and `objective` is what a player minimizes: its loss and its
+regularizers. This code does not depend on the player, on gradient accumulation, or on devices; see
+`gan_jax.engine.update` for these.
 """
 
 from __future__ import annotations
@@ -35,16 +36,16 @@ from gan_jax.types import (
 )
 
 PREFIXES = Pair("g", "d")
-"""What the names of a player's metrics begin with."""
+"""The prefix of the names of a player's metrics."""
 
 
 class Update(NamedTuple):
-    """An update's minibatch, or a part of it, and all that is fixed while it is worked on.
+    """The minibatch or micro-batch of an update, and everything that is constant during it.
 
-    ``gan``: with its scalars as they are now. ``players``: their states before the update, with the
-    parameters being differentiated. ``real``: examples as networks see them. ``key``: of its random
-    numbers. ``counts``: updates of both players so far. ``frozen``: variables by name. ``z``: what
-    G is fed.
+    ``gan``: with the current values of its scalars. ``players``: their states before the update,
+    with the parameters being differentiated. ``real``: examples as networks see them. ``key``: for
+    its random numbers. ``counts``: updates of both players so far. ``frozen``: variables by name.
+    ``z``: the latents.
     """
 
     gan: Gan
@@ -57,8 +58,8 @@ class Update(NamedTuple):
 
 
 class Play(NamedTuple):
-    """A forward pass: the fakes, both critiques, D as a function of the examples of either kind,
-    and the players with their statistics and memories after it.
+    """A forward pass: the fakes, both critiques, D as a function of real and of fake examples, and
+    the players with updated statistics and memories.
     """
 
     fake: Fake
@@ -70,7 +71,7 @@ class Play(NamedTuple):
 
 
 def play(update: Update, side: int) -> Play:
-    """One forward pass in training mode, with the fakes that the player on ``side`` remembers."""
+    """One forward pass in training mode, with the memory of the player on ``side``."""
     key = lambda i: jax.random.fold_in(update.key, i)
     y = update.gan.conditions(key(3), update.real.y)
     fake, g_stats = _generate(update, update.z, y, key=key(1))
@@ -86,7 +87,7 @@ def play(update: Update, side: int) -> Play:
 
 
 def _apart(update: Update, fake: Fake, key: Array) -> tuple:
-    """Real and fake examples pass through D one after the other."""
+    """Passes real and fake examples through D in two batches."""
     real_key, fake_key = (jax.random.fold_in(key, i) for i in (0, 1))
     see_real = lambda x: _discriminate(update, x, update.real.y, key=real_key)
     real_critique, stats = see_real(update.real.x)
@@ -97,7 +98,7 @@ def _apart(update: Update, fake: Fake, key: Array) -> tuple:
 
 
 def _together(update: Update, fake: Fake, key: Array) -> tuple:
-    """Real and fake examples pass through D as one batch."""
+    """Passes real and fake examples through D in one batch."""
     y = jax.tree.map(lambda *a: jnp.concatenate(a), update.real.y, fake.y)
 
     def see(real_x: PyTree, fake_x: PyTree) -> tuple[tuple[Critique, ...], PyTree]:
@@ -114,14 +115,14 @@ def _together(update: Update, fake: Fake, key: Array) -> tuple:
 def objective(
     update: Update, side: int, played: Play
 ) -> tuple[Array, dict[str, TermState], Metrics]:
-    """What the player on ``side`` minimizes, ``()``; its terms' new states, and its metrics."""
+    """The objective ``()`` of the player on ``side``, the states of its terms, and its metrics."""
     player, loss, name = update.gan.players[side], update.gan.loss, PREFIXES[side]
     real, fake = played.real_critique.score, played.fake_critique.score
     losses = Pair(loss.g, loss.d)[side](real, fake, **(loss.numbers or {}))
     if jnp.shape(losses) != fake.shape:
         raise ConfigError(
-            f"loss: {name} has the shape {list(jnp.shape(losses))} for scores of shape "
-            f"{list(fake.shape)}; accepted: one loss per score."
+            f"loss: {name} must return one loss per score, of shape {list(fake.shape)}, not "
+            f"{list(jnp.shape(losses))}."
         )
     if player.top_k is not None:
         losses = losses * _top(fake, player.top_k)
@@ -159,7 +160,7 @@ def _context(update: Update, side: int, played: Play) -> Context:
 def _generate(
     update: Update, z: PyTree, y: PyTree, *, key: Array, method=None, capture=False
 ) -> tuple[Any, PyTree]:
-    """What G makes, or what a method of it returns, and its new statistics."""
+    """The output of G, or of one of its methods, and its new statistics."""
     made, stats = _apply(update, G, z, y, key=key, method=method, capture=capture)
     if method is not None or capture:
         return made, stats
@@ -169,7 +170,7 @@ def _generate(
 def _discriminate(
     update: Update, x: PyTree, y: PyTree, *, key: Array, method=None, capture=False
 ) -> tuple[Any, PyTree]:
-    """What D says after the augmentations, or a method of it returns, and its new statistics."""
+    """The output of D, or of one of its methods, after augmentation, and its new statistics."""
     for i, augment in enumerate(update.gan.augments):
         x = augment.apply(jax.random.fold_in(key, i), x, augment.strength)
     seen, stats = _apply(update, D, x, y, key=key, method=method, capture=capture)
@@ -181,9 +182,9 @@ def _discriminate(
 def _apply(
     update: Update, side: int, *inputs: PyTree, key: Array, method: str | None, capture: bool
 ) -> tuple[Any, PyTree]:
-    """A network in training mode: its result, beside intermediate values if captured, and its
-    statistics. The random streams are ``noise`` and, for the modules of flax, ``dropout``, which
-    does not know of the other devices under ``pmap`` and is refused there.
+    """A network in training mode: its output, with intermediate values if captured, and its
+    statistics. The random streams are ``noise`` and, for flax modules, ``dropout``, which is not
+    coordinated between devices and therefore refused under ``pmap``.
     """
     player, state = update.gan.players[side], update.players[side]
     streams = ("noise",) if batch_axis.name() else ("noise", "dropout")
@@ -195,16 +196,16 @@ def _apply(
         )  # fmt: skip
     except InvalidRngError as error:
         raise ConfigError(
-            f"{type(player.network).__name__}: it asks for a random stream that is not there "
-            f"({error}); accepted: {', '.join(streams)}."
+            f"{type(player.network).__name__} asks for a random stream that does not exist "
+            f"({error}); use {' or '.join(streams)}."
         ) from error
     stats = {name: changed[name] for name in state.stats}
     return ((result, changed["intermediates"]) if capture else result), stats
 
 
 def _top(scores: Array, share: Array) -> Array:
-    """Weights of scores ``[b, ...]`` with mean 1 on the share of the fakes with the highest ones, 0
-    elsewhere (Sinha et al. 2020, equation 4).
+    """Weights with mean 1 for scores ``[b, ...]`` that are 0 except for the given fraction of the
+    fakes with the highest scores (top-k training, Sinha et al. 2020, equation 4).
     """
     own = jax.lax.stop_gradient(scores)
     order = batch_axis.whole(own.mean(range(1, own.ndim)))

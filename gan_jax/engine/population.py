@@ -1,13 +1,13 @@
-"""Many GANs at once: members of one compiled program that differ in their numbers, weights and
-order of the data.
+"""Trains many GANs in one compiled program; the members of this population differ in scalars,
+weights and order of the data.
 
 >>> gans = gan_jax.build_members(gan_jax.Population(seeds=16).members(config))
 >>> states = gan_jax.init_population(gans, jax.random.split(jax.random.key(0), 16))
 >>> states, metrics = gan_jax.train_population(gans[0], states, gan_jax.resident(config), 1_000)
 
-A population's state is a `GanState` whose leaves lead with the axis of the members, but for
-``step``, which they share: what is due at some steps only stays a branch. Nothing flows from one
-member to another, so that one whose numbers become infinite harms no other.
+The state of a population is a `GanState` whose leaves have a leading axis of members, except the
+shared ``step``, so that work that is due only at some steps remains a branch. Members do not
+interact: one that diverges does not affect the others.
 """
 
 from __future__ import annotations
@@ -42,18 +42,18 @@ def init_population(
     """The members' states before the first step.
 
     Args:
-      gans: one for each member; they may differ in scalars alone.
-      keys: ``[K]`` random keys; each member starts as `init_state` does with its own.
-      batch, frozen: as for `init_state`, of all members; by default labelled examples of the GANs'
-        modality, and no frozen networks.
+      gans: one for each member; they may differ only in scalars.
+      keys: ``[K]`` random keys; each member starts like `init_state` with its key.
+      batch, frozen: as for `init_state`, shared by all members; by default labelled examples of the
+        GANs' modality, and no frozen networks.
 
     Raises:
-      ConfigError: for GANs that differ in more, or another number of keys.
+      ConfigError: for GANs that differ in more than scalars, or a wrong number of keys.
     """
     if len(gans) != len(keys) or not all(alike(gan, gans[0]) for gan in gans):
         raise ConfigError(
-            f"members: {len(gans)} GANs and {len(keys)} keys; accepted: a key for each, and GANs "
-            "that differ in scalars alone."
+            f"members need one key each and may differ only in scalars; got {len(gans)} GANs and "
+            f"{len(keys)} keys."
         )
     if batch is None:
         x = jnp.zeros((1, 2, *gans[0].modality.shape), gans[0].modality.stored)
@@ -64,8 +64,8 @@ def init_population(
 
 
 def alike(a: Gan, b: Gan) -> bool:
-    """Whether both can be members: equal, with the same scalars set, and moving averages of the
-    same players.
+    """Whether both can be members: equal, with the same scalars set, and an EMA of the same
+    players.
     """
     structure = lambda gan: (jax.tree.structure(scalars.encode(gan)), averages(gan))
     return a == b and structure(a) == structure(b)
@@ -82,19 +82,19 @@ def train_population(
     """``n`` steps of every member in one compiled program; another ``n`` does not recompile.
 
     Args:
-      gan: static; any member's, as all are equal.
+      gan: static; the GAN of any member, as all are equal.
       states: from `init_population`; donated.
-      data: with ``seed [2]`` the members see the same batches, with ``seed [K, 2]`` (`with_seeds`)
-        each in its own order.
+      data: with ``seed [2]`` all members see the same batches, with ``seed [K, 2]`` (`with_seeds`)
+        each member has a different order.
       n: number of steps, at least 1.
       mesh: devices among which the members are divided, as `members_mesh` makes it; None: the
         states' device.
-      layout: of `LAYOUTS`: how a device works on its members; by default what is faster on it.
+      layout: a key of `LAYOUTS`: how a device trains its members; by default the faster one.
 
     Returns:
-      What `train_steps` gives each member: states, and the means of the metrics over the steps,
-      each ``[K]`` float32. The order of additions may be another: states agree to rounding, about
-      1e-5 after a few steps.
+      The result of `train_steps` for each member: states, and the means of the metrics over the
+      steps, each ``[K]`` float32. The order of additions may differ: states agree up to rounding,
+      about 1e-5 after a few steps.
     """
     return _train_population(gan, states, data, n, mesh, layout or _fastest(mesh))
 
@@ -102,8 +102,8 @@ def train_population(
 def compile_population(
     gan: Gan, states: GanState, data: Resident, mesh: Mesh | None = None, layout: str | None = None
 ) -> jax.stages.Compiled:
-    """What `train_population` would compile on its first call, as a function of ``states, data,
-    n``.
+    """The program that `train_population` compiles on its first call, as a function of ``states,
+    data, n``.
     """
     return _train_population.lower(gan, states, data, 1, mesh, layout or _fastest(mesh)).compile()
 
@@ -114,7 +114,7 @@ def member(states: GanState, i: int) -> GanState:
 
 
 def with_seeds(data: Resident, seeds: Sequence[int]) -> Resident:
-    """The same data, of which each member sees the order that belongs to its seed."""
+    """A copy of the data in which each member has the order of its seed."""
     like = data.seed.sharding
     return dataclasses.replace(
         data, seed=jax.device_put(np.stack([words(seed) for seed in seeds]), like)
@@ -122,7 +122,7 @@ def with_seeds(data: Resident, seeds: Sequence[int]) -> Resident:
 
 
 def members_mesh(members: int) -> Mesh:
-    """As many devices as divide the members evenly, along one axis."""
+    """The largest number of devices that divides the members evenly, along one axis."""
     devices = jax.devices()
     count = max(d for d in range(1, min(members, len(devices)) + 1) if members % d == 0)
     return Mesh(np.array(devices[:count]), (AXIS,), axis_types=(AxisType.Auto,))
@@ -135,7 +135,7 @@ def shardings(states: GanState, mesh: Mesh) -> GanState:
 
 @functools.partial(jax.jit, static_argnames="gan")
 def generate_members(gan: Gan, states: GanState, latents: Array, labels: Array) -> Array:
-    """What `generate` gives each member for the same latents and labels: ``[K, n, *shape]``."""
+    """The result of `generate` for each member, from equal inputs: ``[K, n, *shape]``."""
     return jax.lax.map(
         lambda s: generate(gan, s.replace(step=states.step), latents, labels),
         states.replace(step=None),
@@ -189,7 +189,7 @@ def _train_population(
     divided = jax.shard_map(
         train, mesh=mesh,
         in_specs=(specs, split, PartitionSpec()), out_specs=(specs, PartitionSpec(AXIS)),
-        check_vma=False,  # of loops that begin with constants it would ask that these vary, too
+        check_vma=False,  # it would require the constants that start a loop to vary too
     )  # fmt: skip
     return divided(states, data, n)
 
@@ -207,14 +207,14 @@ def _in_turn(one: Callable, states: GanState, seeds: Array) -> tuple[GanState, M
 
 
 LAYOUTS = {"vmap": _side_by_side, "map": _in_turn}
-"""How one device trains its members: all in each operation, or one after the other, each through
-all steps of the call.
+"""How one device trains its members: all in each operation, or one after another through all steps
+of the call.
 """
 
 
 def _fastest(mesh: Mesh | None) -> str:
-    """As measured (docs/stability.md): accelerators want large operations, a core of a CPU wants
-    what fits its cache.
+    """As measured (docs/stability.md): accelerators prefer large operations, a CPU core prefers a
+    member that fits its cache.
     """
     platform = jax.default_backend() if mesh is None else mesh.devices.flat[0].platform
     return "map" if platform == "cpu" else "vmap"

@@ -1,9 +1,9 @@
-"""Numbers as data: every scalar of a `Gan` lies in the state, so that changing it never recompiles.
+"""Scalars as data: every scalar of a `Gan` is in the state, so that changing it never recompiles.
 
-A constant or schedule is six numbers on the device. Its value at update ``t`` of G is
+A constant or schedule is six numbers on the device. Its value at G step ``t`` is
 ``min(1, (t + 1) / warmup) (start + (end - start) s((t - begin) / steps))``, where ``s`` rises from
-0 to 1, linearly or as half a cosine, and stays constant outside of [0, 1]. A `Feedback` is a number
-that moves with what the step measured.
+0 to 1, linearly or as half a cosine, and stays constant outside of [0, 1]. A `Feedback` is a
+number that follows a metric of the step.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ from gan_jax.types import Array, Metrics, PyTree, Scalar
 
 @flax.struct.dataclass
 class FeedbackState:
-    """A `Feedback` in motion: its value, the metric's sum since it last moved, and its numbers."""
+    """The state of a `Feedback`: its value, the sum of the metric since its last change,
+    parameters.
+    """
 
     value: Array
     total: Array
@@ -48,12 +50,12 @@ def encode(part: Any) -> PyTree:
 
 
 def bind(part: Any, encoded: PyTree, step: Array) -> Any:
-    """The same part with its scalars at a step: ``()`` float32 arrays; None where unset."""
+    """A copy of the part with the scalars of a step: ``()`` float32 arrays; None if unset."""
     return _bound(part, values(encoded, step))
 
 
 def values(encoded: PyTree, step: Array) -> PyTree:
-    """The values ``()`` float32 at a step of all scalars, nested as `encode` gives them."""
+    """The values ``()`` float32 of all scalars at a step, nested as `encode` returns them."""
     leaves, structure = jax.tree.flatten(encoded, is_leaf=_is_feedback)
     schedules = [leaf for leaf in leaves if not _is_feedback(leaf)]
     now = iter(_scheduled(schedules, step) if schedules else ())
@@ -61,7 +63,7 @@ def values(encoded: PyTree, step: Array) -> PyTree:
 
 
 def after(encoded: PyTree, metrics: Metrics, step: Array) -> PyTree:
-    """The encoded scalars once a step has measured ``metrics``: each `Feedback` has moved.
+    """The encoded scalars after a step with ``metrics``: every `Feedback` is updated.
 
     Raises:
       ConfigError: for a `Feedback` on a metric that the step does not measure.
@@ -86,7 +88,7 @@ def _is_feedback(leaf: Any) -> bool:
 
 
 def _own(field: dataclasses.Field) -> bool:
-    """Whether a field holds scalars, not a part that may have some."""
+    """Whether a field contains scalars, not a part that may have some."""
     return field.metadata.get("scalar", False)
 
 

@@ -2,8 +2,7 @@
 algorithm 1).
 
 `train_step` is a pure function of a frozen `Gan`, a state and a batch. The step number is folded
-into a constant key, so nothing random is carried along and a resumed run repeats an uninterrupted
-one bit by bit.
+into a constant key, so there is no random state to save, and runs resume bit-exactly.
 """
 
 from __future__ import annotations
@@ -34,26 +33,26 @@ def train_step(
     axis_name: str | None = None,
     placement: Placement | None = None,
 ) -> tuple[GanState, Metrics]:
-    """Updates the discriminator once for each minibatch of ``batch``, then the generator once;
-    `Turns` and dynamics change that.
+    """Updates the discriminator once for each minibatch of ``batch``, then the generator once,
+    unless `Turns` or an update rule changes that.
 
     Args:
       gan: static; equal values share one compilation.
-      state: donated: continue with the state that is returned.
+      state: donated; continue with the returned state.
       batch: leaves ``[minibatches, b, ...]``; ``x`` as stored or as networks see it.
       axis_name: name of the `jax.pmap` axis, if any. Every device then gets the whole state and its
-        own rows of the batch: leaves ``[devices, *shape]`` of the state, and ``[devices,
-        minibatches, b / devices, ...]`` of the batch. Each device returns what one device would
-        for all rows, up to rounding, for parts that draw by `gan_jax.devices.batch_axis.draw`.
-      placement: where the new state is placed; None leaves that to the compiler.
+        rows of the batch: leaves ``[devices, *shape]`` of the state, and ``[devices, minibatches, b
+        / devices, ...]`` of the batch. Each device returns the result of a single device for all
+        rows, up to rounding, if all parts draw with `gan_jax.devices.batch_axis.draw`.
+      placement: the placement of the new state; None leaves it to the compiler.
 
     Returns:
       The new state, and the means over the batch of ``{d,g}/loss``, ``d/score_{real,fake}`` and
       ``{d,g}/TERM`` (as last evaluated, unweighted), each ``()`` float32.
 
     Raises:
-      ConfigError: when it is first called with such arguments, if examples, scores or losses do not
-        have the shapes that `Gan` asks for; and for a state that was donated before.
+      ConfigError: on the first call, if examples, scores or losses do not have the shapes that
+        `Gan` requires; and for a state that was donated before.
     """
     check_batch(batch)
     with batch_axis.shared(axis_name):
@@ -65,13 +64,12 @@ def train_step(
 def train_steps(
     gan: Gan, state: GanState, data: Resident, n: int, placement: Placement | None = None
 ) -> tuple[GanState, Metrics]:
-    """``n`` steps in one call of one compiled loop, whatever ``n``, on a training set that lies on
-    the device.
+    """``n`` steps in one compiled loop, on a training set on the device.
 
     Args:
       gan, state, placement: as for `train_step`.
       data: from `gan_jax.resident`; step ``i`` takes batch ``i`` of `gan_jax.batches`.
-      n: number of steps, at least 1; traced, so that another number does not recompile.
+      n: number of steps, at least 1; traced, so any number reuses one compilation.
 
     Returns:
       The state after ``n`` calls of `train_step`, and the means of their metrics over the ``n``
@@ -89,7 +87,7 @@ def train_steps(
 def _step(gan: Gan, state: GanState, batch: Batch) -> tuple[GanState, Metrics]:
     gan = scalars.bind(gan, state.scalars, state.step)
     key = jax.random.fold_in(state.key, state.step)
-    n = len(jax.tree.leaves(batch)[0]) - gan.turns.fresh  # minibatches that D learns from
+    n = len(jax.tree.leaves(batch)[0]) - gan.turns.fresh  # minibatches for D
 
     def update(players: Pair, i: Array, minibatch: Array, d_count: Array) -> Update:
         own = jax.random.fold_in(key, i)
@@ -113,8 +111,8 @@ def _step(gan: Gan, state: GanState, batch: Batch) -> tuple[GanState, Metrics]:
         weights = lambda own, at: own.replace(params=at.params, opt_state=at.opt_state)
         return Pair(*map(weights, players, point)), metrics
 
-    # D learns first, from one minibatch after the other. Of players that move at once, the last
-    # minibatch is left to both.
+    # D is updated first, on one minibatch after another. With simultaneous updates, the last
+    # minibatch is for both players.
     d_turn = lambda i, players: turn(D, update(players, i, i, i))
     g_turn = lambda i, players: turn(G, update(players, n + i, -1, 0))
     d_times, g_times = _times(gan.turns.d, n), _times(gan.turns.g)
@@ -140,14 +138,12 @@ def _step(gan: Gan, state: GanState, batch: Batch) -> tuple[GanState, Metrics]:
 
 def moved(gan: Gan, origin: Pair, last: Pair, slopes: Pair) -> Pair:
     """The players of ``origin`` after a step of both optimizers from their states at ``last``."""
-    slopes = batch_axis.mean(slopes)  # what dynamics differentiate anew is a device's own
+    slopes = batch_axis.mean(slopes)  # an update rule may differentiate per device
     return Pair(*map(_moved, gan.players, origin, last, slopes))
 
 
 def _moved(player: Player, origin: PlayerState, last: PlayerState, slope: PyTree) -> PlayerState:
-    """``origin`` after a step of its optimizer from its state at ``last``; clipped where a bound is
-    set.
-    """
+    """``origin`` after a step of its optimizer from its state at ``last``; clipped if bounded."""
     updates, opt_state = player.optimizer.update(slope, last.opt_state, origin.params)
     params = optax.apply_updates(origin.params, updates)
     if (bound := player.clip) is not None:
@@ -156,8 +152,8 @@ def _moved(player: Player, origin: PlayerState, last: PlayerState, slope: PyTree
 
 
 def _look_ahead(gan: Gan, step: Array, point: Pair) -> Pair:
-    """Every so many steps both players go back towards where the last lookahead left them
-    (Chavdarova et al. 2021, algorithm 1).
+    """Every ``gan.lookahead`` steps, moves both players back towards their weights after the last
+    lookahead (Chavdarova et al. 2021, algorithm 1).
     """
     if not gan.lookahead:
         return point
@@ -173,8 +169,8 @@ def _look_ahead(gan: Gan, step: Array, point: Pair) -> Pair:
 
 
 def _averaged(player: Player, state: PlayerState, step: Array, images: int) -> PlayerState:
-    """With its moving average after ``images`` more images: ``0.5^(images / half-life)`` of the old
-    one, the rest of the new weights.
+    """Updates the EMA after ``images`` more images: it keeps ``0.5^(images / half-life)`` of the
+    old average and takes the rest from the new weights.
     """
     if state.average is None:
         return state
@@ -192,7 +188,7 @@ def _averaged(player: Player, state: PlayerState, step: Array, images: int) -> P
 
 
 def _times(turns: Array | None, most: int | None = None) -> int | Array:
-    """How often a player moves: ``most`` or once, or as its scalar says at present."""
+    """The number of updates of a player: the current value of its scalar, or ``most``, or 1."""
     if turns is None:
         return 1 if most is None else most
     return jnp.clip(jnp.round(turns), 1, most).astype(jnp.int32)

@@ -1,4 +1,4 @@
-"""Networks of a state, put to use: samples from the generator, the discriminator's critique."""
+"""Uses the networks of a state: samples of the generator, critiques of the discriminator."""
 
 from __future__ import annotations
 
@@ -25,32 +25,32 @@ def sample(
     n: int | None = None,
     truncation: float | None = None,
 ) -> PyTree:
-    """Examples from the generator's moving average (from its weights, where no average is kept).
+    """Examples from the EMA generator (from the generator itself, if no EMA is kept).
 
     Args:
       gan, state: as for `train_step`.
       key: determines the latents.
-      labels: what shall be drawn: ``[n]`` int32 labels, or whatever else the GAN is conditioned on.
-      n: number of examples, instead of labels; a conditional GAN then takes its classes in turn.
+      labels: ``[n]`` int32 labels, or other conditions of the GAN.
+      n: number of examples, instead of labels; the classes of a conditional GAN then alternate.
       truncation: of the latents, see `gan_jax.parts.priors`.
 
     Returns:
-      ``[n, *shape]``, as networks make them; images float32 in [-1, 1].
+      ``[n, *shape]``, as networks return them; images float32 in [-1, 1].
 
     Raises:
       ConfigError: for class labels given to an unconditional GAN, labels outside its classes, or
         neither labels nor ``n``.
     """
     if (labels is None) == (n is None):
-        raise ConfigError("sample: give either labels or n.")
+        raise ConfigError("sample needs either labels or n.")
     if labels is None:
         labels = labels_in_turn(n, gan.num_classes)
     elif not gan.num_classes and _are_classes(labels):
-        raise ConfigError("sample: labels were given to an unconditional GAN; accepted: n.")
+        raise ConfigError("sample: the GAN is unconditional and takes n instead of labels.")
     elif gan.num_classes and not isinstance(labels, jax.core.Tracer):
         given = np.asarray(labels)
         if not np.all((given >= 0) & (given < gan.num_classes)):
-            raise ConfigError(f"sample: labels must lie in [0, {gan.num_classes}).")
+            raise ConfigError(f"sample: labels must be in [0, {gan.num_classes}).")
     labels = jax.tree.map(jnp.asarray, labels)
     count = len(jax.tree.leaves(labels)[0])
     return generate(gan, state, gan.prior.draw(key, count, truncation), labels)
@@ -72,14 +72,14 @@ def generate(
     method: str | None = None,
     key: Array | None = None,
 ) -> Any:
-    """Examples of given latents and labels, from the moving average, as `sample` draws them.
+    """Examples of given latents and labels from the EMA generator, as `sample` draws them.
 
     Args:
       gan, state: as for `train_step`.
-      latents, labels: the generator's inputs, or those of the method.
-      method: another method of the network than its call, such as a synthesis from ``w``; its
-        result is then returned as it is.
-      key: of networks that are random when sampling, such as StyleGAN's noise.
+      latents, labels: the inputs of the generator, or of the method.
+      method: a method of the network to call instead, such as a synthesis from ``w``; its result is
+        returned unchanged.
+      key: for networks that draw random numbers when sampling, such as StyleGAN's noise.
     """
     now = scalars.bind(gan, state.scalars, state.step).generator
     made = now.network.apply(
@@ -95,7 +95,7 @@ def discriminate(
 ) -> Critique:
     """D's critique of examples, as stored or as networks see them, without augmentation.
 
-    ``averaged``: by the weights of its moving average, where one is kept.
+    ``averaged``: use the EMA weights, if they are kept.
     """
     now = scalars.bind(gan, state.scalars, state.step).discriminator
     variables = state.discriminator.variables(averaged)

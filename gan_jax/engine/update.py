@@ -1,7 +1,7 @@
 """The gradients of an update: of one player's objective, or of both from one forward pass.
 
-The minibatch is differentiated whole, or part after part to save memory; under ``pmap`` gradients
-and metrics are averaged over the devices.
+The minibatch is differentiated as a whole, or in micro-batches to save memory (gradient
+accumulation). Under ``pmap``, gradients and metrics are averaged over the devices.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from gan_jax.types import Array, Metrics, Pair, PlayerState, PyTree
 
 
 class Computed(NamedTuple):
-    """What came along with the gradients: the players with new statistics, terms and memories, and
+    """Results other than the gradients: the players with new statistics, terms and memories, and
     metrics.
     """
 
@@ -28,8 +28,8 @@ class Computed(NamedTuple):
 
 
 def gradients(update: Update, *sides: int) -> tuple[tuple[PyTree, ...], Computed]:
-    """Of the objectives of the players on ``sides``, which alone are new: a cotangent of one
-    forward pass for each, on the fakes that the first of them remembers.
+    """The gradients of the objectives of the players on ``sides``, from one forward pass with the
+    memory of the first of them. Only these players are updated in the result.
     """
 
     def of_part(part: Update) -> tuple[tuple[PyTree, ...], Computed]:
@@ -55,9 +55,10 @@ def gradients(update: Update, *sides: int) -> tuple[tuple[PyTree, ...], Computed
 
 
 def parts_of(update: Update) -> tuple[Update, Array, PyTree]:
-    """The whole minibatch with its latents; the numbers of its parts, and the parts' ``(z, real)``.
+    """The whole minibatch with its latents; the numbers of its micro-batches, and their ``(z,
+    real)``.
 
-    A part takes every ``micro_batches``-th example, so that every device keeps its own.
+    A micro-batch takes every ``micro_batches``-th example, so that no example changes its device.
     """
     parts, b = update.gan.micro_batches, len(jax.tree.leaves(update.real.x)[0])
     z = update.gan.prior.draw(jax.random.fold_in(update.key, 0), b)
@@ -65,8 +66,7 @@ def parts_of(update: Update) -> tuple[Update, Array, PyTree]:
     def divide(a: Array) -> Array:
         if len(a) % parts:
             raise ConfigError(
-                f"micro_batches: a minibatch of {len(a)} is not divisible into {parts}; accepted: "
-                f"a divisor of {len(a)}."
+                f"micro_batches {parts} must divide the minibatch of {len(a)} examples."
             )
         return jnp.moveaxis(a.reshape(len(a) // parts, parts, *a.shape[1:]), 1, 0)
 
@@ -75,7 +75,7 @@ def parts_of(update: Update) -> tuple[Update, Array, PyTree]:
 
 
 def part_of(update: Update, i: Array, examples: tuple[PyTree, PyTree], players: Pair) -> Update:
-    """Part number ``i`` of `parts_of`, from the players after the one before."""
+    """Micro-batch ``i`` of `parts_of`, with the players after the previous one."""
     z, real = examples
     key = jax.random.fold_in(update.key, i)
     return update._replace(z=z, real=real, key=key, players=players)
@@ -84,8 +84,9 @@ def part_of(update: Update, i: Array, examples: tuple[PyTree, PyTree], players: 
 def _in_parts(
     update: Update, of_part: Callable[[Update], tuple[PyTree, Computed]]
 ) -> tuple[PyTree, Computed]:
-    """The minibatch part after part, so that memory holds the activations of one. Gradients and
-    metrics are averaged, also over the devices; statistics and memories are updated by each part.
+    """Processes micro-batches in sequence, so that only the activations of one are in memory.
+    Gradients and metrics are averaged, also over the devices; each micro-batch updates statistics
+    and memories.
     """
     update, numbers, divided = parts_of(update)
     if (parts := len(numbers)) == 1:
@@ -109,11 +110,11 @@ def _in_parts(
 
 
 def _agreed(players: Pair) -> Pair:
-    """The players with terms on which all devices agree: the means of theirs."""
+    """The players with the states of terms averaged over the devices."""
     return Pair(*(player.replace(terms=batch_axis.mean(player.terms)) for player in players))
 
 
 def _with_means(prefix: str, player: PlayerState, metrics: Metrics) -> PlayerState:
-    """With terms whose values are the means over the whole minibatch."""
+    """The player with the values of terms averaged over the whole minibatch."""
     value = lambda name, term: term.replace(value=metrics.get(f"{prefix}/{name}", term.value))
     return player.replace(terms={name: value(name, term) for name, term in player.terms.items()})

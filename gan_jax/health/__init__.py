@@ -1,1 +1,1 @@
-"""What a training state reports about its own health."""
+"""Diagnostics of a training state and alarms."""

@@ -1,8 +1,8 @@
-"""What a training state says of its own health: a few numbers for one log line, from the state and
-one minibatch.
+"""Diagnostics of a training state: a few metrics for one log line, from the state and one
+minibatch.
 
-`diagnose` is a pure function that keeps nothing, so a resumed run logs what an uninterrupted one
-logs. `gan_jax.health.monitor` draws conclusions from the numbers.
+`diagnose` is a pure function, so a resumed run logs the same as an uninterrupted one.
+`gan_jax.health.monitor` raises alarms based on the metrics.
 """
 
 from __future__ import annotations
@@ -26,42 +26,40 @@ from gan_jax.nn.spectral import SIGMAS
 from gan_jax.types import Array, Batch, D, G, GanState, Metrics, Pair, PyTree
 
 PREFIX = "diagnostics/"
-"""Of the names of all that is measured here."""
+"""The prefix of the names of all diagnostics."""
 
 
 @functools.partial(jax.jit, static_argnames="gan")
 def diagnose(gan: Gan, state: GanState, batch: Batch, held_out: Batch | None = None) -> Metrics:
-    """Measures a state on the first minibatch of a batch, with the random numbers of the state's
-    next step. Nothing is kept.
+    """Measures a state on the first minibatch of a batch, with the random numbers of the next step.
+    The state does not change.
 
     Networks run in training mode. Gradients are those of both objectives at the same weights, from
-    one forward pass, whatever the dynamics and without memories of earlier fakes; a term that is
-    due at every n-th step only takes part with its plain weight, so that no number depends on the
-    phase of the step.
+    one forward pass, whatever the update rule and without memories of earlier fakes. A lazy
+    regularizer enters with its plain weight, so that no metric depends on the phase of the step.
 
     Args:
       gan: static, as for `train_step`.
       state: not donated.
       batch: as for `train_step`.
-      held_out: examples that D never learns from, shaped like ``batch``; also the first minibatch.
+      held_out: examples that D is never trained on, shaped like ``batch``; the first minibatch is
+        used.
 
     Returns:
-      By name, each ``()`` float32, names beginning with `PREFIX`:
+      Metrics ``()`` float32, whose names begin with `PREFIX`:
 
-      ``{g,d}_grad_norm``: Euclidean norm of the player's gradient. ``{g,d}_grad_cosine``: of the
-      angle between it and the gradient after one simultaneous step of both optimizers, on the same
-      minibatch, latents and noise: 1 where the landscape looks flat to a step, negative where the
-      step overshoots or turns. ``d_accuracy_{real,fake,held_out}``: share of the scores on the
-      right side of 0. ``d_ranking``: share of the pairs of a real and a fake example in which the
-      real one has the higher score: 0.5 where D tells nothing, 1 where it separates all; unlike the
-      accuracies it does not depend on where a loss puts its zero. ``d_score_{real,fake,held_out}``,
-      ``..._std``: mean and standard deviation of the scores. ``d_sigma_max``, ``d_sigma/LAYER``:
-      the largest singular values of D's weights, as spectral normalization estimates them.
-      ``ema_distance``: ``|w - w_ema| / |w|`` over all of G's parameters; where a moving average is
-      kept. ``diversity``: see `diversity`.
-
-      Those of held-out examples only with ``held_out``, singular values only of layers with
-      spectral normalization.
+      - ``{g,d}_grad_norm``: Euclidean norm of the player's gradient.
+      - ``{g,d}_grad_cosine``: cosine between this gradient and the gradient after one simultaneous
+        step of both optimizers, on the same minibatch, latents and noise: near 1 if the step is
+        short relative to the curvature, negative if it overshoots or the players circle.
+      - ``d_accuracy_{real,fake,held_out}``: fraction of the scores on the correct side of 0.
+      - ``d_ranking``: fraction of (real, fake) pairs that D ranks correctly: 0.5 is chance, 1 means
+        full separation. Unlike the accuracies, it does not depend on the zero of the scores.
+      - ``d_score_{real,fake,held_out}``, ``..._std``: mean and standard deviation of the scores.
+      - ``d_sigma_max``, ``d_sigma/LAYER``: the largest singular values of D's weights, as estimated
+        by spectral normalization; only for layers that use it.
+      - ``ema_distance``: ``|w - w_ema| / |w|`` over all parameters of G; only with an EMA.
+      - ``diversity``: see `diversity`.
     """
     gan = scalars.bind(_plain(gan), state.scalars, state.step)
     key = jax.random.fold_in(jax.random.fold_in(state.key, state.step), 0)
@@ -87,7 +85,7 @@ def diagnose(gan: Gan, state: GanState, batch: Batch, held_out: Batch | None = N
 def scores(update: Update, held_out: Batch | None) -> tuple[PyTree, Array, Array, Array | None]:
     """Fakes and the scores ``[b, ...]`` of real and fake examples, as the objectives see them.
 
-    Last come the scores of a held-out minibatch in the place of the real one, beside the same
+    The last result is the scores of a held-out minibatch that replaces the real one, with the same
     fakes; None without one.
     """
 
@@ -110,7 +108,7 @@ def scores(update: Update, held_out: Batch | None) -> tuple[PyTree, Array, Array
 
 
 def _plain(gan: Gan) -> Gan:
-    """The same GAN with all terms due at every update, and players that see the present fakes."""
+    """A copy of the GAN with all terms applied at every step and without memories of fakes."""
     every = lambda term: dataclasses.replace(term, every=1)
     plain = lambda player: dataclasses.replace(
         player, terms=tuple(map(every, player.terms)), memory=None
@@ -120,21 +118,21 @@ def _plain(gan: Gan) -> Gan:
 
 
 def _flat(x: PyTree) -> Array:
-    """All numbers of each example, ``[b, n]``."""
+    """Flattened examples ``[b, n]``."""
     return jnp.concatenate([a.reshape(len(a), -1) for a in jax.tree.leaves(x)], axis=1)
 
 
 def diversity(fake: Array, real: Array, labels: Array | None = None) -> Array:
-    """Mean Euclidean distance of two fake examples, relative to that of two real ones: ``mean |f_i
-    - f_j| / mean |r_i - r_j|``, i < j.
+    """Mean Euclidean distance between two fakes, relative to that between two real examples: ``mean
+    |f_i - f_j| / mean |r_i - r_j|``, i < j.
 
     Args:
       fake, real: ``[b, ...]``.
-      labels: ``[b]``, of both; only pairs of one label then count, if there are any, so that images
-        which depend on the label alone are not taken for diverse.
+      labels: ``[b]``, of both. If given, only pairs with the same label count (if there are any),
+        so that images that depend only on the label are not considered diverse.
 
     Returns:
-      ``()`` float32: near 1 for samples as diverse as the data, 0 where all are the same.
+      ``()`` float32: near 1 for samples as diverse as the data, 0 if all samples are equal.
     """
     b = len(fake)
     pairs = ~jnp.eye(b, dtype=bool)
@@ -146,8 +144,8 @@ def diversity(fake: Array, real: Array, labels: Array | None = None) -> Array:
 
 
 def _distances(x: Array) -> Array:
-    """Euclidean distances ``[b, b]`` of ``[b, ...]`` by their inner products, around the mean for
-    accuracy where all are close.
+    """Euclidean distances ``[b, b]`` of ``[b, ...]`` from inner products, centred for accuracy if
+    all examples are close.
     """
     x = x.reshape(len(x), -1).astype(jnp.float32)
     x = x - x.mean(0, keepdims=True)
@@ -160,17 +158,17 @@ def _distances(x: Array) -> Array:
 def recognized_classes(
     gan: Gan, network: nn.Module, state: GanState, variables: PyTree, latents: Array, labels: Array
 ) -> Metrics:
-    """Which classes a recognizer sees in samples.
+    """The classes that a classifier finds in samples.
 
     Args:
-      gan, state: as for `generate`; samples come from the moving average.
+      gan, state: as for `generate`; samples come from the EMA generator.
       network, variables: a trained classifier, ``(x, *, train) -> (features, logits [n, k])``.
-      latents, labels: of the samples, as `generate` takes them.
+      latents, labels: as for `generate`.
 
     Returns:
-      Each ``()`` float32: ``diagnostics/classes_seen``, the number of classes that at least one
-      sample is recognized as, ``diagnostics/class_entropy`` of their shares, in nats (``ln k``
-      where all are equal), and ``diagnostics/class_share_max``.
+      Metrics ``()`` float32: ``diagnostics/classes_seen``, the number of classes found;
+      ``diagnostics/class_entropy``, the entropy of the class frequencies in nats (``ln k`` is
+      uniform); and ``diagnostics/class_share_max``, the largest frequency.
     """
     _, logits = network.apply(variables, generate(gan, state, latents, labels), train=False)
     shares = jnp.mean(jax.nn.one_hot(logits.argmax(-1), logits.shape[-1]), axis=0)
@@ -183,8 +181,8 @@ def recognized_classes(
 
 
 def _gradients(update: Update) -> Metrics:
-    """Norms of both gradients, and cosines with those after one step, in a loop so that the
-    gradients are compiled once.
+    """Norms of both gradients, and their cosines with the gradients after one step; a loop, so that
+    the gradients are compiled once.
     """
 
     def step(point: Pair, _):
@@ -202,13 +200,13 @@ def _gradients(update: Update) -> Metrics:
 
 
 def _cosine(a: PyTree, b: PyTree) -> Array:
-    """Of the angle between two trees as vectors; 0 where one vanishes."""
+    """The cosine between two trees as vectors; 0 if one vanishes."""
     a, b = (jax.tree.map(lambda g: g / jnp.maximum(optax.tree.norm(t), 1e-30), t) for t in (a, b))
     return optax.tree.vdot(a, b)
 
 
 def _judgement(real: Array, fake: Array, held_out: Array | None) -> Metrics:
-    """Accuracies, means and spreads of scores ``[b, ...]``."""
+    """Accuracies, means and standard deviations of scores ``[b, ...]``."""
     metrics = {
         "d_accuracy_fake": jnp.mean(fake < 0),
         "d_ranking": jnp.mean(real.reshape(-1, 1) > fake.reshape(1, -1)),
@@ -224,8 +222,8 @@ def _judgement(real: Array, fake: Array, held_out: Array | None) -> Metrics:
 
 
 def _sigmas(gan: Gan, state: GanState, real: Batch) -> Metrics:
-    """The largest singular value of each weight of D that spectral normalization divides by it;
-    only that of D's call is computed.
+    """The largest singular value of each spectrally normalized weight of D; the compiler removes
+    the rest of the forward pass.
     """
     first = jax.tree.map(lambda a: a[:1], real)
     _, left = gan.discriminator.network.apply(

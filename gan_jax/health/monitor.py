@@ -1,9 +1,8 @@
-"""What the logged numbers of a run say of its health: rules, each a pure function of the lines of
+"""Alarms: rules that find problems in the metrics of a run, each a pure function of the lines of
 ``metrics.jsonl`` so far.
 
-Each names the state it looks for, with a threshold and the reason for it. A rule speaks once for
-each time that its state begins, at the line that makes it certain; as it knows nothing but the
-lines, a resumed run hears what an uninterrupted one hears.
+A rule raises one alarm each time that its condition begins, at the line that confirms it. As it
+depends only on the lines, a resumed run raises the same alarms as an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -15,15 +14,15 @@ from collections.abc import Callable, Mapping, Sequence
 from gan_jax.health.diagnostics import PREFIX
 
 IN_A_ROW = 3
-"""Diagnoses that must agree: one minibatch may lie."""
+"""Consecutive diagnostics that must agree, as a single minibatch may mislead."""
 VANISHED = 1e-2
-"""Share of the largest norm of G's gradient so far below which it counts as vanished. On healthy
-runs of the recipes no diagnosis was below 0.04; where D had won the minimax game from the start,
-and the largest was small itself, it lay between 0.0006 and 0.012.
+"""The gradient of G has vanished if its norm is below this fraction of its maximum so far. In
+healthy runs of the recipes it was never below 0.04; where D had won the minimax game from the
+start, and the maximum itself was small, it was between 0.0006 and 0.012.
 """
 COLLAPSED = 0.1
-"""Diversity, relative to that of real examples, below which samples count as one. Healthy runs were
-above 0.3 from the second diagnosis on (an MLP can begin with 0.07), one that collapsed at 0.00
+"""Samples have collapsed if their diversity, relative to real examples, is below this. Healthy runs
+were above 0.3 from the second diagnostics on (an MLP can start at 0.07), a collapsed one at 0.00
 (``docs/stability.md``).
 """
 
@@ -32,8 +31,8 @@ Line = Mapping[str, float]
 
 @dataclasses.dataclass(frozen=True)
 class Finding:
-    """What a rule found: a sentence without its full stop, the last step whose numbers did not yet
-    say so, and whether all is lost.
+    """An alarm: a sentence without its full stop, the last step before the problem, and whether
+    training cannot continue.
     """
 
     text: str
@@ -45,7 +44,7 @@ Rule = Callable[[Sequence[Line]], Finding | None]
 
 
 def not_finite(lines: Sequence[Line]) -> Finding | None:
-    """A number that is infinite or none: nothing after it means anything."""
+    """A metric is infinite or NaN; nothing after it is meaningful."""
     bad = [
         name
         for name, value in lines[-1].items()
@@ -61,8 +60,8 @@ def not_finite(lines: Sequence[Line]) -> Finding | None:
 
 
 def saturated(lines: Sequence[Line]) -> Finding | None:
-    """D tells all real examples from all fakes, and the gradient that G gets from it has vanished
-    (Arjovsky & Bottou 2017, theorem 2.4).
+    """D separates all real examples from all fakes, and the gradient of G has vanished (Arjovsky &
+    Bottou 2017, theorem 2.4).
     """
     norms = [line[PREFIX + "g_grad_norm"] for line in lines if PREFIX + "g_grad_norm" in line]
     largest = max(norms, default=0.0)
@@ -70,33 +69,33 @@ def saturated(lines: Sequence[Line]) -> Finding | None:
     def symptom(line: Line) -> bool:
         return line[PREFIX + "d_ranking"] == 1 and line[PREFIX + "g_grad_norm"] < VANISHED * largest
 
-    text = f"D separates all examples, and G's gradient is below {VANISHED:g} of what it was"
+    text = f"D separates all examples, and G's gradient is below {VANISHED:g} of its maximum"
     return _begun(lines, PREFIX + "d_ranking", symptom, text)
 
 
 def collapsed(lines: Sequence[Line]) -> Finding | None:
-    """The samples have become nearly one: mode collapse in its plainest form."""
+    """The samples are nearly identical: the simplest form of mode collapse."""
     name = PREFIX + "diversity"
     text = f"the samples' diversity is below {COLLAPSED:g} of that of real examples"
     return _begun(lines, name, lambda line: line[name] < COLLAPSED, text)
 
 
 RULES: dict[str, Rule] = {"not_finite": not_finite, "saturated": saturated, "collapsed": collapsed}
-"""``rule(lines) -> Finding``, or None where the last of the lines (one or more, oldest first) gives
-no cause to speak.
+"""``rule(lines) -> Finding``, or None if the last of the lines (one or more, oldest first) raises
+no alarm.
 """
 
 
 def findings(lines: Sequence[Line]) -> list[Finding]:
-    """What the rules find at the last of the lines."""
+    """The alarms that the rules raise at the last of the lines."""
     return [finding for rule in RULES.values() if (finding := rule(lines)) is not None]
 
 
 def _begun(
     lines: Sequence[Line], name: str, symptom: Callable[[Line], bool], text: str
 ) -> Finding | None:
-    """A finding where the symptom has just been there `IN_A_ROW` times running, on the lines that
-    have the number ``name``.
+    """A finding if the symptom has just occurred for the `IN_A_ROW`-th consecutive time, among the
+    lines that contain ``name``.
     """
     told = [line for line in lines if name in line]
     if not told or told[-1] is not lines[-1]:

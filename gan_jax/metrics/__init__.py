@@ -1,4 +1,4 @@
-"""Scores of images: pure functions over what a feature network saw, each with its 95 % interval.
+"""Scores of images: pure functions of the outputs of a feature network, with 95% intervals.
 
 A new metric is a function in a file of this folder and an entry of `METRICS` in ``registry.py``.
 """

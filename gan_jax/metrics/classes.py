@@ -1,5 +1,5 @@
-"""Which classes a generator makes, and how evenly, with intervals; `mixtures` counts modes in
-compiled programs.
+"""The classes in samples and their frequencies, with intervals; `mixtures` counts modes in compiled
+programs.
 
 Counted as for Stacked MNIST (Metz et al. 2017, "Unrolled generative adversarial networks", section
 3.3.1; Lin et al. 2018, PacGAN): modes found by a classifier, and the divergence of their
@@ -14,10 +14,10 @@ from gan_jax.metrics.estimate import Estimate, normal
 
 
 def class_count(classes: np.ndarray, k: int) -> Estimate:
-    """How many of ``k`` classes are among ``classes`` ``[n]`` int, 0 to k - 1.
+    """How many of ``k`` classes occur in ``classes`` ``[n]`` int, 0 to k - 1.
 
-    A count that more images can only raise. No interval: images say nothing of classes that are not
-    among them.
+    More images can only raise the count. There is no interval, as images contain no information
+    about classes that do not occur.
     """
     return Estimate(float((_frequencies(classes, k) > 0).sum()))
 
@@ -26,21 +26,21 @@ def class_divergence(classes: np.ndarray, weights: np.ndarray) -> Estimate:
     """KL(frequencies of ``classes`` ``[n]`` || ``weights`` ``[k]``), in nats, 0 or more.
 
     Args:
-      weights: of the true classes, any positive scale; ``np.ones(k)`` for the divergence from
+      weights: true class frequencies on any positive scale; ``np.ones(k)`` for the divergence from
         uniform.
 
     Returns:
-      With a normal 95 % interval over other draws of images (delta method, with the second-order
-      term (k - 1) / 2n^2, which is all of the variance where frequencies equal the weights). About
-      (k - 1) / 2n of the value is bias of the finite n. Infinite, without an interval, where there
-      are images of a class of weight 0.
+      The divergence with a normal 95% interval over other draws of images (delta method with the
+      second-order term (k - 1) / 2n^2, which is the whole variance if frequencies equal the
+      weights). About (k - 1) / 2n of the value is bias. Infinite, without an interval, if images of
+      a class with weight 0 occur.
 
     Raises:
       ValueError: for classes outside 0..k-1, weights that are negative or all zero.
     """
     weights = np.asarray(weights, np.float64)
     if weights.min() < 0 or weights.sum() <= 0:
-        raise ValueError(f"weights: {weights.tolist()}; needed: none below 0 and one above.")
+        raise ValueError(f"weights must be non-negative and not all 0, not {weights.tolist()}.")
     n, k = len(classes), len(weights)
     p, q = _frequencies(classes, k), weights / weights.sum()
     seen = p > 0
@@ -54,5 +54,7 @@ def class_divergence(classes: np.ndarray, weights: np.ndarray) -> Estimate:
 
 def _frequencies(classes: np.ndarray, k: int) -> np.ndarray:
     if not len(classes) or classes.min() < 0 or classes.max() >= k:
-        raise ValueError(f"classes: {len(classes)} of them, not all in 0 to {k - 1}.")
+        raise ValueError(
+            f"classes must all be between 0 and {k - 1}; some of {len(classes)} are not."
+        )
     return np.bincount(classes, minlength=k) / len(classes)

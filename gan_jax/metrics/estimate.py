@@ -1,4 +1,4 @@
-"""A score and its 95 % interval. Every interval of the package is computed here."""
+"""A score and its 95% interval. Every interval of the package is computed here."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ import numpy as np
 from scipy import special
 
 LEVEL = 0.95
-"""Of all intervals."""
+"""The confidence level of all intervals."""
 Z = 1.959963984540054
-"""Half the width of a normal distribution's 95 % interval, in standard deviations."""
+"""Half the width of the 95% interval of a normal distribution, in standard deviations."""
 
 
 class Estimate(NamedTuple):
-    """A score and its 95 % interval, each a float or, by class, ``[k]`` float64.
+    """A score and its 95% interval, each a float or, by class, ``[k]`` float64.
 
-    ``low``, ``high``: the function that returns an interval says what it covers; NaN where there
-    is none. ``high`` may be infinite.
+    ``low``, ``high``: the function that returns an interval documents what it covers; NaN without
+    one. ``high`` may be infinite.
     """
 
     value: float | np.ndarray
@@ -30,16 +30,16 @@ class Estimate(NamedTuple):
 def normal(
     value: float, standard_error: float, least: float = -math.inf, most: float = math.inf
 ) -> Estimate:
-    """``value`` +- 1.96 standard errors, cut to the range of the score."""
+    """``value`` +- 1.96 standard errors, clipped to the range of the score."""
     half = Z * float(standard_error)
     return Estimate(float(value), max(float(value) - half, least), min(float(value) + half, most))
 
 
 def share(value: float, n: float) -> Estimate:
-    """A share of ``n`` independent images, in [0, 1], with the score interval of Wilson 1927, which
-    stays inside [0, 1] and has a width at 0 and 1 too.
+    """A proportion of ``n`` independent images, in [0, 1], with the score interval of Wilson 1927,
+    which stays inside [0, 1] and has a positive width at 0 and 1.
 
-    ``n`` need not be whole: dependent images count as fewer.
+    ``n`` need not be an integer: dependent images count as fewer.
     """
     centre = (value + Z**2 / (2 * n)) / (1 + Z**2 / n)
     half = Z * math.sqrt(value * (1 - value) / n + Z**2 / (4 * n**2)) / (1 + Z**2 / n)
@@ -51,9 +51,8 @@ def share(value: float, n: float) -> Estimate:
 def mean(values: Sequence[float] | np.ndarray) -> Estimate:
     """The mean of ``n`` independent values with Student's interval, ``t(n - 1) s / sqrt(n)``.
 
-    A single value says nothing of the spread and has no interval; the mean of none is NaN. For
-    paired results pass the differences: what both sides of a pair share, such as the images that
-    were drawn, then cancels.
+    A single value has no interval; the mean of no value is NaN. For paired results, pass the
+    differences, so that whatever both sides of a pair share, such as the drawn images, cancels.
     """
     n = len(values)
     if n < 2:
@@ -65,8 +64,8 @@ def mean(values: Sequence[float] | np.ndarray) -> Estimate:
 
 
 def count(found: int) -> Estimate:
-    """A number of rare events, taken as Poisson's, with the exact interval (Garwood 1936); ``low``
-    is 0 where none was found.
+    """A number of rare events with the exact Poisson interval (Garwood 1936); ``low`` is 0 if there
+    were none.
     """
     tail = (1 - LEVEL) / 2
     low = special.gammaincinv(found, tail) if found else 0.0

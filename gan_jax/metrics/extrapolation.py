@@ -1,8 +1,8 @@
-"""The Frechet distance that infinitely many images would have.
+"""The Frechet distance extrapolated to infinitely many images.
 
 Chong & Forsyth 2020, "Effectively unbiased FID and Inception Score and where to find them", section
-4: the bias of FID falls as 1/n, so a line through the distances of subsets against 1/n meets the
-axis at the distance without it.
+4: the bias of FID falls as 1/n, so a line through the distances of subsets against 1/n has the
+unbiased distance as its intercept.
 """
 
 from __future__ import annotations
@@ -18,9 +18,11 @@ from gan_jax.metrics.frechet import (
 )
 
 SUBSETS = 15
-"""Sizes of subsets that the line is fitted to."""
+"""Number of subsets to which the line is fitted."""
 PARTS = 10
-"""The smallest subset is all images by this; the paper's 5,000 of 50,000."""
+"""One over the size of the smallest subset relative to all images, as in the paper: 5,000 of
+50,000.
+"""
 
 
 def frechet_infinity(a: np.ndarray, b: np.ndarray, seed: int = 0) -> Estimate:
@@ -28,11 +30,11 @@ def frechet_infinity(a: np.ndarray, b: np.ndarray, seed: int = 0) -> Estimate:
     many images of ``a``.
 
     15 subsets of ``a``, from a tenth of it to all, evenly spaced in size as in the paper; ordinary
-    least squares in 1/n. The reference ``b`` stays whole, and its own bias stays in the result, as
-    in the paper. May be below zero.
+    least squares in 1/n. The reference ``b`` is not divided, and its bias remains in the result, as
+    in the paper. The result may be negative.
 
-    The 95 % interval adds two independent errors: that of the distance over other draws of both
-    sets (as `frechet_estimate`) and that of the line's value at zero.
+    The 95% interval adds two independent errors: the error of the distance over other draws of both
+    sets (as `frechet_estimate`) and the error of the intercept.
 
     Args:
       seed: determines the subsets.
@@ -45,7 +47,7 @@ def frechet_infinity(a: np.ndarray, b: np.ndarray, seed: int = 0) -> Estimate:
 
     n, f = a.shape
     if n < smallest_count(f):
-        raise ValueError(f"a: {n} images of {f} features; {smallest_count(f)} are needed.")
+        raise ValueError(f"{f} features need at least {smallest_count(f)} images, not {n}.")
     whole, reference = fitted(a, b)
     distance, spread = distance_and_error(a, b, whole, reference)
     rng = np.random.default_rng(seed)
@@ -60,5 +62,5 @@ def frechet_infinity(a: np.ndarray, b: np.ndarray, seed: int = 0) -> Estimate:
 
 
 def smallest_count(features: int) -> int:
-    """The fewest images whose smallest subset has a covariance of full rank."""
+    """The minimum number of images whose smallest subset has a covariance of full rank."""
     return PARTS * (features + 1)

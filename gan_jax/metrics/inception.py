@@ -15,19 +15,19 @@ from gan_jax.metrics.estimate import Estimate, Z, mean
 def inception_score(logits: np.ndarray, splits: int = 1) -> Estimate:
     """The inception score, in [1, k], of logits ``[n, k]``.
 
-    With one split the 95 % interval is that of the mean divergence over other draws of images
-    (delta method; the effect of each image on p(y) has no first order), carried through exp. With
-    more, the score is the mean over that many consecutive parts, as the paper reports it with 10,
-    and the interval Student's of that mean; a part of few images scores lower.
+    With one split, the 95% interval is that of the mean divergence over other draws of images
+    (delta method; the effect of each image on p(y) is of second order), mapped through exp. With
+    more splits, the score is the mean over consecutive parts, as in the paper with 10, with
+    Student's t interval of that mean; small parts score lower.
 
     Raises:
-      ValueError: for fewer than 2 images a split.
+      ValueError: for fewer than 2 images per split.
     """
     n = len(logits)
     if logits.ndim != 2 or not 1 <= splits <= n // 2:
         raise ValueError(
-            f"splits: {splits} of logits {logits.shape}; needed: [n, k] with 2 or more images in "
-            "each of 1 or more splits."
+            f"splits {splits} must leave at least 2 images of logits [n, k] in each split, not "
+            f"divide logits of shape {logits.shape}."
         )
     log_p = special.log_softmax(logits.astype(np.float64), axis=1)
     if splits > 1:

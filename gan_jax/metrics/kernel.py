@@ -5,7 +5,7 @@ Binkowski et al. 2018, "Demystifying MMD GANs", section 4.3, the kernel inceptio
 
     k(x, y) = (x.y / f + 1)^3.
 
-Its estimate has no bias, whatever the number of images.
+Its estimate is unbiased for any number of images.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ from gan_jax.metrics.streaming import FEATURE_BLOCK
 from gan_jax.types import Array
 
 SUBSETS, SUBSET_SIZE = 100, 1_000
-"""Of the block average, as in the reference implementations."""
+"""Number and size of the subsets, as in the reference implementations."""
 
 
 def kernel_distance(a: np.ndarray, b: np.ndarray) -> Estimate:
     """The full U-statistic (Gretton et al. 2012, eq. 3) of features ``a`` ``[n, f]`` and ``b``
     ``[m, f]``: every pair counts.
 
-    Of the unbiased estimates it has the least variance. The kernel is computed on the device in
-    float32, less a constant that cancels in the distance and would cost digits; sums are gathered
-    in float64. It may be below zero.
+    It has the smallest variance of all unbiased estimates. The kernel is computed on the device in
+    float32, minus a constant that cancels in the distance and would cost digits; sums are
+    accumulated in float64. It may be negative.
 
-    The 95 % interval over other draws of both sets is normal, with the first and the second order
-    of the U-statistic's variance (Hoeffding's decomposition), so that it is wide enough where both
-    sets have one distribution too. Where the distance is about as small as its error, both move
-    together, and about 89 % of the intervals hold the truth (``docs/evaluation.md``).
+    The 95% interval over other draws of both sets is normal, with the first and second order of the
+    variance of the U-statistic (Hoeffding's decomposition), so that it is also wide enough if both
+    sets have the same distribution. If the distance is about as small as its error, both are
+    correlated, and about 89% of the intervals contain the truth (``docs/evaluation.md``).
 
     Raises:
       ValueError: for fewer than 2 rows or different ``f``.
@@ -49,12 +49,12 @@ def kernel_distance(a: np.ndarray, b: np.ndarray) -> Estimate:
     within_a, within_b = aa.rows / (n - 1), bb.rows / (m - 1)
     value = within_a.mean() + within_b.mean() - 2 * ab.rows.mean() / m
 
-    # Variances of the kernel less its row and column means: what is left is the second order.
+    # Variances of the kernel minus its row and column means: the second order.
     second_aa = _second(aa.squares / (n * (n - 1)), [within_a, within_a])
     second_bb = _second(bb.squares / (m * (m - 1)), [within_b, within_b])
     second_ab = _second(ab.squares / (n * m), [ab.rows / m, ab.columns / n])
-    # The spread of each image's own part holds noise from the images it was paired with, of the
-    # second order.
+    # The variance of the first-order terms contains noise of the second order from the paired
+    # images.
     first_a = (within_a - ab.rows / m).var(ddof=1) - second_aa / n - second_ab / m
     first_b = (within_b - ab.columns / n).var(ddof=1) - second_bb / m - second_ab / n
     variance = 4 * (max(first_a, 0) / n + max(first_b, 0) / m)
@@ -70,9 +70,9 @@ def kernel_distance_of_subsets(
     """The mean of `kernel_distance` over subsets of ``a`` ``[n, f]`` and ``b`` ``[m, f]``, as the
     reference implementations do.
 
-    The 95 % interval is the mean +- 1.96 standard deviations over the root of the number of
-    subsets. Subsets overlap, so for more than n / 1,000 of them it is narrower than the spread over
-    other images: `kernel_distance` gives that.
+    The 95% interval is the mean +- 1.96 standard deviations over the root of the number of subsets.
+    Subsets overlap, so for more than n / 1,000 of them it is narrower than an interval over other
+    images: `kernel_distance` has that one.
 
     Args:
       subsets: indices into ``a`` and into ``b``, pair by pair; None draws `draw_subsets` with seed
@@ -91,8 +91,8 @@ def kernel_distance_of_subsets(
 def draw_subsets(
     n: int, m: int, subsets: int = SUBSETS, size: int = SUBSET_SIZE, seed: int = 0
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Pairs of index arrays: ``size`` of ``n`` and of ``m`` without replacement, or as many as both
-    have.
+    """Pairs of index arrays: ``size`` of ``n`` and of ``m`` without replacement, or all if there
+    are fewer.
     """
     rng = np.random.default_rng(seed)
     size = min(size, n, m)
@@ -101,8 +101,8 @@ def draw_subsets(
 
 
 class _Sums(NamedTuple):
-    """Of the kernel less the offset, over pairs of different images: by row, by column, and of its
-    squares; float64.
+    """Sums of the kernel minus the offset over pairs of different images: by row, by column, and of
+    its squares; float64.
     """
 
     rows: np.ndarray
@@ -143,8 +143,8 @@ def _block_sums(
 
 
 def _second(square: float, means: list[np.ndarray]) -> float:
-    """Mean square of the kernel less its row and column means, without the bias that noise in those
-    means brings.
+    """Mean square of the kernel minus its row and column means, corrected for the bias from noise
+    in those means.
     """
     rows, columns = means
     centre = rows.mean()
@@ -152,7 +152,7 @@ def _second(square: float, means: list[np.ndarray]) -> float:
 
 
 def _mean_kernel(a: np.ndarray, b: np.ndarray) -> float:
-    """About the mean of the kernel, from some hundred images."""
+    """Approximate mean of the kernel, from about two hundred images."""
     some = np.concatenate([a[:: max(1, len(a) // 100)], b[:: max(1, len(b) // 100)]]).astype(
         np.float64
     )
@@ -167,10 +167,10 @@ def _checked(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     for name, x in (("a", a), ("b", b)):
         if x.ndim != 2 or len(x) < 2:
             raise ValueError(
-                f"{name}: features of shape {x.shape}; [n, f] with n of 2 or more is needed."
+                f"{name} must be features [n, f] with n of 2 or more, not of shape {x.shape}."
             )
     if a.shape[1] != b.shape[1]:
         raise ValueError(
-            f"features: {a.shape[1]} of a against {b.shape[1]} of b; both need the same number."
+            f"a and b must have the same number of features, not {a.shape[1]} and {b.shape[1]}."
         )
     return a, b

@@ -1,4 +1,4 @@
-"""Scores from the classes that a recognizer sees in the images."""
+"""Scores from the classes that a classifier assigns to the images."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 def label_agreement(logits: np.ndarray, labels: np.ndarray) -> float:
-    """Share, in [0, 1], of images whose largest logit ``[n, k]`` is that of their label ``[n]``
+    """Classification accuracy in [0, 1] of conditional samples: logits ``[n, k]``, labels ``[n]``
     int.
     """
     return float(_right(logits, labels).mean())
@@ -23,15 +23,15 @@ def label_agreement_by_class(logits: np.ndarray, labels: np.ndarray) -> np.ndarr
 
 
 def class_shares(logits: np.ndarray) -> np.ndarray:
-    """Share of the images ``[n, k]`` recognized as each class, ``[k]`` float64 that sum to 1."""
+    """Class frequencies ``[k]`` float64 of images with logits ``[n, k]``; they sum to 1."""
     return np.bincount(logits.argmax(axis=1), minlength=logits.shape[1]) / len(logits)
 
 
 def confidence(logits: np.ndarray, labels: np.ndarray | None) -> np.ndarray:
-    """The softmax probability ``[n]`` float64 of each image's label ``[n]`` int, by logits
-    ``[n, k]``; without labels that of the most likely class.
+    """The softmax probability ``[n]`` float64 of each image's label ``[n]`` int, from logits
+    ``[n, k]``; without labels, of the most likely class.
 
-    In float64, in which confidences near one differ that are equal in float32.
+    In float64, which still resolves confidences near one.
     """
     logits = np.asarray(logits, np.float64)
     shares = np.exp(logits - logits.max(axis=1, keepdims=True))
@@ -40,11 +40,11 @@ def confidence(logits: np.ndarray, labels: np.ndarray | None) -> np.ndarray:
 
 
 def _right(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Whether each image is recognized as its label, ``[n]`` bool."""
+    """Whether each image is classified as its label, ``[n]`` bool."""
     n, k = logits.shape
     if labels.shape != (n,) or labels.min() < 0 or labels.max() >= k:
         raise ValueError(
-            f"labels: shape {labels.shape}, {labels.min()} to {labels.max()}; "
-            f"needed: ({n},), 0 to {k - 1}."
+            f"labels must have the shape ({n},) and be between 0 and {k - 1}, not {labels.shape} "
+            f"and {labels.min()} to {labels.max()}."
         )
     return logits.argmax(axis=1) == labels

@@ -1,12 +1,12 @@
-"""Fidelity and variety apart: where images lie among the nearest neighbours of others.
+"""Fidelity and diversity as separate scores, from nearest neighbours.
 
-Each image stands in a ball that reaches to its k-th nearest neighbour in its own set; the balls of
-a set cover its manifold. Precision and recall: Kynkaanniemi et al. 2019, "Improved precision and
+The ball of an image reaches to its k-th nearest neighbour in its set; the balls of a set cover its
+manifold. Precision and recall: Kynkaanniemi et al. 2019, "Improved precision and
 recall metric for assessing generative models", eq. 1-2. Density and coverage: Naeem et al. 2020,
 "Reliable fidelity and diversity metrics for generative models", eq. 3-4.
 
-The 95 % intervals are over the images that are looked for, with the balls taken as they are: what
-another draw of the other set would change is not in them.
+The 95% intervals are over the query images, for fixed balls: they do not cover other draws of the
+other set.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ def precision_recall(
     """Precision and recall, both in [0, 1], of features ``images`` ``[n, f]`` against ``reference``
     ``[m, f]``.
 
-    Precision: the share of the images inside some ball of the reference. Recall: the share of the
-    reference inside some ball of the images. Intervals of Wilson. Both grow with the size of the
-    set that the balls are of, so compare only equal counts.
+    Precision: the proportion of images inside any ball of the reference. Recall: the proportion of
+    the reference inside any ball of the images. Wilson's intervals. Both grow with the size of the
+    set of balls, so compare only equal numbers.
 
     Args:
-      k: whose neighbour's distance is the radius; 3 in the paper.
+      k: the radius is the distance to the k-th neighbour; 3 in the paper.
 
     Raises:
       ValueError: for ``k`` outside 1..n-1 or 1..m-1.
@@ -44,12 +44,12 @@ def density_coverage(
     """Density, 0 or more, and coverage, in [0, 1], of features ``images`` ``[n, f]`` against
     ``reference`` ``[m, f]``.
 
-    Density: in how many balls of the reference an image lies, divided by k; 1 is expected of real
-    images. Coverage: the share of the reference's balls that hold an image; near 1 - 2^-k for real
-    images in equal numbers. Intervals: normal, of the mean; Wilson.
+    Density: the mean number of reference balls that contain an image, divided by k; 1 is expected
+    for real images. Coverage: the proportion of reference balls that contain an image; near 1 -
+    2^-k for real images in equal numbers. Intervals: normal, for the mean; Wilson.
 
     Args:
-      k: whose neighbour's distance is the radius; 5 in the paper's code.
+      k: the radius is the distance to the k-th neighbour; 5 in the paper's code.
 
     Raises:
       ValueError: for ``k`` outside 1..m-1.

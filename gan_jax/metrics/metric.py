@@ -1,5 +1,5 @@
-"""What a metric is: a pure function of what a feature network saw, what it needs for it, and how
-its scores are shown.
+"""Metrics: pure functions of the outputs of a feature network, their requirements, and the display
+of their scores.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from gan_jax.metrics.mixtures import Modes
 
 
 class Sample(NamedTuple):
-    """What a feature network saw in ``n`` images.
+    """The outputs of a feature network for ``n`` images.
 
-    ``features``: ``[n, f]`` float32. ``logits``: ``[n, k]`` float32, None where the network does
-    not classify. ``labels``: ``[n]`` int32, the classes that the images were made or marked as;
-    None where they have none. ``modes``: to which modes of a known truth they belong; None where
-    none is known. ``gaussian``: that of the features, where it has been computed.
+    ``features``: ``[n, f]`` float32. ``logits``: ``[n, k]`` float32, None if the network is not a
+    classifier. ``labels``: ``[n]`` int32, the labels of the images; None without labels. ``modes``:
+    the modes of the images; None if the true modes are unknown. ``gaussian``: the Gaussian of the
+    features, if it has been computed.
     """
 
     features: np.ndarray
@@ -39,12 +39,12 @@ class Sample(NamedTuple):
 
 
 class Inputs(NamedTuple):
-    """What a metric may look at.
+    """The inputs of a metric.
 
-    ``images``: those that are scored. ``reference``: real images that they are compared with.
-    ``training``: the real images that the GAN learned from; ``held_out``: real images that it never
-    saw; None where unknown. ``seed``: of all random choices. ``own_classes``: whether the logits
-    are of the classes that labels name; Inception's are of other ones.
+    ``images``: the scored images. ``reference``: the real images for comparison. ``training``: the
+    real images on which the GAN was trained; ``held_out``: real images that it never saw; None if
+    unknown. ``seed``: of all random choices. ``own_classes``: whether logits and labels refer to
+    the same classes, unlike those of Inception.
     """
 
     images: Sample
@@ -57,9 +57,9 @@ class Inputs(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Score:
-    """How a score is shown. ``share``: it lies in [0, 1]. ``by_class``: it is ``[k]``, one number
+    """How a score is displayed. ``share``: it is in [0, 1]. ``by_class``: it is ``[k]``, one number
     per class. ``sized``: its expected value depends on the number of images, so that only scores of
-    equal numbers can be compared.
+    equal numbers are comparable.
     """
 
     title: str
@@ -73,16 +73,16 @@ class Metric:
     """Scores of images.
 
     Attributes:
-      function: gives an `Estimate` for each of ``scores``, which are named alike in no other
-        metric.
-      title: in a sentence.
-      needs: what it has no meaning without: ``logits``, ``labels`` or ``modes`` of the images,
+      function: returns an `Estimate` for each of ``scores``, whose names are unique over all
+        metrics.
+      title: its name within a sentence.
+      needs: required inputs: ``logits``, ``labels`` or ``modes`` of the images,
         ``reference_labels``, ``training``, ``held_out``, ``own_classes`` in the logits, or
-        ``unknown_modes``, where classes would stand for the modes that are counted exactly.
-      min_images: the fewest images from which it can be estimated with ``f`` features.
-        ``min_reference``: the fewest real ones on the other side; None for as many.
-      per_class: the fewest are needed of every class.
-      balanced: compares equal numbers; more are thinned out at random, by the inputs' seed.
+        ``unknown_modes``, if classes would stand for modes that are counted exactly.
+      min_images: the minimum number of images for ``f`` features. ``min_reference``: the minimum
+        number of reference images; None for the same number.
+      per_class: the minimum applies to every class.
+      balanced: compares equal numbers; the larger set is subsampled with the seed of the inputs.
     """
 
     function: Callable[[Inputs], dict[str, Estimate]]
@@ -95,7 +95,7 @@ class Metric:
     balanced: bool = False
 
     def fewest(self, features: int, classes: int) -> int:
-        """The fewest images that it takes of ``classes`` classes (0 for none) in equal shares."""
+        """The minimum number of images, balanced over ``classes`` classes (0 for none)."""
         return self.min_images(features) * (max(classes, 1) if self.per_class else 1)
 
     def measure(self, inputs: Inputs) -> dict[str, Estimate]:
@@ -103,7 +103,7 @@ class Metric:
         return self.function(_balanced(inputs) if self.balanced else inputs)
 
 
-# For each need: whether it is met, and what to say where it is not.
+# For each requirement: whether it is met, and the message if it is not.
 NEEDS: dict[str, tuple[Callable[[Inputs], bool], str]] = {
     "labels": (lambda inputs: inputs.images.labels is not None, "the images have no labels"),
     "logits": (
@@ -132,7 +132,7 @@ NEEDS: dict[str, tuple[Callable[[Inputs], bool], str]] = {
 
 
 def obstacle(metric: Metric, inputs: Inputs) -> str | None:
-    """Why a metric cannot be computed, as a clause; None where it can."""
+    """Why a metric cannot be computed, as a clause; None if it can."""
     for need in metric.needs:
         met, complaint = NEEDS[need]
         if not met(inputs):

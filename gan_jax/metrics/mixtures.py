@@ -1,5 +1,4 @@
-"""Scores against a known truth: which modes samples reach, how many lie where data can be, and in
-what shares.
+"""Scores for known modes: modes covered, high-quality samples, and the frequencies of the modes.
 
 Pure functions of jax.numpy without shapes that depend on values, so they work under `jax.jit` and,
 for many GANs at once, under `jax.vmap`. The definitions are those of Lin et al. 2018 (PacGAN),
@@ -17,7 +16,7 @@ from gan_jax.types import Array
 
 
 class Modes(NamedTuple):
-    """What mode each of ``n`` samples belongs to.
+    """The modes of ``n`` samples.
 
     ``nearest``: ``[n]`` int32 in [0, k). ``good``: ``[n]`` bool, whether the sample is of high
     quality. ``weights``: ``[k]`` float32, the true probabilities of the modes.
@@ -29,8 +28,8 @@ class Modes(NamedTuple):
 
 
 def nearest_modes(points: Array, truth: Truth) -> Modes:
-    """The mode of the nearest centre of ``points`` ``[n, d]``; good within the truth's radius. A
-    point that is not finite is not good.
+    """The mode of the nearest centre of ``points`` ``[n, d]``; good if it is within the truth's
+    radius. Non-finite points are not good.
     """
     distances = _distances(points, truth)
     nearest = jnp.argmin(distances, axis=1)
@@ -40,7 +39,7 @@ def nearest_modes(points: Array, truth: Truth) -> Modes:
 
 def mode_logits(points: Array, truth: Truth) -> Array:
     """``[n, k]`` float32: the log-density of each Gaussian of a mixture at ``points`` ``[n, d]``,
-    but for a constant.
+    up to a constant.
     """
     return -0.5 * jnp.square(_distances(points, truth) * (3 / truth.radius))
 
@@ -51,15 +50,15 @@ def modes_covered(modes: Modes, least: float = 1) -> Array:
 
 
 def high_quality_share(modes: Modes) -> Array:
-    """The share of good samples, ``()`` float32. Of the truth itself: 1 - exp(-9/2) for Gaussians
-    in the plane.
+    """The fraction of good samples, ``()`` float32. It is 1 - exp(-9/2) for true Gaussians in the
+    plane.
     """
     return jnp.mean(modes.good.astype(jnp.float32))
 
 
 def mode_divergence(modes: Modes) -> Array:
-    """KL(shares || weights) of all samples' modes, in nats, ``()`` float32; ``n`` draws from the
-    truth have about ``(k - 1) / 2n``.
+    """KL(frequencies || weights) of the modes of all samples, in nats, ``()`` float32; about ``(k -
+    1) / 2n`` for ``n`` draws from the truth.
     """
     counts = _counts(modes.nearest, jnp.ones_like(modes.good), len(modes.weights))
     shares = counts / len(modes.nearest)

@@ -1,8 +1,8 @@
-"""Nearest neighbours by Euclidean distance, on the device, a block of the distance matrix at a
+"""Nearest neighbours by Euclidean distance, on the device, one block of the distance matrix at a
 time.
 
-No matrix of all pairs is ever held: 50,000 x 50,000 takes the memory of two blocks. The device
-works in float32 around a common centre; what is returned is computed again in float64.
+The matrix of all pairs is never stored: 50,000 x 50,000 takes the memory of two blocks. The device
+works in float32 around a common centre; the results are recomputed in float64.
 """
 
 from __future__ import annotations
@@ -18,11 +18,9 @@ from gan_jax.metrics.streaming import FEATURE_BLOCK
 from gan_jax.types import Array
 
 SPARE = 4
-"""Candidates kept beyond the ``k`` nearest, as float32 may swap neighbours that are almost equally
-near.
-"""
+"""Additional candidates beyond the ``k`` nearest, as float32 may swap almost equal distances."""
 ROUNDING = 4e-6
-"""Squared distances in float32 are right to this share of the squared norms."""
+"""Relative error of squared distances in float32, as a fraction of the squared norms."""
 
 
 def nearest_neighbours(
@@ -36,13 +34,13 @@ def nearest_neighbours(
     """The ``k`` nearest of ``references`` ``[m, ...]`` for each of ``queries`` ``[n, ...]``, any
     real dtype.
 
-    Candidates are found in float32, ``block`` by ``block`` at a time, so references may be
-    memory-mapped and large, and are ranked by their distances in float64. Only neighbours whose
-    squared distances differ by less than float32 can tell, 1e-6 of the squared norms, can be taken
-    for one another, and then only at rank ``k``.
+    Candidates are found in float32, ``block`` by ``block`` at a time, so references may be large
+    and memory-mapped, and are ranked by their distances in float64. Only neighbours whose squared
+    distances differ by less than float32 can resolve, 1e-6 of the squared norms, can be confused,
+    and only at rank ``k``.
 
     Args:
-      leave_one_out: the queries are the references themselves, and none is its own neighbour.
+      leave_one_out: the queries are the references, and none is its own neighbour.
 
     Returns:
       Indices ``[n, k]`` int64 and distances ``[n, k]`` float64, nearest first, equally near ones by
@@ -53,7 +51,7 @@ def nearest_neighbours(
     """
     most = len(references) - leave_one_out
     if not 1 <= k <= most:
-        raise ValueError(f"k: {k} neighbours of {most} references; accepted: 1 to {most}.")
+        raise ValueError(f"k must be between 1 and {most}, the number of references, not {k}.")
     kept, found = min(k + SPARE, most), {}
     for i, q, j, r in _blocks(queries, references, block):
         if i not in found:
@@ -81,13 +79,13 @@ def count_within(
     *,
     leave_one_out: bool = False,
 ) -> np.ndarray:
-    """Of how many balls around ``references`` ``[m, f]`` each of ``queries`` ``[n, f]`` is inside,
-    ``[n]`` int64.
+    """The number of balls around ``references`` ``[m, f]`` that contain each of ``queries`` ``[n,
+    f]``, ``[n]`` int64.
 
     Args:
-      radii: of the balls, ``[m]`` or one for all; the border belongs to the ball. Decided in
-        float32, and in float64 for queries that lie so near a border that float32 cannot tell.
-      leave_one_out: the queries are the references themselves, and none counts its own ball.
+      radii: of the balls, ``[m]`` or one for all; the surface belongs to the ball. Decided in
+        float32, or in float64 for queries too close to a surface for float32.
+      leave_one_out: the queries are the references, and none counts its own ball.
     """
     radii = np.broadcast_to(np.asarray(radii, np.float64), (len(references),))
     found: dict[int, Array] = {}

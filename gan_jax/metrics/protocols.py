@@ -1,7 +1,6 @@
-"""Protocols: a metric and the number of generated images that it takes, in one name such as
-``fid50k``.
+"""Protocols: a metric and its number of generated images, in one name such as ``fid50k``.
 
-Scores of different numbers of images cannot be compared, so the number is part of the name.
+Scores of different numbers of images are not comparable, so the number is part of the name.
 """
 
 from __future__ import annotations
@@ -20,8 +19,8 @@ _NAME = re.compile(r"(?P<metric>.*?)_?(?P<number>\d+)(?P<thousands>k?)")
 
 @dataclasses.dataclass(frozen=True)
 class Protocol:
-    """``metric``: a name of `METRICS`; ``count``: how many generated images it takes; ``name``:
-    both, as it was asked for.
+    """``metric``: a key of `METRICS`; ``count``: its number of generated images; ``name``: both, as
+    given by the user.
     """
 
     name: str
@@ -37,18 +36,18 @@ class Protocol:
         for none).
 
         Raises:
-          ConfigError: for too few images; to be called before they are made.
+          ConfigError: for too few images. Call this before images are generated.
         """
         needed = self.definition.fewest(features, classes)
         if self.count < needed:
             whole = f" and {classes} classes" if self.definition.per_class else ""
             raise ConfigError(
                 f"metrics: {self.name} has too few images for the {self.definition.title} of "
-                f"{features} features{whole}; accepted: {needed} or more."
+                f"{features} features{whole}; use {needed} or more."
             )
 
     def check_inputs(self, inputs: Inputs) -> None:
-        """Refuses inputs of which only kinds and numbers matter.
+        """Refuses unsuitable inputs; only their kinds and numbers are used.
 
         Raises:
           ConfigError: for fewer images than the count, or any other `obstacle`.
@@ -67,15 +66,12 @@ class Protocol:
         made = len(inputs.images.features)
         if made < self.count:
             raise ConfigError(
-                f"metrics: {self.name} takes {self.count} images; "
-                f"accepted with {made}: {made} or fewer."
+                f"metrics: {self.name} needs {self.count} images, but there are only {made}."
             )
         inputs = inputs._replace(images=inputs.images.at(slice(self.count)))
         why = obstacle(self.definition, inputs)
         if why is not None:
-            raise ConfigError(
-                f"metrics: {self.name} cannot be computed, as {why}; accepted: others."
-            )
+            raise ConfigError(f"metrics: {self.name} cannot be computed because {why}.")
         return inputs
 
 
@@ -89,20 +85,18 @@ def parse(text: str) -> tuple[Protocol, ...]:
     protocols = [_protocol(part.strip()) for part in text.split(",")]
     for i, protocol in enumerate(protocols):
         if protocol in protocols[:i]:
-            raise ConfigError(f"metrics: {protocol.name} is given twice; accepted: each once.")
+            raise ConfigError(f"metrics: {protocol.name} is given twice; give each metric once.")
     return tuple(protocols)
 
 
 def _protocol(name: str) -> Protocol:
     parts = _NAME.fullmatch(name)
     metric = parts["metric"] if parts else name
-    accepted = (
-        f"accepted: {', '.join(sorted(METRICS))}, each with a number of images, as in fid50k."
-    )
+    accepted = f"one of {', '.join(sorted(METRICS))}, with a number of images, as in fid50k."
     if metric not in METRICS:
         near = difflib.get_close_matches(metric, METRICS, n=1)
-        hint = f"did you mean {near[0] + name[len(metric) :]!r}? " if near else ""
-        raise ConfigError(f"metrics: unknown {name!r}; {hint}{accepted}")
+        use = f"did you mean {near[0] + name[len(metric) :]!r}? Use" if near else "use"
+        raise ConfigError(f"metrics: {name!r} is unknown; {use} {accepted}")
     if parts is None or int(parts["number"]) == 0:
-        raise ConfigError(f"metrics: {name!r} has no number of images; {accepted}")
+        raise ConfigError(f"metrics: {name!r} lacks a number of images; use {accepted}")
     return Protocol(name, metric, int(parts["number"]) * (1000 if parts["thousands"] else 1))

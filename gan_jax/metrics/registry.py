@@ -1,7 +1,7 @@
-"""`METRICS`: every metric by the name that `gan_jax.metrics.protocols` knows it by.
+"""`METRICS`: every metric by its name in `gan_jax.metrics.protocols`.
 
-A new metric is a function in a file of this folder and an entry here; what it needs and how it is
-shown stands beside it.
+A new metric is a function in a file of this folder and an entry here, with its requirements and the
+titles of its scores.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def _memorization(inputs: Inputs) -> tuple[Estimate, Estimate]:
 
 
 def _modes(inputs: Inputs) -> tuple[Estimate, Estimate, Estimate]:
-    """Of a known truth; the definitions are those of `mixtures`."""
+    """For known modes, with the definitions of `mixtures`."""
     modes = inputs.images.modes
     covered = Estimate(float(mixtures.modes_covered(modes)))
     good = share(float(np.asarray(modes.good).mean()), len(modes.good))
@@ -59,8 +59,8 @@ def _modes(inputs: Inputs) -> tuple[Estimate, Estimate, Estimate]:
 
 
 def _classes(inputs: Inputs) -> tuple[Estimate, Estimate]:
-    """The true shares are those that the recognizer sees in real images, so that its preferences
-    cancel.
+    """The true frequencies are those that the classifier finds in real images, so that its bias
+    cancels.
     """
     classes, k = inputs.images.logits.argmax(axis=1), inputs.images.logits.shape[1]
     real = np.bincount(inputs.reference.logits.argmax(axis=1), minlength=k)
@@ -91,9 +91,7 @@ def _shares(inputs: Inputs) -> Estimate:
 
 
 def _metric(function, title: str, scores: dict[str, Score], **options) -> Metric:
-    """A metric of a function that returns one estimate, or a tuple of them in the order of
-    ``scores``.
-    """
+    """A metric from a function that returns one estimate, or a tuple in the order of ``scores``."""
 
     def named(inputs: Inputs) -> dict[str, Estimate]:
         found = function(inputs)
@@ -102,8 +100,8 @@ def _metric(function, title: str, scores: dict[str, Score], **options) -> Metric
     return Metric(named, title, scores, **options)
 
 
-# With f images or fewer the covariance is singular and the distance says more of the count than of
-# the images.
+# With f images or fewer the covariance is singular, and the distance depends more on their number
+# than on the images.
 _FULL_RANK = lambda features: features + 1
 
 METRICS: dict[str, Metric] = {
@@ -208,7 +206,7 @@ METRICS: dict[str, Metric] = {
         lambda inputs: duplicates(*_features(inputs)),
         "number of different images",
         {
-            "duplicate_pairs": Score("pairs of duplicates", sized=True),
+            "duplicate_pairs": Score("duplicate pairs", sized=True),
             "support_size": Score("different images", sized=True),
         },
         min_images=lambda features: 1_000,  # of which the closest one marks the limit
@@ -219,7 +217,7 @@ METRICS: dict[str, Metric] = {
         "classes",
         {
             "class_count": Score("classes found", sized=True),
-            "class_divergence": Score("KL of the classes' shares", sized=True),
+            "class_divergence": Score("KL of the class frequencies", sized=True),
         },
         needs=("logits",),
     ),
@@ -228,8 +226,8 @@ METRICS: dict[str, Metric] = {
         "modes",
         {
             "modes_covered": Score("modes covered", sized=True),
-            "high_quality_share": Score("of high quality", share=True),
-            "mode_divergence": Score("KL of the modes' shares", sized=True),
+            "high_quality_share": Score("high-quality samples", share=True),
+            "mode_divergence": Score("KL of the mode frequencies", sized=True),
         },
         needs=("modes",),
     ),
@@ -255,15 +253,13 @@ METRICS: dict[str, Metric] = {
 SCORES: dict[str, Score] = {
     **{name: score for metric in METRICS.values() for name, score in metric.scores.items()},
     "test_error": Score(
-        "wrongly classified by D", share=True
+        "test error of D", share=True
     ),  # of real images, by `gan_jax.evaluation.classifying`
 }
-"""How each score is shown, by its name."""
+"""The display of each score by its name."""
 
 BASIC = ("fid", "labels", "shares", "modes")
-"""What every evaluation measures: cheap, and defined for any number of images above that of the
-features.
-"""
+"""The metrics of every evaluation: cheap, and defined if there are more images than features."""
 
 
 def measure(inputs: Inputs, names: Iterable[str] = BASIC) -> dict[str, Estimate]:
@@ -278,7 +274,7 @@ def measure(inputs: Inputs, names: Iterable[str] = BASIC) -> dict[str, Estimate]
 
 
 def left_out(inputs: Inputs, names: Iterable[str] = BASIC) -> dict[str, str]:
-    """Why, as a clause, by name, the scores are missing that `measure` does not give."""
+    """The reason, as a clause, for each score that `measure` leaves out."""
     reasons = {name: obstacle(METRICS[name], inputs) for name in names}
     return {
         score: why

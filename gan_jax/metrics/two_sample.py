@@ -1,7 +1,7 @@
 """Can a classifier tell generated images from real ones? 0.5 is chance, 1 is certainty.
 
-Lopez-Paz & Oquab 2017, "Revisiting classifier two-sample tests"; the parts of the nearest
-neighbour's by Xu et al. 2018.
+Lopez-Paz & Oquab 2017, "Revisiting classifier two-sample tests"; the accuracy of each set in the
+nearest-neighbour test follows Xu et al. 2018.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from gan_jax.metrics.neighbours import nearest_neighbours
 
 
 class Accuracies(NamedTuple):
-    """Shares classified correctly, in [0, 1]: of all, of the generated images, of the real ones."""
+    """Accuracies in [0, 1]: over all images, the generated ones, and the real ones."""
 
     all: Estimate
     images: Estimate
@@ -23,15 +23,15 @@ class Accuracies(NamedTuple):
 
 
 def nearest_neighbour_test(images: np.ndarray, reference: np.ndarray) -> Accuracies:
-    """Accuracy of the class of the nearest other image, leave-one-out, over features ``[n, f]`` of
-    both sets.
+    """Leave-one-out accuracy of a nearest-neighbour classifier on features ``[n, f]`` of both sets.
 
-    Below 0.5 the two sets are closer to each other than to themselves: copies. Many real images
-    beside few generated ones that are classified correctly are missing modes.
+    An accuracy below 0.5 indicates copies: the sets are closer to each other than to themselves. A
+    high accuracy on real images together with a low one on generated images indicates missing
+    modes.
 
-    The 95 % interval is Wilson's with as many images as are independent: two images that are each
-    other's nearest are right or wrong together. If both sets have one distribution this is the
-    exact variance given the neighbours.
+    The 95% interval is Wilson's with the number of independent images: mutual nearest neighbours
+    are classified correctly or incorrectly together. If both sets have the same distribution, this
+    is the exact variance given the neighbours.
 
     Raises:
       ValueError: for sets of different sizes, at which chance is not 0.5, or fewer than 2 images.
@@ -47,11 +47,11 @@ def nearest_neighbour_test(images: np.ndarray, reference: np.ndarray) -> Accurac
 
 
 def logistic_test(images: np.ndarray, reference: np.ndarray, seed: int = 0) -> Accuracies:
-    """Accuracy of logistic regression on features ``[n, f]`` of both sets, learned from one half
-    and tested on the other.
+    """Accuracy of logistic regression on features ``[n, f]`` of both sets, trained on one half and
+    tested on the other.
 
-    Features are standardized; an L2 penalty of 1 on the weights' squares (scikit-learn's C = 1). 95
-    % intervals of Wilson over the test half.
+    Features are standardized; the L2 penalty is 1 (scikit-learn's C = 1). The 95% intervals are
+    Wilson's over the test half.
 
     Args:
       seed: determines the halves.
@@ -65,7 +65,7 @@ def logistic_test(images: np.ndarray, reference: np.ndarray, seed: int = 0) -> A
 
     n = _equal(images, reference, least=4)
     rng = np.random.default_rng(seed)
-    # Rows of both sets by the same order: a pair is learned from or tested on, never half of it.
+    # Both sets in the same order, so that a pair of rows is never split between the halves.
     order = rng.permutation(n)
     learn, test = order[: n // 2], order[n // 2 :]
     classifier = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
@@ -79,6 +79,7 @@ def _equal(images: np.ndarray, reference: np.ndarray, least: int = 2) -> int:
     n = len(images)
     if n != len(reference) or n < least:
         raise ValueError(
-            f"images: {n} against {len(reference)}; needed: equal numbers, {least} or more."
+            f"images and reference must be equally many, at least {least}, not {n} and "
+            f"{len(reference)}."
         )
     return n

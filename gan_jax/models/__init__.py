@@ -3,10 +3,10 @@ paper.
 
 A generator is a module ``(latents [b, n], y [b], *, train) -> x [b, *shape]`` with the fields
 ``shape``, ``num_classes`` and ``bounded``: whether its examples lie in [-1, 1]. A discriminator is
-a module ``(x, y, *, train) -> Critique`` with the field ``head``. The field ``dtype`` is
-that of convolutions and products; parameters, statistics, examples, features and all of the head
-are float32. All other fields are the architecture's own; those made by `options.option` can be set
-by a `gan_jax.config.Network`.
+a module ``(x, y, *, train) -> Critique`` with the field ``head``. The field ``dtype``
+applies to convolutions and matmuls; parameters, statistics, examples, features and the head are
+float32. All other fields are specific to the architecture; those made by `options.option` can be
+set by a `gan_jax.config.Network`.
 """
 
 from typing import NamedTuple
@@ -18,7 +18,7 @@ from gan_jax.models import dcgan, mlp, sngan
 
 
 class Architecture(NamedTuple):
-    """The two players of one family, and what kinds of examples they make and judge."""
+    """The two networks of one family, and the modalities that they support."""
 
     generator: type[nn.Module]
     discriminator: type[nn.Module]

@@ -22,7 +22,7 @@ from gan_jax.nn.norms import NORMS, BatchNorm
 from gan_jax.nn.spectral import spectral_norm
 from gan_jax.types import Critique
 
-_WIDTH = "Channels next to the image, twice as many at every smaller side."
+_WIDTH = "Channels of the layer next to the image; they double each time the side halves."
 _BASE = "Smallest side of the feature maps."
 _init = nn.initializers.normal(0.02)
 _resample = {"kernel_size": (4, 4), "strides": (2, 2), "padding": "SAME", "kernel_init": _init}
@@ -30,7 +30,7 @@ _resample = {"kernel_size": (4, 4), "strides": (2, 2), "padding": "SAME", "kerne
 
 class Generator(nn.Module):
     """Latents -> dense to the smallest feature map -> transposed convolutions, each doubling the
-    side -> tanh where examples are bounded.
+    side -> tanh if examples are bounded.
     """
 
     shape: tuple[int, ...]
@@ -61,8 +61,8 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Convolutions, each halving the side, with leaky ReLU 0.2; normalized but for the first; the
-    head sees all that is left.
+    """Convolutions, each halving the side, with leaky ReLU 0.2; all but the first are normalized.
+    The head takes the flattened result.
     """
 
     head: nn.Module

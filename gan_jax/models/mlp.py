@@ -1,7 +1,7 @@
 """Fully connected networks, as in Goodfellow et al. 2014: latents -> 128 -> 128 -> pixels, and
 pixels -> 128 -> 128 -> score.
 
-They make and judge examples of any shape, vectors too.
+They support examples of any shape, including vectors.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from gan_jax.nn.minibatch_std import minibatch_std
 from gan_jax.nn.spectral import spectral_norm
 from gan_jax.types import Critique
 
-_WIDTH, _DEPTH = "Units of a hidden layer.", "Hidden layers."
+_WIDTH, _DEPTH = "Units per hidden layer.", "Number of hidden layers."
 
 
 class Generator(nn.Module):
-    """``depth`` hidden ReLU layers of ``width`` units, then one unit a number, with tanh where
+    """``depth`` hidden ReLU layers of ``width`` units, then one unit per number, with tanh if
     examples are bounded.
     """
 
@@ -46,7 +46,7 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """``depth`` hidden ReLU layers of ``width`` units under the head."""
+    """``depth`` hidden ReLU layers of ``width`` units, then the head."""
 
     head: nn.Module
     width: int = option(128, 1, _WIDTH)

@@ -1,6 +1,6 @@
-"""Options of an architecture: those fields of its modules that a user may set.
+"""Options of an architecture: the fields of its modules that a user may set.
 
-An option stands where the field stands, so that a new architecture is one file and its dict line.
+An option is declared with the field, so that a new architecture is one file and its dict line.
 """
 
 from __future__ import annotations
@@ -12,25 +12,23 @@ from typing import Any, NamedTuple
 from gan_jax.errors import ConfigError, one_of, whole, within
 
 Accepted = int | str | Mapping[str, Any] | type[bool]
-"""The least whole number; the interval of a number; names, with what each stands for; or `bool`."""
+"""The smallest integer; the interval of a number; names with their values; or `bool`."""
 
-# Sentences about options that several architectures have.
+# Help texts of options that several architectures share.
 SPECTRAL = "Spectral normalization of all weights (Miyato et al. 2018)."
 MINIBATCH_STD = (
-    "Examples in a group of minibatch standard deviation, which joins the last features; 0: "
-    "without (Karras et al. 2018, section 3, whose code has 4)."
+    "Group size of the minibatch standard deviation layer, appended to the last features; 0 "
+    "disables it (Karras et al. 2018, section 3; their code uses 4)."
 )
-DROPOUT = (
-    "Share of the units of each hidden layer that is dropped in training (Srivastava et al. 2014)."
-)
+DROPOUT = "Dropout rate of each hidden layer in training (Srivastava et al. 2014)."
 NOISE = (
     "Standard deviation of Gaussian noise added to each hidden layer in training (Salimans et al. "
-    "2016 have 0.5)."
+    "2016 use 0.5)."
 )
 
 
 class Option(NamedTuple):
-    """An option as help texts show it."""
+    """An option for help texts."""
 
     default: Any
     accepted: Accepted
@@ -44,7 +42,7 @@ class Option(NamedTuple):
 
 
 def option(default: Any, accepted: Accepted, help: str) -> Any:
-    """A field of a module, its default, what is accepted for it, and a sentence for help texts."""
+    """A field of a module with its default, accepted values and help text."""
     return dataclasses.field(default=default, metadata={"option": (accepted, help)})
 
 
@@ -58,7 +56,7 @@ def options_of(module: type) -> dict[str, Option]:
 
 
 def checked(field: str, value: Any, accepted: Accepted) -> Any:
-    """The value that a module takes for an option; a name becomes what it stands for.
+    """The value of an option for its module; a name is replaced by its meaning.
 
     Raises:
       ConfigError: for a value that is not accepted.
@@ -67,7 +65,7 @@ def checked(field: str, value: Any, accepted: Accepted) -> Any:
         return accepted[one_of(field, str(value), accepted)]
     if accepted is bool:
         if not isinstance(value, bool):
-            raise ConfigError(f"{field}: {value!r} is not a truth value; accepted: True, False.")
+            raise ConfigError(f"{field} must be True or False, not {value!r}.")
     elif isinstance(accepted, str):
         within(field, value, accepted)
     else:

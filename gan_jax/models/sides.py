@@ -1,4 +1,4 @@
-"""What architectures that halve or double the sides of an image have in common."""
+"""Shared by architectures that halve or double the sides of an image."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from gan_jax.errors import ConfigError
 
 
 def halvings(shape: tuple[int, ...], base: int) -> int:
-    """How often both sides of ``(h, w, c)`` can be halved exactly and stay at least ``base``: 3 for
-    32x32 and base 4.
+    """How many times both sides of ``(h, w, c)`` can be halved exactly while at least ``base``: 3
+    for 32x32 and base 4.
 
     Raises:
       ConfigError: if they cannot be halved once.
@@ -18,7 +18,7 @@ def halvings(shape: tuple[int, ...], base: int) -> int:
         n += 1
     if n == 0:
         raise ConfigError(
-            f"base: images of {h}x{w} cannot be halved to sides of at least {base}; "
-            "accepted: a smaller base, or images padded to another size."
+            f"base {base} is too large: images of {h}x{w} cannot be halved to sides of at least "
+            f"{base}; use a smaller base, or pad the images to another size."
         )
     return n

@@ -21,15 +21,15 @@ from gan_jax.nn.norms import NORMS, BatchNorm
 from gan_jax.nn.spectral import spectral_norm
 from gan_jax.types import Critique
 
-_WIDTH, _BASE = "Channels of every block.", "Smallest side of the feature maps."
-# As in the authors' code: Glorot & Bengio 2010, with twice the variance where a ReLU comes before.
+_WIDTH, _BASE = "Channels of each block.", "Smallest side of the feature maps."
+# As in the authors' code: Glorot & Bengio 2010, with twice the variance after a ReLU.
 _skip_init = nn.initializers.xavier_uniform()
 _block_init = nn.initializers.variance_scaling(2.0, "fan_avg", "uniform")
 
 
 class UpBlock(nn.Module):
-    """Norm, ReLU, up-sampling, 3x3, norm, ReLU, 3x3, beside a skip of 1x1 and up-sampling: both
-    sides double.
+    """Norm, ReLU, up-sampling, 3x3, norm, ReLU, 3x3; the skip connection is 1x1 and up-sampling.
+    Both sides double.
     """
 
     features: int
@@ -48,12 +48,13 @@ class UpBlock(nn.Module):
 
 
 class DownBlock(nn.Module):
-    """ReLU, 3x3, ReLU, 3x3, mean over windows of two, beside a skip of mean and 1x1: both sides
-    halve.
+    """ReLU, 3x3, ReLU, 3x3, 2x2 average pooling; the skip connection is average pooling and 1x1.
+    Both sides halve.
 
     Attributes:
       first: the block next to the image, without the first ReLU.
-      down: halve; otherwise, and with as many channels as before, the skip is the identity.
+      down: halve the sides; otherwise, if the number of channels is unchanged, the skip is the
+        identity.
       spectral: normalize the weights.
     """
 
@@ -80,7 +81,7 @@ class DownBlock(nn.Module):
 
 class Generator(nn.Module):
     """Latents -> dense to the smallest feature map -> blocks of ``width`` channels, each doubling
-    the side -> 3x3 -> tanh where examples are bounded.
+    the side -> 3x3 -> tanh if examples are bounded.
     """
 
     shape: tuple[int, ...]
@@ -139,6 +140,6 @@ def _doubled(x: jax.Array) -> jax.Array:
 
 
 def _halved(x: jax.Array) -> jax.Array:
-    """Means over windows of two: ``[b, h, w, c] -> [b, h / 2, w / 2, c]``."""
+    """2x2 average pooling: ``[b, h, w, c] -> [b, h / 2, w / 2, c]``."""
     b, h, w, c = x.shape
     return x.reshape(b, h // 2, 2, w // 2, 2, c).mean((2, 4))

@@ -9,15 +9,14 @@ import jax
 
 
 def layers(network: nn.Module, *inputs: Any) -> tuple[tuple[str, ...], ...]:
-    """The names of a network's own submodules that have parameters, layer by layer, in the order in
-    which they are called.
+    """The names of a network's direct submodules with parameters, grouped by layer, in call order.
 
-    A layer begins with a submodule that has a kernel, a parameter of two axes or more; what has
-    none, such as a norm, belongs to the layer before it.
+    A layer begins with a submodule that has a kernel, a parameter of two or more axes; submodules
+    without one, such as norms, belong to the previous layer.
 
     Args:
       network: a module ``(*inputs, train)``. It is traced, not computed.
-      inputs: arrays or their abstract values.
+      inputs: arrays or abstract values.
     """
     called: list[str] = []
 

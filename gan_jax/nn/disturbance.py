@@ -1,4 +1,4 @@
-"""Random changes of hidden units in training, which keep a network from memorizing few examples."""
+"""Noise on hidden units in training, which keeps a network from memorizing few examples."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from gan_jax.devices import batch_axis
 
 
 class Dropout(nn.Module):
-    """Sets a share ``rate`` of the units to 0 and scales the others up (Srivastava et al. 2014).
+    """Sets a fraction ``rate`` of the units to 0 and scales the others up (Srivastava et al. 2014).
 
-    As `flax.linen.Dropout`, with draws of the whole batch under ``pmap``.
+    Like `flax.linen.Dropout`, but draws for the whole batch under ``pmap``.
     """
 
     rate: float
@@ -33,7 +33,7 @@ class Dropout(nn.Module):
 class Disturbance(nn.Module):
     """``x`` after dropout, with noise from N(0, noise^2) added (Salimans et al. 2016, section 6.1).
 
-    The random stream is ``noise``. Outside of training, or with zeros, ``x`` itself.
+    The random stream is ``noise``. Outside of training, or with zeros, returns ``x``.
     """
 
     dropout: float = 0.0

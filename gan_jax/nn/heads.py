@@ -1,7 +1,7 @@
-"""How labels enter the networks: as an input of G, and through a head of D.
+"""Conditions networks on labels: as an input of G, and through a head of D.
 
-A head is a module ``(features [b, f], y [b] int32) -> Critique``. A label of -1 means none and acts
-as a zero vector.
+A head is a module ``(features [b, f], y [b] int32) -> Critique``. A label of -1 means no label
+and acts as a zero vector.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from gan_jax.types import Critique
 
 
 def with_labels(latents: jax.Array, y: jax.Array, num_classes: int) -> jax.Array:
-    """Latents ``[b, n]`` followed by the one-hot labels: ``[b, n + num_classes]``; unchanged where
-    there are no classes.
+    """Latents ``[b, n]`` followed by the one-hot labels: ``[b, n + num_classes]``; unchanged
+    without classes.
     """
     return (
         jnp.concatenate([latents, jax.nn.one_hot(y, num_classes)], axis=-1)
@@ -25,7 +25,7 @@ def with_labels(latents: jax.Array, y: jax.Array, num_classes: int) -> jax.Array
 
 
 class UnconditionalHead(nn.Module):
-    """The score is linear in the features; labels are not looked at."""
+    """The score is linear in the features; labels are not used."""
 
     @nn.compact
     def __call__(self, features: jax.Array, y: jax.Array) -> Critique:
@@ -33,8 +33,8 @@ class UnconditionalHead(nn.Module):
 
 
 class ConcatHead(nn.Module):
-    """Features and labels, each mapped to a hidden layer, meet in a joint one (Mirza & Osindero
-    2014, section 4.1).
+    """Features and labels, each mapped to a hidden layer, are concatenated into a joint one (Mirza
+    & Osindero 2014, section 4.1).
     """
 
     num_classes: int
@@ -63,7 +63,7 @@ class ProjectionHead(nn.Module):
 
 
 class ClassifierHead(nn.Module):
-    """A score and, beside it, class logits (Odena et al. 2017, section 3)."""
+    """A score and class logits (Odena et al. 2017, section 3)."""
 
     num_classes: int
 
@@ -75,11 +75,11 @@ class ClassifierHead(nn.Module):
 
 
 class SemiSupervisedHead(nn.Module):
-    """Class logits alone; the score is their log-sum-exp (Salimans et al. 2016, section 5).
+    """Class logits only; the score is their log-sum-exp (Salimans et al. 2016, section 5).
 
-    With a logit of 0 for "generated" beside those of the classes, D is a softmax over ``num_classes
-    + 1`` outcomes, and this score the log-odds of "one of the classes": its sigmoid is the
-    probability of "real".
+    With an additional logit of 0 for "generated", D is a softmax over ``num_classes + 1`` outcomes,
+    and this score is the log-odds of "one of the classes": its sigmoid is the probability of
+    "real".
     """
 
     num_classes: int

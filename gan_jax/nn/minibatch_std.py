@@ -1,5 +1,5 @@
 """Minibatch standard deviation (Karras et al. 2018, "Progressive growing of GANs", section 3): D
-sees how much examples differ.
+sees how much the examples of a minibatch differ.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from gan_jax.errors import ConfigError
 
 
 def minibatch_std(x: jax.Array, group: int) -> jax.Array:
-    """Appends one channel that holds, for each group of examples, the mean over features of their
-    standard deviation.
+    """Appends one channel that contains, for each group of examples, the mean over features of
+    their standard deviation.
 
     Args:
       x: ``[b, ..., c]``.
-      group: examples in a group, which are neighbours in the batch; a batch of fewer is one group.
-        The paper takes the whole minibatch, its authors' code groups of 4, which makes the
-        statistic one and the same for any batch size.
+      group: examples per group, which are neighbours in the batch; a smaller batch is one group.
+        The paper uses the whole minibatch; the authors' code uses groups of 4, so that the
+        statistic does not depend on the batch size.
 
     Returns:
       ``[b, ..., c + 1]`` of the dtype of ``x``; the statistic is computed in float32 (float64 for
@@ -32,16 +32,11 @@ def minibatch_std(x: jax.Array, group: int) -> jax.Array:
     b = len(rows)
     size = min(group, b)
     if group < 2:
-        raise ConfigError(
-            f"minibatch_std: {group} examples in a group do not differ; accepted: 2 or more."
-        )
+        raise ConfigError(f"minibatch_std needs groups of 2 or more examples, not {group}.")
     if b % size:
-        raise ConfigError(
-            f"minibatch_std: a batch of {b} is not divisible into groups of {group}; "
-            "accepted: a divisor."
-        )
+        raise ConfigError(f"minibatch_std {group} must divide the batch of {b} examples.")
     groups = rows.astype(jnp.promote_types(x.dtype, jnp.float32)).reshape(b // size, size, -1)
-    # The summand keeps the root's slope finite at equal examples.
+    # The constant keeps the derivative of the root finite if examples are equal.
     deviation = jnp.sqrt(groups.var(axis=1) + 1e-8).mean(axis=-1)
     channel = batch_axis.own(jnp.repeat(deviation, size)).reshape(len(x), *(1,) * (x.ndim - 1))
     channel = jnp.broadcast_to(channel, (*x.shape[:-1], 1)).astype(x.dtype)

@@ -1,6 +1,6 @@
 """Normalizations as modules ``(x, *, train) -> x``, chosen by a network's field ``norm``.
 
-``dtype`` is that of the output; parameters and statistics are float32.
+``dtype`` is the dtype of the output; parameters and statistics are float32.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from gan_jax.devices import batch_axis
 class BatchNorm(nn.Module):
     """Batch normalization (Ioffe & Szegedy 2015) over all axes but the last.
 
-    The scale starts at N(1, 0.02), as in DCGAN (Radford et al. 2016). The statistics are those of
-    the whole batch, on several devices too.
+    The scale starts at N(1, 0.02), as in DCGAN (Radford et al. 2016). The statistics
+    cover the whole batch, also on several devices.
     """
 
     dtype: Any = jnp.float32
@@ -35,7 +35,7 @@ class BatchNorm(nn.Module):
 
 
 class BiasOnly(nn.Module):
-    """No normalization: only the shift by channel that every normalization ends with."""
+    """No normalization: only the bias per channel that every normalization ends with."""
 
     dtype: Any = jnp.float32
 

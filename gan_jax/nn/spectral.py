@@ -15,28 +15,27 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 Array = jax.Array
 
 SIGMAS = "sigmas"
-"""The collection to which the largest singular values go where it is asked for."""
+"""The collection that receives the largest singular values, if it is mutable."""
 
 
 def spectral_norm(wanted: bool) -> Callable[[nn.Module], nn.Module]:
-    """`SpectralNorm` if wanted, else what leaves a layer as it is."""
+    """`SpectralNorm` if wanted, otherwise the identity."""
     return SpectralNorm if wanted else lambda layer: layer
 
 
 class SpectralNorm(nn.Module):
-    """Any layer or network, with each of its weight matrices ``W`` divided by its largest singular
+    """A layer or network in which each weight matrix ``W`` is divided by its largest singular
     value.
 
-    Call: as the layer's. The parameters stay those of the layer, under its own name: ``W`` is what
-    is trained, ``W / sigma(W)`` what acts. A kernel ``[..., c_out]`` counts as a matrix with
-    ``c_out`` columns; vectors, such as biases, are left alone.
+    It is called like the layer. The parameters remain those of the layer, under its name: ``W`` is
+    trained, ``W / sigma(W)`` is applied. A kernel ``[..., c_out]`` counts as a matrix with
+    ``c_out`` columns; vectors, such as biases, are not normalized.
 
-    ``sigma`` is estimated by one round of the power method a call (algorithm 1). It starts from
-    where the last call ended that could change the statistics "spectral", as calls in training can:
-    for each kernel a vector ``u`` of unit length, float32 ``[c_out]``. As in section 2.3,
-    derivatives of any order see ``sigma(W) = v^T W u`` with constant ``u`` and ``v``. A call that
-    may change the collection `SIGMAS` leaves every ``sigma`` there, ``()`` float32, under the path
-    of its parameter.
+    ``sigma`` is estimated by one power iteration per call (algorithm 1). It continues from the last
+    call in which the collection "spectral" was mutable, as in training: for each kernel, a unit
+    vector ``u`` float32 ``[c_out]``. As in section 2.3, derivatives of any order use ``sigma(W) =
+    v^T W u`` with constant ``u`` and ``v``. If the collection `SIGMAS` is mutable, every ``sigma``
+    is stored there, ``()`` float32, under the path of its parameter.
 
     Attributes:
       layer: the module.
@@ -83,8 +82,8 @@ class SpectralNorm(nn.Module):
 
 
 def _normalized(params: dict, u: dict) -> tuple[dict, dict, dict]:
-    """Parameters with normalized kernels, the directions after one more round of the power method,
-    and ``sigma`` by path.
+    """Parameters with normalized kernels, the directions after one power iteration, and ``sigma``
+    by path.
     """
     params, u, after, sigmas = flatten_dict(params), flatten_dict(u), {}, {}
     for path, direction in u.items():
@@ -95,8 +94,8 @@ def _normalized(params: dict, u: dict) -> tuple[dict, dict, dict]:
 
 
 def _power_method(w: Array, u: Array) -> tuple[Array, Array]:
-    """One round on ``w [m, n]`` from ``u [n]``: the next ``u``, and the estimate ``()`` of the
-    largest singular value.
+    """One power iteration on ``w [m, n]`` from ``u [n]``: the next ``u``, and the estimate ``()``
+    of the largest singular value.
     """
     times = lambda a, b: jnp.dot(a, b, precision=jax.lax.Precision.HIGHEST)
     constant = jax.lax.stop_gradient(w)

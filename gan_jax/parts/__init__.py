@@ -1,1 +1,1 @@
-"""What a GAN is made of beside its networks: losses, regularizers, augmentations, optimizers."""
+"""The parts of a GAN other than its networks: losses, regularizers, augmentations, optimizers."""

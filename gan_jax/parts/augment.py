@@ -1,5 +1,5 @@
-"""Random changes of what D sees: pure functions ``(key, x [b, ...], strength ()) -> x``, which are
-differentiable by ``x``. Each example draws its own change.
+"""Augmentations of the inputs of D: pure functions ``(key, x [b, ...], strength ()) -> x``,
+differentiable with respect to ``x``. Each example gets a separate draw.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from gan_jax.types import Array
 
 
 def instance_noise(key: Array, x: Array, strength: Array) -> Array:
-    """``x`` plus noise from N(0, strength^2), of real and fake alike (Sonderby et al. 2017;
-    Arjovsky & Bottou 2017, section 3).
+    """``x`` plus noise from N(0, strength^2), for both real and fake examples (Sonderby et al.
+    2017; Arjovsky & Bottou 2017, section 3).
     """
     return x + strength * batch_axis.draw(jax.random.normal, key, x.shape)
 
 
 def random_shift(key: Array, x: Array, fraction: float) -> Array:
-    """Moves each image by whole pixels, up to ``fraction`` of either side each way; what comes in
-    is the image reflected at its edge.
+    """Shifts each image by whole pixels, by up to ``fraction`` of each side in both directions,
+    with reflection padding.
 
     Args:
-      key: determines the shifts, uniform over all there are.
+      key: determines the shifts, which are uniform.
       x: ``[b, h, w, c]``.
-      fraction: in [0, 0.5], not traced; below one pixel (1/8 of a side of 7) nothing moves along
-        that side.
+      fraction: in [0, 0.5], not traced; below one pixel (1/8 of a side of 7) there is no
+        shift along that side.
     """
     h, w = x.shape[1:3]
     rows, columns = int(fraction * h), int(fraction * w)
@@ -43,18 +43,17 @@ def random_shift(key: Array, x: Array, fraction: float) -> Array:
 
 
 def random_flip(key: Array, x: Array, probability: float) -> Array:
-    """Mirrors each image ``[b, h, w, c]`` left to right with this probability."""
+    """Flips each image ``[b, h, w, c]`` horizontally with this probability."""
     draw = lambda key, shape: jax.random.bernoulli(key, probability, shape)
     return jnp.where(batch_axis.draw(draw, key, (x.shape[0], 1, 1, 1)), x[:, :, ::-1], x)
 
 
 def translation(key: Array, x: Array, strength: Array) -> Array:
-    """Images ``[b, h, w, c]`` moved by whole pixels, up to ``strength`` of either side each way;
-    what comes in is -1, black.
+    """Shifts images ``[b, h, w, c]`` by whole pixels, by up to ``strength`` of each side in both
+    directions, padded with -1 (black).
 
     The translation of Zhao et al. 2020, "Differentiable augmentation for data-efficient GAN
-    training", which takes 1/8. A move is a product with a matrix, so that every derivative of it is
-    one too.
+    training", who use 1/8. A shift is a matmul, and so are all of its derivatives.
     """
     keys = jax.random.split(key)
     rows, columns = (
@@ -64,11 +63,11 @@ def translation(key: Array, x: Array, strength: Array) -> Array:
 
 
 def rotation(key: Array, x: Array, strength: Array) -> Array:
-    """Images ``[b, h, w, c]`` turned about their middle by up to ``strength`` degrees, at most 90,
-    each way; what comes in is -1, black.
+    """Rotates images ``[b, h, w, c]`` about their centre by up to ``strength`` degrees, at most 90,
+    in both directions, padded with -1 (black).
 
-    Three shears make a turn (Paeth 1986, "A fast algorithm for general raster rotation"), each
-    linear between two pixels and a product with matrices, as a `translation` is.
+    A rotation is three shears (Paeth 1986, "A fast algorithm for general raster rotation") with
+    linear interpolation, each a matmul like `translation`.
     """
     angle = jnp.deg2rad(strength) * batch_axis.draw(
         jax.random.uniform, key, (len(x),), minval=-1.0, maxval=1.0
@@ -79,8 +78,8 @@ def rotation(key: Array, x: Array, strength: Array) -> Array:
 
 
 def _sheared(x: Array, slope: Array, axis: int) -> Array:
-    """Each line of pixels along ``axis``, 1 or 2, moved by ``slope`` ``[b]`` times its distance
-    from the middle one.
+    """Shifts each line of pixels along ``axis``, 1 or 2, by ``slope`` ``[b]`` times its distance
+    from the central line.
     """
     lines = jnp.moveaxis(x + 1, axis, 2)  # [b, line, place, c]
     n, side = lines.shape[1:3]
@@ -93,7 +92,7 @@ def _sheared(x: Array, slope: Array, axis: int) -> Array:
 
 
 def _moves(key: Array, b: int, side: int, strength: Array) -> Array:
-    """``[b, side, side]``: matrices that move a vector by random whole numbers of places."""
+    """``[b, side, side]``: matrices that shift a vector by random whole numbers of pixels."""
     pixels = jnp.round(strength * side)
     steps = (
         jnp.floor(batch_axis.draw(jax.random.uniform, key, (b, 1, 1)) * (2 * pixels + 1)) - pixels
@@ -103,7 +102,7 @@ def _moves(key: Array, b: int, side: int, strength: Array) -> Array:
 
 
 class Change(NamedTuple):
-    """An augmentation by name: its function, the interval of its strength, what it changes."""
+    """An augmentation: its function, the interval of its strength, supported modalities."""
 
     apply: Callable[[Array, Array, Array], Array]
     strengths: str = "[0, inf)"

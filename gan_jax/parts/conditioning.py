@@ -1,4 +1,4 @@
-"""How labels enter a GAN: a head of D, whether G sees them, and the terms that they bring."""
+"""How labels condition a GAN: the head of D, whether G sees labels, and additional terms."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from gan_jax.types import Term
 
 @dataclasses.dataclass(frozen=True)
 class Conditioning:
-    """A way of conditioning: ``head(num_classes)`` makes D's head; the terms join the objectives.
+    """A conditioning method: ``head(num_classes)`` makes the head of D; the terms are added to the
+    objectives.
 
-    ``labels``: it needs a labelled set; ``g_labels``: G sees labels, too; ``few``: some examples
-    may come without one. What D's terms are is a function of the share of the real examples that
-    have one, in (0, 1].
+    ``labels``: it needs a labelled set; ``g_labels``: G sees labels too; ``few``: some examples may
+    be unlabelled. ``d_terms`` is a function of the fraction of labelled real examples, in (0, 1].
     """
 
     head: Callable[[int], nn.Module]

@@ -1,4 +1,4 @@
-"""Which conditions the fakes of an update have: functions ``(key, y) -> y`` of the real ones."""
+"""The conditions of the fakes of an update: functions ``(key, y) -> y`` of the real conditions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gan_jax.types import Array, PyTree
 
 
 def of_batch(key: Array, y: PyTree) -> PyTree:
-    """Those of the real examples, each fake that of the example in its place."""
+    """The conditions of the real examples at the same positions."""
     return y
 
 
@@ -29,9 +29,9 @@ class Uniform:
 
 @dataclasses.dataclass(frozen=True)
 class Frequencies:
-    """Class labels ``[b]`` int32, as likely as they are in the data set: ``counts`` by class.
+    """Class labels ``[b]`` int32 with the frequencies of the data set: ``counts`` per class.
 
-    As StyleGAN2 draws them, anew from the data set for each update (Karras et al. 2020).
+    As in StyleGAN2, which draws new labels from the data set for each update (Karras et al. 2020).
     """
 
     counts: tuple[int, ...]
@@ -47,4 +47,4 @@ CONDITIONS: dict[str, Callable[[int, Callable[[], tuple[int, ...]]], Callable]] 
     "uniform": lambda num_classes, counts: Uniform(num_classes),
     "dataset": lambda num_classes, counts: Frequencies(counts()),
 }
-"""By name: ``make(num_classes, counts)``, where ``counts()`` gives the examples of each class."""
+"""``make(num_classes, counts)`` by name; ``counts()`` returns the number of examples per class."""

@@ -1,9 +1,9 @@
-"""How both players move at once, as fields of games: everything but Goodfellow's alternation, which
-is `train_step` itself.
+"""Update rules for simultaneous updates of both players; the alternating updates of Goodfellow et
+al. (2014) are `train_step` itself.
 
-With ``v(w)`` for the gradients of both objectives at the weights ``w`` of both players, each by its
-own. ``field`` computes ``v`` on one minibatch from one forward pass; ``move`` takes a step of both
-optimizers.
+``v(w)`` denotes the gradients of both objectives at the weights ``w`` of both players, each with
+respect to its player's weights. ``field`` computes ``v`` on one minibatch from one forward pass;
+``move`` takes a step of both optimizers.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def _consensus(field: Field, move: Move, point: Pair, weight: Array):
 
 
 def simultaneous() -> Dynamics:
-    """``w - lr v(w)`` for both players at once."""
+    """``w - lr v(w)`` for both players simultaneously."""
     return Dynamics(_simultaneous)
 
 
@@ -62,4 +62,4 @@ DYNAMICS = {
     "extragradient": extragradient,
     "consensus": consensus,
 }
-"""``make(**numbers) -> Dynamics``, or None where the players move in turn."""
+"""``make(**numbers) -> Dynamics``, or None for alternating updates."""

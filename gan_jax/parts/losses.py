@@ -1,9 +1,9 @@
-"""Objectives of the two-player game, per example and from logits.
+"""Losses of the two-player game, per example and from logits.
 
 With D(x) = sigmoid(score), ``log D = -softplus(-score)`` and ``log(1 - D) = -softplus(score)``;
-both stay finite at any logit. To hinge, least squares and Wasserstein a score is no log-odds but a
-real number that is larger for real examples. The relativistic losses and the contrastive one see
-differences of scores alone: D's score is then determined up to a constant.
+both are finite for any logit. For hinge, least squares and Wasserstein, a score is not a log-odds
+but a real number that is larger for real examples. The relativistic and contrastive losses depend
+only on differences of scores, so that D's score is determined up to a constant.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ def _d_contrastive(real, fake):
 
 
 def _rank_loss(one, others):
-    """``-log(e^one / (e^one + sum_j e^others_j))`` for each of ``one [b]``: cross entropy of
-    finding it among all ``others [b]``.
+    """``-log(e^one / (e^one + sum_j e^others_j))`` for each of ``one [b]``: the cross entropy of
+    identifying it among all ``others [b]``.
     """
     return softplus(logsumexp(batch_axis.whole(others)) - one)
 
@@ -50,8 +50,8 @@ not vanish early.
 """
 
 hinge = Loss(d=lambda real, fake: relu(1 - real) + relu(1 + fake), g=lambda real, fake: -fake)
-"""Lim & Ye 2017; Miyato et al. 2018, equations 16 and 17: D parts the scores by a margin and no
-further, G follows D's slope.
+"""Lim & Ye 2017; Miyato et al. 2018, equations 16 and 17: D separates the scores by a
+margin, G follows the slope of D.
 """
 
 least_squares = Loss(
@@ -63,33 +63,33 @@ and 0, G's is 1.
 """
 
 wasserstein = Loss(d=lambda real, fake: fake - real, g=lambda real, fake: -fake)
-"""Arjovsky et al. 2017, "Wasserstein GAN", algorithm 1: the means' difference, an estimate of the
-distance where D is 1-Lipschitz.
+"""Arjovsky et al. 2017, "Wasserstein GAN", algorithm 1: the difference of the mean scores,
+which estimates the distance if D is 1-Lipschitz.
 
-Nothing here bounds D: that takes a gradient penalty, spectral normalization, or clipped weights.
+The loss does not bound D: use a gradient penalty, spectral normalization or weight clipping.
 """
 
 relativistic = Loss(d=_d_paired, g=lambda real, fake: _d_paired(fake, real))
-"""Relativistic GAN, paired: each fake against the real example of its place in the minibatch.
+"""Relativistic GAN, paired: each fake against the real example at the same position.
 
-Jolicoeur-Martineau 2018, "The relativistic discriminator", section 4.1 (RSGAN); as RpGAN the loss
-of R3GAN (Huang et al. 2024).
+Jolicoeur-Martineau 2018, "The relativistic discriminator", section 4.1 (RSGAN); also the loss
+RpGAN of R3GAN (Huang et al. 2024).
 """
 
 relativistic_average = Loss(d=_d_average, g=lambda real, fake: _d_average(fake, real))
 """Relativistic average GAN (Jolicoeur-Martineau 2018, section 4.2, RaSGAN): each example against
-the other kind's mean score.
+the mean score of the other kind.
 
-The means are those of the minibatch, over all devices.
+The means are over the minibatch, on all devices.
 """
 
 dual_contrastive = Loss(d=_d_contrastive, g=lambda real, fake: _d_contrastive(fake, real))
 """Yu et al. 2021, "Dual contrastive loss and attention for GANs", section 3: D finds each real
 among all fakes, each fake among all reals.
 
-Opponents are those of the minibatch, over all devices, and the hardest weigh most; with one of
-each kind it is twice `relativistic`. G plays the same game with the kinds exchanged: the negative
-of D's loss would stop teaching it once D tells them apart.
+The opponents are those of the minibatch, on all devices, and the hardest weigh most; with one
+example of each kind, the loss is twice `relativistic`. G has the same loss with the kinds
+exchanged: the gradient of the negative D loss would vanish once D separates them.
 """
 
 LOSSES = {

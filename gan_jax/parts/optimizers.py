@@ -1,4 +1,4 @@
-"""Optimizers by name: optax's, with their numbers as data of the step."""
+"""Optimizers of optax by name, with their hyperparameters as data of the step."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from gan_jax.grammar import check_scalar
 from gan_jax.types import Scalar, Tunable
 
 DEFAULTS: dict[str, dict[str, Scalar]] = {"adam": {"b1": 0.5}}
-"""Numbers in which a GAN's defaults are not optax's (Radford et al. 2016, section 4)."""
+"""Defaults that differ from optax's (Radford et al. 2016, section 4)."""
 INTERVALS = {
     "lr": "(0, inf)",
     "b1": "[0, 1)",
@@ -32,18 +32,17 @@ INTERVALS = {
     "alpha": "[0, inf)",
     "beta": "[0, inf)",
 }
-"""Options that can be set, by their name in optax (``lr``: ``learning_rate``): numbers of the step
-in these intervals. Momentum may be negative (Gidel et al. 2019, "Negative momentum for improved
-game dynamics").
+"""Options by their name in optax (``lr``: ``learning_rate``), with their intervals. Momentum may be
+negative (Gidel et al. 2019, "Negative momentum for improved game dynamics").
 """
 
 
 @dataclasses.dataclass(frozen=True)
 class Freezing:
-    """An optimizer that leaves some weights as they are: ``Freezing(make, names)(**numbers)`` is
+    """An optimizer that freezes some weights: ``Freezing(make, names)(**numbers)`` is
     ``make(**numbers)`` for all others.
 
-    ``names``: of entries at the top of the parameters. Frozen weights have no optimizer state.
+    ``names``: top-level keys of the parameters. Frozen weights have no optimizer state.
     """
 
     make: Callable[..., optax.GradientTransformation]
@@ -55,21 +54,21 @@ class Freezing:
 
 
 def options_of(name: str) -> tuple[str, ...]:
-    """The options of an optimizer that can be set."""
+    """The options of an optimizer."""
     parameters = inspect.signature(optimizers()[name]).parameters
     return tuple(o for o in INTERVALS if o in parameters or o == "lr")
 
 
 def tunable(field: str, name: str, numbers: Mapping[str, Scalar]) -> Tunable:
-    """The optimizer of optax by its name there.
+    """An optimizer of optax by its name.
 
     Args:
       field: its path in the config, for errors.
-      name: of an optax function with the argument ``learning_rate``.
+      name: an optax function with the argument ``learning_rate``.
       numbers: that and other arguments of the function.
 
     Raises:
-      ConfigError: for an unknown name, or a number that the optimizer does not have or cannot take.
+      ConfigError: for an unknown name or option, or an option outside its interval.
     """
     make = optimizers()[one_of(f"{field}.name", name, optimizers())]
     for number, value in numbers.items():
@@ -83,7 +82,7 @@ def tunable(field: str, name: str, numbers: Mapping[str, Scalar]) -> Tunable:
 
 @functools.cache
 def optimizers() -> dict[str, Callable[..., optax.GradientTransformation]]:
-    """All of optax that make an optimizer from a learning rate."""
+    """All functions of optax that make an optimizer from a learning rate."""
     found = {}
     for name in dir(optax):
         part = getattr(optax, name)
@@ -95,7 +94,7 @@ def optimizers() -> dict[str, Callable[..., optax.GradientTransformation]]:
 
 
 def _try(field: str, name: str, optimizer: Tunable) -> None:
-    """Traces one update with numbers as data."""
+    """Traces one update with the hyperparameters as data."""
 
     def update(numbers):
         transformation = optimizer.make(**numbers)
@@ -109,5 +108,5 @@ def _try(field: str, name: str, optimizer: Tunable) -> None:
     ) as error:  # whatever an optimizer raises that wants more than gradients and numbers
         reason = str(error).partition("\n")[0]
         raise ConfigError(
-            f"{field}.name: {name!r} does not work with {', '.join(optimizer.numbers)} ({reason})."
+            f"{field}.name {name!r} does not work with {', '.join(optimizer.numbers)} ({reason})."
         ) from error

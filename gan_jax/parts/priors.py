@@ -1,4 +1,4 @@
-"""What the generator is fed: distributions of latents, each with its form of truncation."""
+"""Distributions of latents, each with its form of truncation."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from gan_jax.types import Array, PyTree
 
 @dataclasses.dataclass(frozen=True)
 class Normal:
-    """``[n, size]`` from N(0, 1); truncated, values outside of [-truncation, truncation] are drawn
-    again (Brock et al. 2019, section 3.1).
+    """``[n, size]`` from N(0, 1); with truncation, values outside of [-truncation, truncation] are
+    redrawn (Brock et al. 2019, section 3.1).
     """
 
     size: int
@@ -42,7 +42,7 @@ class Codes:
     """`Normal` noise, then one-hot categorical codes, then uniform ones (InfoGAN, Chen et al.
     2016).
 
-    ``[n, size + sum(categorical) + continuous]`` float32; truncation is of the noise alone.
+    ``[n, size + sum(categorical) + continuous]`` float32; truncation applies to the noise only.
     """
 
     size: int
@@ -60,11 +60,11 @@ class Codes:
 
 @dataclasses.dataclass(frozen=True)
 class Nothing:
-    """No latents, ``()``: the condition alone determines what is made."""
+    """No latents, ``()``: the condition alone determines the sample."""
 
     def draw(self, key: Array, n: int, truncation: float | None = None) -> PyTree:
         return ()
 
 
 PRIORS = {"normal": Normal, "uniform": Uniform}
-"""By name: ``make(size) -> Prior``."""
+"""``make(size) -> Prior`` by name."""

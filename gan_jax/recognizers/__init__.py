@@ -1,9 +1,9 @@
-"""Image classifiers, trained here on real images: the feature networks of the metrics, and users of
-generated images.
+"""Image classifiers: feature extractors of the metrics, and classifiers trained on generated
+images.
 
     uv run python -m gan_jax.recognizers mnist
 
-A new architecture is a file of this folder and a line of `RECOGNIZERS`.
+A new architecture is a file of this folder and an entry of `RECOGNIZERS`.
 """
 
 from gan_jax.recognizers.fitting import accuracy, fit

@@ -5,7 +5,7 @@ else installed:
 
   uv run python -m gan_jax.recognizers.convert_inception classify_image_graph_def.pb
 
-or from the file of pytorch-fid, where PyTorch is installed or lent:
+or from the file of pytorch-fid, which requires PyTorch:
 
   uv run --with torch python -m gan_jax.recognizers.convert_inception \\
     pt_inception-2015-12-05-6726825d.pth
@@ -53,7 +53,7 @@ STEM = ("Conv2d_1a_3x3", "Conv2d_2a_3x3", "Conv2d_2b_3x3", "Conv2d_3b_1x1", "Con
 TOWERS_A = ("branch5x5", "branch3x3dbl", "branch_pool")
 TOWERS_C = ("branch7x7", "branch7x7dbl", "branch_pool")
 TOWERS_E = ("branch3x3", "branch3x3dbl", "branch_pool")
-TOWERS = {  # of every block, in the graph's order: which branches are its tower, tower_1, ...
+TOWERS = {  # for each block in graph order, the branches that are its tower, tower_1, ...
     "Mixed_5b": TOWERS_A,
     "Mixed_5c": TOWERS_A,
     "Mixed_5d": TOWERS_A,
@@ -75,7 +75,7 @@ class Options:
     source: Positional[Path]
     """The published file: .pb (TensorFlow's graph) or .pth (pytorch-fid, torch-fidelity)."""
     out: Positional[Path | None] = None
-    """The npz file to write; by default the place where gan_jax looks for it."""
+    """The npz file to write; by default the path from which gan_jax reads it."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -91,18 +91,18 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def convert(source: Path, out: Path) -> None:
-    """Writes the arrays of a published file, with its name and checksum, as one new npz file, whole
-    or not at all.
+    """Writes the arrays of a published file, with its name and checksum, atomically to a new npz
+    file.
 
     Raises:
-      ConfigError: if the source is absent, of another kind or of another network, if PyTorch is
-        needed and not there, or if ``out`` exists or cannot be written.
+      ConfigError: if the source does not exist, has an unknown type or contains a different
+        network, if PyTorch is required but not installed, or if ``out`` exists or cannot be
+        written.
     """
     if source.suffix not in READERS:
-        accepted = ", ".join(READERS)
-        raise ConfigError(f"source: {source} is of an unknown kind; accepted: {accepted}.")
+        raise ConfigError(f"source {source} has an unknown type; use {' or '.join(READERS)}.")
     if out.exists():
-        raise ConfigError(f"out: {out} exists; accepted: a new file.")
+        raise ConfigError(f"out {out} exists; name a new file.")
     digest = _digest(source)
     arrays = READERS[source.suffix](source)
     check(arrays, source)
@@ -111,7 +111,7 @@ def convert(source: Path, out: Path) -> None:
         with replacing(out) as unfinished, unfinished.open("wb") as file:
             np.savez(file, **dict(sorted(arrays.items())), about=about)
     except OSError as error:
-        raise ConfigError(f"out: {out} cannot be written ({error}).") from error
+        raise ConfigError(f"out {out} cannot be written ({error}).") from error
 
 
 def from_pytorch(state: Mapping[str, np.ndarray]) -> Arrays:
@@ -178,9 +178,8 @@ def _read_pytorch(path: Path) -> Arrays:
         import torch
     except ImportError as error:
         raise ConfigError(
-            f"source: {path} can be read where PyTorch is installed only; accepted: the same "
-            "command after `uv run --with torch`, or TensorFlow's graph (.pb), which needs nothing "
-            "else."
+            f"source {path} requires PyTorch; prefix the command with `uv run --with torch`, or "
+            "use TensorFlow's graph (.pb), which requires nothing else."
         ) from error
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
@@ -194,7 +193,7 @@ def _read_pytorch(path: Path) -> Arrays:
         pickle.UnpicklingError,
     ) as error:
         raise ConfigError(
-            f"source: {path} is not a state dict of PyTorch; accepted: {PYTORCH_URL}."
+            f"source {path} is not a PyTorch state dict; use {PYTORCH_URL}."
         ) from error
 
 
@@ -209,7 +208,7 @@ def _read_graph(path: Path) -> Arrays:
     try:
         graph.ParseFromString(path.read_bytes())
     except DecodeError as error:
-        raise ConfigError(f"source: {path} is not a graph of TensorFlow ({error}).") from error
+        raise ConfigError(f"source {path} is not a TensorFlow graph ({error}).") from error
     tensors = {node.name: node.attr["value"].tensor for node in graph.node if node.op == "Const"}
     return from_graph(
         {name: _array(tensor) for name, tensor in tensors.items() if tensor.dtype == DT_FLOAT}
@@ -234,7 +233,7 @@ def _digest(source: Path) -> str:
     try:
         return sha256(source)
     except OSError as error:
-        raise ConfigError(f"source: {source} cannot be read ({error}).") from error
+        raise ConfigError(f"source {source} cannot be read ({error}).") from error
 
 
 if __name__ == "__main__":

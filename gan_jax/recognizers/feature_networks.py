@@ -1,6 +1,4 @@
-"""Which feature network the samples of a data set go through: its own, that of its modality, or
-Inception.
-"""
+"""Chooses the feature extractor of a data set: specific, by modality, or Inception."""
 
 from __future__ import annotations
 
@@ -27,19 +25,19 @@ from gan_jax.recognizers.networks import (
 )
 from gan_jax.recognizers.recipes import RecognizerConfig
 
-SAMPLES_A_MODE = 10
-"""With fewer StackedMNIST images for each of its modes, how many modes occur says more of the count
-than of the images.
+SAMPLES_PER_MODE = 10
+"""With fewer StackedMNIST images per mode, the number of modes depends more on the number of images
+than on their quality.
 """
 
 
 class Choice(NamedTuple):
-    """The feature network of a data set, before it is made.
+    """The feature extractor of a data set, before it is made.
 
-    ``count``: of its features. ``make()`` may train a recognizer. ``modes(features [n, f])``: to
-    which modes of a known truth the samples belong, None where they are too few to count modes;
-    itself None where no truth is known. ``logits``: how many the network gives, 0 for none;
-    ``own_classes``: whether they are those of the data set's classes.
+    ``count``: number of features. ``make()`` may train a classifier. ``modes(features [n, f])``:
+    the modes of the samples, None if there are too few to count modes; the function is None if the
+    true modes are unknown. ``logits``: number of logits, 0 for none; ``own_classes``: whether they
+    belong to the classes of the data set.
     """
 
     count: int
@@ -59,14 +57,14 @@ def _stacked(_: str, __: Description, framing: Sized, config: RecognizerConfig) 
 
 
 def _stacked_modes(features: np.ndarray) -> Modes | None:
-    few = len(features) < SAMPLES_A_MODE * 1000
+    few = len(features) < SAMPLES_PER_MODE * 1000
     return None if few else equal_modes(stacked_predictions(features), 1000)
 
 
 def _of_images(
     dataset: str, about: Description, framing: Sized, config: RecognizerConfig
 ) -> Choice:
-    """A recognizer of the data set's classes; without labels, of by how much images were turned."""
+    """A classifier of the data set's classes or, without labels, of image rotations."""
     if not about.num_classes:
         turns = dataclasses.replace(config, task="turns")
         return Choice(config.features, lambda: FeaturesAlone(recognizer(dataset, framing, turns)))
@@ -77,7 +75,7 @@ def _of_images(
 def _of_vectors(
     dataset: str, about: Description, framing: Sized, config: RecognizerConfig
 ) -> Choice:
-    """The vectors themselves; where the truth is known, its modes are counted."""
+    """The raw coordinates; modes are counted if the true ones are known."""
     count, truth = about.shape[0], TRUTHS.get(dataset)
     if truth is None:
         return Choice(count, Points)
@@ -87,9 +85,9 @@ def _of_vectors(
 
 
 BY_DATASET: dict[str, Chooser] = {"stacked_mnist": _stacked}
-"""Data sets with a feature network of their own."""
+"""Data sets with a specific feature extractor."""
 BY_MODALITY: dict[type[Modality], Chooser] = {Images: _of_images, Vectors: _of_vectors}
-"""The feature network of all others."""
+"""The feature extractor of all other data sets."""
 
 
 def _default(dataset: str, about: Description, framing: Sized, config: RecognizerConfig) -> Choice:
@@ -102,30 +100,30 @@ def _inception(
 ) -> Choice:
     if not isinstance(about.modality, Images):
         raise ConfigError(
-            f"features: inception takes images, and {dataset} holds {about.modality.name}; "
-            f"accepted: {DEFAULT}."
+            f"features: inception takes images, but {dataset} contains {about.modality.name}; use "
+            f"{DEFAULT}."
         )
     channels = frame_of(about, framing).shape[-1]
     if channels not in (1, 3):
         raise ConfigError(
-            f"features: inception takes 1 or 3 channels, and {dataset} has {channels}; "
-            f"accepted: {DEFAULT}."
+            f"features: inception takes 1 or 3 channels, but {dataset} has {channels}; use "
+            f"{DEFAULT}."
         )
     return Choice(inception.FEATURES, load_inception, logits=inception.CLASSES, own_classes=False)
 
 
 def choice_of(network: FeatureNetwork, examples: np.ndarray, num_classes: int) -> Choice:
-    """A feature network of a user's own, for a data set with such ``examples`` and so many classes.
+    """A user's feature extractor, for a data set with these ``examples`` and ``num_classes``.
 
     Raises:
-      ConfigError: for features and logits of other shapes than `FeatureNetwork` asks for.
+      ConfigError: if features or logits do not have the shapes that `FeatureNetwork` requires.
     """
     features, logits = network.features(examples[:2])
     for name, array in {"features": features, "logits": logits}.items():
         if array is not None and (np.ndim(array) != 2 or len(array) != 2):
             raise ConfigError(
-                f"feature_network: its {name} of 2 examples have the shape "
-                f"{list(np.shape(array))}; accepted: [2, n]."
+                f"feature_network must return {name} of shape [2, n] for 2 examples, not "
+                f"{list(np.shape(array))}."
             )
     count = 0 if logits is None else logits.shape[1]
     return Choice(
@@ -135,7 +133,7 @@ def choice_of(network: FeatureNetwork, examples: np.ndarray, num_classes: int) -
 
 DEFAULT = "default"
 FEATURES: dict[str, Chooser] = {DEFAULT: _default, "inception": _inception}
-"""What features may be taken from, by the name that a user gives."""
+"""Feature extractors by the name that a user gives."""
 
 
 def choose(
@@ -145,9 +143,9 @@ def choose(
     config: RecognizerConfig,
     features: str = DEFAULT,
 ) -> Choice:
-    """How to look at a data set with this description and framing through one of `FEATURES`.
+    """Chooses one of `FEATURES` for a data set with this description and framing.
 
     Raises:
-      ConfigError: for an unknown name, or a network that cannot look at such data.
+      ConfigError: for an unknown name, or a network that does not support such data.
     """
     return FEATURES[one_of("features", features, FEATURES)](dataset, about, framing, config)

@@ -106,8 +106,8 @@ def check(arrays: dict[str, np.ndarray], source: Path) -> None:
         )
     if found:
         raise ConfigError(
-            f"inception: {source} holds another network ({'; '.join(found)}); accepted: the "
-            "weights of 2015-12-05, of 1008 classes, as published for the Frechet Inception "
+            f"inception: {source} contains a different network ({'; '.join(found)}); use the "
+            "weights of 2015-12-05 with 1008 classes, as published for the Frechet Inception "
             "distance."
         )
 
@@ -135,10 +135,10 @@ def _read(path: Path) -> dict[str, np.ndarray]:
             return dict(arrays)
     except FileNotFoundError as error:
         raise ConfigError(
-            f"inception: there is no weights file {path}; download {GRAPH_URL} and unpack "
-            f"{GRAPH_FILE} from it, convert it with `uv run python -m "
-            f"gan_jax.recognizers.convert_inception {GRAPH_FILE} {path}`, or name a file that you "
-            f"have converted in {VARIABLE}."
+            f"inception: the weights file {path} does not exist; download {GRAPH_URL}, unpack "
+            f"{GRAPH_FILE} from it and convert it with `uv run python -m "
+            f"gan_jax.recognizers.convert_inception {GRAPH_FILE} {path}`, or set {VARIABLE} to the "
+            "path of a converted file."
         ) from error
     except (
         OSError,
@@ -150,6 +150,6 @@ def _read(path: Path) -> dict[str, np.ndarray]:
         zipfile.BadZipFile,
     ) as error:
         raise ConfigError(
-            f"inception: {path} is not a whole npz file of arrays; accepted: one that "
-            "`python -m gan_jax.recognizers.convert_inception` wrote."
+            f"inception: {path} is not a complete npz file of arrays; write one with "
+            "`python -m gan_jax.recognizers.convert_inception`."
         ) from error

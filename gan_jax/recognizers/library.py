@@ -37,10 +37,10 @@ TRAINING_CODE = (
     *(augment, cnn, fitting, recipes, resnet, training),
     *(conv, conv_ops, winograd, order, batch_at, to_float),
 )
-"""Modules and functions that decide the weights that a recipe leads to."""
+"""Modules and functions that determine the weights that result from a recipe."""
 REFERENCE_CODE = (networks, streaming, covariance, frechet)
-"""Modules that turn a network's numbers into those that are kept of real images; the network's own
-code is in its key.
+"""Modules that compute the cached features of real images from a network, whose own code is in its
+key.
 """
 
 
@@ -50,14 +50,14 @@ def recognizer(
     config: RecognizerConfig = SMALL_CNN,
     test_on: str | None = None,
 ) -> Recognizer:
-    """The recognizer of a data set: from the cache, or trained on its training split and tested on
+    """The classifier of a data set: from the cache, or trained on its training split and tested on
     the rest.
 
     Args:
       dataset, framing: as for `gan_jax.data.load`.
-      config: how it is made. Another config, data set, framing or code makes another recognizer.
-      test_on: learn from the whole training split, and be tested on that of another data set: the
-        classification accuracy score of Ravuri & Vinyals 2019, where ``dataset`` was generated and
+      config: its recipe. A different config, data set, framing or code gives another classifier.
+      test_on: train on the whole training split and test on the test split of another data set: the
+        classification accuracy score of Ravuri & Vinyals 2019, if ``dataset`` was generated and
         ``test_on`` is real.
 
     Raises:
@@ -66,14 +66,10 @@ def recognizer(
     """
     about = describe(dataset)
     if not about.num_classes and config.task == "labels":
-        raise ConfigError(
-            f"dataset: {dataset} has no labels, so no recognizer can learn from it; "
-            "accepted: labelled ones."
-        )
+        raise ConfigError(f"dataset {dataset} has no labels, which training a classifier requires.")
     if not isinstance(about.modality, Images):
         raise ConfigError(
-            f"dataset: {dataset} holds {about.modality.name}, which no recognizer looks at; "
-            "accepted: sets of images."
+            f"dataset {dataset} contains {about.modality.name}, but classifiers need images."
         )
     is_seed("recognizer.seed", config.seed)
     shape = frame_of(about, framing).shape
@@ -92,7 +88,7 @@ def recognizer(
 
 
 def _check_memory(config: RecognizerConfig, shape: tuple[int, ...], classes: int) -> None:
-    """Refuses what is beyond memory by the largest layers and the examples of a step alone."""
+    """Refuses configs whose largest layers or batch alone exceed the memory."""
     copies = 4 * 4  # bytes of a weight, its average and AdamW's moments
     width, features, batch = config.width or 0, config.features, config.batch_size
     fits_memory("recognizer.width", f"a network of width {width:,}", copies * 9 * width**2)
@@ -103,12 +99,12 @@ def _check_memory(config: RecognizerConfig, shape: tuple[int, ...], classes: int
 
 
 def kept(key: str) -> Path:
-    """Where the recognizer of a key lies."""
+    """The file of the classifier with a key."""
     return _folder(key) / "network.npz"
 
 
 def _data(dataset: str, framing: Framing | int | None, test_on: str | None) -> dict[str, Dataset]:
-    """What to learn from, then what to be tested on, by split."""
+    """The training data, then the test data, by split."""
     splits = describe(dataset).splits or load(dataset, "train", framing).description.splits
     learn, test = train_and_test(splits)
     if test_on is None:
@@ -121,15 +117,15 @@ def _data(dataset: str, framing: Framing | int | None, test_on: str | None) -> d
     if shapes[0] != shapes[1]:
         own, other = (f"{h}x{w}x{c} of {classes} classes" for h, w, c, classes in shapes)
         raise ConfigError(
-            f"test_on: the images of {dataset} are {own}, those of {test_on} {other}; "
-            "must be alike."
+            f"test_on: the images of {dataset} are {own}, but those of {test_on} are {other}; "
+            "both must be equal."
         )
     names = [part.description.class_names for part in data.values()]
     if all(names) and names[0] != names[1]:
         own, other = (", ".join(part[:3]) for part in names)
         raise ConfigError(
-            f"test_on: the classes of {dataset} are {own}, ..., those of {test_on} {other}, ...; "
-            "must be the same."
+            f"test_on: the classes of {dataset} are {own}, ..., but those of {test_on} are "
+            f"{other}, ...; both must be equal."
         )
     return data
 
@@ -137,11 +133,11 @@ def _data(dataset: str, framing: Framing | int | None, test_on: str | None) -> d
 def real_sample(
     network: FeatureNetwork, dataset: str, split: str, framing: Framing | int | None = None
 ) -> Sample:
-    """What a feature network sees in a split of real images, with the Gaussian of the features,
-    computed once and cached.
+    """The outputs of a feature network for a split of real images, with the Gaussian of the
+    features, computed once and cached.
 
-    The file is known by its content: data set, version, split, the images, network, and code. One
-    that is damaged is made again, with a sentence on stderr.
+    The key of the file covers data set, version, split, images, network and code. A damaged file is
+    reported on stderr and computed again.
 
     Raises:
       ConfigError: as `gan_jax.data.load`, or if the cache cannot be written.
@@ -174,18 +170,18 @@ def _trained(
     for split, part in data.items():
         if part.labels.min() < 0 and config.task == "labels":
             raise ConfigError(
-                f"dataset: {part.description.name} has images without labels in {split}; "
-                "accepted: labelled images only."
+                f"dataset {part.description.name} has unlabelled images in {split}; a classifier "
+                "needs a label for each image."
             )
     (train_split, train_data), (test_split, test_data) = data.items()
     about, n = train_data.description, len(train_data.labels)
     print(
-        f"Training a recognizer on {about.name}, {train_split} ({n:,} images), once.",
+        f"Training a classifier on {about.name}, {train_split} ({n:,} images), once.",
         file=sys.stderr,
         flush=True,
     )
     start = time.perf_counter()
-    title = f"recognizer of {about.name}"
+    title = f"classifier of {about.name}"
     with tqdm(total=config.steps, desc=title, unit=" steps", leave=False, disable=None) as bar:
 
         def told(steps: int, metrics: dict[str, float]) -> None:
@@ -220,7 +216,7 @@ def _trained(
 
 
 def _accuracy(network: Recognizer, config: RecognizerConfig, data: Dataset) -> float:
-    """Share of images whose label, or whose turn, is recognized."""
+    """Fraction of images whose label, or rotation, is classified correctly."""
     if config.task == "labels":
         return fitting.accuracy(network, data.examples, data.labels)
     x = np.asarray(data.examples)
@@ -229,7 +225,7 @@ def _accuracy(network: Recognizer, config: RecognizerConfig, data: Dataset) -> f
 
 
 def _key(data: dict[str, Dataset], config: RecognizerConfig) -> str:
-    """Names a recognizer by what it is made from: the data, the recipe, and the code."""
+    """The key of a classifier: a digest of the data, the recipe and the code."""
     content = {
         split: [part.description.name, part.description.version, _content(part)]
         for split, part in data.items()
@@ -238,8 +234,8 @@ def _key(data: dict[str, Dataset], config: RecognizerConfig) -> str:
 
 
 def _content(data: Dataset) -> str:
-    """Digest of all labels and of some thousand images: a set of another content has another,
-    whatever its name.
+    """Digest of all labels and about a thousand images, so that it depends on the content, not only
+    on the name.
     """
     digest = hashlib.sha256(repr(data.examples.shape).encode() + data.labels.tobytes())
     digest.update(data.examples[:: len(data.labels) // 1000 + 1].tobytes())
@@ -255,19 +251,19 @@ def _folder(key: str) -> Path:
 
 
 def _read(path: Path) -> dict[str, np.ndarray] | None:
-    """The arrays of a file; None where it is absent or, with a sentence on stderr, damaged."""
+    """The arrays of a file; None if it is absent or damaged, which is reported on stderr."""
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return dict(arrays)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
-        print(f"{path} is damaged ({error}) and is made again.", file=sys.stderr, flush=True)
+        print(f"{path} is damaged ({error}) and is computed again.", file=sys.stderr, flush=True)
         return None
 
 
 def _write(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    """Writes the file, whole or not at all.
+    """Writes the file atomically.
 
     Raises:
       ConfigError: if it cannot be written.

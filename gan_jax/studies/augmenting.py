@@ -1,5 +1,5 @@
-"""What a recognizer learns from few real images, from a GAN that saw no others, or from both: the
-parts of `recognition`.
+"""The parts of the study `recognition`: classifiers trained on few real images, on samples of a GAN
+that saw only these, or on both.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from gan_jax.types import GanState
 
 @dataclasses.dataclass(frozen=True)
 class Arm:
-    """What a recognizer learns from. ``classic``: with classic augmentation of all that it sees."""
+    """The training data of a classifier. ``classic``: with classic augmentation of all images."""
 
     real: bool
     generated: bool
@@ -43,9 +43,9 @@ ARMS: dict[str, Arm] = {
     "real+generated": Arm(True, True, False),
     "both": Arm(True, True, True),
 }
-"""(a) to (e): the real images; with classic augmentation; generated ones only, the classification
-accuracy score of Ravuri & Vinyals 2019, "Classification accuracy score for conditional generative
-models"; real and generated ones; these with classic augmentation.
+"""In order: the real images; the same with classic augmentation; generated images only, the
+classification accuracy score of Ravuri & Vinyals 2019, "Classification accuracy score for
+conditional generative models"; real and generated images; the same with classic augmentation.
 """
 
 
@@ -57,9 +57,7 @@ class LabelledImages(NamedTuple):
 
 
 class Drawn(NamedTuple):
-    """Generated images, how many were drawn for them, and the seconds that training and drawing
-    took.
-    """
+    """Generated images, the number drawn before filtering, and the seconds of both stages."""
 
     images: LabelledImages
     drawn: int
@@ -67,10 +65,10 @@ class Drawn(NamedTuple):
 
 
 def gan_config(dataset: str, size: int | None = None) -> Config:
-    """A conditional DCGAN that minutes on a CPU and few images suffice for.
+    """A conditional DCGAN that trains within minutes on a CPU, on few images.
 
-    As the recipe mnist_dcgan; what D sees is shifted, without which it knows few images by heart,
-    and of 28x28 images nothing is padded.
+    Like the recipe mnist_dcgan, but without padding of 28x28 images, and with translation
+    augmentation, without which D memorizes few images.
     """
     return Config(
         dataset=dataset,
@@ -88,11 +86,10 @@ def gan_config(dataset: str, size: int | None = None) -> Config:
 
 
 def subset(labels: np.ndarray, per_class: int | None, seed: int) -> np.ndarray:
-    """Places of ``per_class`` examples of each class, drawn at random, sorted; of all examples for
-    None.
+    """Sorted indices of ``per_class`` random examples of each class, or of all examples for None.
 
     Args:
-      labels: ``[n]``, every class of which occurs.
+      labels: ``[n]``; every class must occur.
 
     Raises:
       ConfigError: if a class has fewer.
@@ -105,8 +102,8 @@ def subset(labels: np.ndarray, per_class: int | None, seed: int) -> np.ndarray:
         of_class = np.flatnonzero(labels == label)
         if len(of_class) < per_class:
             raise ConfigError(
-                f"labels: class {label} has {len(of_class)} images; "
-                "accepted: no more than that, or all."
+                f"labels: class {label} has only {len(of_class)} images; use at most as many per "
+                "class, or all."
             )
         places.append(rng.choice(of_class, per_class, replace=False))
     return np.sort(np.concatenate(places))
@@ -115,10 +112,10 @@ def subset(labels: np.ndarray, per_class: int | None, seed: int) -> np.ndarray:
 def mixture(
     real: LabelledImages | None, generated: LabelledImages | None, n: int, real_share: float
 ) -> LabelledImages:
-    """``n`` examples to learn from, copies of the given ones in turn: ``real_share`` of them real,
-    where both are given.
+    """``n`` training examples, repeated cyclically from the given ones; if both kinds are given, a
+    fraction ``real_share`` is real.
 
-    A set of always the same size, so that all recognizers of a study share a compilation.
+    The size is constant, so that all classifiers of a study share one compilation.
     """
     share = 1.0 if generated is None else 0.0 if real is None else real_share
     of_real = round(share * n)
@@ -136,17 +133,17 @@ def _repeated(images: LabelledImages, n: int) -> LabelledImages:
 
 
 def size_of_mixture(real: int, generated: int, real_share: float) -> int:
-    """The least size of a mixture that leaves none of so many real and generated images out."""
+    """The smallest mixture that contains every one of so many real and generated images."""
     return max(math.ceil(real / real_share), math.ceil(generated / (1 - real_share)))
 
 
 def train_gan(
     config: Config, images: LabelledImages, told: Callable[[int], Any] | None = None
 ) -> tuple[Gan, GanState]:
-    """A GAN that sees these images alone.
+    """Trains a GAN on these images only.
 
     Raises:
-      ConfigError: for what is wrong in the config.
+      ConfigError: for an invalid config.
       FloatingPointError: if the training diverges.
     """
     gan = build(config)
@@ -176,11 +173,11 @@ def draw_images(
     filters: Filters,
     recognizer: Callable[[], Recognizer],
 ) -> tuple[LabelledImages, int]:
-    """``n`` images of the GAN, its classes in equal shares, and how many were drawn for them.
+    """``n`` images of the GAN, balanced over the classes, and the number drawn before filtering.
 
     Args:
-      real: all that it saw; the rule of rejection is made from these.
-      recognizer: makes the one whose confidence is asked for, if the filters ask for it.
+      real: its training images, which calibrate the rejection.
+      recognizer: returns the classifier for the confidence filter; called only if it is used.
     """
     accepts = accepting(filters, gan, state, seed, real=lambda: real, recognizer=recognizer)
     labels = labels_in_turn(n, gan.num_classes)
@@ -199,7 +196,7 @@ def train_recognizer(
     num_classes: int,
     told: Callable[[int, dict], Any] | None = None,
 ) -> Recognizer:
-    """The recognizer of an arm, from ``n`` examples as in `mixture`."""
+    """Trains the classifier of an arm on ``n`` examples, as in `mixture`."""
     config = dataclasses.replace(config, augmentation=classic if arm.classic else Augmentation())
     images = mixture(real if arm.real else None, made if arm.generated else None, n, real_share)
     return fit(config, *images, num_classes, told=told)

@@ -1,14 +1,12 @@
-"""Which methods make a GAN converge, and how often: methods x problems with known answers, many
-seeds each.
+"""Measure how often published methods converge on problems with known answers, with many seeds.
 
-The Dirac-GAN shows convergence to an equilibrium, from as many starting points as there are seeds;
-a grid of 25 Gaussians (or, if asked for, a ring of 8) shows whether all modes are found. The folder
-then holds
+The Dirac-GAN tests convergence to an equilibrium, from one starting point per seed. A grid of 25
+Gaussians (with --problems ring8, a ring of 8) tests whether all modes are covered. Results:
 
-  success.csv, success.md         the share of seeds that succeeded, with Wilson intervals of 95 %
-  dirac.png                       the ways through the plane of generator and discriminator, a panel
-                                  for each method
-  grid25.png, ring8.png           samples of each method's median seed over the truth
+  success.csv, success.md         success rates with 95% Wilson intervals
+  dirac.png                       trajectories in the plane of generator and discriminator, one
+                                  panel per method
+  grid25.png, ring8.png           samples of each method's median seed over the true centres
 """
 
 from __future__ import annotations
@@ -29,12 +27,19 @@ from gan_jax.studies.methods import METHODS, STEPS
 DIRAC, MIXTURES = "dirac", ("grid25", "ring8")
 DEFAULT = "dirac,grid25"
 LOCAL = ("r1", "r1_r2", "consensus", "extragradient")
-"""Methods whose local rate of convergence is compared with the Jacobian's: without random numbers,
-and with one rule for every step.
+"""Methods whose local convergence rate is compared with the Jacobian's; they draw no random numbers
+and apply the same rule at every step.
 """
 
+DIRAC_COLUMNS = (
+    *("method", "converged (runs)", "95% interval", "theory", "median distance left (fraction)"),
+)
+MIXTURE_COLUMNS = (
+    *("method", "success (seeds)", "95% interval"),
+    *("modes covered, mean", "high-quality samples, mean"),
+)
 LEAST_BYTES = 4096
-"""Memory that a GAN of any problem takes at least."""
+"""A lower bound of the memory per GAN, for any problem."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,17 +47,17 @@ class Options:
     """The command line."""
 
     workdir: pathlib.Path = pathlib.Path("studies/convergence")
-    """Folder for tables and figures; one that holds any is refused without --overwrite."""
+    """Folder for tables and figures; it must be empty unless --overwrite is given."""
     problems: str = DEFAULT
     """Problems, separated by commas: dirac, grid25, ring8."""
     methods: str = "all"
     """Methods, separated by commas, or all."""
     seeds: int = 32
-    """GANs trained for each method and problem, all at once."""
+    """GANs trained in parallel for each method and problem."""
     steps: int = STEPS
-    """Updates of G on the mixtures."""
+    """G steps on the mixtures."""
     overwrite: bool = False
-    """Replace what the folder holds."""
+    """Replace the contents of the folder."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -72,7 +77,7 @@ def main(argv: list[str] | None = None) -> int:
         check_folder("workdir", options.workdir)
         if not options.overwrite and options.workdir.exists() and any(options.workdir.iterdir()):
             raise ConfigError(
-                f"workdir: {options.workdir} is not empty; accepted: a new name, or --overwrite."
+                f"workdir {options.workdir} is not empty; use a new folder, or --overwrite."
             )
         command_line.divide_cpu(options.seeds)
         command_line.keep_compilations()
@@ -104,7 +109,7 @@ def run(options: Options, problems: list[str], methods: list[str]) -> int:
     options.workdir.mkdir(parents=True, exist_ok=True)
     _write(options.workdir, rows, [name for name in LOCAL if name in methods and DIRAC in problems])
     for problem, results in seen.items():
-        draw = figures.ways if problem == DIRAC else figures.samples
+        draw = figures.trajectories if problem == DIRAC else figures.samples
         draw(options.workdir / f"{problem}.png", problem, results)
     print(f"Written: {options.workdir}")
     return 0
@@ -113,7 +118,7 @@ def run(options: Options, problems: list[str], methods: list[str]) -> int:
 def _row(
     problem: str, name: str, success: Any, score: float, quality: float | None, seconds: float
 ) -> dict[str, Any]:
-    """A line of the table."""
+    """A row of the table."""
     from gan_jax.metrics.estimate import share
 
     method, k, n = METHODS[name], int(success.sum()), len(success)
@@ -152,18 +157,18 @@ def _write(folder: pathlib.Path, rows: list[dict[str, Any]], local: list[str]) -
 
 
 def table(rows: list[dict[str, Any]]) -> list[str]:
-    """Markdown, a table a problem. ``score``: median distance at the end relative to the start, or
-    modes covered on average.
+    """Markdown, one table per problem. ``score``: median distance at the end relative to the start,
+    or mean number of modes covered.
     """
     lines = []
     for problem in dict.fromkeys(row["problem"] for row in rows):
         on_dirac = problem == DIRAC
-        last = ("theory", "distance left") if on_dirac else ("modes, mean", "high quality, mean")
+        columns = DIRAC_COLUMNS if on_dirac else MIXTURE_COLUMNS
         lines += [
             "",
             f"**{problem}**",
             "",
-            f"| method | success | 95 % interval | {' | '.join(last)} |",
+            f"| {' | '.join(columns)} |",
         ]
         lines.append("| --- | ---: | ---: | " + ("--- | ---: |" if on_dirac else "---: | ---: |"))
         for row in (row for row in rows if row["problem"] == problem):
@@ -179,14 +184,15 @@ def table(rows: list[dict[str, Any]]) -> list[str]:
 
 
 def rates(names: list[str]) -> list[str]:
-    """Markdown: the factor by which a step shrinks the distance to the equilibrium, from the
-    Jacobian and as measured.
+    """Markdown: the factor by which a step shrinks the distance to the equilibrium, predicted by
+    the Jacobian and measured.
     """
     from gan_jax.studies.games import local_rate
 
-    lines = ["", "**dirac, near the equilibrium: distance after a step / before it**", ""]
+    lines = ["", "**dirac, near the equilibrium**", ""]
     lines += [
-        "| method | Jacobian | measured | their rates' ratio |",
+        "| method | factor per step, from the Jacobian | factor per step, measured | "
+        "ratio of the rates |",
         "| --- | ---: | ---: | ---: |",
     ]
     for name in names:

@@ -18,7 +18,7 @@ from gan_jax.types import Array, Batch, Critique, GanState, Loss, Pair
 
 
 class Generator(nn.Module):
-    """``G(z) = theta``, whatever the latents: ``[b, 1]``."""
+    """``G(z) = theta`` for all latents: ``[b, 1]``."""
 
     @nn.compact
     def __call__(self, latents: Array, y: Array, *, train: bool) -> Array:
@@ -36,7 +36,7 @@ class Discriminator(nn.Module):
 
 
 def players(gan: Gan) -> Gan:
-    """The same GAN with the networks of the Dirac-GAN."""
+    """A copy of the GAN with the networks of the Dirac-GAN."""
     return dataclasses.replace(
         gan,
         generator=dataclasses.replace(gan.generator, network=Generator()),
@@ -50,14 +50,14 @@ def dirac_gan(
     d: dict[str, Any] | None = None,
     **parts: Any,
 ) -> Gan:
-    """The GAN with a loss, both optimizers, more fields of D's player and of the `Gan`."""
+    """The GAN with a loss, both optimizers, and other fields of D's player and of the `Gan`."""
     generator = Player(Generator(), optimizers.generator)
     discriminator = Player(Discriminator(), optimizers.discriminator, **(d or {}))
     return Gan(generator, discriminator, loss, Normal(1), Vectors((1,)), **parts)
 
 
 def batch(b: int = 1, d_steps: int = 1) -> Batch:
-    """The data: ``b`` points at 0 for each update of D."""
+    """The data: ``b`` points at 0 for each D step."""
     return Batch(jnp.zeros((d_steps, b, 1)), jnp.zeros((d_steps, b), jnp.int32))
 
 
@@ -73,7 +73,7 @@ def placed(state: GanState, theta: Array, psi: Array) -> GanState:
 
 
 def place(state: GanState) -> Array:
-    """``(theta, psi)`` as ``[..., 2]``, of one state or of many."""
+    """``(theta, psi)`` as ``[..., 2]``, of one or more states."""
     return jnp.concatenate(
         [state.generator.params["theta"], state.discriminator.params["psi"]], axis=-1
     )

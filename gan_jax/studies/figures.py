@@ -1,4 +1,4 @@
-"""Figures of the studies: a panel a method."""
+"""Figures of the studies, with one panel per method."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from gan_jax.data.truths import TRUTHS
 from gan_jax.files import replacing
 from gan_jax.studies.games import Result
 
-PANELS_A_ROW, PANEL_SIDE = 5, 2.4
+PANELS_PER_ROW, PANEL_SIDE = 5, 2.4
 """Side in inches."""
 CONVERGED, LOST = "tab:blue", "tab:red"
 
 
-def ways(path: pathlib.Path, problem: str, results: dict[str, Result]) -> None:
-    """The ways of the Dirac-GAN from its starting points, blue where they converge; only a
-    quarter is drawn, so that single ways can be seen.
+def trajectories(path: pathlib.Path, problem: str, results: dict[str, Result]) -> None:
+    """The trajectories of the Dirac-GAN, blue if they converge; only every fourth is drawn, so that
+    single ones can be seen.
     """
 
     def draw(axes: Axes, result: Result) -> None:
-        for way, success in list(zip(result.seen, result.success, strict=True))[::4]:
-            axes.plot(*way.T, color=CONVERGED if success else LOST, linewidth=0.4, alpha=0.7)
-            axes.plot(*way[0], ".", color="black", markersize=2)
+        for path, success in list(zip(result.seen, result.success, strict=True))[::4]:
+            axes.plot(*path.T, color=CONVERGED if success else LOST, linewidth=0.4, alpha=0.7)
+            axes.plot(*path[0], ".", color="black", markersize=2)
         axes.plot(0, 0, "+", color="black")
         axes.set(xlim=(-2, 2), ylim=(-2, 2), aspect="equal")
 
@@ -34,7 +34,7 @@ def ways(path: pathlib.Path, problem: str, results: dict[str, Result]) -> None:
 
 
 def samples(path: pathlib.Path, problem: str, results: dict[str, Result]) -> None:
-    """Samples of the seed that covers the median number of modes, over the truth's centres."""
+    """Samples of the seed with the median success, over the true centres."""
     truth = TRUTHS[problem]
 
     def draw(axes: Axes, result: Result) -> None:
@@ -47,11 +47,11 @@ def samples(path: pathlib.Path, problem: str, results: dict[str, Result]) -> Non
 
 
 def _save(path: pathlib.Path, results: dict[str, Result], draw, title: str) -> None:
-    rows = math.ceil(len(results) / PANELS_A_ROW)
+    rows = math.ceil(len(results) / PANELS_PER_ROW)
     figure = Figure(
-        figsize=(PANELS_A_ROW * PANEL_SIDE, rows * (PANEL_SIDE + 0.2) + 0.4), layout="constrained"
+        figsize=(PANELS_PER_ROW * PANEL_SIDE, rows * (PANEL_SIDE + 0.2) + 0.4), layout="constrained"
     )
-    panels = figure.subplots(rows, PANELS_A_ROW, squeeze=False).ravel()
+    panels = figure.subplots(rows, PANELS_PER_ROW, squeeze=False).ravel()
     for axes in panels:
         axes.axis("off")
     for axes, (name, result) in zip(panels, results.items(), strict=False):

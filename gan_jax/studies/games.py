@@ -1,4 +1,4 @@
-"""One method on one problem, many seeds: what `gan_jax.studies.convergence` repeats."""
+"""Runs one method on one problem with many seeds, for `gan_jax.studies.convergence`."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ from gan_jax.types import Array
 
 DIRAC_STEPS, DIRAC_BATCH = 2_000, 512
 CONVERGED = 0.05
-"""Distance to the equilibrium, relative to the start and averaged over the last tenth, below which
-a way has converged.
+"""A trajectory has converged if its distance to the equilibrium, relative to the start and averaged
+over the last tenth, is below this.
 """
 NETWORK = {"spectral", "minibatch_std"}
-"""Changes of a method that are of the discriminator's network."""
+"""Changes of a method that concern the discriminator's network."""
 SAMPLES = 2_500
-"""Drawn from each GAN at the end: 100 a mode of the grid."""
+"""Samples drawn from each GAN at the end: 100 per mode of the grid."""
 
 DIRAC = Config(
     dataset="dirac",
@@ -50,7 +50,7 @@ DIRAC = Config(
     d_optimizer=Optimizer("sgd", lr=0.2),
     ema=0.0,
 )
-"""Its networks are replaced by a point and a slope."""
+"""The networks are replaced by a point and a slope."""
 MIXTURE = Config(
     generator=Network("mlp", width=48, depth=3),
     discriminator=Network("mlp", width=48, depth=3),
@@ -61,14 +61,14 @@ MIXTURE = Config(
     ema=10_000.0,
 )
 RATES = (3e-3, 1e-4)
-"""Learning rates of both players on the mixtures, at the start and, along a cosine, at the end."""
+"""Learning rates of both players on the mixtures, at the start and end of a cosine schedule."""
 
 
 class Result(NamedTuple):
-    """``success``: ``[K]`` bool by seed; ``score``: of all; ``seen``: ways ``[K, steps, 2]`` or
-    samples ``[K, n, 2]``.
+    """``success``: ``[K]`` bool per seed; ``score``: of all seeds; ``seen``: trajectories ``[K,
+    steps, 2]`` or samples ``[K, n, 2]``.
 
-    ``quality``: of mixtures, the mean share of samples of high quality.
+    ``quality``: for mixtures, the mean fraction of high-quality samples.
     """
 
     success: np.ndarray
@@ -78,8 +78,8 @@ class Result(NamedTuple):
 
 
 def dirac(method: Method, seeds: int) -> Result:
-    """From ``seeds`` starting points at random angles, 0.5 to 1.5 from the equilibrium. The score
-    is the median distance left.
+    """Runs the Dirac-GAN from ``seeds`` starting points at random angles, 0.5 to 1.5 from the
+    equilibrium. The score is the median distance left.
     """
     gan, batch = dirac_game(method), dirac_gan.batch(DIRAC_BATCH, method.changes.get("d_steps", 1))
     rng = np.random.default_rng(0)
@@ -88,7 +88,7 @@ def dirac(method: Method, seeds: int) -> Result:
 
     @jax.jit
     @jax.vmap
-    def way(key: Array, start: Array) -> Array:
+    def trajectory(key: Array, start: Array) -> Array:
         state = dirac_gan.placed(init_state(gan, key, batch), *start)
 
         def step(state, _):
@@ -97,10 +97,10 @@ def dirac(method: Method, seeds: int) -> Result:
 
         return jnp.concatenate([start[None], jax.lax.scan(step, state, None, DIRAC_STEPS)[1]])
 
-    ways = np.asarray(way(jax.vmap(jax.random.key)(jnp.arange(seeds)), starts))
-    distance = np.linalg.norm(ways, axis=-1) / radius[:, None]
+    paths = np.asarray(trajectory(jax.vmap(jax.random.key)(jnp.arange(seeds)), starts))
+    distance = np.linalg.norm(paths, axis=-1) / radius[:, None]
     left = np.nan_to_num(distance[:, -DIRAC_STEPS // 10 :].mean(1), nan=np.inf)
-    return Result(left < CONVERGED, float(np.median(left)), ways)
+    return Result(left < CONVERGED, float(np.median(left)), paths)
 
 
 def dirac_game(method: Method) -> Gan:
@@ -109,8 +109,8 @@ def dirac_game(method: Method) -> Gan:
 
 
 def mixture(method: Method, problem: str, seeds: int, steps: int) -> Result:
-    """A small MLP GAN on a mixture. Success is that every mode is covered; the score is the mean
-    number of modes.
+    """Trains a small MLP GAN on a mixture. A seed succeeds if it covers every mode; the score is
+    the mean number of modes covered.
     """
     own = dict(method.mixtures)
     network = {name: own.pop(name) for name in NETWORK & own.keys()}
@@ -128,8 +128,8 @@ def mixture(method: Method, problem: str, seeds: int, steps: int) -> Result:
     states = jax.device_put(states, shardings(states, mesh))
     everywhere = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
     data = jax.device_put(with_seeds(resident(config), range(seeds)), everywhere)
-    # Waits, as a device that is done must not stand in the next program's collectives while others
-    # still train: XLA gives up after 40 s.
+    # Waits here, because a device that has finished must not wait for the others in a collective of
+    # the next program: XLA aborts after 40 s.
     states, _ = jax.block_until_ready(train_population(gans[0], states, data, steps, mesh))
     latents = jax.random.normal(jax.random.key(seeds), (SAMPLES, config.latents))
     samples = generate_members(gans[0], states, latents, jnp.zeros(SAMPLES, jnp.int32))
@@ -144,12 +144,12 @@ def mixture(method: Method, problem: str, seeds: int, steps: int) -> Result:
 
 
 def local_rate(method: Method, steps: int = 400) -> tuple[float, float]:
-    """By which factor a step shrinks the distance to the equilibrium of the Dirac-GAN: as the
-    theory has it, and as measured.
+    """The factor by which a step shrinks the distance to the equilibrium of the Dirac-GAN:
+    predicted and measured.
 
-    The first is the largest modulus among the eigenvalues of the step's Jacobian there (by
-    `jax.jacfwd`); the second the slope of the logarithm of the distance over ``steps`` steps from
-    close by. Of methods that draw nothing at random and have one rule for every step.
+    The prediction is the spectral radius of the Jacobian of the step at the equilibrium (from
+    `jax.jacfwd`). The measurement is the slope of the log distance over ``steps`` steps from a
+    nearby start. For methods without random numbers that apply the same rule at every step.
     """
     gan, batch = dirac_game(method), dirac_gan.batch(1, method.changes.get("d_steps", 1))
     state = dirac_gan.placed(

@@ -1,4 +1,4 @@
-"""Published ways to train a GAN, as changes of a config: what the study of convergence compares."""
+"""Published methods of training GANs, as changes of a config, for the convergence study."""
 
 from __future__ import annotations
 
@@ -8,18 +8,17 @@ from typing import Any
 from gan_jax.config import Augmentation, Config, Dynamics, Penalty, Schedule
 
 STEPS = 3_000
-"""Updates of G on the mixtures; schedules end with them."""
+"""G steps on the mixtures, which is also the length of schedules."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Method:
-    """A method: where it is published, what the theory says of it on the Dirac-GAN, and how a
-    config changes.
+    """A method: its publication, its theory on the Dirac-GAN, and its changes of a config.
 
-    ``converges``: whether the Dirac-GAN does, with constant rates and finite ``d_steps``; None
-    where no theorem is known to us. ``changes``: of the config, everywhere; ``dirac``,
-    ``mixtures``: beside them on one kind of problem; None: it is not tried there. ``momentum``:
-    fields of both optimizers there.
+    ``converges``: whether the Dirac-GAN converges, with constant learning rates and finite
+    ``d_steps``; None if we know no theorem. ``changes``: of the config, for all problems;
+    ``dirac``, ``mixtures``: additional changes for one kind of problem; None: not tried there.
+    Names that begin with ``optimizer.`` are fields of both optimizers.
     """
 
     title: str
@@ -30,9 +29,7 @@ class Method:
     mixtures: dict[str, Any] | None = dataclasses.field(default_factory=dict)
 
     def config(self, base: Config, own: dict[str, Any]) -> Config:
-        """The base config with the method's changes; those that begin with ``optimizer.`` are of
-        both optimizers.
-        """
+        """The base config with the changes of the method."""
         changes = self.changes | own
         fields = {name.partition(".")[2]: value for name, value in changes.items() if "." in name}
         changed = dataclasses.replace(
@@ -50,7 +47,7 @@ def _penalties(*names: str, weight: float) -> dict[str, Any]:
 
 
 def _at(name: str, dirac: float, mixtures: float, *more: str) -> dict[str, Any]:
-    """One penalty, or several, with a weight for either kind of problem."""
+    """One or more regularizers, with one weight per kind of problem."""
     return {
         "dirac": _penalties(name, *more, weight=dirac),
         "mixtures": _penalties(name, *more, weight=mixtures),

@@ -1,22 +1,21 @@
-"""Do our scores agree with the established implementations, on the same features?
+"""Compare our scores with established implementations on the same features.
 
-Two environments take part, as the packages compared with need PyTorch. The first command, where
-gan_jax is installed, writes features and our scores into a folder; the second, in an environment of
-numpy, scipy and the packages below, reads them and prints the table. The second does not import
-gan_jax.
+This takes two environments, as the other packages need PyTorch. The first command, where gan_jax is
+installed, writes features and our scores to a folder. The second, in an environment with numpy,
+scipy and the packages below, reads them and prints the table; it does not import gan_jax.
 
   uv run gan-jax study metric_agreement ours FOLDER
   python gan_jax/studies/metric_agreement.py theirs FOLDER
 
-Packages: torch, pytorch-fid, torch-fidelity, clean-fid, prdc, scikit-learn. None needs torchvision
-here: a stand-in takes its place where it is missing. A package that is missing is reported, and
-left out. Features (images against a reference):
+Packages: torch, pytorch-fid, torch-fidelity, clean-fid, prdc, scikit-learn. torchvision is not
+needed: a stub replaces it if it is missing. Missing packages are reported and skipped. Features
+(images against a reference):
 
   gaussian    10,000 x 64, float32: two Gaussians of different means and covariances
-  wide        3,000 x 512: rectified Gaussians, as the features of a network are, whose covariances
+  wide        3,000 x 512: rectified Gaussians, like the features of a network, whose covariances
               decay over six decades
-  mnist       recognizer features of the 10,000 test images against 10,000 training images
-  mnist_soft  the same of test images that were blurred
+  mnist       classifier features of the 10,000 test images against 10,000 training images
+  mnist_soft  the same for blurred test images
 """
 
 from __future__ import annotations
@@ -35,10 +34,10 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 SEED = 2020
-"""Of the subsets of the kernel distance: torch-fidelity's own."""
+"""The seed of the subsets of the kernel distance, as in torch-fidelity."""
 SUBSETS, SUBSET_SIZE = 100, 1000
 WHOLE = 3000
-"""Images in the comparison of the full kernel distance, whose reference holds every pair."""
+"""Images in the comparison of the full kernel distance, whose reference stores every pair."""
 NEEDED = 1e-4
 TORCHVISION = (
     "torchvision",
@@ -183,9 +182,7 @@ def imported(name: str) -> types.ModuleType | None:
 
 
 def stand_in_for_torchvision() -> None:
-    """Lets packages be imported that use torchvision for their networks alone, which are not called
-    here.
-    """
+    """Allows importing packages that need torchvision only for networks that are not used here."""
     with contextlib.suppress(ImportError):
         importlib.import_module("torchvision")
         return
@@ -266,8 +263,8 @@ PACKAGES: dict[str, tuple[str, Callable[..., dict[str, float]]]] = {
     "clean-fid": ("cleanfid.fid", clean_fid),
     "prdc": ("prdc", prdc),
 }
-"""The module to import, and the scores that it gives for features of images, of a reference, and
-logits.
+"""The module to import, and a function that returns its scores for features of images, features of
+a reference, and logits.
 """
 
 

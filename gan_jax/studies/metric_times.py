@@ -1,12 +1,13 @@
-"""How long does each metric take, and does 50,000 against 50,000 fit?
+"""Measure time and memory of each metric.
 
   uv run gan-jax study metric_times
   uv run gan-jax study metric_times --count 50000 --metrics kid,pr
 
-The first takes all metrics, of 10,000 images of 64 features; the second only these, of more images.
+The first command measures all metrics on 10,000 images with 64 features, the second the named ones
+on 50,000 images.
 
-Prints seconds for each entry of `METRICS` on random features with ten classes, the first call,
-compilation included, and the second; and the most memory that the process had held by then.
+For each entry of `METRICS`, prints the seconds of the first call, including compilation, and of the
+second, on random features with ten classes; and the peak memory of the process so far.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ class Options:
     count: int = 10_000
     """Images on each side."""
     features: int = 64
-    """Features of an image."""
+    """Features per image."""
     metrics: str = ALL
     """Names of metrics, separated by commas, or all."""
 
@@ -76,7 +77,7 @@ def measure(options: Options, names: list[str]) -> None:
 
 
 def sample(seed: int, n: int, f: int) -> Sample:
-    """Random features ``[n, f]`` with labels in turn and logits that lean to them."""
+    """Random features ``[n, f]`` with alternating labels and logits that favour them."""
     import numpy as np
 
     from gan_jax.metrics import Sample

@@ -1,24 +1,23 @@
-"""When does a GAN help a recognizer? For each number of real labelled images a class, and each
-seed, a GAN learns from these images alone; then recognizers learn from
+"""Measure whether GAN samples improve a classifier. For each number of real labelled images per
+class, and each seed, train a GAN on these images only, and then classifiers on:
 
   real            the real images
-  classic         the real images with classic augmentation (shifts, turns, mirrors: what the data
-                  set allows)
+  classic         the real images with classic augmentation (shifts, rotations, mirroring: whatever
+                  the data set allows)
   generated       generated images only: the classification accuracy score of Ravuri & Vinyals 2019
-  real+generated  real and generated ones
-  both            real and generated ones with classic augmentation
+  real+generated  real and generated images
+  both            real and generated images with classic augmentation
 
-and are tested on the data set's test images. The folder then holds
+The classifiers are tested on the test images of the data set. Results:
 
-  settings.json   what was asked
-  results.jsonl   a line for each training
-  results.csv     means with 95 % intervals over the seeds, and paired differences to `classic`
+  settings.json   the settings
+  results.jsonl   one line per training
+  results.csv     means with 95% intervals over the seeds, and paired differences to `classic`
   results.md      the same as tables
   results.png     curves
-  generated/      the generated images and a picture of each GAN
+  generated/      the generated images and a sample grid of each GAN
 
-Called again with the same settings it goes on where it was stopped; more labels or seeds may be
-asked for.
+The same command continues an interrupted study; numbers of labels and seeds may be added.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ NAME = "recognition"
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Exit code 0: all results are there; 1: a GAN diverged; 2: wrong input, and nothing was
+    """Exit code 0: all results are complete; 1: a GAN diverged; 2: wrong input, and nothing was
     written; 130: stopped by Ctrl-C.
     """
     argv = sys.argv[1:] if argv is None else argv
@@ -48,13 +47,13 @@ def main(argv: list[str] | None = None) -> int:
             study.run()
         except KeyboardInterrupt:
             print(
-                "\nStopped; the same command goes on with the training that was interrupted.",
+                "\nStopped; the same command continues with the interrupted training.",
                 file=sys.stderr,
             )
             return 130
         except FloatingPointError as error:
             print(
-                f"{NAME}: a GAN diverged: {error}; what was done is kept in {study.folder}.",
+                f"{NAME}: a GAN diverged: {error}; earlier results are in {study.folder}.",
                 file=sys.stderr,
             )
             return 1

@@ -1,4 +1,4 @@
-"""What the study `recognition` is asked for; loads JAX only when its parts are made."""
+"""Options of the study `recognition`; JAX is loaded only when its parts are built."""
 
 from __future__ import annotations
 
@@ -20,35 +20,33 @@ class Options:
     dataset: str = "mnist"
     """A labelled data set of images."""
     labels: str = "10,50,100"
-    """Real labelled images a class, separated by commas; all: all there are."""
+    """Numbers of real labelled images per class, separated by commas; all: every image."""
     seeds: int = 5
-    """Repetitions, each with real images, a GAN and recognizers of its own."""
+    """Repetitions, each with different real images, GAN and classifiers."""
     workdir: Path | None = None
     """Folder of the results; by default runs/recognition_DATASET."""
     size: int | None = None
-    """Side that smaller images are padded to with black."""
+    """Side to which smaller images are zero-padded."""
     gan_steps: int = 4_000
-    """Updates of each GAN."""
+    """Training steps of each GAN."""
     gan_width: int = 32
-    """Channels next to the image, of both players."""
+    """Channels of the layers next to the image, for both players."""
     gan_r1: float = 1.0
-    """Weight of the R1 penalty, at every fourth update."""
+    """Weight of R1, applied every fourth D step."""
     generated: int = 20_000
-    """Images that each GAN draws, its classes in equal shares."""
+    """Images that each GAN generates, balanced over the classes."""
     real_share: float = 0.5
-    """Share of real images among those that a recognizer sees, where it sees both."""
+    """Fraction of real images among those that a classifier sees, if it sees both kinds."""
     truncation: float | None = None
     """Filter: latents are drawn within [-PSI, PSI]."""
     min_confidence: float | None = None
-    """Filter: the least probability of the label, by the recognizer `classic` of the same real
-    images.
-    """
+    """Filter: minimum probability of the label, by the classifier `classic` of the same images."""
     rejection: float | None = None
     """Filter: discriminator rejection, gamma at this percentile."""
     recognizer_steps: int = 1_000
-    """Updates of each recognizer."""
+    """Training steps of each classifier."""
     recognizer_batch: int = 64
-    """Images an update."""
+    """Batch size of the classifiers."""
 
     @property
     def gan(self) -> Config:
@@ -67,21 +65,21 @@ class Options:
 
     @property
     def recognizer(self) -> RecognizerConfig:
-        """The recognizer of each cell."""
+        """The classifier of each cell."""
         from gan_jax.recognizers import RecognizerConfig
 
         return RecognizerConfig(steps=self.recognizer_steps, batch_size=self.recognizer_batch)
 
     @property
     def filters(self) -> Filters:
-        """Which of a GAN's images are used."""
+        """The selection of a GAN's images."""
         from gan_jax.sampling.filters import Filters
 
         return Filters(self.truncation, self.min_confidence, self.rejection)
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What the results depend on, but for labels and seeds."""
+        """The settings that determine the results, except labels and seeds."""
         from gan_jax.recognizers.recipes import classic
 
         asked = dataclasses.asdict(self)

@@ -12,7 +12,7 @@ from gan_jax.metrics.estimate import Estimate, mean
 from gan_jax.studies.augmenting import ARMS
 
 BASE = "classic"
-"""What the generated images have to beat."""
+"""The baseline for generated images."""
 TITLES = {
     "real": "real",
     "classic": "real, classic augmentation",
@@ -23,14 +23,14 @@ TITLES = {
 
 Line = dict[str, Any]
 Summary = dict[tuple[str, str], tuple[Estimate, int]]
-"""By labels and arm: the mean test accuracy with its 95 % interval, and the number of seeds. An arm
-named ``X - classic`` is the mean of the differences of the same seeds, hence of the same real
+"""For each number of labels and arm: the mean test accuracy with its 95% interval, and the number
+of seeds. The arm ``X - classic`` is the mean paired difference over seeds, hence for the same real
 images.
 """
 
 
 def summarize(lines: list[Line]) -> Summary:
-    """Labels in the order of their number, ``all`` last."""
+    """Sorted by number of labels, ``all`` last."""
     found: dict[tuple[str, str], dict[int, float]] = {}
     for line in lines:
         if line["arm"] in ARMS:
@@ -49,12 +49,12 @@ def summarize(lines: list[Line]) -> Summary:
 
 
 def order(labels: str) -> float:
-    """A key to sort numbers of labels by."""
+    """A sort key for numbers of labels."""
     return float("inf") if labels == "all" else int(labels)
 
 
 def as_csv(summary: Summary) -> str:
-    """``labels,arm,seeds,mean,half_width``, accuracies as shares."""
+    """``labels,arm,seeds,mean,half_width``, accuracies as fractions."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["labels", "arm", "seeds", "mean", "half_width"])
@@ -67,7 +67,7 @@ def as_csv(summary: Summary) -> str:
 def as_markdown(summary: Summary, about: str) -> str:
     """Two tables: the accuracies, and the differences to classic augmentation, in percent."""
     tables = [
-        ("Test accuracy in %, mean and 95 % interval over the seeds", list(ARMS)),
+        ("Test accuracy in %, mean and 95% interval over the seeds", list(ARMS)),
         (
             f"Difference to `{BASE}` on the same real images, in percentage points",
             [f"{arm} - {BASE}" for arm in ARMS if arm != BASE],
@@ -76,7 +76,7 @@ def as_markdown(summary: Summary, about: str) -> str:
     lines = [about, ""]
     rows = list(dict.fromkeys(labels for labels, _ in summary))
     for title, columns in tables:
-        lines += [title + ":", "", f"| labels a class | {' | '.join(columns)} | seeds |"]
+        lines += [title + ":", "", f"| labels per class | {' | '.join(columns)} | seeds |"]
         lines += ["| ---: |" + " ---: |" * (len(columns) + 1)]
         for labels in rows:
             cells = [summary.get((labels, column)) for column in columns]
@@ -122,7 +122,7 @@ def draw(summary: Summary, title: str, path: Path) -> None:
     axes.yaxis.set_major_formatter("{x:g}")
     axes.yaxis.set_minor_formatter("{x:g}")
     axes.set_xticks(range(len(labels)), labels)
-    axes.set_xlabel("real labelled images a class")
+    axes.set_xlabel("real labelled images per class")
     axes.set_ylabel("test error, %")
     axes.set_title(title)
     axes.grid(alpha=0.3, which="both")

@@ -1,6 +1,4 @@
-"""The folder of the study `recognition`: what was asked, a line for each training, the generated
-images.
-"""
+"""The folder of the study `recognition`: settings, one line per training, and generated images."""
 
 from __future__ import annotations
 
@@ -21,14 +19,14 @@ SETTINGS, RESULTS, GENERATED = "settings.json", "results.jsonl", "generated"
 
 
 class Results:
-    """What a study has found so far, in memory and in its folder. ``lines``: one for each training.
+    """The results of a study so far, in memory and on disk. ``lines``: one per training.
 
     Args:
-      folder: a new one, or that of the same study.
-      settings: what the results depend on, for JSON.
+      folder: a new folder, or the folder of the same study.
+      settings: the settings that determine the results, JSON-serializable.
 
     Raises:
-      ConfigError: if the folder holds something else, or results of other settings.
+      ConfigError: if the folder contains other files, or results with other settings.
     """
 
     def __init__(self, folder: Path, settings: dict[str, Any]):
@@ -38,7 +36,7 @@ class Results:
             self._begin(settings)
             self.lines = _read_lines(folder / RESULTS)
         except (OSError, KeyError, json.JSONDecodeError) as error:
-            raise ConfigError(f"workdir: {folder} cannot be used ({error}).") from error
+            raise ConfigError(f"workdir {folder} cannot be used ({error}).") from error
         self._done = {(line["labels"], line["seed"], line["arm"]) for line in self.lines}
 
     def _begin(self, settings: dict[str, Any]) -> None:
@@ -48,13 +46,12 @@ class Results:
             different = [name for name in settings if before.get(name) != settings[name]]
             if different:
                 raise ConfigError(
-                    f"workdir: {self.folder} holds results of another {', '.join(different)}; "
-                    "accepted: the same settings, or another --workdir."
+                    f"workdir {self.folder} has results with different settings "
+                    f"({', '.join(different)}); use the same settings, or another --workdir."
                 )
         elif self.folder.exists() and any(self.folder.iterdir()):
             raise ConfigError(
-                f"workdir: {self.folder} holds something else than this study; "
-                "accepted: a new folder."
+                f"workdir {self.folder} contains other files than this study's; use a new folder."
             )
         else:
             (self.folder / GENERATED).mkdir(parents=True, exist_ok=True)
@@ -62,7 +59,7 @@ class Results:
             write(path, json.dumps(values, indent=2) + "\n")
 
     def has(self, labels: str, seed: int, arm: str) -> bool:
-        """Whether a training has a line."""
+        """Whether a training is complete."""
         return (labels, seed, arm) in self._done
 
     def add(self, line: Line) -> None:
@@ -73,7 +70,7 @@ class Results:
         self._done.add((line["labels"], line["seed"], line["arm"]))
 
     def has_images(self, labels: str, seed: int) -> bool:
-        """Whether the generated images of a GAN are there."""
+        """Whether the generated images of a GAN exist."""
         return self._images(labels, seed).exists()
 
     def images(self, labels: str, seed: int) -> LabelledImages:
@@ -82,8 +79,8 @@ class Results:
             return LabelledImages(arrays["x"], arrays["y"])
 
     def save_images(self, labels: str, seed: int, images: LabelledImages, k: int) -> None:
-        """Writes the generated images of a GAN, ``k`` classes in turn, and a picture with a row for
-        each class.
+        """Writes the generated images of a GAN, whose ``k`` classes alternate, and a grid with one
+        row per class.
         """
         path, shape = self._images(labels, seed), images.x.shape[1:]
         shown = images.x[: 10 * k].reshape(-1, k, *shape).swapaxes(0, 1)
@@ -97,7 +94,7 @@ class Results:
 
 
 def _read_lines(path: Path) -> list[Line]:
-    """Whole lines; a torn last one, cut off by a kill, is dropped from the file too."""
+    """Complete lines; a truncated last one, left by a kill, is also removed from the file."""
     if not path.exists():
         return []
     lines = []

@@ -1,4 +1,4 @@
-"""The cells of the study `recognition`, one after the other."""
+"""Runs the cells of the study `recognition` one after another."""
 
 from __future__ import annotations
 
@@ -34,36 +34,34 @@ from gan_jax.studies.recognition_options import Options
 from gan_jax.studies.recognition_results import Results
 
 GAN_STEP = 2.0
-"""About how many of a recognizer's steps a step of the GAN costs: for the time left alone."""
+"""Approximate cost of a GAN step in classifier steps; used only to estimate the time left."""
 
 
 def numbers(labels: str) -> list[int | None]:
-    """The numbers of labels that the option names; None for all.
+    """The numbers of labels in the option; None for all.
 
     Raises:
-      ConfigError: for anything else than positive numbers and all.
+      ConfigError: for anything but positive numbers and all.
     """
     parts = [part.strip() for part in labels.split(",")]
     for part in parts:
         if part != "all" and not (part.isdecimal() and int(part)):
             raise ConfigError(
-                f"labels: {part!r} is not a number of labels; "
-                "accepted: positive numbers and all, separated by commas."
+                f"labels {part!r} is not a number of labels; use positive integers or all, "
+                "separated by commas."
             )
     return [None if part == "all" else int(part) for part in dict.fromkeys(parts)]
 
 
 def check(options: Options) -> None:
-    """Refuses what can be refused before data are read.
+    """Refuses wrong options that can be detected before data are read.
 
     Raises:
-      ConfigError: for a number out of range, or a data set of other examples than labelled images.
+      ConfigError: for a number out of range, or a data set without labelled images.
     """
     about = describe(options.dataset)
     if not isinstance(about.modality, Images) or not about.num_classes:
-        raise ConfigError(
-            f"dataset: {options.dataset} does not hold labelled images; accepted: sets that do."
-        )
+        raise ConfigError(f"dataset {options.dataset} must contain labelled images.")
     at_least("seeds", options.seeds, 1)
     at_least("generated", options.generated, about.num_classes)
     within("real_share", options.real_share, "(0, 1)")
@@ -73,9 +71,7 @@ def check(options: Options) -> None:
 
 
 class Study:
-    """The cells of the study, one after the other; everything that may be refused is refused when
-    it is made.
-    """
+    """The cells of the study, run one after another; wrong options are refused on construction."""
 
     def __init__(self, options: Options):
         self.options, dataset = options, options.dataset
@@ -95,7 +91,7 @@ class Study:
         self.results = Results(self.folder, options.settings)
 
     def run(self) -> None:
-        """Does what is not done yet, then writes tables and curves."""
+        """Runs what is missing, then writes tables and curves."""
         cells = [(n, seed) for seed in range(self.options.seeds) for n in self.labels]
         self.made, self.total = 0.0, sum(self._work(n, seed) for n, seed in cells)
         self.began = time.perf_counter()
@@ -107,7 +103,7 @@ class Study:
         print(self._report())
 
     def _work(self, per_class: int | None, seed: int) -> float:
-        """What is left to do of a cell, in steps of a recognizer."""
+        """The remaining work of a cell, in classifier steps."""
         labels = _name(per_class)
         left = [arm for arm in ARMS if not self.results.has(labels, seed, arm)]
         gan = any(ARMS[arm].generated for arm in left)
@@ -115,7 +111,7 @@ class Study:
         return len(left) * self.options.recognizer_steps + gan * GAN_STEP * self.options.gan_steps
 
     def _cell(self, per_class: int | None, seed: int) -> None:
-        """The GAN and the recognizers of some real images."""
+        """The GAN and the classifiers of one selection of real images."""
         labels, place = _name(per_class), subset(self.data.y, per_class, seed)
         real = LabelledImages(self.data.x[place], self.data.y[place])
         made, of_real = None, None
@@ -155,13 +151,13 @@ class Study:
     def _generated(
         self, labels: str, seed: int, real: LabelledImages, of_real: Recognizer | None
     ) -> LabelledImages:
-        """The images of a cell's GAN, which is trained unless they are there."""
+        """The images of a cell's GAN, which is trained unless they exist."""
         if self.results.has_images(labels, seed):
             return self.results.images(labels, seed)
         began = time.perf_counter()
         config = dataclasses.replace(self.options.gan, seed=seed)
         gan, state = train_gan(config, real, told=lambda n: self._advance(n * GAN_STEP))
-        # A recognizer `classic` that an earlier call trained is trained again.
+        # The `classic` classifier of an earlier call is not stored and trained again.
         recognizer = lambda: (
             of_real or self._recognizer(ARMS["classic"], seed, real, None, shown=False)
         )
@@ -174,7 +170,7 @@ class Study:
         return made
 
     def _add(self, line: report.Line, began: float) -> None:
-        """Adds a line to the results, and shows it."""
+        """Adds a line to the results and prints it."""
         seconds = round(time.perf_counter() - began, 1)
         self.results.add(line | {"seconds": seconds})
         spent = time.perf_counter() - self.began
@@ -183,7 +179,7 @@ class Study:
             found = f"{line['accuracy']:.2%}"
         else:
             found = f"{line['kept']:,} of {line['drawn']:,} kept"
-        text = f"{line['labels']:>4} a class, seed {line['seed']}, {line['arm']:14} {found}"
+        text = f"{line['labels']:>4} per class, seed {line['seed']}, {line['arm']:14} {found}"
         text += f", {seconds:.0f} s"
         self.bar.write(text if not self.bar.disable else f"{text}; {left} left", file=sys.stdout)
         sys.stdout.flush()
@@ -195,13 +191,13 @@ class Study:
     def _report(self) -> str:
         options, summary = self.options, report.summarize(self.results.lines)
         about = (
-            f"{options.dataset}: recognizers of {options.recognizer_steps:,} steps, GANs of "
+            f"{options.dataset}: classifiers of {options.recognizer_steps:,} steps, GANs of "
             f"{options.gan_steps:,} steps and {options.generated:,} images each, {options.filters}."
         )
         write(self.folder / "results.csv", report.as_csv(summary))
         table = report.as_markdown(summary, about)
         write(self.folder / "results.md", table)
-        title = f"{options.dataset}: mean and 95 % interval over {options.seeds} seeds"
+        title = f"{options.dataset}: mean and 95% interval over {options.seeds} seeds"
         report.draw(summary, title, self.folder / "results.png")
         return f"{table}\nwritten:     {self.folder}: results.csv, results.md, results.png"
 

@@ -1,15 +1,15 @@
-"""Which features judge images without labels: does the Frechet distance rise with the damage?
+"""Compare features for images without labels: does the Frechet distance rise with the damage?
 
   uv run gan-jax study unlabelled_features
   uv run gan-jax study unlabelled_features --dataset mnist --samples 1000
 
-Test images of a data set, damaged more and more, are compared with its training images in three
-kinds of features: pixels averaged to 8x8, an untrained network, and the network that evaluations
-use for images without labels, which learned by how many quarters an image was turned. Labels, which
-the data set must have, only say which classes are dropped.
+Increasingly damaged test images of a data set are compared with its training images in three kinds
+of features: pixels averaged to 8x8, an untrained network, and the network that evaluations use for
+images without labels, which was trained to predict by how many quarter turns an image was rotated.
+The data set must have labels, which are used only to drop classes.
 
-Prints each distance as a multiple of that of the same test images undamaged. Features are fit for
-use where the multiples rise along a line and begin above 1.
+Prints each distance as a multiple of that of the undamaged test images. Features are suitable if
+the multiples rise along a line and start above 1.
 """
 
 from __future__ import annotations
@@ -29,38 +29,38 @@ if TYPE_CHECKING:
     from gan_jax.recognizers import FeatureNetwork, RecognizerConfig
 
 REFERENCE = 4_000
-"""Training images that are compared with."""
+"""Number of training images in the reference."""
 
 Damage = Callable[[np.ndarray, np.ndarray, float], np.ndarray]
 
 
 def noisy(x: np.ndarray, _: np.ndarray, deviation: float) -> np.ndarray:
-    """Normal noise of so many of 255 levels."""
+    """Adds Gaussian noise whose standard deviation is in units of 255 levels."""
     noise = np.random.default_rng(0).normal(scale=deviation, size=x.shape)
     return np.clip(np.rint(x + noise), 0, 255).astype(np.uint8)
 
 
 def blurred(x: np.ndarray, _: np.ndarray, sigma: float) -> np.ndarray:
-    """Convolved with a Gaussian of so many pixels."""
+    """Blurs with a Gaussian of ``sigma`` pixels."""
     from scipy import ndimage
 
     return ndimage.gaussian_filter(x, (0, sigma, sigma, 0))
 
 
 def dropped(x: np.ndarray, y: np.ndarray, classes: float) -> np.ndarray:
-    """Without the last so many classes."""
+    """Drops the last ``classes`` classes."""
     return x[y <= y.max() - classes]
 
 
 def exchanged(x: np.ndarray, _: np.ndarray, share: float) -> np.ndarray:
-    """A share of the images with the upper half of another one."""
+    """Replaces the upper half of a share of the images by that of another image."""
     n, half, x = int(share * len(x)), x.shape[1] // 2, x.copy()
     x[:n, :half] = np.roll(x[:n, :half], 1, axis=0)
     return x
 
 
 def rolled(x: np.ndarray, _: np.ndarray, share: float) -> np.ndarray:
-    """A share of the images with opposite quadrants exchanged."""
+    """Exchanges opposite quadrants of a share of the images."""
     n, (h, w), x = int(share * len(x)), x.shape[1:3], x.copy()
     x[:n] = np.roll(x[:n], (h // 2, w // 2), axis=(1, 2))
     return x
@@ -97,7 +97,7 @@ def main(argv: list[str] | None = None) -> int:
 
         if not describe(options.dataset).num_classes:
             raise ConfigError(
-                f"dataset: {options.dataset} has no labels; accepted: a set that has."
+                f"dataset {options.dataset} has no labels, which this study requires."
             )
         command_line.fast_cpu()
         command_line.keep_compilations()
@@ -122,8 +122,8 @@ def networks(dataset: str, shape: tuple[int, ...], config: RecognizerConfig) -> 
 def multiples(
     dataset: str, samples: int, config: RecognizerConfig
 ) -> dict[tuple[str, str], list[float]]:
-    """By damage and network, the distances of images that are damaged more and more, each divided
-    by that of the undamaged ones.
+    """For each damage and network, the distances of increasingly damaged images, each divided by
+    the distance of the undamaged ones.
     """
     from gan_jax.data import load, some
     from gan_jax.data.splits import train_and_test

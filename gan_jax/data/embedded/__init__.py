@@ -1,11 +1,11 @@
-"""Data sets that come with the library: TFDS builders of our own, which need neither a network nor
+"""Data sets that come with the library: TFDS builders that need neither internet access nor
 TensorFlow.
 
-One that is made from other sets names them in ``MADE_FROM`` and reads them with its ``load``, which
-`gan_jax.data.source` sets; it is prepared when first loaded, the others when first described.
+A builder that is made from other sets names them in ``MADE_FROM`` and reads them with its ``load``,
+which `gan_jax.data.source` sets; it is prepared when first loaded, the others when first described.
 """
 
-# Where each builder is defined: importing one imports TFDS, which takes about a second.
+# The location of each builder; importing one imports TFDS, which takes about a second.
 DATASETS = {
     "digits": "gan_jax.data.embedded.digits:Digits",
     "dirac": "gan_jax.data.embedded.points:Dirac",

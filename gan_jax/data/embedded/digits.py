@@ -1,4 +1,4 @@
-"""1,797 handwritten digits that scikit-learn carries: the default data set; needs no network."""
+"""The 1,797 handwritten digits of scikit-learn: the default data set; needs no download."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class Digits(tfds.core.GeneratorBasedBuilder):
     """8x8 grey images: the levels 0..16 of the original scaled to 0..255, white on black, labelled
     0 to 9.
 
-    The split is stratified and fixed: of each class, every fifth image in scikit-learn's order is
-    in ``test``.
+    The split is stratified and fixed: every fifth image of each class in scikit-learn's order is in
+    ``test``.
     """
 
     VERSION = tfds.core.Version("1.0.0")
@@ -50,7 +50,7 @@ class Digits(tfds.core.GeneratorBasedBuilder):
         }
 
     def _generate_examples(self, test: bool) -> Iterator[tuple[int, dict]]:
-        from sklearn.datasets import load_digits  # a second to import, and needed once
+        from sklearn.datasets import load_digits  # takes a second to import and is needed once
 
         digits = load_digits()
         images = np.rint(digits.images * (255 / 16)).astype(np.uint8)

@@ -1,6 +1,4 @@
-"""Points drawn once, with a fixed seed, from distributions whose truth is known:
-`gan_jax.data.truths` says which and how.
-"""
+"""Points drawn once, with a fixed seed, from the distributions of `gan_jax.data.truths`."""
 
 from __future__ import annotations
 
@@ -12,11 +10,11 @@ import tensorflow_datasets as tfds
 from gan_jax.data.truths import TRUTHS
 
 EXAMPLES = {"train": 40_000, "test": 10_000}
-"""Multiples of 8 and of 25, so that each mode of a mixture has as many points as another."""
+"""Multiples of 8 and of 25, so that all modes of a mixture have equally many points."""
 
 
 class Points(tfds.core.GeneratorBasedBuilder, skip_registration=True):
-    """A float32 vector an example; labelled by mode where the truth is a mixture."""
+    """One float32 vector per example; labelled by mode if the distribution is a mixture."""
 
     VERSION = tfds.core.Version("1.0.0")
 
@@ -65,4 +63,4 @@ class SwissRoll(Points):
 
 
 class Checkerboard(Points):
-    """Uniform on the eight squares of one colour of a board of 4x4."""
+    """Uniform on the eight squares of one colour of a 4x4 board."""

@@ -1,5 +1,5 @@
-"""Three random MNIST digits as the colour channels of an image: 1,000 modes that a recognizer of
-digits can count.
+"""Three random MNIST digits as the colour channels of an image: 1,000 modes that a digit classifier
+can count.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ CITATION = """\
 class StackedMnist(tfds.core.GeneratorBasedBuilder):
     """28x28 colour images; red, green and blue show digits a, b and c; labelled 100 a + 10 b + c.
 
-    Made from MNIST's split of the same name. Which digits example ``i`` shows is a function of the
-    split and ``i`` alone.
+    Made from MNIST's split of the same name. The digits of example ``i`` depend only on the split
+    and ``i``.
 
-    ``load``: as `gan_jax.data.load`; reads MNIST, and is set before the examples are made.
+    ``load``: as `gan_jax.data.load`; reads MNIST and is set before the examples are made.
     """
 
     VERSION = tfds.core.Version("1.0.0")
@@ -46,7 +46,7 @@ class StackedMnist(tfds.core.GeneratorBasedBuilder):
             description="MNIST digits stacked as colour channels.",
             features=tfds.features.FeaturesDict(
                 {
-                    # Bytes as they are: as PNG they would take ten times as long to write.
+                    # Raw bytes, as PNG would take ten times as long to write.
                     "image": tfds.features.Tensor(
                         shape=(28, 28, 3), dtype=np.uint8, encoding=tfds.features.Encoding.BYTES
                     ),
@@ -76,8 +76,8 @@ class StackedMnist(tfds.core.GeneratorBasedBuilder):
 def stacked(
     images: np.ndarray, labels: np.ndarray, index: np.ndarray, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Examples number ``index`` ``[m]``: images ``[m, h, w, 3]`` and labels ``[m]``, from ``[n, h,
-    w, 1]`` and ``[n]`` in 0..9.
+    """The examples with numbers ``index`` ``[m]``: images ``[m, h, w, 3]`` and labels ``[m]``, from
+    images ``[n, h, w, 1]`` and labels ``[n]`` in 0..9.
     """
     picked = np.stack([chosen(index, len(labels), seed, channel) for channel in range(3)], axis=1)
     return np.moveaxis(images[picked][..., 0], 1, -1), labels[picked] @ np.array(

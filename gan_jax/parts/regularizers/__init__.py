@@ -1,11 +1,11 @@
-"""Penalties on the players by name.
+"""Regularizers of the players by name.
 
-An entry is a function ``make(**numbers) -> Regularizer`` (see `gan_jax.types.Regularizer`): keyword
-arguments with defaults are the penalty's own numbers, and equal ones give the same object.
-Penalties of D read a `DContext`, those of G a `GContext`. What a penalty needs and does not find in
-its context (class logits, image sides) it refuses by a `ConfigError` when it is traced, like a
-number out of range. Where a penalty is one number for a minibatch, each example has it; with a
-minibatch in parts, it is that of the part.
+An entry is a function ``make(**numbers) -> Regularizer`` (see `gan_jax.types.Regularizer`): its
+keyword arguments with defaults are the numbers of the regularizer, and equal numbers give the same
+object. Regularizers of D read a `DContext`, those of G a `GContext`. If the context lacks something
+(class logits, image sides), or a number is out of range, tracing raises a `ConfigError`. A
+regularizer that is one number per minibatch returns it for each example; with gradient
+accumulation, it is computed per micro-batch.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Classification as a second task of both players (AC-GAN), or of D alone, from few labels
+"""Classification as an auxiliary task of both players (AC-GAN), or of D alone with few labels
 (semi-supervised GANs).
 """
 
@@ -25,7 +25,7 @@ def d_classes(context: Context):
 
 @memoryless
 def g_classes(context: Context):
-    """Cross entropy of D's class logits on generated images, the part of -L_C that G can change."""
+    """Cross entropy of D's class logits on generated images, the part of -L_C that depends on G."""
     return _class_loss(context.fake_critique, context.fake)
 
 
@@ -35,8 +35,8 @@ def labelled_classes(context: Context, *, share: float = 1.0):
     L_supervised of Salimans et al. 2016, section 5.
 
     Args:
-      share: of the examples of a minibatch that have a label, in (0, 1]. By it all are divided, so
-        that the mean over a minibatch, also one of several parts or on several devices, is that
+      share: fraction of labelled examples in a minibatch, in (0, 1]. All losses are divided by it,
+        so that the mean over a minibatch, also with micro-batches or several devices, is the mean
         over its labelled examples.
     """
     within("classes.share", share, "(0, 1]")
@@ -47,11 +47,10 @@ def labelled_classes(context: Context, *, share: float = 1.0):
 
 @memoryless
 def entropy(context: Context):
-    """Entropy, in nats, of the class that D sees in each real example: the conditional entropy of
-    Dai et al. 2017, section 4.
+    """Entropy, in nats, of D's class probabilities for each real example: the conditional entropy
+    of Dai et al. 2017, section 4.
 
-    It keeps the borders between classes out of where the data are dense. The examples' labels are
-    not looked at.
+    It keeps the decision boundaries away from dense regions of the data. Labels are not used.
     """
     logits = _class_logits("entropy", context.real_critique)
     return logsumexp(logits, axis=-1) - jnp.sum(softmax(logits) * logits, axis=-1)
@@ -59,13 +58,13 @@ def entropy(context: Context):
 
 @memoryless
 def class_consistency(context: Context):
-    """``|p(y|x') - p(y|x'')|^2``, of the class probabilities that D sees in two views of each real
+    """``|p(y|x') - p(y|x'')|^2`` for the class probabilities of D in two views of each real
     example.
 
-    Views differ by augmentations and by the disturbance of D's hidden layers. The consistency of
-    Laine & Aila 2017 ("Temporal ensembling for semi-supervised learning", the Pi-model), taken to
-    semi-supervised GANs by Wei et al. 2018. Labels are not looked at. Without augmentation and
-    disturbance both views are one, and nothing is penalized.
+    Views differ in augmentation and in the noise of D's hidden layers. The consistency of Laine &
+    Aila 2017 ("Temporal ensembling for semi-supervised learning", the Pi-model), applied to
+    semi-supervised GANs by Wei et al. 2018. Labels are not used. Without augmentation and noise,
+    both views are equal and the regularizer is 0.
     """
     other = context.discriminate(context.real.x, context.real.y)
     one = softmax(_class_logits("class_consistency", context.real_critique))

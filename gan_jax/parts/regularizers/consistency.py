@@ -1,4 +1,4 @@
-"""Consistency: what changes an example but not what it shows does not change its score."""
+"""Consistency: changes that preserve the content of an example should not change its score."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ def cr(context: Context, *, shift: float = 0.125, flip: float = 0.5):
     """``(D(x) - D(T(x)))^2`` at real images (Zhang et al. 2020, "Consistency regularization for
     generative adversarial networks").
 
-    T moves an image by up to ``shift`` of its sides and mirrors it with the probability ``flip``: 0
-    where a mirrored image shows something else, such as digits.
+    T shifts an image by up to ``shift`` of its sides and flips it with the probability ``flip``;
+    use 0 if flipping changes the content, as for digits.
     """
     return _augmented_change(context, context.key, context.real, context.real_critique, shift, flip)
 
 
 @memoryless
 def bcr(context: Context, *, shift: float = 0.125, flip: float = 0.5):
-    """`cr` at real and, added, at generated images: balanced (Zhao et al. 2021, "Improved
+    """The sum of `cr` at real and at generated images: balanced (Zhao et al. 2021, "Improved
     consistency regularization for GANs").
     """
     keys = jax.random.split(context.key)
@@ -54,7 +54,7 @@ def g_zcr(context: Context, *, noise: float = 0.05):
     """``-(G(z) - G(z + e))^2``, averaged over pixels, with ``e`` from N(0, noise^2): latent
     consistency, G's part (Zhao et al. 2021).
 
-    Negative: G is rewarded for samples that differ.
+    It is negative, to reward G for samples that differ.
     """
     squares = jax.tree.map(
         lambda a, b: jnp.mean(jnp.square(a - b), axis=range(1, a.ndim)),
@@ -71,8 +71,8 @@ def _augmented_change(
     within("flip", flip, "[0, 1]")
     if not isinstance(context.modality, Images):
         raise ConfigError(
-            f"cr, bcr: they shift and mirror images, not {context.modality.name}; accepted: a data "
-            "set of images, or zcr."
+            f"cr and bcr shift and mirror images and do not apply to {context.modality.name}; use "
+            "zcr instead."
         )
     shift_key, flip_key = jax.random.split(key)
     augmented = random_flip(flip_key, random_shift(shift_key, batch.x, shift), flip)

@@ -1,4 +1,4 @@
-"""Penalties on the features of D, its last hidden layer."""
+"""Regularizers of the features of D, its last hidden layer."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ def feature_matching(context: Context):
     """``|mean f(x) - mean f(G(z))|^2`` over the minibatch, the same for each example (Salimans et
     al. 2016, section 3.1).
 
-    The features of real examples are constant, also where batch norm lets generated ones change
-    them.
+    The features of real examples are constant, even if generated ones influence them through batch
+    norm.
     """
     real, fake = (
         batch_axis.whole(critique.extra("features", wanted_by="feature_matching"))
@@ -32,14 +32,13 @@ def pull_away(context: Context):
     """Mean squared cosine of the features of two generated examples, the same for each (Zhao et al.
     2017, equation 5, "EBGAN").
 
-    Dai et al. 2017, section 4, take it in the place of the generator's entropy, so that samples do
-    not leave gaps between the classes open.
+    Dai et al. 2017, section 4, use it as a proxy for the entropy of the generator.
     """
     features = batch_axis.whole(context.fake_critique.extra("features", wanted_by="pull_away"))
     n = len(features)
     if n < 2:
         raise ConfigError(
-            f"pull_away: a minibatch of {n} has no pairs; accepted: 2 examples or more."
+            f"pull_away compares pairs and needs a minibatch of 2 or more examples, not {n}."
         )
     directions = features / jnp.sqrt(jnp.sum(jnp.square(features), axis=1, keepdims=True) + 1e-12)
     cosines = directions @ directions.T

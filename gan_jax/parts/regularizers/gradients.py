@@ -1,6 +1,4 @@
-"""Penalties on the gradient of D by its input: how steep the landscape may be that G climbs, and
-where.
-"""
+"""Regularizers of the gradient of D with respect to its input."""
 
 from __future__ import annotations
 
@@ -28,7 +26,7 @@ def squared_gradient_norm(critique: Callable[[PyTree], Critique], x: PyTree) -> 
 
 
 def gradient_norm(critique: Callable[[PyTree], Critique], x: PyTree) -> Array:
-    """``|dD/dx|`` of each example, ``[b]``; where it is zero, so is its own derivative."""
+    """``|dD/dx|`` of each example, ``[b]``; its derivative at zero is defined as zero."""
     squared = squared_gradient_norm(critique, x)
     flat = squared == 0
     return jnp.where(flat, 0, jnp.sqrt(jnp.where(flat, 1, squared)))
@@ -37,7 +35,7 @@ def gradient_norm(critique: Callable[[PyTree], Critique], x: PyTree) -> Array:
 @memoryless
 def r1(context: Context):
     """Half the squared gradient of D at real examples (Mescheder et al. 2018, equation 9, without
-    its gamma), in the augmented views that the scores are of.
+    its gamma), with the augmentation of the scores.
     """
     return 0.5 * squared_gradient_norm(context.see_real, context.real.x)
 
@@ -45,7 +43,7 @@ def r1(context: Context):
 @memoryless
 def r2(context: Context):
     """Half the squared gradient of D at generated examples (Mescheder et al. 2018, equation 10,
-    without its gamma), in the augmented views that the scores are of.
+    without its gamma), with the augmentation of the scores.
     """
     return 0.5 * squared_gradient_norm(context.see_fake, context.fake.x)
 
@@ -61,7 +59,7 @@ def gp(context: Context, *, target: float = 1.0):
 
 @memoryless
 def gp_one_sided(context: Context, *, target: float = 1.0):
-    """As `gp`, but only gradients above the target cost: WGAN-LP (Petzka et al. 2018, "On the
+    """As `gp`, but penalizes only norms above the target: WGAN-LP (Petzka et al. 2018, "On the
     regularization of Wasserstein GANs").
     """
     within("target", target, "[0, inf)")
@@ -70,8 +68,7 @@ def gp_one_sided(context: Context, *, target: float = 1.0):
 
 @memoryless
 def zero_centred(context: Context):
-    """``|dD/dx|^2`` at points between a real and a generated example: 0-GP; `gp` with target 0,
-    without a root.
+    """``|dD/dx|^2`` at points between a real and a generated example: 0-GP; `gp` with target 0.
 
     Thanh-Tung et al. 2019, "Improving generalization and stability of generative adversarial
     networks".
@@ -84,7 +81,7 @@ def max_gp(context: Context):
     """The largest ``|dD/dx|^2`` at points between real and generated examples, the same for each
     example of the minibatch.
 
-    An estimate from below of the squared Lipschitz constant (Zhou et al. 2019, "Lipschitz
+    A lower estimate of the squared Lipschitz constant (Zhou et al. 2019, "Lipschitz
     generative adversarial nets").
     """
     squared = squared_gradient_norm(*_between(context))
@@ -93,8 +90,8 @@ def max_gp(context: Context):
 
 @memoryless
 def dragan(context: Context, *, target: float = 1.0, noise: float = 0.5):
-    """``(|dD/dx| - target)^2`` around real examples, which are moved by N(0, noise^2); images span
-    [-1, 1].
+    """``(|dD/dx| - target)^2`` at real examples plus noise from N(0, noise^2); images are in [-1,
+    1].
 
     Kodali et al. 2017, "On convergence and stability of GANs".
     """
@@ -110,8 +107,8 @@ def dragan(context: Context, *, target: float = 1.0, noise: float = 0.5):
 
 
 def _between(context: Context) -> tuple[Callable[[PyTree], Critique], PyTree]:
-    """D with the real labels, and a point for each real example, uniform on the way to the
-    generated one in its place.
+    """D with the real labels, and for each real example a point drawn uniformly between it and the
+    generated example at the same position.
     """
     b = len(context.real_critique.score)
     share = batch_axis.draw(jax.random.uniform, context.key, (b,))

@@ -1,4 +1,4 @@
-"""Regularizers from a function of the context and its numbers, and what such a function refuses."""
+"""Makes regularizers from functions of the context and numbers."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ def with_memory(init: Callable[[], PyTree]) -> Callable[[Callable], Callable[...
     """Turns ``apply(memory, context, *, **numbers) -> (penalty [b], memory)`` into
     ``make(**numbers) -> Regularizer``.
 
-    Equal numbers, given or by default, give the same object, so that equal GANs share their
-    compilations. The signature of ``make`` has the numbers alone.
+    Equal numbers, explicit or by default, give the same object, so that equal GANs share compiled
+    programs. The signature of ``make`` has only the numbers.
     """
 
     def decorate(apply: Callable[..., tuple[Array, PyTree]]) -> Callable[..., Regularizer]:

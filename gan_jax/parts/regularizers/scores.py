@@ -1,4 +1,4 @@
-"""Penalties on the scores themselves: they keep D from running away."""
+"""Regularizers of the scores, which keep them from growing without bound."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from gan_jax.types import Array, Context
 
 @memoryless
 def drift(context: Context):
-    """``D(x)^2`` at real examples, with a small weight: scores stay near zero (Karras et al. 2018,
-    appendix A.1, epsilon_drift).
+    """``D(x)^2`` at real examples; with a small weight, it keeps scores near zero (Karras et al.
+    2018, appendix A.1, epsilon_drift).
     """
     return jnp.square(context.real_critique.score)
 
@@ -24,17 +24,17 @@ def _nothing_seen() -> dict[str, Array]:
 
 @with_memory(_nothing_seen)
 def lecam(memory, context: Context, *, decay: float = 0.99):
-    """``(D(x) - a_fake)^2 + (D(G(z)) - a_real)^2``: either kind is drawn to ``a``, the moving
-    average of the other's earlier scores.
+    """``(D(x) - a_fake)^2 + (D(G(z)) - a_real)^2``: the scores of each kind are pulled towards
+    ``a``, the moving average of the earlier scores of the other kind.
 
     Tseng et al. 2021, "Regularizing generative adversarial networks under limited data", section 3.
-    At each evaluation an average keeps ``decay`` of what it was and takes the rest from the
-    minibatch's mean score; it is corrected for its start at nothing ("seen" is the weight of all it
-    has seen). The penalty sees averages as they were before and is zero the first time; no gradient
-    flows through them.
+    At each evaluation, an average keeps ``decay`` of its value and takes the rest from the mean
+    score of the minibatch. It is corrected for its start at zero ("seen" is the total weight so
+    far). The regularizer uses the averages from before the update and is zero the first time; no
+    gradient flows through them.
     """
     if not 0 <= decay < 1:
-        raise ConfigError(f"decay: {decay} is not in [0, 1).")
+        raise ConfigError(f"decay must be in [0, 1), not {decay}.")
     real, fake = context.real_critique.score, context.fake_critique.score
     seen = jnp.where(memory["seen"] > 0, memory["seen"], 1)
     penalty = jnp.square(real - memory["fake"] / seen) + jnp.square(fake - memory["real"] / seen)

@@ -1,4 +1,4 @@
-"""Penalties on the parameters of the player itself."""
+"""Regularizers of the player's parameters."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ def orthogonal(context: Context, *, diagonal: float = 1.0):
     same for each example.
 
     Brock et al. 2017, "Neural photo editing with introspective adversarial networks", there with
-    absolute values. ``diagonal`` weighs the diagonal's part. With 0 the columns may have any length
-    and need only be at right angles (Brock et al. 2019, "Large scale GAN training", equation 3).
-    The kernels are those that are trained, before any spectral normalization; more columns than
-    rows cannot all be at right angles, so that the penalty of such a kernel stays above 0.
+    absolute values. ``diagonal`` is the weight of the diagonal; with 0, columns of any length need
+    only be orthogonal (Brock et al. 2019, "Large scale GAN training", equation 3). The kernels are
+    the trained ones, before spectral normalization. More columns than rows cannot all be
+    orthogonal, so the value of such a kernel stays above 0.
     """
     within("diagonal", diagonal, "[0, inf)")
     kernels = [w.reshape(-1, w.shape[-1]) for w in jax.tree.leaves(context.params) if w.ndim > 1]
