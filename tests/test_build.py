@@ -171,6 +171,7 @@ def test_every_pair_of_names_traces():
         options = {
             "width": 2,
             "base": 2,
+            "blocks": 1,
             "norm": choice.pop("norm"),
             "spectral": choice.pop("spectral"),
         }

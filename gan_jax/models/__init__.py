@@ -9,24 +9,39 @@ are float32. All other fields are the architecture's own; those made by `options
 by a `gan_jax.config.Network`.
 """
 
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 import flax.linen as nn
 
 from gan_jax.modality import Images, Modality
-from gan_jax.models import dcgan, mlp, sngan
+from gan_jax.models import dcgan, mlp, r3gan, sngan
 
 
 class Architecture(NamedTuple):
-    """The two players of one family, and what kinds of examples they make and judge."""
+    """The two players of one family.
+
+    ``modalities``: the kinds of examples that they make and judge. ``heads``: the discriminator's
+    own heads, as functions of the number of classes, by the names of the conditionings whose usual
+    head they replace. ``copied``: collections of the generator's statistics that a moving average
+    takes over as they are.
+    """
 
     generator: type[nn.Module]
     discriminator: type[nn.Module]
     modalities: tuple[type[Modality], ...] = (Images,)
+    heads: Mapping[str, Callable[[int], nn.Module]] = MappingProxyType({})
+    copied: tuple[str, ...] = ()
 
 
 MODELS = {
     "mlp": Architecture(mlp.Generator, mlp.Discriminator, (Modality,)),
     "dcgan": Architecture(dcgan.Generator, dcgan.Discriminator),
     "sngan": Architecture(sngan.Generator, sngan.Discriminator),
+    "r3gan": Architecture(
+        r3gan.Generator,
+        r3gan.Discriminator,
+        heads={"none": lambda _: r3gan.Head(), "projection": r3gan.Head},
+    ),
 }
