@@ -16,7 +16,7 @@ from typing import NamedTuple
 import flax.linen as nn
 
 from gan_jax.modality import Images, Modality
-from gan_jax.models import dcgan, mlp, r3gan, sngan
+from gan_jax.models import dcgan, mlp, r3gan, sngan, stylegan2
 
 
 class Architecture(NamedTuple):
@@ -43,5 +43,11 @@ MODELS = {
         r3gan.Generator,
         r3gan.Discriminator,
         heads={"none": lambda _: r3gan.Head(), "projection": r3gan.Head},
+    ),
+    "stylegan2": Architecture(
+        stylegan2.Generator,
+        stylegan2.Discriminator,
+        heads={"none": lambda _: stylegan2.Head(), "projection": stylegan2.Head},
+        copied=(stylegan2.BUFFERS,),
     ),
 }

@@ -182,7 +182,7 @@ class Discriminator(nn.Module):
 
 
 class Head(nn.Module):
-    """The score is linear in the features, or, of a labelled set, ``<V y, W h>``; without biases."""
+    """The score is linear in the features, or ``<V y, W h>`` where there are classes; no biases."""
 
     num_classes: int = 0
 

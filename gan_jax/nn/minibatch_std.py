@@ -11,15 +11,17 @@ from gan_jax.devices import batch_axis
 from gan_jax.errors import ConfigError
 
 
-def minibatch_std(x: jax.Array, group: int) -> jax.Array:
+def minibatch_std(x: jax.Array, group: int, *, apart: bool = False) -> jax.Array:
     """Appends one channel that holds, for each group of examples, the mean over features of their
     standard deviation.
 
     Args:
       x: ``[b, ..., c]``.
-      group: examples in a group, which are neighbours in the batch; a batch of fewer is one group.
+      group: examples in a group; a batch of fewer is one group.
         The paper takes the whole minibatch, its authors' code groups of 4, which makes the
         statistic one and the same for any batch size.
+      apart: the members of a group are equally spread over the batch, as in the authors' code,
+        instead of neighbours.
 
     Returns:
       ``[b, ..., c + 1]`` of the dtype of ``x``; the statistic is computed in float32 (float64 for
@@ -40,9 +42,11 @@ def minibatch_std(x: jax.Array, group: int) -> jax.Array:
             f"minibatch_std: a batch of {b} is not divisible into groups of {group}; "
             "accepted: a divisor."
         )
-    groups = rows.astype(jnp.promote_types(x.dtype, jnp.float32)).reshape(b // size, size, -1)
+    shape = (size, b // size, -1) if apart else (b // size, size, -1)
+    groups = rows.astype(jnp.promote_types(x.dtype, jnp.float32)).reshape(shape)
     # The summand keeps the root's slope finite at equal examples.
-    deviation = jnp.sqrt(groups.var(axis=1) + 1e-8).mean(axis=-1)
-    channel = batch_axis.own(jnp.repeat(deviation, size)).reshape(len(x), *(1,) * (x.ndim - 1))
+    deviation = jnp.sqrt(groups.var(axis=0 if apart else 1) + 1e-8).mean(axis=-1)
+    channel = jnp.tile(deviation, size) if apart else jnp.repeat(deviation, size)
+    channel = batch_axis.own(channel).reshape(len(x), *(1,) * (x.ndim - 1))
     channel = jnp.broadcast_to(channel, (*x.shape[:-1], 1)).astype(x.dtype)
     return jnp.concatenate([x, channel], axis=-1)
