@@ -5,6 +5,7 @@ the expected scores.
 from gan_jax.config import Config
 from gan_jax.errors import one_of
 from gan_jax.recipes import (
+    cifar10_r3gan,
     cifar10_sngan,
     digits_dcgan,
     fashion_dcgan,
@@ -23,6 +24,7 @@ _MODULES = (
     mnist_ssl100,
     fashion_dcgan,
     cifar10_sngan,
+    cifar10_r3gan,
     ring8_mlp,
     grid25_mlp,
     stacked_dcgan,
