@@ -36,6 +36,7 @@ from gan_jax.nn.norms import NORMS
 from gan_jax.parts.conditioning import CONDITIONINGS, UnconditionalHead
 from gan_jax.parts.dynamics import DYNAMICS
 from gan_jax.recipes import RECIPES, recipe
+from gan_jax.types import Fake
 
 
 def count(module, *inputs):
@@ -44,9 +45,10 @@ def count(module, *inputs):
 
 
 def shape_of(module, *inputs):
-    return jax.eval_shape(
+    made = jax.eval_shape(
         lambda *a: module.init_with_output(jax.random.key(0), *a, train=False)[0], *inputs
-    ).shape
+    )
+    return (made.x if isinstance(made, Fake) else made).shape
 
 
 LABELS = jnp.zeros(2, jnp.int32)
@@ -170,13 +172,14 @@ def test_every_pair_of_names_traces():
         choice = dict(zip(AXES, row, strict=True))
         options = {
             "width": 2,
-            "base": 2,
             "blocks": 1,
+            "layers": 1,
             "norm": choice.pop("norm"),
             "spectral": choice.pop("spectral"),
         }
         for player in ("generator", "discriminator"):
             known = options_of(getattr(MODELS[choice[player]], player))
+            options["base"] = 2 if "norm" in known or "spectral" in known else 4  # 3 or 2 sides
             choice[player] = Network(
                 choice[player], **{k: v for k, v in options.items() if k in known}
             )
