@@ -89,6 +89,17 @@ def test_generators_make_the_shape_they_are_asked_for(shape):
         assert shape_of(architecture.generator(shape), jnp.zeros((2, 16)), LABELS) == (2, *shape)
 
 
+@pytest.mark.parametrize("name", MODELS)
+def test_generators_can_be_exported_for_any_number_of_examples(name):
+    """A number that is only known when the exported program is called is a symbol here."""
+    g, (b,) = MODELS[name].generator((8, 8, 1), 3), jax.export.symbolic_shape("b")
+    inputs = [jax.ShapeDtypeStruct((b, 16), jnp.float32), jax.ShapeDtypeStruct((b,), jnp.int32)]
+    init = functools.partial(g.init, jax.random.key(0), train=False)
+    variables = jax.eval_shape(init, jnp.zeros((2, 16)), LABELS)
+    made = jax.eval_shape(functools.partial(g.apply, train=False), variables, *inputs)
+    assert (made.x if isinstance(made, Fake) else made).shape == (b, 8, 8, 1)
+
+
 def test_dcgan_refuses_sides_it_cannot_make():
     with pytest.raises(ConfigError, match="25x32"):
         count(dcgan.Generator((25, 32, 1)), jnp.zeros((2, 16)), LABELS)

@@ -1,12 +1,12 @@
 """Architectures by name: one file each, generator and discriminator together, named after the
 paper.
 
-A generator is a module ``(latents [b, n], y [b], *, train) -> x [b, *shape]`` with the fields
-``shape``, ``num_classes`` and ``bounded``: whether its examples lie in [-1, 1]. A discriminator is
-a module ``(x, y, *, train) -> Critique`` with the field ``head``. The field ``dtype`` is
-that of convolutions and products; parameters, statistics, examples, features and all of the head
-are float32. All other fields are the architecture's own; those made by `options.option` can be set
-by a `gan_jax.config.Network`.
+A generator is a module ``(latents [b, n], y [b], *, train) -> x [b, *shape]``, or a
+`gan_jax.types.Fake` of ``x``, with the fields ``shape``, ``num_classes`` and ``bounded``: whether
+the real examples lie in [-1, 1]. A discriminator is a module ``(x, y, *, train) -> Critique`` with
+the field ``head``. The field ``dtype`` is that of convolutions and products; parameters,
+statistics, examples, features and all of the head are float32. All other fields are the
+architecture's own; those made by `options.option` can be set by a `gan_jax.config.Network`.
 """
 
 from collections.abc import Callable, Mapping

@@ -74,7 +74,7 @@ class Synthesis(nn.Module):
         table = widths(n, self.width, self.widest)
         first = (h >> n, w >> n, table[0])
         x = self.param("constant", nn.initializers.normal(1.0), first)
-        x, image = jnp.broadcast_to(x[None], (len(ws), *first)), None
+        x, image = jnp.broadcast_to(x[None], (ws.shape[0], *first)), None
         for i, features in enumerate(table):
             dtype = dtype_at(i, n, self.dtype)
             residual = i > 0 and self.form == "residual"
@@ -203,7 +203,7 @@ class Discriminator(nn.Module):
             h = minibatch_std(h, self.minibatch_std, apart=True)
         h = EqualConv(table[0], 3, dtype=dtype, name="last")(h)
         dense = EqualDense(table[0], active=True, name="dense")
-        return self.head(dense(h.reshape(len(h), -1)), y)
+        return self.head(dense(h.reshape(h.shape[0], -1)), y)
 
     def _halved(self, x: jax.Array, i: int, own: int, next: int, dtype: Any) -> jax.Array:
         """The features of the resolution below, in submodules that have the number ``i``."""
