@@ -58,7 +58,9 @@ def path_length(memory, context: Context, *, decay: float = 0.01, share: float =
 def lengths_of(draw: Callable[[Array], Array], w: Array, noise: Array) -> Array:
     """``|J^T noise|`` of each example, ``[b]``, where ``J`` is the derivative of ``draw`` at ``w``,
     ``[b, n]`` or ``[b, layers, n]``; the root of the mean square over layers where there are some.
+    Where it is zero, so is its own derivative.
     """
     slope = jax.grad(lambda w: jnp.sum(draw(w) * noise))(w)
-    squares = jnp.sum(jnp.square(slope), axis=-1)
-    return jnp.sqrt(squares.reshape(len(w), -1).mean(axis=1))
+    squares = jnp.sum(jnp.square(slope), axis=-1).reshape(len(w), -1).mean(axis=1)
+    flat = squares == 0
+    return jnp.where(flat, 0, jnp.sqrt(jnp.where(flat, 1, squares)))
