@@ -44,7 +44,7 @@ from gan_jax.errors import (
 )
 from gan_jax.grammar import Part, check_scalar
 from gan_jax.modality import Modality, of_shape
-from gan_jax.models import MODELS
+from gan_jax.models import MODELS, Architecture
 from gan_jax.models.options import checked, options_of
 from gan_jax.nn.depth import layers
 from gan_jax.parts import optimizers
@@ -188,7 +188,8 @@ def _gan(
         "generator", config, modality,
         shape=shape, num_classes=num_classes, bounded=modality.bounded, dtype=dtype,
     )  # fmt: skip
-    head = conditioning.head(description.num_classes)
+    heads = _architecture("discriminator", config).heads
+    head = heads.get(config.conditioning, conditioning.head)(description.num_classes)
     d_network = _network("discriminator", config, modality, head=head, dtype=dtype)
     return Gan(
         generator=Player(
@@ -197,6 +198,7 @@ def _gan(
             terms=_terms("g_penalties", config.g_penalties, G_REGULARIZERS) + conditioning.g_terms,
             average=config.ema,
             warm_up=config.ema_warm_up,
+            copied=_architecture("generator", config).copied,
             loss_weight=config.g_loss_weight,
             top_k=config.top_k,
         ),
@@ -251,10 +253,14 @@ def trace(gan: Gan, config: Config) -> None:
     jax.eval_shape(functools.partial(train_step, gan), state, batch)
 
 
+def _architecture(field: str, config: Config) -> Architecture:
+    return MODELS[one_of(f"{field}.name", getattr(config, field).name, MODELS)]
+
+
 def _network(field: str, config: Config, modality: Modality, **given: Any) -> nn.Module:
     """The module of a player, with its options that are set."""
     network: Network = getattr(config, field)
-    architecture = MODELS[one_of(f"{field}.name", network.name, MODELS)]
+    architecture = _architecture(field, config)
     if not isinstance(modality, architecture.modalities):
         kinds = " and ".join(kind.name for kind in architecture.modalities)
         fitting = [name for name, a in MODELS.items() if isinstance(modality, a.modalities)]

@@ -1,9 +1,11 @@
 """The benchmark: what its records hold, and that its arithmetic is that of a closed form."""
 
 import dataclasses
+import functools
 import gzip
 import json
 
+import jax
 import jax.numpy as jnp
 import pytest
 
@@ -31,6 +33,21 @@ UPDATE_G = 3 * G - 100 * 128 + 2 * D  # nor do latents, nor D's weights
 def quick(monkeypatch):
     monkeypatch.setattr(steps, "RUN_SECONDS", 0.01)
     monkeypatch.setattr(steps, "matmul_peak", lambda precision: 1e11)
+
+
+@pytest.mark.parametrize(
+    "net, sizes", [("r3gan32", (274_912, 266_848)), ("stylegan2_32", (263_987, 288_993))]
+)
+def test_networks_have_the_sizes_of_their_peers(net, sizes):
+    gan = NETS[net](jnp.float32)
+    y = jnp.zeros(2, jnp.int32)
+    inputs = gan.prior.draw(jax.random.key(0), 2), jnp.zeros((2, *gan.modality.shape))
+    counts = []
+    for player, x in zip(gan.players, inputs, strict=True):
+        init = functools.partial(player.network.init, train=False)
+        params = jax.eval_shape(init, jax.random.key(0), x, y)["params"]
+        counts.append(sum(a.size for a in jax.tree.leaves(params)))
+    assert tuple(counts) == sizes
 
 
 def test_records_of_steps(tmp_path, capsys):

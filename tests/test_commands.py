@@ -146,8 +146,8 @@ def test_a_run_goes_on_from_its_config_file(tmp_path):
     file.write_text(json.dumps(first_version))
     assert train.parse([f"--config={file}"])[1].penalties == (Penalty("gp", 1.0, target=0.0),)
     for text, words in [
-        ("{", "cannot be read"),
-        ("[" * 100_000, "cannot be read"),
+        ("{", "cannot read"),
+        ("[" * 100_000, "cannot read"),
         ("[]", "not an object"),
         ('{"stepz": 1}', "did you mean 'steps'"),
     ]:

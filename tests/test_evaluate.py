@@ -177,7 +177,7 @@ def test_unconditional_gan_has_no_labels_to_agree_with():
     assert set(found.scores) == {"frechet_distance", "class_shares"}
     assert found.scores["class_shares"]["0"] > 0.9  # it is told label 0 throughout
     assert found.left_out["label_agreement"] == "the images have no labels"
-    assert table(found).count("recognized as their label, as the images have no labels.") == 1
+    assert table(found).count("recognized as their label, because the images have no labels.") == 1
 
 
 def test_unlabelled_data_are_compared_by_what_turns_teach(monkeypatch):

@@ -217,7 +217,7 @@ def test_path_that_is_no_data_set(tmp_path):
     with pytest.raises(ConfigError, match=r"has neither images .* nor dataset_info\.json"):
         describe(str(tmp_path))
     (tmp_path / "dataset_info.json").write_text("{")
-    with pytest.raises(ConfigError, match="TFDS cannot open"):
+    with pytest.raises(ConfigError, match="cannot be opened by TFDS"):
         describe(str(tmp_path))
 
 

@@ -30,6 +30,8 @@ SIZES = {
     "mlp": {"width": 2, "depth": 1},
     "dcgan": {"width": 2, "base": 2},
     "sngan": {"width": 2, "base": 2},
+    "r3gan": {"width": 2, "blocks": 1},
+    "stylegan2": {"width": 2},
 }
 lazily = lambda known: tuple(
     Term(name, make(), 1.0, 1 + i % 2) for i, (name, make) in enumerate(known.items())

@@ -203,7 +203,7 @@ def test_members_that_differ_in_more_than_scalars_are_refused(change, field):
     ):
         gan_jax.build_members([SMALL, other])
     with pytest.raises(
-        ConfigError, match=r"accepted: a key for each, and GANs that differ in scalars alone"
+        ConfigError, match=r"members need one key each and may differ only in scalars"
     ):
         population.init_population([gan_jax.build(SMALL), gan_jax.build(other)], keys()[:2])
 

@@ -418,6 +418,20 @@ def test_few_labels_are_averaged_over_those_there_are():
         labelled_classes(share=0.0).apply((), context)
 
 
+def test_paths_of_no_length_do_not_pull():
+    """An image that does not depend on the latents, as of a generator whose units are all dead."""
+    z, real = players.inputs(players.IMAGES)
+    brightness = lambda scale, z: jnp.tile(scale * z[:, :1, None, None], (1, 8, 8, 1))
+
+    def value(scale):
+        generate = lambda z, y: Fake(brightness(scale, z), y)
+        fake, key = generate(z, real.y), jax.random.key(0)
+        context = players.context(generate=generate, latents=z, fake=fake, key=key)
+        return G_REGULARIZERS["path_length"]().apply(jnp.ones(()), context)[0].mean()
+
+    np.testing.assert_allclose(jax.value_and_grad(value)(0.0), (0.99**2, 0.0), rtol=1e-6)
+
+
 def test_what_the_critique_lacks_is_refused():
     critique = Critique(jnp.zeros(2))
     bare = players.of_critiques(critique, critique, discriminate=lambda x, y: critique)

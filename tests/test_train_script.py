@@ -366,7 +366,7 @@ WRONG = [
     ("--penalties r1", nothing, "penalties: r1 needs a weight"),
     ("--dataset digit", nothing, "digits"),
     ("--split tran", nothing, "tran"),
-    ("--size 4", nothing, "size: 4"),
+    ("--size 4", nothing, "size 4"),
     ("--workdir run", a_file, "run is a file"),
     ("--workdir run/below", a_file, "run is a file"),
     ("--workdir run --overwrite", a_file, "run is a file"),

@@ -13,8 +13,9 @@ import gan_jax
 from gan_jax import ConfigError
 from gan_jax.devices import parallel
 from gan_jax.runs import logs
+from gan_jax.sampling import samples
 from gan_jax.training import loop as training
-from gan_jax.training import samples, signals, stepping
+from gan_jax.training import signals, stepping
 from tests.test_training import TINY
 
 

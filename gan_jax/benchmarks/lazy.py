@@ -51,12 +51,15 @@ def measure_lazy(
       measured to predicted, with ``ratio_min`` and ``ratio_max``; and the parts ``ms_d``,
       ``ms_d_r1``, ``ms_g``.
     """
-    plain = NETS[net](PRECISIONS[precision])
+    gan = NETS[net](PRECISIONS[precision])
 
-    def with_r1(every: int) -> Gan:
-        term = Term("r1", REGULARIZERS["r1"](), 1.0, every)
-        discriminator = dataclasses.replace(plain.discriminator, terms=(term,))
-        return dataclasses.replace(plain, discriminator=discriminator)
+    def with_terms(*terms: Term) -> Gan:
+        return dataclasses.replace(
+            gan, discriminator=dataclasses.replace(gan.discriminator, terms=terms)
+        )
+
+    plain = with_terms()
+    with_r1 = lambda every: with_terms(Term("r1", REGULARIZERS["r1"](), 1.0, every))
 
     # Enough steps per call that every call contains the same number of regularized ones.
     n = math.lcm(*(e for e in every if e), 1)

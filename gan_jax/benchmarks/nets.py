@@ -1,4 +1,6 @@
-"""The benchmarked GANs: unconditional, no regularizers, no EMA, one D step per G step."""
+"""The benchmarked GANs: unconditional, no regularizers except those of `r3gan32`, no EMA, one D step
+per G step.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +12,12 @@ import optax
 
 from gan_jax.engine.gan import Gan, Player
 from gan_jax.modality import Images
-from gan_jax.models import dcgan, mlp, sngan
+from gan_jax.models import dcgan, mlp, r3gan, sngan, stylegan2
 from gan_jax.nn.heads import UnconditionalHead
 from gan_jax.parts.losses import LOSSES
 from gan_jax.parts.priors import Normal
+from gan_jax.parts.regularizers import r1, r2
+from gan_jax.types import Term
 
 
 def dcgan32(dtype: Any) -> Gan:
@@ -39,15 +43,48 @@ def mlp28(dtype: Any) -> Gan:
     return _gan(shape, networks, "nonsaturating", optax.adam(2e-4, b1=0.5, b2=0.999), 100)
 
 
+def r3gan32(dtype: Any) -> Gan:
+    """R3GAN for 32x32x3: a block at each resolution, of 128, 128, 64 and 32 channels; R1 and R2 in
+    each update of D.
+    """
+    shape, head = (32, 32, 3), r3gan.Head()
+    networks = (
+        r3gan.Generator(shape, blocks=1, dtype=dtype),
+        r3gan.Discriminator(head, blocks=1, dtype=dtype),
+    )
+    terms = (Term("r1", r1(), 0.05), Term("r2", r2(), 0.05))
+    return _gan(shape, networks, "relativistic", optax.adam(2e-4, b1=0.0, b2=0.9), 64, terms)
+
+
+def stylegan2_32(dtype: Any) -> Gan:
+    """StyleGAN2 for 32x32x3: 64, 64, 64 and 32 channels, two layers in the mapping; one style for
+    all layers.
+    """
+    shape, head = (32, 32, 3), stylegan2.Head()
+    networks = (
+        stylegan2.Generator(shape, mixing=0.0, dtype=dtype),
+        stylegan2.Discriminator(head, dtype=dtype),
+    )
+    return _gan(shape, networks, "nonsaturating", optax.adam(2.5e-3, b1=0.0, b2=0.99), 64)
+
+
 def _gan(
     shape: tuple[int, ...],
     networks: tuple[nn.Module, nn.Module],
     loss: str,
     optimizer: optax.GradientTransformation,
     latent_size: int,
+    d_terms: tuple[Term, ...] = (),
 ) -> Gan:
-    players = (Player(network, optimizer) for network in networks)
+    g, d = networks
+    players = Player(g, optimizer), Player(d, optimizer, d_terms)
     return Gan(*players, LOSSES[loss], Normal(latent_size), Images(shape))
 
 
-NETS: dict[str, Callable[[Any], Gan]] = {"dcgan32": dcgan32, "sngan32": sngan32, "mlp28": mlp28}
+NETS: dict[str, Callable[[Any], Gan]] = {
+    "dcgan32": dcgan32,
+    "sngan32": sngan32,
+    "mlp28": mlp28,
+    "r3gan32": r3gan32,
+    "stylegan2_32": stylegan2_32,
+}

@@ -1,32 +1,53 @@
 """Architectures by name: one file each, generator and discriminator together, named after the
 paper.
 
-A generator is a module ``(latents [b, n], y [b], *, train) -> x [b, *shape]`` with the fields
-``shape``, ``num_classes`` and ``bounded``: whether its examples lie in [-1, 1]. A discriminator is
-a module ``(x, y, *, train) -> Critique`` with the field ``head``. The field ``dtype``
-applies to convolutions and matmuls; parameters, statistics, examples, features and the head are
-float32. All other fields are specific to the architecture; those made by `options.option` can be
-set by a `gan_jax.config.Network`.
+A generator is a module ``(latents [b, n], y [b], *, train) -> x [b, *shape]``, or a
+`gan_jax.types.Fake` of ``x``, with the fields ``shape``, ``num_classes`` and ``bounded``: whether
+the real examples lie in [-1, 1]. A discriminator is a module ``(x, y, *, train) -> Critique`` with
+the field ``head``. The field ``dtype`` applies to convolutions and matmuls; parameters, statistics,
+examples, features and the head are float32. All other fields are specific to the architecture;
+those made by `options.option` can be set by a `gan_jax.config.Network`.
 """
 
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 import flax.linen as nn
 
 from gan_jax.modality import Images, Modality
-from gan_jax.models import dcgan, mlp, sngan
+from gan_jax.models import dcgan, mlp, r3gan, sngan, stylegan2
 
 
 class Architecture(NamedTuple):
-    """The two networks of one family, and the modalities that they support."""
+    """The two players of one family.
+
+    ``modalities``: the kinds of examples that they support. ``heads``: the discriminator's own
+    heads, as functions of the number of classes, by the names of the conditionings whose usual head
+    they replace. ``copied``: collections of the generator's statistics that an EMA copies instead
+    of averaging.
+    """
 
     generator: type[nn.Module]
     discriminator: type[nn.Module]
     modalities: tuple[type[Modality], ...] = (Images,)
+    heads: Mapping[str, Callable[[int], nn.Module]] = MappingProxyType({})
+    copied: tuple[str, ...] = ()
 
 
 MODELS = {
     "mlp": Architecture(mlp.Generator, mlp.Discriminator, (Modality,)),
     "dcgan": Architecture(dcgan.Generator, dcgan.Discriminator),
     "sngan": Architecture(sngan.Generator, sngan.Discriminator),
+    "r3gan": Architecture(
+        r3gan.Generator,
+        r3gan.Discriminator,
+        heads={"none": lambda _: r3gan.Head(), "projection": r3gan.Head},
+    ),
+    "stylegan2": Architecture(
+        stylegan2.Generator,
+        stylegan2.Discriminator,
+        heads={"none": lambda _: stylegan2.Head(), "projection": stylegan2.Head},
+        copied=(stylegan2.BUFFERS,),
+    ),
 }

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import jax.numpy as jnp
+
 from gan_jax.errors import ConfigError
+
+LOW = 4
+"""How many of the largest sides are computed in the low precision."""
 
 
 def halvings(shape: tuple[int, ...], base: int) -> int:
@@ -22,3 +29,25 @@ def halvings(shape: tuple[int, ...], base: int) -> int:
             f"{base}; use a smaller base, or pad the images to another size."
         )
     return n
+
+
+def widths(n: int, width: int, widest: int) -> tuple[int, ...]:
+    """Channels of ``n + 1`` resolutions, the smallest sides first: ``width`` next to the image,
+    twice as many at every smaller side, at most ``widest``.
+
+    Raises:
+      ConfigError: if ``width`` is larger than ``widest``.
+    """
+    if width > widest:
+        raise ConfigError(
+            f"width: {width} is larger than widest, which is {widest}; accepted: 1 to {widest}."
+        )
+    return tuple(min(width * 2 ** (n - i), widest) for i in range(n + 1))
+
+
+def dtype_at(i: int, n: int, dtype: Any) -> Any:
+    """The type of the arithmetic at resolution ``i`` of ``0 .. n``, smallest first: ``dtype`` at
+    the four largest, and float32 at least at the others and at the smallest, as in the codes of
+    StyleGAN2-ADA and R3GAN.
+    """
+    return dtype if i > max(0, n - LOW) else jnp.promote_types(dtype, jnp.float32)

@@ -11,7 +11,7 @@ from gan_jax.devices import batch_axis
 from gan_jax.errors import ConfigError
 
 
-def minibatch_std(x: jax.Array, group: int) -> jax.Array:
+def minibatch_std(x: jax.Array, group: int, *, apart: bool = False) -> jax.Array:
     """Appends one channel that contains, for each group of examples, the mean over features of
     their standard deviation.
 
@@ -20,6 +20,8 @@ def minibatch_std(x: jax.Array, group: int) -> jax.Array:
       group: examples per group, which are neighbours in the batch; a smaller batch is one group.
         The paper uses the whole minibatch; the authors' code uses groups of 4, so that the
         statistic does not depend on the batch size.
+      apart: the members of a group are equally spread over the batch, as in the authors' code,
+        instead of neighbours.
 
     Returns:
       ``[b, ..., c + 1]`` of the dtype of ``x``; the statistic is computed in float32 (float64 for
@@ -35,9 +37,11 @@ def minibatch_std(x: jax.Array, group: int) -> jax.Array:
         raise ConfigError(f"minibatch_std needs groups of 2 or more examples, not {group}.")
     if b % size:
         raise ConfigError(f"minibatch_std {group} must divide the batch of {b} examples.")
-    groups = rows.astype(jnp.promote_types(x.dtype, jnp.float32)).reshape(b // size, size, -1)
+    shape = (size, b // size, -1) if apart else (b // size, size, -1)
+    groups = rows.astype(jnp.promote_types(x.dtype, jnp.float32)).reshape(shape)
     # The constant keeps the derivative of the root finite if examples are equal.
-    deviation = jnp.sqrt(groups.var(axis=1) + 1e-8).mean(axis=-1)
-    channel = batch_axis.own(jnp.repeat(deviation, size)).reshape(len(x), *(1,) * (x.ndim - 1))
+    deviation = jnp.sqrt(groups.var(axis=0 if apart else 1) + 1e-8).mean(axis=-1)
+    channel = jnp.tile(deviation, size) if apart else jnp.repeat(deviation, size)
+    channel = batch_axis.own(channel).reshape(len(x), *(1,) * (x.ndim - 1))
     channel = jnp.broadcast_to(channel, (*x.shape[:-1], 1)).astype(x.dtype)
     return jnp.concatenate([x, channel], axis=-1)

@@ -7,9 +7,11 @@ from typing import NamedTuple
 from gan_jax.config import Config
 from gan_jax.errors import one_of
 from gan_jax.recipes import (
+    cifar10_r3gan,
     cifar10_sngan,
     digits_dcgan,
     fashion_dcgan,
+    folder256_stylegan2,
     grid25_mlp,
     mnist_dcgan,
     mnist_mlp,
@@ -25,6 +27,8 @@ _MODULES = (
     mnist_ssl100,
     fashion_dcgan,
     cifar10_sngan,
+    cifar10_r3gan,
+    folder256_stylegan2,
     ring8_mlp,
     grid25_mlp,
     stacked_dcgan,

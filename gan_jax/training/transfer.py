@@ -68,7 +68,8 @@ def start(
       workdir: the folder of the run to train.
       run: the run to train.
       overwrite: whether it starts over in any case.
-      show: called by the first process with a line for each side that reports the copied and the new weights.
+      show: called by the first process with a line for each side that reports the copied and the
+        new weights.
 
     Returns:
       The start; None if the run begins with random weights.

@@ -28,6 +28,7 @@ from gan_jax.parts.regularizers.gradients import (
     r2,
     zero_centred,
 )
+from gan_jax.parts.regularizers.paths import path_length
 from gan_jax.parts.regularizers.scores import drift, lecam
 from gan_jax.parts.regularizers.weights import orthogonal
 from gan_jax.types import Regularizer
@@ -51,6 +52,7 @@ __all__ = [
     "lecam",
     "max_gp",
     "orthogonal",
+    "path_length",
     "pull_away",
     "r1",
     "r2",
@@ -80,4 +82,5 @@ G_REGULARIZERS: dict[str, Callable[..., Regularizer]] = {
     "pull_away": pull_away,
     "zcr": g_zcr,
     "orthogonal": orthogonal,
+    "path_length": path_length,
 }
