@@ -33,25 +33,33 @@ def few_subsets(monkeypatch):
     monkeypatch.setattr(registry, "draw_subsets", few)
 
 
-def without(need):
+def inputs_of(metric):
+    """Everything that a metric may need; without modes if it requires that none are known."""
+    unknown = INPUTS._replace(images=INPUTS.images._replace(modes=None))
+    return unknown if "unknown_modes" in metric.needs else INPUTS
+
+
+def without(need, inputs=INPUTS):
     """The inputs less what a need asks for."""
-    images, reference, *_ = INPUTS
+    images, reference, *_ = inputs
     return {
-        "labels": INPUTS._replace(images=images._replace(labels=None)),
-        "logits": INPUTS._replace(images=images._replace(logits=None)),
-        "modes": INPUTS._replace(images=images._replace(modes=None)),
-        "reference_labels": INPUTS._replace(reference=reference._replace(labels=None)),
-        "training": INPUTS._replace(training=None),
-        "held_out": INPUTS._replace(held_out=None),
-        "own_classes": INPUTS._replace(own_classes=False),
+        "labels": inputs._replace(images=images._replace(labels=None)),
+        "logits": inputs._replace(images=images._replace(logits=None)),
+        "modes": inputs._replace(images=images._replace(modes=None)),
+        "unknown_modes": INPUTS,
+        "reference_labels": inputs._replace(reference=reference._replace(labels=None)),
+        "training": inputs._replace(training=None),
+        "held_out": inputs._replace(held_out=None),
+        "own_classes": inputs._replace(own_classes=False),
     }[need]
 
 
 @pytest.mark.parametrize("name", metrics.METRICS)
 def test_every_metric_gives_its_scores_with_intervals_that_hold_them(name):
     metric = metrics.METRICS[name]
-    assert metrics.obstacle(metric, INPUTS) is None
-    scores = metric.measure(INPUTS)
+    inputs = inputs_of(metric)
+    assert metrics.obstacle(metric, inputs) is None
+    scores = metric.measure(inputs)
     assert list(scores) == list(metric.scores)
     for key, score in scores.items():
         assert metrics.SCORES[key] is metric.scores[key]
@@ -62,7 +70,7 @@ def test_every_metric_gives_its_scores_with_intervals_that_hold_them(name):
         assert np.all((score.low <= score.value) & (score.value <= score.high) | ~known)
         if metric.scores[key].share:
             assert np.all((score.low >= 0) & (score.high <= 1))
-    again = metrics.measure(INPUTS, [name])
+    again = metrics.measure(inputs, [name])
     assert all(np.array_equal(scores[key], again[key], equal_nan=True) for key in scores)
 
 
@@ -75,22 +83,26 @@ def test_scores_have_names_of_their_own():
 @pytest.mark.parametrize("name", metrics.METRICS)
 def test_every_metric_says_what_it_lacks(name):
     metric = metrics.METRICS[name]
+    inputs = inputs_of(metric)
     for need in NEEDS:
-        why = metrics.obstacle(metric, without(need))
+        why = metrics.obstacle(metric, without(need, inputs))
         if need in metric.needs:
             assert why == NEEDS[need][1]
-            assert metrics.measure(without(need), [name]) == {}
-            assert metrics.left_out(without(need), [name]) == dict.fromkeys(metric.scores, why)
+            assert metrics.measure(without(need, inputs), [name]) == {}
+            assert metrics.left_out(without(need, inputs), [name]) == dict.fromkeys(
+                metric.scores, why
+            )
         else:
             assert why is None
-            metric.measure(without(need))
+            metric.measure(without(need, inputs))
 
 
 @pytest.mark.parametrize("name", metrics.METRICS)
 def test_every_metric_computes_from_its_fewest_images_and_refuses_fewer(name):
     metric = metrics.METRICS[name]
     least = metric.fewest(F, K)
-    few = lambda n: INPUTS._replace(images=INPUTS.images.at(slice(n)))
+    inputs = inputs_of(metric)
+    few = lambda n: inputs._replace(images=inputs.images.at(slice(n)))
     metrics.Protocol(f"{name}{least}", name, least).measure(few(least))
     if least > 1:
         assert "too few" in metrics.obstacle(metric, few(least - 1))

@@ -1,5 +1,5 @@
-"""The benchmarked GANs: unconditional, no regularizers except those of `r3gan32`, no EMA, one D step
-per G step.
+"""The benchmarked GANs: unconditional, one D step per G step, no EMA, and no regularizers except
+those of `r3gan32`.
 """
 
 from __future__ import annotations
