@@ -149,13 +149,16 @@ def test_modes_of_a_known_truth_are_those_of_its_own_functions():
 
 
 def test_protocols_are_a_metric_and_a_number():
-    fid, pr, inf, c2st, blocks = metrics.parse(
-        "fid50k, pr200,fid_inf10k,c2st3k,kid_blocks1000,fid50k"
-    )
+    fid, pr, inf, c2st, blocks = metrics.parse("fid50k, pr200,fid_inf10k,c2st3k,kid_blocks1000")
     assert (fid.name, fid.metric, fid.count) == ("fid50k", "fid", 50_000)
     assert (pr.metric, pr.count) == ("pr", 200)
     assert (inf.metric, c2st.metric, c2st.count) == ("fid_inf", "c2st", 3000)
     assert (blocks.metric, blocks.count) == ("kid_blocks", 1000)
+
+
+def test_a_protocol_given_twice_is_refused():
+    with pytest.raises(ConfigError, match="fid50k is given twice"):
+        metrics.parse("fid50k,pr200,fid50k")
 
 
 def test_a_protocol_takes_its_number_of_images():
