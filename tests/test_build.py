@@ -275,6 +275,12 @@ def test_wrong_json_is_refused_by_path(values, words):
             {"augmentations": (Augmentation("rotation", 1.0, wide=1),)},
             "augmentations.0.wide: rotation has no such option; accepted: strength",
         ),
+        (
+            {"augmentations": (Augmentation("rotation"),)},
+            "augmentations.0: rotation has no strength; accepted: rotation:STRENGTH",
+        ),
+        ({"augmentations": (Augmentation("ada", 0.5, colour=True),)}, "0.colour: True is not a nu"),
+        ({"augmentations": (Augmentation("diffaugment", cutout=0.5),)}, "0.cutout: 0.5 is not a t"),
         ({"penalties": (Penalty("r1", 1.0), Penalty("r1", 2.0))}, "names one twice"),
         ({"batch_size": 0}, "batch_size: 0"),
         ({"steps": -1}, "steps: -1"),

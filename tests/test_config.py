@@ -93,7 +93,6 @@ def test_options_are_replaced():
     [
         (Penalty, "r1", "r1 has no weight; accepted: r1:WEIGHT"),
         (Penalty, "r1:None", "r1 has no weight"),
-        (Augmentation, "rotation", "rotation has no strength"),
         (Penalty, "r1:1:2:3", "r1 has too many numbers without a key; accepted: weight, every"),
         (Penalty, "r1:1:weight=2", "each key once"),
         (Penalty, "r1:1:every=2:every=3", "each key once"),
