@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from formula import images, number, reference
 from inception_reference import integers
+from parity import images, number, reference
 from scipy.special import erfinv
 
 from gan_jax.devices import batch_axis
