@@ -14,7 +14,7 @@ from typing import NamedTuple
 import flax.linen as nn
 
 from gan_jax.modality import Images, Modality
-from gan_jax.models import dcgan, mlp, sngan
+from gan_jax.models import biggan, biggan_deep, dcgan, mlp, sagan, sngan
 
 
 class Architecture(NamedTuple):
@@ -29,4 +29,7 @@ MODELS = {
     "mlp": Architecture(mlp.Generator, mlp.Discriminator, (Modality,)),
     "dcgan": Architecture(dcgan.Generator, dcgan.Discriminator),
     "sngan": Architecture(sngan.Generator, sngan.Discriminator),
+    "sagan": Architecture(sagan.Generator, sagan.Discriminator),
+    "biggan": Architecture(biggan.Generator, biggan.Discriminator),
+    "biggan_deep": Architecture(biggan_deep.Generator, biggan_deep.Discriminator),
 }

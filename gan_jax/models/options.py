@@ -16,6 +16,10 @@ Accepted = int | str | Mapping[str, Any] | type[bool]
 
 # Sentences about options that several architectures have.
 SPECTRAL = "Spectral normalization of all weights (Miyato et al. 2018)."
+ATTENTION = (
+    "Self-attention at the maps whose sides are those of the image divided by this number; 0: "
+    "without."
+)
 MINIBATCH_STD = (
     "Examples in a group of minibatch standard deviation, which joins the last features; 0: "
     "without (Karras et al. 2018, section 3, whose code has 4)."
