@@ -28,6 +28,7 @@ from gan_jax.data import (
     frame_of,
     load,
 )
+from gan_jax.engine import scalars
 from gan_jax.engine.gan import Gan, Player, Turns, init_state
 from gan_jax.engine.population import alike
 from gan_jax.engine.train_step import train_step
@@ -54,7 +55,7 @@ from gan_jax.parts.conditions import CONDITIONS
 from gan_jax.parts.dynamics import DYNAMICS
 from gan_jax.parts.losses import LOSSES
 from gan_jax.parts.priors import PRIORS
-from gan_jax.parts.regularizers import G_REGULARIZERS, REGULARIZERS
+from gan_jax.parts.regularizers import G_REGULARIZERS, MEASURES, REGULARIZERS
 from gan_jax.types import Augment, Batch, Regularizer, Term, Tunable
 
 PRECISIONS = {"fp32": jnp.float32, "bf16": jnp.bfloat16}
@@ -103,7 +104,7 @@ def build(config: Config) -> Gan:
             "use conditioning 'none'."
         )
     _check_labels(config, description.num_classes)
-    gan = _gan(config, description, shape, conditioning)
+    gan = _measuring(_gan(config, description, shape, conditioning))
     trace(gan, config)
     return gan
 
@@ -158,7 +159,7 @@ def choices() -> dict[str, dict[str, dict[str, tuple[str, str]]]]:
         "loss": bare(LOSSES),
         "penalties": made(REGULARIZERS),
         "g_penalties": made(G_REGULARIZERS),
-        "augmentations": bare(AUGMENTS),
+        "augmentations": {name: plain(change.options) for name, change in AUGMENTS.items()},
         "precision": bare(PRECISIONS),
         "g_optimizer": tuned,
         "d_optimizer": tuned,
@@ -221,7 +222,7 @@ def _gan(
         joint=config.joint,
         micro_batches=config.micro_batches,
         dynamics=_dynamics(config.dynamics),
-        augments=_augments(config.augmentations, modality),
+        augments=_augments(config, modality),
         lookahead=config.lookahead,
         lookahead_rate=config.lookahead_rate,
     )
@@ -323,22 +324,44 @@ def _term(field: str, penalty: Penalty, known: dict[str, Callable[..., Regulariz
     return Term(penalty.name, make(**numbers), weight, every)
 
 
-def _augments(augmentations: tuple[Augmentation, ...], modality: Modality) -> tuple[Augment, ...]:
-    _check_once("augmentations", augmentations)
-    augments = []
-    for i, augmentation in enumerate(augmentations):
-        field, name = f"augmentations.{i}", augmentation.name
-        change = AUGMENTS[one_of(field, name, AUGMENTS)]
-        for key, value in augmentation.options:
-            has_option(field, name, key, ["strength"])
-            check_scalar(f"{field}.{key}", value, change.strengths)
-        if not isinstance(modality, change.modalities):
-            raise ConfigError(
-                f"{field}: {name} is for {either(kind.name for kind in change.modalities)} and "
-                f"cannot be applied to {modality.name}."
-            )
-        augments.append(Augment(name, change.apply, augmentation.strength))
-    return tuple(augments)
+def _augments(config: Config, modality: Modality) -> tuple[Augment, ...]:
+    _check_once("augmentations", config.augmentations)
+    return tuple(
+        _augment(f"augmentations.{i}", augmentation, modality, config.d_steps * config.batch_size)
+        for i, augmentation in enumerate(config.augmentations)
+    )
+
+
+def _augment(field: str, augmentation: Augmentation, modality: Modality, images: int) -> Augment:
+    """Of a GAN whose D sees so many real examples in a step."""
+    name, options = augmentation.name, dict(augmentation.options)
+    change = AUGMENTS[one_of(field, name, AUGMENTS)]
+    if not isinstance(modality, change.modalities):
+        raise ConfigError(
+            f"{field}: {name} is for {either(kind.name for kind in change.modalities)} and "
+            f"cannot be applied to {modality.name}."
+        )
+    strength = options.pop("strength", change.strength and change.strength(images))
+    if strength is None:
+        raise ConfigError(f"{field}: {name} needs a strength; write {name}:STRENGTH.")
+    check_scalar(f"{field}.strength", strength, change.strengths)
+    for key, value in options.items():
+        has_option(field, name, key, ["strength", *change.options])
+        accepted = bool if isinstance(change.options[key], bool) else "[0, inf)"
+        checked(f"{field}.{key}", value, accepted)
+    return Augment(name, change.with_options(**options), strength)
+
+
+def _measuring(gan: Gan) -> Gan:
+    """The GAN with those measures of D that its feedbacks follow."""
+    d, metrics = gan.discriminator, scalars.followed(gan)
+    own = {term.name for term in d.terms}
+    terms = tuple(
+        Term(name, make(), 0.0)
+        for name, make in MEASURES.items()
+        if f"d/{name}" in metrics and name not in own
+    )
+    return dataclasses.replace(gan, discriminator=dataclasses.replace(d, terms=d.terms + terms))
 
 
 def _dynamics(dynamics: Dynamics) -> types.Dynamics | None:

@@ -56,9 +56,9 @@ class Penalty(Part):
 
 
 class Augmentation(Part):
-    """An augmentation of all examples that D sees, with its strength."""
+    """An augmentation of all examples that D sees, with its strength, unless it has a default."""
 
-    POSITIONAL, REQUIRED, SCALARS = ("strength",), ("strength",), ("strength",)
+    POSITIONAL, SCALARS = ("strength",), ("strength",)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -138,8 +138,9 @@ class Config:
     """Weight of the adversarial loss in G's objective; 0 leaves only the regularizers, None is 1.
     """
     augmentations: tuple[Augmentation, ...] = ()
-    """Augmentations of all examples that D sees, such as translation:0.125 (fraction of the side),
-    rotation:15 (degrees) or instance_noise:linear/0.1/0/10000.
+    """Augmentations of all examples that D sees, such as ada, diffaugment:colour=False,
+    translation:0.125 (fraction of the side), rotation:15 (degrees) or
+    instance_noise:linear/0.1/0/10000.
     """
     clip: Scalar | None = None
     """Bound for weight clipping of D (Arjovsky et al. 2017, algorithm 1); None disables it."""

@@ -32,7 +32,7 @@ from gan_jax.devices import batch_axis
 from gan_jax.parts.augment import instance_noise
 from gan_jax.parts.losses import least_squares, nonsaturating
 from gan_jax.parts.priors import Normal, Nothing
-from gan_jax.parts.regularizers import r1
+from gan_jax.parts.regularizers import r1, sign_real
 from gan_jax.parts.regularizers.making import memoryless, with_memory
 
 B = 16
@@ -86,12 +86,6 @@ def path_length(memory, context: Context, *, decay: float = 0.01):
     lengths = jnp.sqrt(jnp.sum(jnp.square(slope), axis=1) + 1e-12)
     mean = memory + decay * (batch_axis.whole(lengths).mean() - memory)
     return jnp.square(lengths - mean), mean
-
-
-@memoryless
-def sign_real(context: Context):
-    """What ADA measures (Karras et al. 2020, "Training GANs with limited data", equation 1)."""
-    return jnp.sign(context.real_critique.score)
 
 
 def style(target=0.4, rate=0.02):

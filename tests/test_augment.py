@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gan_jax import Augmentation, Config, ConfigError, Network, Schedule, build
+from gan_jax import Augmentation, Config, ConfigError, Feedback, Network, Schedule, build
 from gan_jax.parts.augment import AUGMENTS, rotation, translation
 
 
@@ -106,3 +106,27 @@ def test_strengths_out_of_range_are_refused(name, strength):
         ConfigError, match=r"^augmentations\.0\.strength must be in \[0, (1|90|inf)[\])], not .*\.$"
     ):
         build(Config(augmentations=(Augmentation(name, strength),)))
+
+
+MLP = dict(generator=Network("mlp", width=8), discriminator=Network("mlp", width=8))
+
+
+def test_ada_by_name_follows_the_sign_of_the_scores():
+    """By 1 within 500,000 real images, whatever D sees in a step."""
+    gan = build(Config(augmentations=(Augmentation("ada"),), batch_size=50, d_steps=2, **MLP))
+    expected = Feedback("d/sign_real", 0.6, rate=4 * 100 / 500_000, every=4)
+    assert gan.augments[0].strength == expected
+    assert [(term.name, term.weight) for term in gan.discriminator.terms] == [("sign_real", 0.0)]
+    plain = build(Config(**MLP))
+    assert plain.discriminator.terms == ()
+
+
+def test_equal_options_give_equal_augmentations():
+    made = lambda *strength, **options: build(
+        Config(augmentations=(Augmentation("diffaugment", *strength, **options),), **MLP)
+    ).augments[0]
+    assert made() == made(1.0, cutout=True) and made().strength == 1.0
+    assert made(cutout=False).apply is made(0.5, cutout=False).apply is not made().apply
+    x = jnp.zeros((40, 8, 8, 1))
+    still = made(colour=False).apply(jax.random.key(0), x, jnp.float32(1))
+    np.testing.assert_array_equal(still, x)  # moves and squares bring in what is there

@@ -117,3 +117,10 @@ def test_health_says_what_the_rules_find():
     (text,) = health([*well[:3], *(diagnosed(step, diversity=0.01) for step in range(4, 9))])
     assert "diversity is below 0.1" in text and text.endswith("at step 6")
     assert health([{"step": 1, "event": "rollback", "reason": "x"}, *well]) == []
+
+
+def test_numbers_that_follow_a_metric_have_a_chart():
+    lines = [{"step": i, "feedback/augments/ada/strength": i / 10} for i in (1, 2)]
+    (made,) = training_charts(lines, [])
+    assert made.title == "numbers that follow a metric"
+    assert [curve.name for curve in made.curves] == ["augments ada strength"]

@@ -93,7 +93,6 @@ def test_options_are_replaced():
     [
         (Penalty, "r1", "r1 needs a weight; write r1:WEIGHT"),
         (Penalty, "r1:None", "r1 needs a weight"),
-        (Augmentation, "rotation", "rotation needs a strength"),
         (Penalty, "r1:1:2:3", "r1 has 3 numbers without a key; the only ones are weight, every"),
         (Penalty, "r1:1:weight=2", "with unique keys"),
         (Penalty, "r1:1:every=2:every=3", "with unique keys"),

@@ -13,13 +13,13 @@ from gans import arrays
 from gan_jax import checkpoint
 from gan_jax.config import Feedback
 from gan_jax.engine import scalars
-from gan_jax.engine.gan import init_state
+from gan_jax.engine.gan import Player, init_state
 from gan_jax.engine.population import alike
 from gan_jax.engine.train_step import train_step
 from gan_jax.errors import ConfigError
 from gan_jax.parts.losses import wasserstein
 from gan_jax.studies import dirac
-from gan_jax.types import Pair, Regularizer, Term
+from gan_jax.types import Pair, Regularizer, Term, Tunable
 
 COUNT = Regularizer(
     lambda: jnp.zeros(()),
@@ -66,6 +66,25 @@ def test_it_moves_by_sign_or_in_proportion_within_its_bounds(feedback, expected,
     found, last = moves(feedback, 6)
     np.testing.assert_allclose(found, expected, atol=1e-6)
     assert last == pytest.approx(end, abs=1e-6)
+
+
+def test_its_value_is_among_the_metrics_of_the_step_that_works_with_it():
+    gan, state = following(BY_SIGN), first(BY_SIGN)
+    for expected in (0.1, 0.1, 0.05):
+        state, metrics = train_step(gan, state, DATA)
+        assert float(metrics["feedback/generator/loss_weight"]) == np.float32(expected)
+    assert [name for name in metrics if name.startswith("feedback/")] == [
+        "feedback/generator/loss_weight"
+    ]
+
+
+def test_its_name_has_those_of_the_parts():
+    term = Term("count", COUNT, BY_SIGN)
+    player = Player(nn.Module(), Tunable(optax.adam, {"learning_rate": BY_SIGN}), terms=(term,))
+    names = scalars.moving(player, scalars.encode(player))
+    assert set(names) == {
+        "feedback/terms/count/weight", "feedback/optimizer/numbers/learning_rate"
+    }  # fmt: skip
 
 
 def test_its_numbers_are_data():

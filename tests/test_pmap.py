@@ -41,6 +41,8 @@ SIZES = {
 }  # fmt: skip
 """Of parts that are small, or large, for these networks, and strengths; the others' is 1."""
 PLAIN = {"nonsaturating": 1.0}
+CHANGES = [name for name in AUGMENTS if name not in ("diffaugment", "ada")]
+"""The others take long to compile in each view that a penalty takes."""
 
 
 def weighted(player):
@@ -67,7 +69,7 @@ def everything(numbers):
         },
         {"network": mlp.Discriminator(ClassifierHead(10), width=16), "terms": terms("d", D_TERMS)},
         loss=dataclasses.replace(EVERY_LOSS, numbers={name: of(name) for name in LOSSES}),
-        augments=tuple(Augment(name, AUGMENTS[name].apply, of(name)) for name in AUGMENTS),
+        augments=tuple(Augment(name, AUGMENTS[name].apply, of(name)) for name in CHANGES),
         num_classes=10,
     )
 
@@ -115,8 +117,14 @@ def remembering():
     return small_mlp(generator, {"memory": pool(B)}, **parts)
 
 
-IN_ONE_PROGRAM = [*LOSSES, *PENALTIES, *AUGMENTS, "top_k"]
+def transformed():
+    augments = (Augment(name, AUGMENTS[name].apply, 0.8) for name in ("diffaugment", "ada"))
+    return small_mlp(augments=tuple(augments))
+
+
+IN_ONE_PROGRAM = [*LOSSES, *PENALTIES, *CHANGES, "top_k"]
 ALONE = {
+    "diffaugment and ada": transformed,
     "dropout and noise": lambda: disturbed(dropout=0.3, noise=0.3),
     "minibatch_std": lambda: disturbed(minibatch_std=B),
     "joint batch norm": lambda: small_dcgan(joint=True),

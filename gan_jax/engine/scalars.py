@@ -9,6 +9,7 @@ number that follows a metric of the step.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 import flax.linen as nn
@@ -81,6 +82,40 @@ def after(encoded: PyTree, metrics: Metrics, step: Array) -> PyTree:
         return leaf.replace(value=value, total=jnp.where(due, 0.0, total))
 
     return jax.tree.map(moved, encoded, is_leaf=_is_feedback)
+
+
+def followed(part: Any) -> set[str]:
+    """The metrics that feedbacks of a `Gan`, or of any part of it, follow."""
+    leaves = jax.tree.leaves(encode(part), is_leaf=_is_feedback)
+    return {leaf.metric for leaf in leaves if _is_feedback(leaf)}
+
+
+def moving(part: Any, encoded: PyTree) -> Metrics:
+    """The values ``()`` of all feedbacks of a `Gan` by name, such as
+    ``feedback/augments/ada/strength``: the path of the field, with the names of the parts.
+    """
+    leaves = jax.tree.leaves_with_path(encoded, is_leaf=_is_feedback)
+    return {
+        "/".join(["feedback", *_names(part, path)]): leaf.value
+        for path, leaf in leaves
+        if _is_feedback(leaf)
+    }
+
+
+def _names(part: Any, path: tuple) -> list[str]:
+    """The keys of a path into an encoded part; a part of several goes by its own name."""
+    found = []
+    for entry in path:
+        key = getattr(entry, "key", getattr(entry, "idx", None))
+        if isinstance(part, Mapping):
+            part = part[key]
+        elif isinstance(part, tuple):
+            part = part[key]
+            key = getattr(part, "name", key)
+        else:
+            part = getattr(part, key)
+        found.append(str(key))
+    return found
 
 
 def _is_feedback(leaf: Any) -> bool:

@@ -48,7 +48,8 @@ def train_step(
 
     Returns:
       The new state, and the means over the batch of ``{d,g}/loss``, ``d/score_{real,fake}`` and
-      ``{d,g}/TERM`` (as last evaluated, unweighted), each ``()`` float32.
+      ``{d,g}/TERM`` (as last evaluated, unweighted), and the values of all feedbacks,
+      ``feedback/PATH``, each ``()`` float32.
 
     Raises:
       ConfigError: on the first call, if examples, scores or losses do not have the shapes that
@@ -133,6 +134,7 @@ def _step(gan: Gan, state: GanState, batch: Batch) -> tuple[GanState, Metrics]:
         for player, own in zip(gan.players, point, strict=True)
     ]
     numbers = scalars.after(state.scalars, metrics, state.step)
+    metrics |= scalars.moving(gan, state.scalars)
     return GanState(state.step + 1, state.key, *players, numbers, state.frozen), metrics
 
 

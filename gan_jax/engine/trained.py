@@ -13,6 +13,7 @@ from gan_jax.engine import scalars
 from gan_jax.engine.gan import Gan
 from gan_jax.errors import ConfigError
 from gan_jax.modality import labels_in_turn
+from gan_jax.nn.norms import MOMENTUM
 from gan_jax.types import Array, Critique, Fake, GanState, PyTree
 
 
@@ -87,6 +88,50 @@ def generate(
         rngs=None if key is None else {"noise": key}, **(now.numbers or {}),
     )  # fmt: skip
     return made.x if isinstance(made, Fake) else made
+
+
+@functools.partial(jax.jit, static_argnames=("gan", "passes", "n"))
+def with_standing_statistics(
+    gan: Gan, state: GanState, key: Array, *, passes: int = 16, n: int = 64
+) -> GanState:
+    """A state to sample from, whose generator normalizes by standing statistics (Brock et al. 2019,
+    section 3): the means over some batches of those of its batch normalizations, made by the
+    weights that `generate` takes, in place of running averages from training.
+
+    Args:
+      gan, state: as for `train_step`.
+      key: determines the latents, and the labels, all equally likely.
+      passes, n: batches, and examples of each.
+
+    Raises:
+      ConfigError: for a generator without batch normalization.
+    """
+    now = scalars.bind(gan, state.scalars, state.step).generator
+    variables = state.generator.variables(averaged=True)
+    if "batch_stats" not in variables:
+        raise ConfigError(
+            f"standing statistics: {type(now.network).__name__} has no batch normalization."
+        )
+    nothing = jax.tree.map(jnp.zeros_like, variables["batch_stats"])
+    statistics = [name for name in variables if name != "params"]
+
+    def of_batch(key: Array) -> PyTree:
+        latents_key, labels_key, noise_key = jax.random.split(key, 3)
+        labels = jax.random.randint(labels_key, (n,), 0, max(gan.num_classes, 1))
+        _, changed = now.network.apply(
+            variables | {"batch_stats": nothing}, gan.prior.draw(latents_key, n), labels,
+            train=True, mutable=statistics, rngs={"noise": noise_key}, **(now.numbers or {}),
+        )  # fmt: skip
+        return jax.tree.map(lambda a: a / (1 - MOMENTUM), changed["batch_stats"])
+
+    each = jax.lax.map(of_batch, jax.random.split(key, passes))
+    standing = {"batch_stats": jax.tree.map(lambda a: a.mean(0), each)}
+    player = state.generator
+    if player.average is not None:
+        player = player.replace(average=player.average | standing)
+    else:
+        player = player.replace(stats=player.stats | standing)
+    return state.replace(generator=player)
 
 
 @functools.partial(jax.jit, static_argnames=("gan", "averaged"))

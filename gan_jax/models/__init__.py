@@ -16,7 +16,7 @@ from typing import NamedTuple
 import flax.linen as nn
 
 from gan_jax.modality import Images, Modality
-from gan_jax.models import dcgan, mlp, r3gan, sngan, stylegan2
+from gan_jax.models import biggan, biggan_deep, dcgan, mlp, r3gan, sagan, sngan, stylegan2
 
 
 class Architecture(NamedTuple):
@@ -39,6 +39,9 @@ MODELS = {
     "mlp": Architecture(mlp.Generator, mlp.Discriminator, (Modality,)),
     "dcgan": Architecture(dcgan.Generator, dcgan.Discriminator),
     "sngan": Architecture(sngan.Generator, sngan.Discriminator),
+    "sagan": Architecture(sagan.Generator, sagan.Discriminator),
+    "biggan": Architecture(biggan.Generator, biggan.Discriminator),
+    "biggan_deep": Architecture(biggan_deep.Generator, biggan_deep.Discriminator),
     "r3gan": Architecture(
         r3gan.Generator,
         r3gan.Discriminator,

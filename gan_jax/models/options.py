@@ -16,6 +16,10 @@ Accepted = int | str | Mapping[str, Any] | type[bool]
 
 # Help texts of options that several architectures share.
 SPECTRAL = "Spectral normalization of all weights (Miyato et al. 2018)."
+ATTENTION = (
+    "Self-attention at the maps whose sides are those of the image divided by this number; 0: "
+    "without."
+)
 MINIBATCH_STD = (
     "Group size of the minibatch standard deviation layer, appended to the last features; 0 "
     "disables it (Karras et al. 2018, section 3; their code uses 4)."

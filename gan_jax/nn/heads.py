@@ -6,6 +6,8 @@ and acts as a zero vector.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -22,6 +24,22 @@ def with_labels(latents: jax.Array, y: jax.Array, num_classes: int) -> jax.Array
         if num_classes
         else latents
     )
+
+
+class ClassEmbedding(nn.Module):
+    """A vector for each class: ``y [b] -> [b, features]`` float32.
+
+    The parameter is called ``embedding``, by which regularizers of kernels leave it out.
+    """
+
+    num_classes: int
+    features: int
+    init: Callable = nn.initializers.orthogonal()
+
+    @nn.compact
+    def __call__(self, y: jax.Array) -> jax.Array:
+        table = self.param("embedding", self.init, (self.num_classes, self.features))
+        return jax.nn.one_hot(y, self.num_classes) @ table
 
 
 class UnconditionalHead(nn.Module):

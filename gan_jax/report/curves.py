@@ -104,6 +104,7 @@ def training_charts(lines: list[dict], marks: list[tuple[float, str]]) -> list[C
             [name for name in parts if name not in (*losses, *scores)],
             False,
         ),
+        "numbers that follow a metric": (starting("feedback/"), False),
         "images per second": (starting("images_per_second"), False),
         "members failed": (starting("failed"), True),
     }
@@ -118,6 +119,8 @@ def _curve_name(name: str) -> str:
     if name in CURVES:
         return CURVES[name]
     player, _, rest = name.partition("/")
+    if player == "feedback":
+        return rest.replace("/", " ").replace("_", " ")
     plain = rest.removeprefix("d_accuracy_").removeprefix("score_").replace("_", " ")
     return plain if rest.startswith(("d_accuracy_", "score_")) else f"{plain} of {player.upper()}"
 

@@ -29,12 +29,13 @@ from gan_jax.parts.regularizers.gradients import (
     zero_centred,
 )
 from gan_jax.parts.regularizers.paths import path_length
-from gan_jax.parts.regularizers.scores import drift, lecam
+from gan_jax.parts.regularizers.scores import drift, lecam, sign_real
 from gan_jax.parts.regularizers.weights import orthogonal
 from gan_jax.types import Regularizer
 
 __all__ = [
     "G_REGULARIZERS",
+    "MEASURES",
     "REGULARIZERS",
     "bcr",
     "class_consistency",
@@ -56,6 +57,7 @@ __all__ = [
     "pull_away",
     "r1",
     "r2",
+    "sign_real",
     "zcr",
     "zero_centred",
 ]
@@ -84,3 +86,5 @@ G_REGULARIZERS: dict[str, Callable[..., Regularizer]] = {
     "orthogonal": orthogonal,
     "path_length": path_length,
 }
+MEASURES: dict[str, Callable[..., Regularizer]] = {"sign_real": sign_real}
+"""What terms of D, of weight 0, measure for a feedback that follows ``d/NAME``."""

@@ -18,6 +18,15 @@ def drift(context: Context):
     return jnp.square(context.real_critique.score)
 
 
+@memoryless
+def sign_real(context: Context):
+    """The sign of D's score at real examples. Its mean, ``d/sign_real``, is near 0 while real and
+    held-out examples look alike to D, and 1 once D has memorized them: what ADA follows (Karras et
+    al. 2020, "Training generative adversarial networks with limited data", equation 1, r_t).
+    """
+    return jnp.sign(context.real_critique.score)
+
+
 def _nothing_seen() -> dict[str, Array]:
     return {"real": jnp.zeros(()), "fake": jnp.zeros(()), "seen": jnp.zeros(())}
 

@@ -20,9 +20,14 @@ def orthogonal(context: Context, *, diagonal: float = 1.0):
     only be orthogonal (Brock et al. 2019, "Large scale GAN training", equation 3). The kernels are
     the trained ones, before spectral normalization. More columns than rows cannot all be
     orthogonal, so the value of such a kernel stays above 0.
+    Parameters called ``embedding``, the vectors of classes, are left out, as in BigGAN.
     """
     within("diagonal", diagonal, "[0, inf)")
-    kernels = [w.reshape(-1, w.shape[-1]) for w in jax.tree.leaves(context.params) if w.ndim > 1]
+    kernels = [
+        w.reshape(-1, w.shape[-1])
+        for path, w in jax.tree.leaves_with_path(context.params)
+        if w.ndim > 1 and getattr(path[-1], "key", None) != "embedding"
+    ]
     scores = context.fake_critique.score
     return jnp.broadcast_to(
         sum(_defect(w, diagonal) for w in kernels).astype(scores.dtype), scores.shape

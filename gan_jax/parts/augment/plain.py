@@ -1,17 +1,13 @@
-"""Augmentations of the inputs of D: pure functions ``(key, x [b, ...], strength ()) -> x``,
+"""Noise, shifts and rotations: pure functions ``(key, x [b, ...], strength ()) -> x``,
 differentiable with respect to ``x``. Each example gets a separate draw.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple
-
 import jax
 import jax.numpy as jnp
 
 from gan_jax.devices import batch_axis
-from gan_jax.modality import Images, Modality
 from gan_jax.types import Array
 
 
@@ -55,11 +51,29 @@ def translation(key: Array, x: Array, strength: Array) -> Array:
     The translation of Zhao et al. 2020, "Differentiable augmentation for data-efficient GAN
     training", who use 1/8. A shift is a matmul, and so are all of its derivatives.
     """
-    keys = jax.random.split(key)
     rows, columns = (
-        _moves(k, len(x), side, strength) for k, side in zip(keys, x.shape[1:3], strict=True)
+        _steps(k, len(x), jnp.round(strength * side))
+        for k, side in zip(jax.random.split(key), x.shape[1:3], strict=True)
     )
-    return jnp.einsum("bij,bjkc,blk->bilc", rows, x + 1, columns) - 1
+    return moved(x + 1, rows, columns) - 1
+
+
+def moved(x: Array, rows: Array, columns: Array) -> Array:
+    """Images ``[b, h, w, c]`` moved down and to the right by whole numbers of pixels ``[b]``, which
+    may be negative; what comes in is 0.
+    """
+    matrices = (
+        _move(steps, side) for steps, side in zip((rows, columns), x.shape[1:3], strict=True)
+    )
+    return along_sides(x, *matrices)
+
+
+def along_sides(x: Array, rows: Array, columns: Array) -> Array:
+    """Images ``[b, h, w, c]`` whose columns and rows of pixels are multiplied by matrices, ``[b,
+    h', h]`` and ``[b, w', w]``, or by the same for all images, ``[h', h]`` and ``[w', w]``.
+    """
+    equation = "bij,bjkc,blk->bilc" if rows.ndim == 3 else "ij,bjkc,lk->bilc"
+    return jnp.einsum(equation, rows, x, columns, precision=jax.lax.Precision.HIGHEST)
 
 
 def rotation(key: Array, x: Array, strength: Array) -> Array:
@@ -91,26 +105,13 @@ def _sheared(x: Array, slope: Array, axis: int) -> Array:
     return jnp.moveaxis(moved, 2, axis) - 1
 
 
-def _moves(key: Array, b: int, side: int, strength: Array) -> Array:
-    """``[b, side, side]``: matrices that shift a vector by random whole numbers of pixels."""
-    pixels = jnp.round(strength * side)
-    steps = (
-        jnp.floor(batch_axis.draw(jax.random.uniform, key, (b, 1, 1)) * (2 * pixels + 1)) - pixels
-    )
-    place = jnp.arange(side, dtype=jnp.float32)
-    return (place[None, :, None] - place[None, None, :] == steps).astype(jnp.float32)
+def _steps(key: Array, b: int, most: Array) -> Array:
+    """``[b]`` whole numbers from ``-most`` to ``most``, all equally likely."""
+    uniform = batch_axis.draw(jax.random.uniform, key, (b, 1, 1)).reshape(b)
+    return jnp.floor(uniform * (2 * most + 1)) - most
 
 
-class Change(NamedTuple):
-    """An augmentation: its function, the interval of its strength, supported modalities."""
-
-    apply: Callable[[Array, Array, Array], Array]
-    strengths: str = "[0, inf)"
-    modalities: tuple[type[Modality], ...] = (Modality,)
-
-
-AUGMENTS = {
-    "instance_noise": Change(instance_noise),
-    "translation": Change(translation, "[0, 1]", (Images,)),
-    "rotation": Change(rotation, "[0, 90]", (Images,)),
-}
+def _move(steps: Array, side: int) -> Array:
+    """``[b, side, side]``: matrices that move a vector by whole numbers of places."""
+    place = jnp.arange(side)
+    return (place[None, :, None] - place[None, None, :] == steps[:, None, None]).astype(jnp.float32)
