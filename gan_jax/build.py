@@ -19,8 +19,6 @@ import numpy as np
 from gan_jax import types
 from gan_jax.config import Augmentation, Config, Dynamics, Network, Optimizer, Penalty, differences
 from gan_jax.data import (
-    DATASETS,
-    FITS,
     Description,
     check_flip,
     describe,
@@ -128,43 +126,6 @@ def build_members(configs: Sequence[Config]) -> tuple[Gan, ...]:
                 "training step that are set in all of them."
             )
     return gans
-
-
-def choices() -> dict[str, dict[str, dict[str, tuple[str, str]]]]:
-    """The names that each field of a `Config` accepts, for help texts. Each name maps to its
-    options, with their default and a sentence, which may be empty.
-    """
-    networks = lambda field: {
-        name: {
-            key: (o.default_text, o.help)
-            for key, o in options_of(getattr(architecture, field)).items()
-        }
-        for name, architecture in MODELS.items()
-    }
-    plain = lambda options: {key: (str(default), "") for key, default in options.items()}
-    bare = lambda names: {name: {} for name in names}
-    made = lambda known: {name: plain(_options(make)) for name, make in known.items()}
-    tuned = {
-        name: plain(dict.fromkeys(optimizers.options_of(name), ""))
-        for name in optimizers.optimizers()
-    }
-    return {
-        "dataset": bare(DATASETS),
-        "fit": bare(FITS),
-        "conditioning": bare(CONDITIONINGS),
-        "generator": networks("generator"),
-        "discriminator": networks("discriminator"),
-        "prior": bare(PRIORS),
-        "fake_labels": bare(CONDITIONS),
-        "loss": bare(LOSSES),
-        "penalties": made(REGULARIZERS),
-        "g_penalties": made(G_REGULARIZERS),
-        "augmentations": {name: plain(change.options) for name, change in AUGMENTS.items()},
-        "precision": bare(PRECISIONS),
-        "g_optimizer": tuned,
-        "d_optimizer": tuned,
-        "dynamics": made(DYNAMICS),
-    }
 
 
 def abstract_batch(
@@ -319,7 +280,7 @@ def _term(field: str, penalty: Penalty, known: dict[str, Callable[..., Regulariz
     check_scalar(f"{field}.weight", weight, "[0, inf)")
     whole(f"{field}.every", every, 1)
     for key, value in numbers.items():
-        has_option(field, penalty.name, key, ["weight", "every", *_options(make)])
+        has_option(field, penalty.name, key, ["weight", "every", *keywords(make)])
         within(f"{field}.{key}", value, "(-inf, inf)")
     return Term(penalty.name, make(**numbers), weight, every)
 
@@ -367,12 +328,12 @@ def _measuring(gan: Gan) -> Gan:
 def _dynamics(dynamics: Dynamics) -> types.Dynamics | None:
     make = DYNAMICS[one_of("dynamics.name", dynamics.name, DYNAMICS)]
     for key, value in dynamics.options:
-        has_option("dynamics", dynamics.name, key, _options(make))
+        has_option("dynamics", dynamics.name, key, keywords(make))
         check_scalar(f"dynamics.{key}", value, "[0, inf)")
     return make(**dict(dynamics.options))
 
 
-def _options(make: Callable) -> dict[str, Any]:
+def keywords(make: Callable) -> dict[str, Any]:
     """The options of a part, given the function that makes it, with their defaults."""
     return {name: p.default for name, p in inspect.signature(make).parameters.items()}
 

@@ -43,11 +43,60 @@ def names() -> dict[str, tuple[str, ...] | str]:
 def registered() -> dict[str, Any]:
     """The content of ``parts.json``, generated from the registries."""
     from gan_jax.benchmarks.nets import NETS
-    from gan_jax.build import choices
     from gan_jax.metrics import METRICS
 
     bare = {"net": {name: {} for name in NETS}, "metrics": {name: {} for name in METRICS}}
-    return json.loads(json.dumps(choices() | bare))
+    return json.loads(json.dumps(_choices() | bare))
+
+
+def _choices() -> dict[str, dict[str, dict[str, tuple[str, str]]]]:
+    """The names that each field of a `Config` accepts, for help texts. Each name maps to its
+    options, with their default and a sentence, which may be empty.
+    """
+    from gan_jax.build import PRECISIONS, keywords
+    from gan_jax.data import DATASETS, FITS
+    from gan_jax.models import MODELS
+    from gan_jax.models.options import options_of
+    from gan_jax.parts import optimizers
+    from gan_jax.parts.augment import AUGMENTS
+    from gan_jax.parts.conditioning import CONDITIONINGS
+    from gan_jax.parts.conditions import CONDITIONS
+    from gan_jax.parts.dynamics import DYNAMICS
+    from gan_jax.parts.losses import LOSSES
+    from gan_jax.parts.priors import PRIORS
+    from gan_jax.parts.regularizers import G_REGULARIZERS, REGULARIZERS
+
+    networks = lambda field: {
+        name: {
+            key: (o.default_text, o.help)
+            for key, o in options_of(getattr(architecture, field)).items()
+        }
+        for name, architecture in MODELS.items()
+    }
+    plain = lambda options: {key: (str(default), "") for key, default in options.items()}
+    bare = lambda names: {name: {} for name in names}
+    made = lambda known: {name: plain(keywords(make)) for name, make in known.items()}
+    tuned = {
+        name: plain(dict.fromkeys(optimizers.options_of(name), ""))
+        for name in optimizers.optimizers()
+    }
+    return {
+        "dataset": bare(DATASETS),
+        "fit": bare(FITS),
+        "conditioning": bare(CONDITIONINGS),
+        "generator": networks("generator"),
+        "discriminator": networks("discriminator"),
+        "prior": bare(PRIORS),
+        "fake_labels": bare(CONDITIONS),
+        "loss": bare(LOSSES),
+        "penalties": made(REGULARIZERS),
+        "g_penalties": made(G_REGULARIZERS),
+        "augmentations": {name: plain(change.options) for name, change in AUGMENTS.items()},
+        "precision": bare(PRECISIONS),
+        "g_optimizer": tuned,
+        "d_optimizer": tuned,
+        "dynamics": made(DYNAMICS),
+    }
 
 
 def listing() -> str:
