@@ -148,7 +148,7 @@ def test_a_run_goes_on_from_its_config_file(tmp_path):
     for text, words in [
         ("{", "cannot read"),
         ("[" * 100_000, "cannot read"),
-        ("[]", "not an object"),
+        ("[]", "must be a JSON object"),
         ('{"stepz": 1}', "did you mean 'steps'"),
     ]:
         file.write_text(text)

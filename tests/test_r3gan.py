@@ -167,8 +167,8 @@ def test_low_precision_is_that_of_the_larger_sides():
 @pytest.mark.parametrize(
     "options, words",
     [
-        ({"width": 12}, "group: the 24 channels .* groups of 16; accepted: a divisor"),
-        ({"width": 256}, "width: 256 is larger than widest, which is 128; accepted: 1 to 128"),
+        ({"width": 12}, "group must divide the 24 channels .*, which 16 does not"),
+        ({"width": 256}, "width must be at most widest, which is 128, not 256"),
         ({"blocks": 0}, "generator.blocks: 0 is too small"),
     ],
 )
@@ -179,7 +179,9 @@ def test_sizes_that_do_not_fit_are_refused(options, words):
 
 def test_stages_that_do_not_fit_the_image_are_refused():
     g = r3gan.Generator((32, 32, 3), stages=(r3gan.Stage(8, 1, 1),) * 3)
-    with pytest.raises(ConfigError, match="stages: 3 stages for images of 4 resolutions"):
+    with pytest.raises(
+        ConfigError, match="stages must have one entry per resolution, 4 for these images, not 3"
+    ):
         count(g, jnp.zeros((2, 4)), jnp.zeros(2, jnp.int32))
 
 

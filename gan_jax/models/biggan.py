@@ -121,8 +121,8 @@ class Generator(nn.Module):
             return latents, [tuple(label)] * n
         if latents.shape[-1] <= n:
             raise ConfigError(
-                f"latents: {latents.shape[-1]} are not enough for the first layer and {n} blocks; "
-                f"accepted: {n + 1} or more, or the generator's option hierarchical=False."
+                f"latents must be at least {n + 1} for the first layer and {n} blocks, not "
+                f"{latents.shape[-1]}, unless the generator has hierarchical=False."
             )
         first, *parts = jnp.array_split(latents, n + 1, axis=-1)
         return first, [(jnp.concatenate([*label, part], axis=-1),) for part in parts]

@@ -11,7 +11,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from gan_jax.errors import ConfigError
+from gan_jax.errors import ConfigError, either
 from gan_jax.nn.conv import Conv, ConvPool, UpConv
 from gan_jax.nn.spectral import spectral_norm
 
@@ -116,6 +116,6 @@ def check_attention(attention: int, least: int, most: int) -> None:
     accepted = [2**i for i in range(least.bit_length() - 1, most.bit_length())]
     if attention and attention not in accepted:
         raise ConfigError(
-            f"attention: no map of this network has sides of 1/{attention} of the image's; "
-            f"accepted: {', '.join(map(str, [0, *accepted]))}."
+            f"attention {attention}: no feature map of this network has 1/{attention} of the "
+            f"image's side; use {either(map(str, [0, *accepted]))}."
         )

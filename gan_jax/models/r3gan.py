@@ -59,8 +59,8 @@ def stages_of(n: int, width: int, widest: int, group: int, blocks: int) -> tuple
         inner = EXPANSION * features
         if inner > group and inner % group:
             raise ConfigError(
-                f"group: the {inner} channels of a 3x3 convolution are not divisible into groups "
-                f"of {group}; accepted: a divisor."
+                f"group must divide the {inner} channels of a 3x3 convolution, which {group} does "
+                "not."
             )
         stages.append(Stage(features, max(1, inner // group), blocks))
     return tuple(stages)
@@ -206,8 +206,8 @@ def _stages(module: Generator | Discriminator, n: int) -> tuple[Stage, ...]:
         return stages_of(n, module.width, module.widest, module.group, module.blocks)
     if len(module.stages) != n + 1:
         raise ConfigError(
-            f"stages: {len(module.stages)} stages for images of {n + 1} resolutions; accepted: one "
-            "for each."
+            f"stages must have one entry per resolution, {n + 1} for these images, not "
+            f"{len(module.stages)}."
         )
     return module.stages
 

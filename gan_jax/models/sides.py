@@ -39,9 +39,7 @@ def widths(n: int, width: int, widest: int) -> tuple[int, ...]:
       ConfigError: if ``width`` is larger than ``widest``.
     """
     if width > widest:
-        raise ConfigError(
-            f"width: {width} is larger than widest, which is {widest}; accepted: 1 to {widest}."
-        )
+        raise ConfigError(f"width must be at most widest, which is {widest}, not {width}.")
     return tuple(min(width * 2 ** (n - i), widest) for i in range(n + 1))
 
 

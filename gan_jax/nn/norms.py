@@ -71,7 +71,7 @@ class ConditionalBatchNorm(nn.Module):
         def of_condition(name: str) -> jax.Array:
             layer = nn.Dense(x.shape[-1], use_bias=False, kernel_init=self.kernel_init, name=name)
             numbers = spectral_norm(self.spectral)(layer)(condition)
-            return numbers.reshape(len(x), *(1,) * (x.ndim - 2), -1).astype(self.dtype)
+            return numbers.reshape(x.shape[0], *(1,) * (x.ndim - 2), -1).astype(self.dtype)
 
         return x * (1 + of_condition("gain")) + of_condition("bias")
 

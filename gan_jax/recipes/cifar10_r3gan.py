@@ -40,4 +40,4 @@ config = Config(
     ema_warm_up=None,
     steps=4 * RAMP,
 )
-time, score = "not measured, for a GPU", "not measured"
+time, score = "not measured (GPU)", "not measured"

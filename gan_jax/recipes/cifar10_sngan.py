@@ -25,4 +25,4 @@ config = Config(
     d_optimizer=Optimizer(lr=DECAY, b1=0.0, b2=0.9),
     steps=100_000,
 )
-time, score = "not measured, for a GPU", "not measured"
+time, score = "not measured (GPU)", "not measured"

@@ -30,4 +30,4 @@ config = Config(
     ema_warm_up=None,
     steps=25_000_000 // BATCH,
 )
-time, score = "not measured, for a GPU", "not measured"
+time, score = "not measured (GPU)", "not measured"

@@ -194,7 +194,7 @@ def recoloured(x: Array, amounts: Amounts) -> Array:
     channels = x.shape[-1]
     if channels not in (1, 3):
         raise ConfigError(
-            f"ada.colour: images have {channels} channels; accepted: 0, or images of 1 or 3."
+            f"ada.colour must be 0 for images with {channels} channels; it changes 1 or 3."
         )
     grey = jnp.asarray(np.outer(GREY, GREY), jnp.float32)[None]
     coloured = jnp.eye(3)[None] - grey

@@ -33,13 +33,10 @@ def path_length(memory, context: Context, *, decay: float = 0.01, share: float =
     every, styles = round(1 / share), context.fake.extras.get("w")
     w = context.latents if styles is None else styles
     if not isinstance(w, jax.Array) or not isinstance(context.fake.x, jax.Array):
-        raise ConfigError(
-            "path_length: latents or examples are several arrays; accepted: one array of each."
-        )
+        raise ConfigError("path_length needs latents and examples that are single arrays.")
     if len(w) % every:
         raise ConfigError(
-            f"share: {len(w)} examples are not divisible into groups of {every}; accepted: the "
-            "inverse of a divisor."
+            f"share must be the inverse of a divisor of the {len(w)} examples, not 1/{every}."
         )
     w, x, y = jax.tree.map(lambda a: a[::every], (w, context.fake.x, context.fake.y))
     noise = batch_axis.draw(jax.random.normal, context.key, x.shape, x.dtype)
