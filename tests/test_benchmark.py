@@ -19,7 +19,7 @@ from gan_jax.recipes import recipe
 FIELDS = {
     "framework", "version", "jax", "jaxlib", "flax", "optax", "python", "device", "net", "batch",
     "precision", "steps_per_call", "seeds", "params_g", "params_d", "compile_s", "runs",
-    "ms_median", "ms_min", "ms_iqr", "images_per_s", "tflops", "pct_of_matmul_peak", "peak_mib",
+    "ms_median", "ms_min", "ms_iqr", "images_per_s", "gflops", "pct_of_matmul_peak", "peak_mib",
     "process_peak_mib",
 }  # fmt: skip
 
@@ -77,14 +77,14 @@ def test_records_of_steps(tmp_path, capsys):
     for record in records:
         assert set(record) == FIELDS | {"ms_by_kind"}
         assert record["params_g"] == G + 128 + 128 + 784 and record["params_d"] == D + 128 + 128 + 1
-        operations = record["tflops"] * 1e12 * record["ms_median"] / 1e3
+        operations = record["gflops"] * 1e9 * record["ms_median"] / 1e3
         assert operations == pytest.approx(2 * 64 * (UPDATE_D + UPDATE_G), rel=0.05)
         assert {"dense layer", "activations, sums", "optimizers, losses, data"} <= set(
             record["ms_by_kind"]
         )
         assert record["images_per_s"] == pytest.approx(64 / record["ms_median"] * 1e3, rel=0.01)
         assert record["pct_of_matmul_peak"] == pytest.approx(
-            record["tflops"] * 1e12 / 1e11 * 100, abs=0.1
+            record["gflops"] * 1e9 / 1e11 * 100, abs=0.1
         )
         assert record["ms_min"] <= record["ms_median"]
         weights = (

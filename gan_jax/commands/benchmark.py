@@ -24,7 +24,7 @@ STEP_COLUMNS = {
     "ms_min": "min",
     "ms_iqr": "iqr",
     "images_per_s": "images/s",
-    "tflops": "TFLOP/s",
+    "gflops": "GFLOP/s",
     "pct_of_matmul_peak": "% of peak",
     "peak_mib": "MiB",
     "compile_s": "compile s",
