@@ -61,8 +61,9 @@ def measure(
       A line of JSON: versions and device; the arguments; ``params_g``, ``params_d``;
       ``compile_s``; ``ms_median``, ``ms_min``, ``ms_iqr`` (interquartile range) of a step of one
       GAN; ``images_per_s``, real images over all GANs; ``gflops``, 1e9 operations per second;
-      ``pct_of_matmul_peak``, the better of before and after the runs; ``peak_mib`` of the compiled call with its
-      arguments, and `gan_jax.devices.memory.peaks` of the process so far. With a profile,
+      ``pct_of_matmul_peak``, whose peak is the better of before and after the runs; ``peak_mib`` of
+      the compiled call with its arguments, and `gan_jax.devices.memory.peaks` of the process so
+      far. With a profile,
       ``ms_by_kind``: milliseconds of a step by kind of operation.
     """
     gan = NETS[net](PRECISIONS[precision])
