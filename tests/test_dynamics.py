@@ -249,7 +249,7 @@ def assert_close(actual, expected, tolerance):
             {"g_optimizer": Optimizer("sgd", b1=0.5)},
             "g_optimizer.b1 is not an option of sgd; use lr or momentum",
         ),
-        ({"d_optimizer": Optimizer("lbfgs")}, "d_optimizer.name: 'lbfgs' does not work"),
+        ({"d_optimizer": Optimizer("lbfgs")}, "d_optimizer.name 'lbfgs' does not work"),
         (
             {"d_optimizer": Optimizer(lr=Schedule(1.0, 0.0, 0))},
             "d_optimizer.lr.steps must be at least 1, not 0",

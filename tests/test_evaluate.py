@@ -370,7 +370,10 @@ def test_latest_checkpoint_is_the_default(run, tmp_path, capsys):
             ["run", "--num-samples", "64"],
             "num_samples must be at least 65 for the",
         ),
-        (["run", "--num-samples", "0"], "0 samples are too few"),
+        (
+            ["run", "--num-samples", "0"],
+            "num_samples must be at least 65 for the Frechet distance of 64 features, not 0.",
+        ),
         (["run", "--seed", "-1"], "seed must be an integer from 0 to 4294967295, not -1."),
         (
             ["run", "--features", "inception", "--metrics", "fid100"],
@@ -407,7 +410,8 @@ def test_wrong_inputs(run, tmp_path, monkeypatch, capsys, arguments, words):
     (tmp_path / "file").write_text("")
     (tmp_path / "run").symlink_to(run)
     (tmp_path / "new").mkdir()
-    (tmp_path / "new" / run_folder.CONFIG).write_text((run / run_folder.CONFIG).read_text())
+    for name in (run_folder.CONFIG, run_folder.RUN):
+        (tmp_path / "new" / name).write_text((run / name).read_text())
     monkeypatch.setattr(fitting, "fit", None)
     before = sorted(run.rglob("*"))
     with pytest.raises(SystemExit) as refusal:

@@ -112,7 +112,7 @@ def test_a_population_is_evaluated_in_training(tmp_path, capsys):
 
 def test_what_cannot_be_judged_is_refused_before_training(tmp_path, monkeypatch):
     monkeypatch.setattr(settings, "NUM_SAMPLES", 2)
-    with pytest.raises(ConfigError, match="2 samples are too few"):
+    with pytest.raises(ConfigError, match="num_samples must be at least 3 for"):
         training.train(EVALUATED, tmp_path / "run")
     with pytest.raises(ConfigError, match=r"^eval_every must be at least 0, not -1\.$"):
         training.train(dataclasses.replace(RING, eval_every=-1), tmp_path / "run")

@@ -17,7 +17,6 @@ from gan_jax.engine.gan import init_state
 from gan_jax.engine.train_step import train_step
 from gan_jax.models import dcgan, mlp
 from gan_jax.nn.heads import ProjectionHead
-from gan_jax.runs import folder as run_folder
 from gan_jax.runs.restore import restore
 from gan_jax.runs.run import Run
 from gan_jax.training import loop as training
@@ -134,7 +133,6 @@ def test_a_run_goes_on_on_other_devices_and_back(tmp_path, monkeypatch, runs):
     for step, devices, fsdp in ((4, 4, True), (6, 2, False), (8, 4, True)):
         with monkeypatch.context() as patch:
             patch.setattr(parallel, "mesh", lambda *_, devices=devices: mesh_of(devices))
-            patch.setattr(run_folder, "differences", lambda *_: [])  # of steps
             outcome = training.train(until(step), tmp_path / "run", fsdp=fsdp)
         assert int(outcome.state.step) == step
         assert {len(a.sharding.device_set) for a in jax.tree.leaves(outcome.state)} == {devices}

@@ -151,7 +151,7 @@ def test_a_player_sees_what_it_remembers_and_the_other_one_the_fakes(side):
 
 
 def test_players_that_move_at_once_remember_nothing():
-    with pytest.raises(ConfigError, match=r"^memory: .*; use dynamics alternating\."):
+    with pytest.raises(ConfigError, match=r"^memory requires dynamics alternating: "):
         small_mlp(d={"memory": POOL}, dynamics=DYNAMICS["simultaneous"]())
 
 

@@ -58,7 +58,7 @@ def test_any_number_of_channels_is_drawn_and_logged(tmp_path, channels):
     pictures.save(tmp_path / "samples.png", pixels)
     with Image.open(tmp_path / "samples.png") as picture:
         assert picture.mode == ("RGBA" if channels == 4 else "L")
-    record = logs.Record(tmp_path / "metrics.jsonl", 0)
+    record = logs.Record(tmp_path / "metrics.jsonl", 0, {})
     record.picture(1, pixels)
     record.close()
 

@@ -161,7 +161,7 @@ def test_a_long_wait_is_told(monkeypatch, capsys):
         ),
         (
             "--coordinator localhost:1 --num-processes 2 --process-id 2",
-            "process_id must be in [0, 2), not 2",
+            "process_id must be in [0, 2), as num_processes is 2, not 2.",
         ),
         ("--distributed --patience 0", "patience must be at least 1 second, not 0"),
     ],

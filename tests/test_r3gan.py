@@ -169,7 +169,7 @@ def test_low_precision_is_that_of_the_larger_sides():
     [
         ({"width": 12}, "group must divide the 24 channels .*, which 16 does not"),
         ({"width": 256}, "width must be at most widest, which is 128, not 256"),
-        ({"blocks": 0}, "generator.blocks: 0 is too small"),
+        ({"blocks": 0}, "generator.blocks must be at least 1, not 0"),
     ],
 )
 def test_sizes_that_do_not_fit_are_refused(options, words):
