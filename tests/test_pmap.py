@@ -196,7 +196,9 @@ OWN_ROWS = {
     "dropout and noise": {
         "draw": lambda sample, key, shape, *rest, **options: sample(key, shape, *rest, **options)
     },
-    "minibatch_std": {"whole": lambda rows: jnp.concatenate([rows, rows])},
+    "minibatch_std": {
+        "whole": lambda rows: jnp.concatenate([rows, rows]) if batch_axis.name() else rows
+    },
 }
 
 

@@ -61,9 +61,8 @@ def measure(
       A line of JSON: versions and device; the arguments; ``params_g``, ``params_d``;
       ``compile_s``; ``ms_median``, ``ms_min``, ``ms_iqr`` (interquartile range) of a step of one
       GAN; ``images_per_s``, real images over all GANs; ``gflops``, 1e9 operations per second;
-      ``pct_of_matmul_peak``, whose peak is the better of before and after the runs; ``peak_mib`` of
-      the compiled call with its arguments, and `gan_jax.devices.memory.peaks` of the process so
-      far. With a profile,
+      ``pct_of_matmul_peak``, of the better peak before and after the runs; ``peak_mib`` of the
+      compiled call and its arguments; `gan_jax.devices.memory.peaks`. With a profile,
       ``ms_by_kind``: milliseconds of a step by kind of operation.
     """
     gan = NETS[net](PRECISIONS[precision])
@@ -72,7 +71,7 @@ def measure(
     params = [sum(a.size for a in jax.tree.leaves(p.params)) // seeds for p in players]
     before = matmul_peak(precision)
     state, seconds = _timed(program.call, program.state, runs)
-    peak = max(before, matmul_peak(precision))  # a busy moment would give a share above 100 %
+    peak = max(before, matmul_peak(precision))
     kinds = {} if profile is None else _profile(program, state, steps_per_call, profile)
     each = [s / steps_per_call / seeds for s in seconds]
     flops = program.flops / statistics.median(each)
