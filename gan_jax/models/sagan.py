@@ -14,11 +14,11 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from gan_jax.models.biggan import image, start
 from gan_jax.models.blocks import ORTHOGONAL, DownBlock, UpBlock, check_attention
 from gan_jax.models.options import ATTENTION, SPECTRAL, option
 from gan_jax.models.sides import halvings
 from gan_jax.nn.attention import SelfAttention
-from gan_jax.nn.conv import Conv
 from gan_jax.nn.norms import ConditionalBatchNorm
 from gan_jax.nn.spectral import spectral_norm
 from gan_jax.types import Critique
@@ -44,7 +44,6 @@ class Generator(nn.Module):
     def __call__(self, latents: jax.Array, y: jax.Array, *, train: bool) -> jax.Array:
         n = halvings(self.shape, self.base)
         check_attention(self.attention, 1, 2**n)
-        normalized = spectral_norm(self.spectral)
         norm = functools.partial(
             ConditionalBatchNorm, self.spectral, ORTHOGONAL.block, dtype=self.dtype
         )
@@ -53,20 +52,13 @@ class Generator(nn.Module):
         )
         condition = (jax.nn.one_hot(y, self.num_classes),) if self.num_classes else ()
         h, w, channels = self.shape
-        x = normalized(
-            nn.Dense(
-                (h >> n) * (w >> n) * self.width, kernel_init=ORTHOGONAL.block, dtype=self.dtype
-            )
-        )(latents)
-        x = x.reshape(-1, h >> n, w >> n, self.width)
+        x = start(latents, (h >> n, w >> n, self.width), self.spectral, self.dtype)
         for i in range(n + 1):
             x = block()(x, *condition, train=train) if i else x
             if self.attention == 2 ** (n - i):
                 x = SelfAttention(self.spectral, dtype=self.dtype)(x)
         x = nn.relu(norm()(x, train=train))
-        to_image = Conv(channels, (3, 3), kernel_init=ORTHOGONAL.block, dtype=self.dtype)
-        x = normalized(to_image)(x).astype(jnp.float32)
-        return nn.tanh(x) if self.bounded else x
+        return image(x, channels, self.spectral, self.bounded, self.dtype)
 
 
 class Discriminator(nn.Module):
