@@ -29,7 +29,7 @@ def donates_state(*static: str) -> Callable[[Callable], Callable]:
             try:
                 return compiled(*args, **kwargs)
             except (RuntimeError, ValueError) as error:
-                if "deleted" in str(error):
+                if any(map(_overwritten, jax.tree.leaves((args, kwargs)))):
                     raise ConfigError(
                         f"state: {function.__name__} was given a state whose arrays an earlier "
                         "step has overwritten; continue with the state that this step returned."
@@ -40,3 +40,8 @@ def donates_state(*static: str) -> Callable[[Callable], Callable]:
         return call
 
     return decorate
+
+
+def _overwritten(leaf: Any) -> bool:
+    concrete = isinstance(leaf, jax.Array) and not isinstance(leaf, jax.core.Tracer)
+    return concrete and leaf.is_deleted()

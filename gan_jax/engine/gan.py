@@ -10,10 +10,9 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 
-from gan_jax.engine import scalars
+from gan_jax.engine import checks, scalars
 from gan_jax.errors import ConfigError
 from gan_jax.modality import Modality
 from gan_jax.parts.conditions import of_batch
@@ -21,9 +20,7 @@ from gan_jax.types import (
     Array,
     Augment,
     Batch,
-    Critique,
     Dynamics,
-    Fake,
     Frozen,
     GanState,
     Loss,
@@ -196,39 +193,11 @@ def init_state(
         or generated examples do not have the shape of the GAN's modality, D returns anything but a
         `Critique` with scores ``[b, ...]``, or variables of a frozen network are missing.
     """
-    _check_key(key)
-    check_batch(batch)
-    given, wanted = sorted(frozen or {}), sorted(f.name for f in gan.frozen)
-    if given != wanted:
-        raise ConfigError(
-            f"frozen must have the variables of {', '.join(wanted) or 'no network'}, not of "
-            f"{', '.join(given) or 'no network'}."
-        )
+    checks.key(key)
+    checks.batch(batch)
+    checks.frozen(gan.frozen, frozen or {})
     numbers = scalars.encode(gan)
     return first_state(gan, key, numbers, dict(frozen or {}), examples(batch), averages(gan))
-
-
-def _check_key(key: Any) -> None:
-    dtype, shape = getattr(key, "dtype", None), getattr(key, "shape", None)
-    typed = dtype is not None and jax.dtypes.issubdtype(dtype, jax.dtypes.prng_key)
-    if not (typed and shape == ()) and not (dtype == np.uint32 and shape == (2,)):
-        given = repr(key) if dtype is None else f"{dtype}{list(shape)}"
-        raise ConfigError(f"key must be a random key such as jax.random.key(SEED), not {given}.")
-
-
-def check_batch(batch: Batch) -> None:
-    """Refuses a batch whose arrays differ in the leading axes ``[minibatches, b]``.
-
-    Raises:
-      ConfigError: naming the given shapes.
-    """
-    shapes = [tuple(leaf.shape) for leaf in jax.tree.leaves(batch)]
-    if len({shape[:2] for shape in shapes}) != 1 or min(map(len, shapes)) < 2:
-        given = ", ".join(str(list(shape)) for shape in shapes) or "no arrays"
-        raise ConfigError(
-            f"batch has {given}; all arrays must have the same leading axes [minibatches, b], as "
-            "in the batches of gan_jax.batches."
-        )
 
 
 def examples(batch: Batch) -> Batch:
@@ -256,8 +225,8 @@ def first_state(
             now.players, (g_key, d_key), average, inputs, strict=True
         )
     )
-    check_fake(gan, made)
-    check_critique(gan, seen, b=2)
+    checks.fake(gan.modality, made)
+    checks.critique(gan.discriminator.network, seen, b=2)
     if gan.lookahead:
         generator, discriminator = (p.replace(slow=p.params) for p in (generator, discriminator))
     return GanState(jnp.zeros((), jnp.int32), run_key, generator, discriminator, numbers, frozen)
@@ -274,44 +243,6 @@ def prepared(gan: Gan, frozen: dict[str, PyTree], batch: Batch, key: Array) -> B
         batch = gan.prepare(batch, networks(gan, frozen), key)
     gan.modality.check("batch.x", batch.x)
     return batch
-
-
-def check_fake(gan: Gan, made: PyTree) -> Fake:
-    """The output of G as a `Fake`.
-
-    Raises:
-      ConfigError: if its examples do not have the shape of the GAN's modality.
-    """
-    fake = made if isinstance(made, Fake) else Fake(made)
-    gan.modality.check("generator", fake.x)
-    return fake
-
-
-def check_critique(gan: Gan, seen: Any, b: int) -> None:
-    """Refuses an output of D that is not a `Critique` with scores ``[b, ...]``.
-
-    Raises:
-      ConfigError: naming the network and what it returned.
-    """
-    name = type(gan.discriminator.network).__name__
-    if not isinstance(seen, Critique):
-        raise ConfigError(
-            f"discriminator {name} must return a gan_jax.Critique, such as "
-            f"gan_jax.Critique(score), not {_described(seen)}."
-        )
-    score = seen.score
-    shape = getattr(score, "shape", ())
-    if shape[:1] != (b,) or not jnp.issubdtype(score.dtype, jnp.floating):
-        raise ConfigError(
-            f"discriminator {name} must return a score of floats [{b}, ...] for {b} examples, not "
-            f"{_described(score)}."
-        )
-
-
-def _described(value: Any) -> str:
-    if hasattr(value, "shape"):
-        return f"an array {value.dtype}{list(value.shape)}"
-    return f"a {type(value).__name__}"
 
 
 def networks(gan: Gan, frozen: dict[str, PyTree]) -> dict[str, Callable]:

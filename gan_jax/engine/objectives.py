@@ -18,7 +18,8 @@ import jax.numpy as jnp
 from flax.errors import InvalidRngError
 
 from gan_jax.devices import batch_axis
-from gan_jax.engine.gan import Gan, check_critique, check_fake, networks
+from gan_jax.engine import checks
+from gan_jax.engine.gan import Gan, networks
 from gan_jax.errors import ConfigError
 from gan_jax.types import (
     Array,
@@ -119,11 +120,7 @@ def objective(
     player, loss, name = update.gan.players[side], update.gan.loss, PREFIXES[side]
     real, fake = played.real_critique.score, played.fake_critique.score
     losses = Pair(loss.g, loss.d)[side](real, fake, **(loss.numbers or {}))
-    if jnp.shape(losses) != fake.shape:
-        raise ConfigError(
-            f"loss: {name} must return one loss per score, of shape {list(fake.shape)}, not "
-            f"{list(jnp.shape(losses))}."
-        )
+    checks.losses(name, losses, fake)
     if player.top_k is not None:
         losses = losses * _top(fake, player.top_k)
     value = jnp.mean(losses)
@@ -164,7 +161,7 @@ def _generate(
     made, stats = _apply(update, G, z, y, key=key, method=method, capture=capture)
     if method is not None or capture:
         return made, stats
-    return check_fake(update.gan, made)._replace(y=y), stats
+    return checks.fake(update.gan.modality, made)._replace(y=y), stats
 
 
 def _discriminate(
@@ -175,7 +172,7 @@ def _discriminate(
         x = augment.apply(jax.random.fold_in(key, i), x, augment.strength)
     seen, stats = _apply(update, D, x, y, key=key, method=method, capture=capture)
     if method is None and not capture:
-        check_critique(update.gan, seen, len(jax.tree.leaves(x)[0]))
+        checks.critique(update.gan.discriminator.network, seen, len(jax.tree.leaves(x)[0]))
     return seen, stats
 
 

@@ -17,9 +17,9 @@ import optax
 from gan_jax.data import Resident, batch_at
 from gan_jax.devices import batch_axis
 from gan_jax.devices.parallel import Placement
-from gan_jax.engine import scalars
+from gan_jax.engine import checks, scalars
 from gan_jax.engine.donation import donates_state
-from gan_jax.engine.gan import Gan, Player, check_batch, prepared
+from gan_jax.engine.gan import Gan, Player, prepared
 from gan_jax.engine.objectives import Update
 from gan_jax.engine.update import Computed, gradients
 from gan_jax.types import Array, Batch, D, G, GanState, Metrics, Pair, PlayerState, PyTree
@@ -55,7 +55,7 @@ def train_step(
       ConfigError: on the first call, if examples, scores or losses do not have the shapes that
         `Gan` requires; and for a state that was donated before.
     """
-    check_batch(batch)
+    checks.batch(batch)
     with batch_axis.shared(axis_name):
         state, metrics = _step(gan, state, batch)
     return _placed(state, placement), metrics
