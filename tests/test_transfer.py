@@ -12,6 +12,7 @@ from gan_jax.errors import ConfigError
 from gan_jax.runs import folder
 from gan_jax.runs.restore import load
 from gan_jax.runs.run import Run
+from gan_jax.sampling.model import export_model
 from gan_jax.training import loop as training
 from gan_jax.training import transfer
 from tests.runs import RING
@@ -84,6 +85,22 @@ def test_a_run_remembers_what_it_began_with_and_goes_on_without_it(source, tmp_p
     with pytest.raises(ConfigError, match=r"the run in .* started from init_from"):
         folder.check(workdir, run, origin=start.origin)
     assert transfer.start(None, workdir, run, overwrite=True) is None
+
+
+def test_an_exported_model_is_a_source_like_a_run(source, tmp_path):
+    gan, state = load(source, checkpoint=1)[:2]
+    export_model(gan, state, SOURCE, tmp_path / "model", card="A card.")
+    first, said = training.Single(Run(TARGET)).init(), []
+    start = transfer.start(f"{tmp_path / 'model'}", tmp_path, Run(TARGET), show=said.append)
+    of_run = transfer.start(f"{source}@1", tmp_path, Run(TARGET), show=lambda line: None)
+    assert start.origin["step"] == 1 and len(start.origin["sha256"]) == 64
+    given, wanted = start.state(first), of_run.state(first)
+    assert equal(given.generator.average, wanted.generator.average)
+    averaged = state.discriminator.average["params"]
+    assert equal(given.discriminator.params["Dense_0"], averaged["Dense_0"])
+    assert said[0].endswith("3 weights copied, 1 new: Dense_0.kernel [4, 8].")
+    with pytest.raises(ConfigError, match="the model in .* is of step 1, not 2"):
+        transfer.start(f"{tmp_path / 'model'}@2", tmp_path, Run(TARGET))
 
 
 def test_what_cannot_be_a_source(source, tmp_path):

@@ -1,12 +1,14 @@
-"""A first state with the weights of another run, for transfer learning and fine-tuning.
+"""A first state with the weights of another run or of an exported model, for transfer learning and
+fine-tuning.
 
-A weight is copied if the other run has one with the same path, shape and dtype; all others are
-initialized randomly. The other run may therefore have other classes or another head. The optimizers
+A weight is copied if the other GAN has one with the same path, shape and dtype; all others are
+initialized randomly. The other GAN may therefore have other classes or another head. The optimizers
 start from their initial state.
 """
 
 from __future__ import annotations
 
+import hashlib
 import pathlib
 import re
 from collections.abc import Callable
@@ -17,21 +19,24 @@ import jax
 from gan_jax import checkpoint
 from gan_jax.devices import processes
 from gan_jax.errors import ConfigError, either
-from gan_jax.runs import folder
+from gan_jax.runs import folder, model
 from gan_jax.runs.restore import restore
 from gan_jax.runs.run import Run
 from gan_jax.training.start import Start
-from gan_jax.types import D, G, GanState, PlayerState, PyTree
+from gan_jax.types import SIDES, D, G, GanState, Pair, PlayerState, PyTree
 
 ORIGIN = "init_from"
 """The key of the source's text form in the origin that run.json records."""
 _SIDES = {"g": (G,), "d": (D,), None: (G, D)}
+_POPULATION = "init_from {!r} needs runs of a single GAN, and one of the two is a population."
 _NAMES = 4
 """Maximum number of weights that a line names; the others are counted."""
 
 
 class Source(NamedTuple):
-    """Source of weights: ``RUN[@STEP][:g|:d]``, by default the newest checkpoint and both sides."""
+    """Source of weights: ``RUN[@STEP][:g|:d]``, by default the newest checkpoint and both sides.
+    ``workdir`` is a run folder or a model folder.
+    """
 
     workdir: pathlib.Path
     step: int | None
@@ -84,13 +89,10 @@ def start(
     if text is None:
         return None
     source = parse(text)
-    other = folder.read(source.workdir)
-    if not run.single or not other.single:
-        raise ConfigError(
-            f"init_from {text!r} needs runs of a single GAN, and one of the two is a population."
-        )
-    step, sha256 = _checkpoint(source)
-    here, there = run.abstract_state().players, other.abstract_state().players
+    there, step, sha256 = _model(source) if model.is_model(source.workdir) else _run(source)
+    if not run.single:
+        raise ConfigError(_POPULATION.format(text))
+    here = run.abstract_state().players
     common = {side: _common(here[side], there[side]) for side in source.sides}
     if not any(common.values()):
         raise ConfigError(
@@ -102,24 +104,44 @@ def start(
     return Start(_make(source, step), {ORIGIN: text, "step": step, "sha256": sha256})
 
 
-def _checkpoint(source: Source) -> tuple[int, str]:
-    """The requested step, or the newest one, and its digest.
+def _model(source: Source) -> tuple[Pair, int, str]:
+    """The players of a model folder, their step, and the digest of their weights.
 
     Raises:
-      ConfigError: if it is missing or damaged.
+      ConfigError: if it is of another step, or damaged.
     """
-    checkpoints = source.workdir / folder.CHECKPOINTS
+    _, state = model.load(source.workdir)
+    step = int(state.step)
+    if source.step not in (None, step):
+        raise ConfigError(
+            f"init_from: the model in {source.workdir} is of step {step}, not {source.step}."
+        )
+    digest = hashlib.sha256()
+    for side in SIDES:
+        digest.update((source.workdir / model.weights_file(side)).read_bytes())
+    return state.players, step, digest.hexdigest()
+
+
+def _run(source: Source) -> tuple[Pair, int, str]:
+    """The abstract players of a run, the requested step, or the newest one, and its digest.
+
+    Raises:
+      ConfigError: if the run is a population, or its checkpoint is missing or damaged.
+    """
+    run, checkpoints = folder.read(source.workdir), source.workdir / folder.CHECKPOINTS
+    if not run.single:
+        raise ConfigError(_POPULATION.format(str(source.workdir)))
     steps = checkpoint.steps(checkpoints)
-    if not steps or source.step not in (None, *steps):
-        if not steps:
-            raise ConfigError(f"init_from: {source.workdir} has no checkpoint yet.")
+    if not steps:
+        raise ConfigError(f"init_from: {source.workdir} has no checkpoint yet.")
+    if source.step not in (None, *steps):
         raise ConfigError(
             f"init_from: {source.workdir} has no checkpoint of step {source.step}; "
             f"use {either(steps)}."
         )
     step = steps[-1] if source.step is None else source.step
     try:
-        return step, checkpoint.digest(checkpoints, step)
+        return run.abstract_state().players, step, checkpoint.digest(checkpoints, step)
     except checkpoint.Damaged as error:
         raise ConfigError(
             f"init_from: checkpoint {step} of {source.workdir} is damaged ({error})."
@@ -128,8 +150,11 @@ def _checkpoint(source: Source) -> tuple[int, str]:
 
 def _make(source: Source, step: int) -> Callable[[GanState], GanState]:
     def make(first: GanState) -> GanState:
-        other = folder.read(source.workdir)
-        state = restore(source.workdir, other, first.key.sharding, step)
+        here = first.key.sharding
+        if model.is_model(source.workdir):
+            _, state = model.load(source.workdir)
+            return with_weights(first, jax.device_put(state, here), source.sides)
+        state = restore(source.workdir, folder.read(source.workdir), here, step)
         return with_weights(first, state, source.sides)
 
     return make
