@@ -79,7 +79,7 @@ def test_a_score_of_many_samples_stands_beside_no_baseline_of_few_images(many, j
 
     first, second, *_ = score_rows(dataclasses.asdict(many))
     assert first.real is None and first.sample[0] == f"{many.scores['frechet_distance']:.4g}"
-    assert (second.images, second.title) == (355, "Frechet distance (n = 355)")
+    assert (second.images, second.title) == (355, "Fréchet distance (n = 355)")
     assert second.sample[0] == f"{many.matched['frechet_distance']:.4g}"
     assert second.real[0] == f"{many.real['frechet_distance']:.4g}"
     (only,) = score_rows(dataclasses.asdict(of_355))
@@ -88,8 +88,8 @@ def test_a_score_of_many_samples_stands_beside_no_baseline_of_few_images(many, j
 
 def test_the_table_in_a_terminal_shows_both_rows(many):
     _, drawn, equal, *_ = table(many).splitlines()
-    assert drawn.startswith("Frechet distance  ")
-    assert equal.startswith("Frechet distance (n = 355)")
+    assert drawn.startswith("Fréchet distance  ")
+    assert equal.startswith("Fréchet distance (n = 355)")
     real_text = f"{many.real['frechet_distance']:.4g}"
     assert real_text not in drawn and real_text in equal
     assert "355 samples with 355 real images" in table(many)

@@ -15,7 +15,7 @@ from gan_jax.report.scores import interval, score_title, shown
 def test_scores_as_text():
     assert shown("precision", 0.8125) == shown("pr10k.precision", 0.8125) == "81.2%"
     assert shown("support_size", 1234.0) == "1,234" and shown("support_size", None) == "-"
-    assert score_title("fid10k.frechet_distance") == "fid10k Frechet distance"
+    assert score_title("fid10k.frechet_distance") == "fid10k Fréchet distance"
     assert score_title("something_new") == "something new"
     assert interval("recall", [0.25, 0.5]) == "25.0% to 50.0%"
     assert interval("support_size", [1234.0, None]) == "1,234 to -"

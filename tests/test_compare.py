@@ -66,8 +66,8 @@ def test_scores_stand_side_by_side_with_their_intervals(tmp_path):
     a = write_run(tmp_path / "a", intervals=within)
     b = write_run(tmp_path / "b", scores={"frechet_distance": 7.5, "something": 1.0})
     page = page_of(a, b)
-    (row,) = rows(page, "Frechet distance")
-    assert row == ["Frechet distance", "12.12 1.5 to 20.5", "7.5", "0.0567"]
+    (row,) = rows(page, "Fréchet distance")
+    assert row == ["Fréchet distance", "12.12 1.5 to 20.5", "7.5", "0.0567"]
     assert rows(page, "something") == [["something", "-", "1", ""]]
 
 
@@ -95,7 +95,7 @@ def test_curves_lie_over_images_and_over_time(tmp_path):
     labels = [svg["aria-label"] for svg in page.all("svg") if "aria-label" in svg]
     assert any(label.startswith("loss of D, over images: a ends at") for label in labels)
     assert any(label.startswith("loss of D, over seconds: a ends at") for label in labels)
-    assert any(label.startswith("Frechet distance, over images: a ends at") for label in labels)
+    assert any(label.startswith("Fréchet distance, over images: a ends at") for label in labels)
     assert not any("eval/" in label for label in labels)
 
 

@@ -372,12 +372,12 @@ def test_latest_checkpoint_is_the_default(run, tmp_path, capsys):
         ),
         (
             ["run", "--num-samples", "0"],
-            "num_samples must be at least 65 for the Frechet distance of 64 features, not 0.",
+            "num_samples must be at least 65 for the Fréchet distance of 64 features, not 0.",
         ),
         (["run", "--seed", "-1"], "seed must be an integer from 0 to 4294967295, not -1."),
         (
             ["run", "--features", "inception", "--metrics", "fid100"],
-            "fid100 has too few images for the Frechet distance of 2048 features; "
+            "fid100 has too few images for the Fréchet distance of 2048 features; "
             "use 2049 or more.",
         ),
         (

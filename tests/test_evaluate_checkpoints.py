@@ -303,7 +303,7 @@ def test_suffix_names_what_is_not_the_default(settings, suffix):
 
 WRONG = [
     (["--metrics", "fid2"],
-     "metrics: fid2 has too few images for the Frechet distance of 2 features; "
+     "metrics: fid2 has too few images for the Fréchet distance of 2 features; "
      "use 3 or more."),
     (["--metrics", "fad10"], "metrics: 'fad10' is unknown; did you mean 'fid10'?"),
     (["--metrics", "fid"], "metrics: 'fid' lacks a number of images"),

@@ -152,7 +152,7 @@ def test_the_card_says_how_to_use_it_and_how_good_it_is(tmp_path):
     (tmp_path / "eval").mkdir()
     (tmp_path / "eval" / "step_000300.json").write_text(json.dumps(evaluation))
     card = model_card(tmp_path, gan, CONV, 300)
-    assert "| Frechet distance | 0.25 (0.2 to 0.3) |  |" in card  # of more samples than real images
+    assert "| Fréchet distance | 0.25 (0.2 to 0.3) |  |" in card  # of more samples than real images
     assert "| 0.75 | 0.5 |" in card and "kid1k | 0.01 (0 to 0.02)" in card
     example = card.partition("```python\n")[2].partition("```")[0]
     compile(example, "card", "exec")

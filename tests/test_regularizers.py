@@ -115,7 +115,7 @@ def test_numbers_are_floats_and_equal_ones_give_the_same_object(player, name):
 def test_numbers_out_of_range_are_refused_when_traced(player, name, number, value):
     context = players.contexts(*players.weights(players.IMAGES), players.IMAGES)["dg".index(player)]
     regularizer = maker(player, name)(**{number: value})
-    with pytest.raises(ConfigError, match=rf"^{number}(: {value} is not| must be) in ") as refusal:
+    with pytest.raises(ConfigError, match=rf"^{number} must be in ") as refusal:
         jax.eval_shape(lambda: regularizer.apply(regularizer.init(), context))
     assert "\n" not in str(refusal.value)
 

@@ -213,7 +213,7 @@ def test_page_holds_what_the_files_hold(folder):
     )  # the data set, a class, a reason, an event, provenance, commands, config
     assert page.all("script") == []
     labels = [svg["aria-label"] for svg in page.all("svg") if "aria-label" in svg]
-    assert any(label.startswith("Frechet distance: samples ends at 30.1") for label in labels)
+    assert any(label.startswith("Fréchet distance: samples ends at 30.1") for label in labels)
     assert any("loss of D ends at 0.0333" in label for label in labels)
     assert sum(attributes.get("class") == "mark" for attributes in page.all("line")) >= 2
 

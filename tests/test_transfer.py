@@ -99,7 +99,7 @@ def test_an_exported_model_is_a_source_like_a_run(source, tmp_path):
     averaged = state.discriminator.average["params"]
     assert equal(given.discriminator.params["Dense_0"], averaged["Dense_0"])
     assert said[0].endswith("3 weights copied, 1 new: Dense_0.kernel [4, 8].")
-    with pytest.raises(ConfigError, match="the model in .* is of step 1, not 2"):
+    with pytest.raises(ConfigError, match=r"the model in .* is of step 1, not 2"):
         transfer.start(f"{tmp_path / 'model'}@2", tmp_path, Run(TARGET))
 
 

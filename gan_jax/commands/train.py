@@ -50,7 +50,8 @@ class Options:
     """Delete the run in the folder and start over."""
     init_from: str | None = None
     """RUN[@STEP][:g|:d]: start from the weights of another run, by default both players at its
-    newest checkpoint, or of an exported model. Weights without a counterpart of the same shape are initialized randomly.
+    newest checkpoint, or of an exported model. Weights without a counterpart of the same shape are
+    initialized randomly.
     """
     dry_run: bool = False
     """Print the config, the parameter counts and the devices without writing anything."""

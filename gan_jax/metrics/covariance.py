@@ -1,6 +1,6 @@
 """Mean and covariance of features, gathered block by block on the device in float64.
 
-Sums in float32 cost the Frechet distance its fourth digit: the roots of small eigenvalues magnify
+Sums in float32 cost the Fréchet distance its fourth digit: the roots of small eigenvalues magnify
 their rounding. A block's own mean and scatter are computed on the device in float64, whatever
 precision the rest of the program runs in, and blocks are merged on the host (Chan, Golub & LeVeque
 1979), so nothing cancels however far the features lie from zero.

@@ -1,4 +1,4 @@
-"""The Frechet distance extrapolated to infinitely many images.
+"""The Fréchet distance extrapolated to infinitely many images.
 
 Chong & Forsyth 2020, "Effectively unbiased FID and Inception Score and where to find them", section
 4: the bias of FID falls as 1/n, so a line through the distances of subsets against 1/n has the
@@ -26,7 +26,7 @@ PARTS = 10
 
 
 def frechet_infinity(a: np.ndarray, b: np.ndarray, seed: int = 0) -> Estimate:
-    """The Frechet distance of ``a`` ``[n, f]`` and ``b`` ``[m, f]``, extrapolated to infinitely
+    """The Fréchet distance of ``a`` ``[n, f]`` and ``b`` ``[m, f]``, extrapolated to infinitely
     many images of ``a``.
 
     15 subsets of ``a``, from a tenth of it to all, evenly spaced in size as in the paper; ordinary

@@ -1,4 +1,4 @@
-"""Frechet distance between two sets of features, each taken as a Gaussian.
+"""Fréchet distance between two sets of features, each taken as a Gaussian.
 
 Heusel et al. 2017, "GANs trained by a two time-scale update rule converge to a local Nash
 equilibrium", eq. 6; the distance between Gaussians is that of Dowson & Landau 1982:
@@ -21,7 +21,7 @@ from gan_jax.types import Array
 
 
 def frechet_distance(a: np.ndarray, b: np.ndarray) -> float:
-    """The squared Frechet distance ``d^2`` (the number called FID) of features ``a`` ``[n, f]`` and
+    """The squared Fréchet distance ``d^2`` (the number called FID) of features ``a`` ``[n, f]`` and
     ``b`` ``[m, f]``.
 
     Computed in float64 from means and unbiased covariances; zero or above up to rounding, about

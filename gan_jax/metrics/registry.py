@@ -109,23 +109,23 @@ METRICS: dict[str, Metric] = {
         lambda inputs: frechet_estimate(
             *_features(inputs), inputs.images.gaussian, inputs.reference.gaussian
         ),
-        "Frechet distance",
-        {"frechet_distance": Score("Frechet distance", sized=True)},
+        "Fréchet distance",
+        {"frechet_distance": Score("Fréchet distance", sized=True)},
         min_images=_FULL_RANK,
     ),
     "fid_inf": _metric(
         lambda inputs: frechet_infinity(*_features(inputs), seed=inputs.seed),
-        "Frechet distance of infinitely many images",
-        {"frechet_infinity": Score("Frechet distance, n -> inf")},
+        "Fréchet distance of infinitely many images",
+        {"frechet_infinity": Score("Fréchet distance, n -> inf")},
         min_images=smallest_count,
         min_reference=_FULL_RANK,
     ),
     "class_fid": _metric(
         _by_class,
-        "Frechet distance by class",
+        "Fréchet distance by class",
         {
-            "frechet_by_class_mean": Score("Frechet distance, mean class", sized=True),
-            "frechet_by_class": Score("Frechet distance", by_class=True, sized=True),
+            "frechet_by_class_mean": Score("Fréchet distance, mean class", sized=True),
+            "frechet_by_class": Score("Fréchet distance", by_class=True, sized=True),
         },
         needs=("logits", "own_classes", "labels", "reference_labels"),
         min_images=_FULL_RANK,

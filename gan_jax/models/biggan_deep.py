@@ -12,17 +12,16 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from gan_jax.models.biggan import (
-    D_BASE,
-    G_BASE,
-    WIDTH,
-    down_widths,
+from gan_jax.models.biggan import D_BASE, G_BASE, WIDTH, down_widths, up_widths
+from gan_jax.models.blocks import (
+    ORTHOGONAL,
+    check_attention,
+    doubled,
+    halved,
     image,
     judged,
     start,
-    up_widths,
 )
-from gan_jax.models.blocks import ORTHOGONAL, check_attention, doubled, halved
 from gan_jax.models.options import ATTENTION, SPECTRAL, option
 from gan_jax.models.sides import halvings
 from gan_jax.nn.attention import SelfAttention

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from gan_jax.errors import ConfigError, either
 from gan_jax.nn.conv import Conv, ConvPool, UpConv
 from gan_jax.nn.spectral import spectral_norm
+from gan_jax.types import Critique
 
 
 class Inits(NamedTuple):
@@ -119,3 +120,23 @@ def check_attention(attention: int, least: int, most: int) -> None:
             f"attention {attention}: no feature map of this network has 1/{attention} of the "
             f"image's side; use {either(map(str, [0, *accepted]))}."
         )
+
+
+def start(latents: jax.Array, shape: tuple[int, ...], spectral: bool, dtype: Any) -> jax.Array:
+    """Latents -> dense to the smallest feature map."""
+    h, w, c = shape
+    dense = nn.Dense(h * w * c, kernel_init=ORTHOGONAL.block, dtype=dtype, name="dense")
+    return spectral_norm(spectral)(dense)(latents).reshape(-1, h, w, c)
+
+
+def image(x: jax.Array, channels: int, spectral: bool, bounded: bool, dtype: Any) -> jax.Array:
+    """3x3 to the channels of an image, float32 at least, and tanh where examples are bounded."""
+    conv = Conv(channels, (3, 3), kernel_init=ORTHOGONAL.block, dtype=dtype, name="to_image")
+    x = spectral_norm(spectral)(conv)(x).astype(jnp.promote_types(dtype, jnp.float32))
+    return nn.tanh(x) if bounded else x
+
+
+def judged(x: jax.Array, y: jax.Array, head: nn.Module, spectral: bool) -> Critique:
+    """ReLU, sum over positions, head."""
+    features = jnp.sum(nn.relu(x), axis=(1, 2), dtype=jnp.promote_types(x.dtype, jnp.float32))
+    return spectral_norm(spectral)(head)(features, y)

@@ -14,13 +14,19 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from gan_jax.models.biggan import image, start
-from gan_jax.models.blocks import ORTHOGONAL, DownBlock, UpBlock, check_attention
+from gan_jax.models.blocks import (
+    ORTHOGONAL,
+    DownBlock,
+    UpBlock,
+    check_attention,
+    image,
+    judged,
+    start,
+)
 from gan_jax.models.options import ATTENTION, SPECTRAL, option
 from gan_jax.models.sides import halvings
 from gan_jax.nn.attention import SelfAttention
 from gan_jax.nn.norms import ConditionalBatchNorm
-from gan_jax.nn.spectral import spectral_norm
 from gan_jax.types import Critique
 
 _WIDTH, _BASE = "Channels of every block.", "Smallest side of the feature maps."
@@ -86,5 +92,4 @@ class Discriminator(nn.Module):
                 x = SelfAttention(self.spectral, dtype=self.dtype)(x)
         for _ in range(2):
             x = block(down=False)(x)
-        features = jnp.sum(nn.relu(x), axis=(1, 2), dtype=jnp.float32)
-        return spectral_norm(self.spectral)(self.head)(features, y)
+        return judged(x, y, self.head, self.spectral)

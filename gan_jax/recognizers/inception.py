@@ -1,4 +1,4 @@
-"""The Inception network of the Frechet Inception distance: the graph of 2015-12-05, as TensorFlow 1
+"""The Inception network of the Fréchet Inception distance: the graph of 2015-12-05, as TensorFlow 1
 ran it.
 
 Szegedy et al. 2016 (Inception v3) as published in ``inception-2015-12-05.tgz``, which Heusel et al.

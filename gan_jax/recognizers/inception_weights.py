@@ -107,7 +107,7 @@ def check(arrays: dict[str, np.ndarray], source: Path) -> None:
     if found:
         raise ConfigError(
             f"inception: {source} contains a different network ({'; '.join(found)}); use the "
-            "weights of 2015-12-05 with 1008 classes, as published for the Frechet Inception "
+            "weights of 2015-12-05 with 1008 classes, as published for the Fréchet Inception "
             "distance."
         )
 

@@ -1,4 +1,4 @@
-"""Compare features for images without labels: does the Frechet distance rise with the damage?
+"""Compare features for images without labels: does the Fréchet distance rise with the damage?
 
   uv run gan-jax study unlabelled_features
   uv run gan-jax study unlabelled_features --dataset mnist --samples 1000
@@ -149,7 +149,7 @@ def look(network: FeatureNetwork, x: np.ndarray) -> Sample:
 
 
 def distance(images: Sample, real: Sample) -> float:
-    """The Frechet distance."""
+    """The Fréchet distance."""
     from gan_jax.metrics import Inputs, measure
 
     return measure(Inputs(images, real))["frechet_distance"].value
