@@ -2,6 +2,7 @@
 they run in.
 """
 
+import functools
 import re
 
 import flax.linen as nn
@@ -245,21 +246,20 @@ def test_three_derivatives_as_stock(case):
 
 def test_every_role_as_on_accelerators(case):
     """What runs on the CPU and what runs elsewhere, for each role, over several independent
-    problems.
+    problems, in one group of channels and in two.
     """
     x, w, strides, padding = case
     window = conv_ops.Window(strides, padding, x.shape[1:-1], w.shape[:-2])
-    arrays = {"x": jnp.stack([x, 2 * x]), "w": jnp.stack([w, w + 1])}
+    x, w = jnp.stack([x, 2 * x]), jnp.stack([w, w + 1])
 
-    def every(f):
-        y = f(arrays["x"], arrays["w"], role="y", window=window)
-        return (
-            y,
-            f(arrays["w"], y, role="x", window=window),
-            f(arrays["x"], y, role="w", window=window),
-        )
+    def every(f, groups):
+        f = functools.partial(f, window=window, groups=groups)
+        own_x, own_w = (jnp.concatenate([a, a - 1][:groups], axis=-1) for a in (x, w))
+        y = f(own_x, own_w, role="y")
+        return y, f(own_w, y, role="x"), f(own_x, y, role="w")
 
-    close(*jax.jit(lambda: (every(conv_ops._on_cpu), every(conv_ops._stock)))(), 1e-12)
+    both = lambda f: [every(f, groups) for groups in (1, 2)]
+    close(*jax.jit(lambda: (both(conv_ops._on_cpu), both(conv_ops._stock)))(), 1e-12)
 
 
 @pytest.mark.parametrize(
