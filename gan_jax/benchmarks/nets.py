@@ -12,7 +12,7 @@ import optax
 
 from gan_jax.engine.gan import Gan, Player
 from gan_jax.modality import Images
-from gan_jax.models import dcgan, mlp, r3gan, sngan, stylegan2
+from gan_jax.models import biggan, dcgan, mlp, r3gan, sngan, stylegan2
 from gan_jax.nn.heads import UnconditionalHead
 from gan_jax.parts.losses import LOSSES
 from gan_jax.parts.priors import Normal
@@ -68,6 +68,18 @@ def stylegan2_32(dtype: Any) -> Gan:
     return _gan(shape, networks, "nonsaturating", optax.adam(2.5e-3, b1=0.0, b2=0.99), 64)
 
 
+def biggan32(dtype: Any) -> Gan:
+    """BigGAN for 32x32x3: 64 channels everywhere, latents divided among the first layer and three
+    blocks; without attention.
+    """
+    shape, head = (32, 32, 3), UnconditionalHead()
+    networks = (
+        biggan.Generator(shape, width=16, attention=0, dtype=dtype),
+        biggan.Discriminator(head, width=16, attention=0, dtype=dtype),
+    )
+    return _gan(shape, networks, "hinge", optax.adam(2e-4, b1=0.0, b2=0.999), 128)
+
+
 def _gan(
     shape: tuple[int, ...],
     networks: tuple[nn.Module, nn.Module],
@@ -87,4 +99,5 @@ NETS: dict[str, Callable[[Any], Gan]] = {
     "mlp28": mlp28,
     "r3gan32": r3gan32,
     "stylegan2_32": stylegan2_32,
+    "biggan32": biggan32,
 }

@@ -7,8 +7,10 @@ from typing import NamedTuple
 from gan_jax.config import Config
 from gan_jax.errors import one_of
 from gan_jax.recipes import (
+    cifar10_biggan,
     cifar10_r3gan,
     cifar10_sngan,
+    cifar10_stylegan2_ada,
     digits_dcgan,
     fashion_dcgan,
     folder256_stylegan2,
@@ -28,6 +30,8 @@ _MODULES = (
     fashion_dcgan,
     cifar10_sngan,
     cifar10_r3gan,
+    cifar10_stylegan2_ada,
+    cifar10_biggan,
     folder256_stylegan2,
     ring8_mlp,
     grid25_mlp,
