@@ -46,13 +46,12 @@ from gan_jax.modality import Modality, of_shape
 from gan_jax.models import MODELS, Architecture
 from gan_jax.models.options import checked, options_of
 from gan_jax.nn.depth import layers
-from gan_jax.parts import optimizers
+from gan_jax.parts import optimizers, priors
 from gan_jax.parts.augment import AUGMENTS
 from gan_jax.parts.conditioning import CONDITIONINGS, Conditioning
 from gan_jax.parts.conditions import CONDITIONS
 from gan_jax.parts.dynamics import DYNAMICS
 from gan_jax.parts.losses import LOSSES
-from gan_jax.parts.priors import PRIORS
 from gan_jax.parts.regularizers import G_REGULARIZERS, MEASURES, REGULARIZERS
 from gan_jax.types import Augment, Batch, Regularizer, Term, Tunable
 
@@ -150,14 +149,19 @@ def _gan(
         "generator", config, modality,
         shape=shape, num_classes=num_classes, bounded=modality.bounded, dtype=dtype,
     )  # fmt: skip
+    latents = priors.latents(config.prior.name, config.latents, dict(config.prior.options))
     heads = _architecture("discriminator", config).heads
     head = heads.get(config.conditioning, conditioning.head)(description.num_classes)
-    d_network = _network("discriminator", config, modality, head=head, dtype=dtype)
+    d_network = _network("discriminator", config, modality, head=latents.head(head), dtype=dtype)
     return Gan(
         generator=Player(
             network=g_network,
             optimizer=_optimizer("g_optimizer", config.g_optimizer),
-            terms=_terms("g_penalties", config.g_penalties, G_REGULARIZERS) + conditioning.g_terms,
+            terms=(
+                *_terms("g_penalties", config.g_penalties, G_REGULARIZERS),
+                *conditioning.g_terms,
+                *latents.terms,
+            ),
             average=config.ema,
             warm_up=config.ema_warm_up,
             copied=_architecture("generator", config).copied,
@@ -169,13 +173,17 @@ def _gan(
             optimizer=_freezing(
                 config, d_network, modality, _optimizer("d_optimizer", config.d_optimizer)
             ),
-            terms=_terms("penalties", config.penalties, REGULARIZERS) + conditioning.d_terms(share),
+            terms=(
+                *_terms("penalties", config.penalties, REGULARIZERS),
+                *conditioning.d_terms(share),
+                *latents.terms,
+            ),
             average=config.d_ema,
             warm_up=config.ema_warm_up,
             clip=config.clip,
         ),
         loss=LOSSES[one_of("loss", config.loss, LOSSES)],
-        prior=PRIORS[one_of("prior", config.prior, PRIORS)](config.latents),
+        prior=latents.prior,
         modality=modality,
         num_classes=num_classes,
         conditions=_conditions(config, num_classes),

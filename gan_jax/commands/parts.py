@@ -57,13 +57,12 @@ def _choices() -> dict[str, dict[str, dict[str, tuple[str, str]]]]:
     from gan_jax.data import DATASETS, FITS
     from gan_jax.models import MODELS
     from gan_jax.models.options import options_of
-    from gan_jax.parts import optimizers
+    from gan_jax.parts import optimizers, priors
     from gan_jax.parts.augment import AUGMENTS
     from gan_jax.parts.conditioning import CONDITIONINGS
     from gan_jax.parts.conditions import CONDITIONS
     from gan_jax.parts.dynamics import DYNAMICS
     from gan_jax.parts.losses import LOSSES
-    from gan_jax.parts.priors import PRIORS
     from gan_jax.parts.regularizers import G_REGULARIZERS, REGULARIZERS
 
     networks = lambda field: {
@@ -86,7 +85,7 @@ def _choices() -> dict[str, dict[str, dict[str, tuple[str, str]]]]:
         "conditioning": bare(CONDITIONINGS),
         "generator": networks("generator"),
         "discriminator": networks("discriminator"),
-        "prior": bare(PRIORS),
+        "prior": {name: plain(priors.options_of(name)) for name in priors.PRIORS},
         "fake_labels": bare(CONDITIONS),
         "loss": bare(LOSSES),
         "penalties": made(REGULARIZERS),

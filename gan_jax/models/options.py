@@ -9,7 +9,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from gan_jax.errors import ConfigError, one_of, whole, within
+from gan_jax.errors import one_of, true_or_false, whole, within
 
 Accepted = int | str | Mapping[str, Any] | type[bool]
 """The smallest integer; the interval of a number; names with their values; or `bool`."""
@@ -68,8 +68,7 @@ def checked(field: str, value: Any, accepted: Accepted) -> Any:
     if isinstance(accepted, Mapping):
         return accepted[one_of(field, str(value), accepted)]
     if accepted is bool:
-        if not isinstance(value, bool):
-            raise ConfigError(f"{field} must be True or False, not {value!r}.")
+        true_or_false(field, value)
     elif isinstance(accepted, str):
         within(field, value, accepted)
     else:
