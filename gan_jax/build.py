@@ -46,7 +46,7 @@ from gan_jax.modality import Modality, of_shape
 from gan_jax.models import MODELS, Architecture
 from gan_jax.models.options import checked, options_of
 from gan_jax.nn.depth import layers
-from gan_jax.parts import optimizers, priors
+from gan_jax.parts import mixing, optimizers, priors
 from gan_jax.parts.augment import AUGMENTS
 from gan_jax.parts.conditioning import CONDITIONINGS, Conditioning
 from gan_jax.parts.conditions import CONDITIONS
@@ -181,6 +181,7 @@ def _gan(
             average=config.d_ema,
             warm_up=config.ema_warm_up,
             clip=config.clip,
+            mixing=_mixing(config, conditioning),
         ),
         loss=LOSSES[one_of("loss", config.loss, LOSSES)],
         prior=latents.prior,
@@ -195,6 +196,17 @@ def _gan(
         lookahead=config.lookahead,
         lookahead_rate=config.lookahead_rate,
     )
+
+
+def _mixing(config: Config, conditioning: Conditioning) -> types.Mixing | None:
+    images = config.d_steps * config.batch_size
+    made = mixing.mixing(config.mixing.name, images, dict(config.mixing.options))
+    if made is not None and conditioning.few:
+        raise ConfigError(
+            f"mixing {made.name!r} conflicts with conditioning {config.conditioning!r}, in which D "
+            "learns the labels of real examples and fakes have none; use mixing none."
+        )
+    return made
 
 
 def _conditions(config: Config, num_classes: int) -> Callable[[jax.Array, Any], Any]:

@@ -20,6 +20,7 @@ from gan_jax.grammar import (
     Augmentation,
     Dynamics,
     Feedback,
+    Mixing,
     Network,
     Optimizer,
     Part,
@@ -115,6 +116,10 @@ class Config:
     """Augmentations of all examples that D sees, such as ada, diffaugment:colour=False,
     translation:0.125 (fraction of the side), rotation:15 (degrees) or
     instance_noise:linear/0.1/0/10000.
+    """
+    mixing: Mixing = Mixing()
+    """Fakes that D sees as real examples; apa (Jiang et al. 2021, "Deceive D") shows so many that D
+    stays unsure, apa:0.1 a constant share.
     """
     clip: Scalar | None = None
     """Bound for weight clipping of D (Arjovsky et al. 2017, algorithm 1); None disables it."""

@@ -271,6 +271,12 @@ class Augmentation(Part):
     POSITIONAL, SCALARS = ("strength",), ("strength",)
 
 
+class Mixing(Part):
+    """Fakes among the examples that D sees as real, with their share, unless it has a default."""
+
+    NAME, POSITIONAL, SCALARS = "none", ("strength",), ("strength",)
+
+
 class Prior(Part):
     """The distribution of the latents, with the numbers of its codes if it has some."""
 

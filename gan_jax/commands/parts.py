@@ -63,6 +63,7 @@ def _choices() -> dict[str, dict[str, dict[str, tuple[str, str]]]]:
     from gan_jax.parts.conditions import CONDITIONS
     from gan_jax.parts.dynamics import DYNAMICS
     from gan_jax.parts.losses import LOSSES
+    from gan_jax.parts.mixing import MIXINGS
     from gan_jax.parts.regularizers import G_REGULARIZERS, REGULARIZERS
 
     networks = lambda field: {
@@ -91,6 +92,7 @@ def _choices() -> dict[str, dict[str, dict[str, tuple[str, str]]]]:
         "penalties": made(REGULARIZERS),
         "g_penalties": made(G_REGULARIZERS),
         "augmentations": {name: plain(change.options) for name, change in AUGMENTS.items()},
+        "mixing": bare(MIXINGS),
         "precision": bare(PRECISIONS),
         "g_optimizer": tuned,
         "d_optimizer": tuned,
