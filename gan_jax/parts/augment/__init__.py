@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from gan_jax.modality import Images, Modality
 from gan_jax.parts.augment import ada as adaptive
 from gan_jax.parts.augment.ada import ada
-from gan_jax.parts.augment.diffaugment import diffaugment
+from gan_jax.parts.augment.diffaugment import diffaugment, random_cutout
 from gan_jax.parts.augment.plain import (
     instance_noise,
     random_flip,
@@ -28,6 +28,7 @@ __all__ = [
     "ada",
     "diffaugment",
     "instance_noise",
+    "random_cutout",
     "random_flip",
     "random_shift",
     "rotation",
