@@ -55,7 +55,7 @@ def _choices() -> dict[str, dict[str, dict[str, tuple[str, str]]]]:
     """
     from gan_jax.build import PRECISIONS, keywords
     from gan_jax.data import DATASETS, FITS
-    from gan_jax.models import MODELS
+    from gan_jax.models import DISCRIMINATORS, MODELS
     from gan_jax.models.options import options_of
     from gan_jax.parts import optimizers, priors
     from gan_jax.parts.augment import AUGMENTS
@@ -66,12 +66,12 @@ def _choices() -> dict[str, dict[str, dict[str, tuple[str, str]]]]:
     from gan_jax.parts.mixing import MIXINGS
     from gan_jax.parts.regularizers import G_REGULARIZERS, REGULARIZERS
 
-    networks = lambda field: {
+    networks = lambda field, known: {
         name: {
             key: (o.default_text, o.help)
             for key, o in options_of(getattr(architecture, field)).items()
         }
-        for name, architecture in MODELS.items()
+        for name, architecture in known.items()
     }
     plain = lambda options: {key: (str(default), "") for key, default in options.items()}
     bare = lambda names: {name: {} for name in names}
@@ -84,8 +84,8 @@ def _choices() -> dict[str, dict[str, dict[str, tuple[str, str]]]]:
         "dataset": bare(DATASETS),
         "fit": bare(FITS),
         "conditioning": bare(CONDITIONINGS),
-        "generator": networks("generator"),
-        "discriminator": networks("discriminator"),
+        "generator": networks("generator", MODELS),
+        "discriminator": networks("discriminator", DISCRIMINATORS),
         "prior": {name: plain(priors.options_of(name)) for name in priors.PRIORS},
         "fake_labels": bare(CONDITIONS),
         "loss": bare(LOSSES),
