@@ -10,6 +10,7 @@ from gan_jax.recipes import (
     cifar10_r3gan,
     cifar10_sngan,
     digits_dcgan,
+    digits_infogan,
     fashion_dcgan,
     folder256_stylegan2,
     grid25_mlp,
@@ -22,6 +23,7 @@ from gan_jax.recipes import (
 
 _MODULES = (
     digits_dcgan,
+    digits_infogan,
     mnist_mlp,
     mnist_dcgan,
     mnist_ssl100,
