@@ -3,6 +3,7 @@ and that a run is not evaluated with the features that its discriminator sees.
 """
 
 import dataclasses
+import functools
 import types
 
 import flax.linen as nn
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 import scipy.stats
 from gans import arrays
+from test_matrix import every_loss, lazily
 
 from gan_jax import evaluate
 from gan_jax.build import abstract_batch, build
@@ -21,11 +23,12 @@ from gan_jax.engine.train_step import train_step
 from gan_jax.errors import ConfigError
 from gan_jax.models import projected
 from gan_jax.nn.heads import CodesHead
+from gan_jax.parts.regularizers import G_REGULARIZERS, REGULARIZERS
 from gan_jax.recognizers import pretrained, recipes
 from gan_jax.recognizers.cnn import Cnn
 from gan_jax.recognizers.networks import Recognizer
 from gan_jax.recognizers.resnet import ResNet
-from gan_jax.types import Batch
+from gan_jax.types import Batch, Loss
 
 TINY = Cnn(10, width=2, features=3)
 SIDE = 24
@@ -166,6 +169,25 @@ def test_a_step_trains_both_players_and_leaves_what_is_frozen(asked):
             arrays(d.stats["batch_stats"]), arrays(first.stats["batch_stats"]), strict=True
         )
     )
+
+
+def test_every_loss_and_penalty_traces_with_it(asked):
+    """Scores are ``[b, n]``, and all derivatives pass through the classifier."""
+    gan = build(CONFIG)
+    known = {k: v for k, v in REGULARIZERS.items() if k not in ("entropy", "class_consistency")}
+    more = lambda player, terms: dataclasses.replace(player, terms=lazily(terms))
+    gan = dataclasses.replace(
+        gan,
+        loss=Loss(every_loss("d"), every_loss("g")),
+        generator=more(gan.generator, G_REGULARIZERS),
+        discriminator=more(gan.discriminator, known),
+    )
+    batch = abstract_batch(CONFIG, gan.modality.shape)
+    state = jax.eval_shape(functools.partial(init_state, gan), jax.random.key(0), batch)
+    after, metrics = jax.eval_shape(functools.partial(train_step, gan), state, batch)
+    shapes = lambda tree: jax.tree.map(lambda a: (a.shape, a.dtype), tree)
+    assert shapes(after) == shapes(state)
+    assert {f"d/{name}" for name in known} <= metrics.keys()
 
 
 def test_equal_configs_share_the_classifier_and_other_datasets_have_the_same_shape(asked):
