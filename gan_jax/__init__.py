@@ -45,6 +45,7 @@ if TYPE_CHECKING:
         GContext,
         Loss,
         Memory,
+        Mixing,
         PlayerState,
         Regularizer,
         Term,
@@ -56,7 +57,8 @@ __version__ = "0.1.0"
 __all__ = [
     "Augment", "Augmentation", "Batch", "Config", "ConfigError", "Context", "Critique", "DContext",
     "Evaluation", "Fake", "Feedback", "Frozen", "GContext", "Gan", "GanState", "Images", "Loss",
-    "Memory", "Modality", "Network", "Optimizer", "Penalty", "Player", "PlayerState", "Population",
+    "Memory", "Mixing", "Modality", "Network", "Optimizer", "Penalty", "Player", "PlayerState",
+    "Population",
     "Regularizer", "Schedule", "Term", "Trained", "Tunable", "Turns", "Vectors", "batches", "build",
     "build_members", "dataset", "describe", "discriminate", "evaluate", "generate",
     "init_population", "init_state", "load", "member", "recipe", "resident", "sample", "save",
@@ -82,7 +84,7 @@ _MODULES = {
     "sweeps": "Population",
     "training.library": "Trained train",
     "types": (
-        "Augment Batch Context Critique DContext Fake Frozen GContext GanState Loss Memory "
+        "Augment Batch Context Critique DContext Fake Frozen GContext GanState Loss Memory Mixing "
         "PlayerState Regularizer Term Tunable"
     ),
 }

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from gan_jax import types
-from gan_jax.config import Augmentation, Config, Dynamics, Network, Optimizer, Penalty, differences
+from gan_jax.config import Config, Dynamics, Network, Optimizer, Penalty, differences
 from gan_jax.data import (
     Description,
     check_flip,
@@ -43,17 +43,16 @@ from gan_jax.errors import (
 )
 from gan_jax.grammar import Part, check_scalar
 from gan_jax.modality import Modality, of_shape
-from gan_jax.models import MODELS, Architecture
+from gan_jax.models import DISCRIMINATORS, MODELS, Architecture
 from gan_jax.models.options import checked, options_of
 from gan_jax.nn.depth import layers
-from gan_jax.parts import optimizers
-from gan_jax.parts.augment import AUGMENTS
+from gan_jax.parts import augment, mixing, optimizers, priors
 from gan_jax.parts.conditioning import CONDITIONINGS, Conditioning
 from gan_jax.parts.conditions import CONDITIONS
 from gan_jax.parts.dynamics import DYNAMICS
 from gan_jax.parts.losses import LOSSES
-from gan_jax.parts.priors import PRIORS
 from gan_jax.parts.regularizers import G_REGULARIZERS, MEASURES, REGULARIZERS
+from gan_jax.recognizers.pretrained import pretrained
 from gan_jax.types import Augment, Batch, Regularizer, Term, Tunable
 
 PRECISIONS = {"fp32": jnp.float32, "bf16": jnp.bfloat16}
@@ -150,14 +149,19 @@ def _gan(
         "generator", config, modality,
         shape=shape, num_classes=num_classes, bounded=modality.bounded, dtype=dtype,
     )  # fmt: skip
-    heads = _architecture("discriminator", config).heads
-    head = heads.get(config.conditioning, conditioning.head)(description.num_classes)
-    d_network = _network("discriminator", config, modality, head=head, dtype=dtype)
+    latents = priors.latents(config.prior.name, config.latents, dict(config.prior.options))
+    heads = _architecture("discriminator", config)
+    head = heads.head(config.conditioning, conditioning.head)(description.num_classes)
+    d_network = _network("discriminator", config, modality, head=latents.head(head), dtype=dtype)
     return Gan(
         generator=Player(
             network=g_network,
             optimizer=_optimizer("g_optimizer", config.g_optimizer),
-            terms=_terms("g_penalties", config.g_penalties, G_REGULARIZERS) + conditioning.g_terms,
+            terms=(
+                *_terms("g_penalties", config.g_penalties, G_REGULARIZERS),
+                *conditioning.g_terms,
+                *latents.terms,
+            ),
             average=config.ema,
             warm_up=config.ema_warm_up,
             copied=_architecture("generator", config).copied,
@@ -169,13 +173,19 @@ def _gan(
             optimizer=_freezing(
                 config, d_network, modality, _optimizer("d_optimizer", config.d_optimizer)
             ),
-            terms=_terms("penalties", config.penalties, REGULARIZERS) + conditioning.d_terms(share),
+            terms=(
+                *_terms("penalties", config.penalties, REGULARIZERS),
+                *conditioning.d_terms(share),
+                *latents.terms,
+            ),
             average=config.d_ema,
             warm_up=config.ema_warm_up,
+            copied=_architecture("discriminator", config).copied,
             clip=config.clip,
+            mixing=_mixing(config, conditioning),
         ),
         loss=LOSSES[one_of("loss", config.loss, LOSSES)],
-        prior=PRIORS[one_of("prior", config.prior, PRIORS)](config.latents),
+        prior=latents.prior,
         modality=modality,
         num_classes=num_classes,
         conditions=_conditions(config, num_classes),
@@ -187,6 +197,17 @@ def _gan(
         lookahead=config.lookahead,
         lookahead_rate=config.lookahead_rate,
     )
+
+
+def _mixing(config: Config, conditioning: Conditioning) -> types.Mixing | None:
+    images = config.d_steps * config.batch_size
+    made = mixing.mixing(config.mixing.name, images, dict(config.mixing.options))
+    if made is not None and conditioning.few:
+        raise ConfigError(
+            f"mixing {made.name!r} conflicts with conditioning {config.conditioning!r}, in which D "
+            "learns the labels of real examples and fakes have none; use mixing none."
+        )
+    return made
 
 
 def _conditions(config: Config, num_classes: int) -> Callable[[jax.Array, Any], Any]:
@@ -216,7 +237,8 @@ def trace(gan: Gan, config: Config) -> None:
 
 
 def _architecture(field: str, config: Config) -> Architecture:
-    return MODELS[one_of(f"{field}.name", getattr(config, field).name, MODELS)]
+    known = MODELS if field == "generator" else DISCRIMINATORS
+    return known[one_of(f"{field}.name", getattr(config, field).name, known)]
 
 
 def _network(field: str, config: Config, modality: Modality, **given: Any) -> nn.Module:
@@ -235,6 +257,11 @@ def _network(field: str, config: Config, modality: Modality, **given: Any) -> nn
     for key, value in network.options:
         has_option(field, network.name, key, known)
         options[key] = checked(f"{field}.{key}", value, known[key].accepted)
+    if architecture.pretrained:
+        own = {
+            key: options.get(key, known[key].default) for key in ("recognizer", "network", "task")
+        }
+        given["pretrained"] = pretrained(config.dataset, config.framing, *own.values())
     return module(**options, **given)
 
 
@@ -287,30 +314,11 @@ def _term(field: str, penalty: Penalty, known: dict[str, Callable[..., Regulariz
 
 def _augments(config: Config, modality: Modality) -> tuple[Augment, ...]:
     _check_once("augmentations", config.augmentations)
+    images = config.d_steps * config.batch_size
     return tuple(
-        _augment(f"augmentations.{i}", augmentation, modality, config.d_steps * config.batch_size)
-        for i, augmentation in enumerate(config.augmentations)
+        augment.augment(f"augmentations.{i}", a.name, modality, images, dict(a.options))
+        for i, a in enumerate(config.augmentations)
     )
-
-
-def _augment(field: str, augmentation: Augmentation, modality: Modality, images: int) -> Augment:
-    """Of a GAN whose D sees so many real examples in a step."""
-    name, options = augmentation.name, dict(augmentation.options)
-    change = AUGMENTS[one_of(field, name, AUGMENTS)]
-    if not isinstance(modality, change.modalities):
-        raise ConfigError(
-            f"{field}: {name} is for {either(kind.name for kind in change.modalities)} and "
-            f"cannot be applied to {modality.name}."
-        )
-    strength = options.pop("strength", change.strength and change.strength(images))
-    if strength is None:
-        raise ConfigError(f"{field}: {name} needs a strength; write {name}:STRENGTH.")
-    check_scalar(f"{field}.strength", strength, change.strengths)
-    for key, value in options.items():
-        has_option(field, name, key, ["strength", *change.options])
-        accepted = bool if isinstance(change.options[key], bool) else "[0, inf)"
-        checked(f"{field}.{key}", value, accepted)
-    return Augment(name, change.with_options(**options), strength)
 
 
 def _measuring(gan: Gan) -> Gan:

@@ -13,52 +13,25 @@ import os
 import types
 import typing
 from collections.abc import Iterator
-from typing import Any, ClassVar
+from typing import Any
 
 from gan_jax.errors import ConfigError, one_of
-from gan_jax.grammar import Feedback, Part, Scalar, Schedule, Value
+from gan_jax.grammar import (
+    Augmentation,
+    Dynamics,
+    Feedback,
+    Mixing,
+    Network,
+    Optimizer,
+    Part,
+    Penalty,
+    Prior,
+    Scalar,
+    Schedule,
+)
 
 VERSION = 2
 """Version of the JSON form."""
-
-
-class Network(Part):
-    """An architecture; its options are listed in its file in `gan_jax.models`."""
-
-    NAME, POSITIONAL = "dcgan", ("width",)
-
-
-class Optimizer(Part):
-    """An optax optimizer by its optax name; ``lr`` is the learning rate, other options have their
-    optax names.
-    """
-
-    NAME, POSITIONAL, DEFAULTS = "adam", ("lr",), {"lr": 2e-4}
-    SCALARS = ("lr", "b1", "b2", "eps", "momentum", "decay", "weight_decay")
-
-    def scalars(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys([*self.SCALARS, *dict(self.options)]))
-
-
-class Dynamics(Part):
-    """The update rule of the players."""
-
-    NAME, POSITIONAL, SCALARS = "alternating", ("weight",), ("weight",)
-
-
-class Penalty(Part):
-    """A regularizer with its weight, applied at every ``every``-th update; ``r1:1:4`` means
-    ``r1:1:every=4``.
-    """
-
-    POSITIONAL, REQUIRED, SCALARS = ("weight", "every"), ("weight",), ("weight",)
-    DEFAULTS: ClassVar[dict[str, Value]] = {"every": 1}
-
-
-class Augmentation(Part):
-    """An augmentation of all examples that D sees, with its strength, unless it has a default."""
-
-    POSITIONAL, SCALARS = ("strength",), ("strength",)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -118,8 +91,10 @@ class Config:
     """How labels condition G and D."""
     latents: int = 100
     """Latent dimension."""
-    prior: str = "normal"
-    """Distribution of the latents: N(0, 1), or uniform on [-1, 1]."""
+    prior: Prior = Prior()
+    """Distribution of the latents: N(0, 1), uniform on [-1, 1], or noise and codes that D learns to
+    recover, such as infogan:10:continuous=2 (Chen et al. 2016).
+    """
     fake_labels: str = "batch"
     """Labels of generated examples: those of the real batch (batch), or drawn with the dataset's
     class frequencies (dataset) or uniformly (uniform).
@@ -141,6 +116,10 @@ class Config:
     """Augmentations of all examples that D sees, such as ada, diffaugment:colour=False,
     translation:0.125 (fraction of the side), rotation:15 (degrees) or
     instance_noise:linear/0.1/0/10000.
+    """
+    mixing: Mixing = Mixing()
+    """Fakes that D sees as real examples; apa (Jiang et al. 2021, "Deceive D") shows so many that D
+    stays unsure, apa:0.1 a constant share.
     """
     clip: Scalar | None = None
     """Bound for weight clipping of D (Arjovsky et al. 2017, algorithm 1); None disables it."""

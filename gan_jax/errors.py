@@ -60,6 +60,16 @@ def whole(field: str, value: int, least: int) -> None:
     at_least(field, value, least)
 
 
+def true_or_false(field: str, value: object) -> None:
+    """Refuses what is not a `bool`.
+
+    Raises:
+      ConfigError: naming the field and the value.
+    """
+    if not isinstance(value, bool):
+        raise ConfigError(f"{field} must be True or False, not {value!r}.")
+
+
 def within(field: str, value: float, interval: str) -> None:
     """Refuses what is not a number, is not finite, or lies outside an interval.
 

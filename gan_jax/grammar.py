@@ -232,6 +232,58 @@ class Part:
         return self.SCALARS
 
 
+class Network(Part):
+    """An architecture; its options are listed in its file in `gan_jax.models`."""
+
+    NAME, POSITIONAL = "dcgan", ("width",)
+
+
+class Optimizer(Part):
+    """An optax optimizer by its optax name; ``lr`` is the learning rate, other options have their
+    optax names.
+    """
+
+    NAME, POSITIONAL, DEFAULTS = "adam", ("lr",), {"lr": 2e-4}
+    SCALARS = ("lr", "b1", "b2", "eps", "momentum", "decay", "weight_decay")
+
+    def scalars(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys([*self.SCALARS, *dict(self.options)]))
+
+
+class Dynamics(Part):
+    """The update rule of the players."""
+
+    NAME, POSITIONAL, SCALARS = "alternating", ("weight",), ("weight",)
+
+
+class Penalty(Part):
+    """A regularizer with its weight, applied at every ``every``-th update; ``r1:1:4`` means
+    ``r1:1:every=4``.
+    """
+
+    POSITIONAL, REQUIRED, SCALARS = ("weight", "every"), ("weight",), ("weight",)
+    DEFAULTS: ClassVar[dict[str, Value]] = {"every": 1}
+
+
+class Augmentation(Part):
+    """An augmentation of all examples that D sees, with its strength, unless it has a default."""
+
+    POSITIONAL, SCALARS = ("strength",), ("strength",)
+
+
+class Mixing(Part):
+    """Fakes among the examples that D sees as real, with their share, unless it has a default."""
+
+    NAME, POSITIONAL, SCALARS = "none", ("strength",), ("strength",)
+
+
+class Prior(Part):
+    """The distribution of the latents, with the numbers of its codes if it has some."""
+
+    NAME, POSITIONAL = "normal", ("categories",)
+    SCALARS = ("weight", "continuous_weight")
+
+
 def value_from_text(text: str) -> Value | None:
     """Reads the text form of an option's value: a number, a schedule, a feedback, True, False or
     None; anything else is a string.

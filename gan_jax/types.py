@@ -220,6 +220,18 @@ class Memory:
 
 
 @dataclasses.dataclass(frozen=True)
+class Mixing:
+    """Fakes among the real examples: ``apply(key, real, fake, strength ()) -> real`` takes the real
+    examples and fakes of a minibatch and returns what the objective sees as real. Under ``pmap``,
+    both are the rows of one device.
+    """
+
+    name: str
+    apply: Callable[[Array, Batch, Fake, Array], Batch]
+    strength: Scalar = scalar()
+
+
+@dataclasses.dataclass(frozen=True)
 class Frozen:
     """A network that is not trained: an encoder, a classifier, an earlier stage."""
 

@@ -3,10 +3,13 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import players
 import pytest
+import scipy.stats
 
 from gan_jax import Augmentation, Config, ConfigError, Feedback, Network, Schedule, build
 from gan_jax.parts.augment import AUGMENTS, rotation, translation
+from gan_jax.parts.regularizers import bcr, cr
 
 
 def test_translation_moves_by_whole_pixels():
@@ -130,3 +133,27 @@ def test_equal_options_give_equal_augmentations():
     x = jnp.zeros((40, 8, 8, 1))
     still = made(colour=False).apply(jax.random.key(0), x, jnp.float32(1))
     np.testing.assert_array_equal(still, x)  # moves and squares bring in what is there
+
+
+def test_consistency_under_cutout_alone_is_the_squared_change_by_a_grey_square():
+    """Of one of the 81 squares of side 4 that can lie in an 8 x 8 image or stick out of it, all
+    equally likely, for a D that is linear; for bcr, of both kinds.
+    """
+    w = np.random.default_rng(0).normal(size=(8, 8)).astype(np.float32)
+    x = jnp.asarray(np.random.default_rng(1).normal(size=(8, 8, 1)), jnp.float32)
+    context = players.d_context(
+        lambda x: jnp.einsum("bhwc,hw->b", x, w), jnp.tile(x, (2_000, 1, 1, 1))
+    )
+    numbers = {"shift": 0.0, "flip": 0.0, "cutout": 0.5}
+    found = np.asarray(cr(**numbers).apply((), context)[0])
+    inside = np.array([[abs(i - o + 0.5) < 2 for i in range(8)] for o in range(9)])
+    removed = np.einsum("ri,cj,ij,ij->rc", inside, inside, w, x[..., 0]).ravel()
+    distance = np.abs(found[:, None] - removed[None] ** 2)
+    assert distance.min(1).max() < 1e-3
+    counts = np.bincount(distance.argmin(1), minlength=81)
+    assert scipy.stats.chisquare(counts).pvalue > 1e-3
+    pairs = np.sort(np.add.outer(removed**2, removed**2), axis=None)
+    both = np.asarray(bcr(**numbers).apply((), context)[0])
+    place = np.clip(np.searchsorted(pairs, both), 1, len(pairs) - 1)
+    assert np.minimum(both - pairs[place - 1], pairs[place] - both).max() < 1e-3
+    assert both.mean() == pytest.approx(2 * np.mean(removed**2), rel=0.1)

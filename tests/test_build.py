@@ -146,6 +146,7 @@ AXES = {
     "generator": MODELS,
     "discriminator": ["mlp", "dcgan", "sngan", OWN],  # others take long to trace
     "conditioning": CONDITIONINGS,
+    "prior": ["normal", "uniform", "infogan:3:continuous=1:learned_deviation=True"],
     "norm": NORMS,
     "spectral": (False, True),
     "precision": PRECISIONS,

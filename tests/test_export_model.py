@@ -158,6 +158,22 @@ def test_the_card_says_how_to_use_it_and_how_good_it_is(tmp_path):
     compile(example, "card", "exec")
 
 
+def test_the_card_draws_the_latents_of_each_prior(tmp_path):
+    """Noise, one-hot codes and uniform codes are drawn by the code that the card shows."""
+    config = dataclasses.replace(MLP, prior="infogan:4:codes=2:continuous=1")
+    gan = build(config)
+    card = model_card(tmp_path, gan, config, 300)
+    assert "latents [n, 12] float32 (3 from N(0, 1), 4 of a one-hot code, 4 of a one" in card
+    example = card.partition("```python\n")[2].partition("```")[0]
+    names = {"generate": lambda z: z}
+    exec(example.replace("from load import generate", ""), names)
+    z = names["examples"]
+    assert z.shape == gan.prior.draw(jax.random.key(0), 16).shape
+    codes = np.asarray(z[:, 3:11]).reshape(16, 2, 4)
+    assert np.all(codes.sum(2) == 1) and set(np.unique(codes)) == {0, 1}
+    assert np.abs(z[:, 11]).max() <= 1 and np.abs(z[:, :3]).max() > 1
+
+
 # Files for other programs
 
 

@@ -23,9 +23,10 @@ from gan_jax.nn.heads import ClassifierHead, UnconditionalHead
 from gan_jax.parts.augment import AUGMENTS
 from gan_jax.parts.conditions import Frequencies, Uniform
 from gan_jax.parts.losses import LOSSES
+from gan_jax.parts.mixing import pseudo_real
 from gan_jax.parts.priors import Codes
 from gan_jax.parts.regularizers import G_REGULARIZERS, REGULARIZERS, d_classes, g_classes
-from gan_jax.types import Augment, Critique, Loss, Memory, Term
+from gan_jax.types import Augment, Critique, Loss, Memory, Mixing, Term
 
 B = 16
 BATCHES = [random_batch(i, b=B) for i in range(2)]
@@ -114,7 +115,8 @@ def remembering():
     )
     generator = {"network": mlp.Generator(SHAPE, num_classes=10, width=16)}
     parts = {"prior": Codes(3, (4,), 2), "num_classes": 10, "conditions": conditions}
-    return small_mlp(generator, {"memory": pool(B)}, **parts)
+    mixing = Mixing("apa", pseudo_real, 0.5)
+    return small_mlp(generator, {"memory": pool(B), "mixing": mixing}, **parts)
 
 
 def transformed():
@@ -129,7 +131,7 @@ ALONE = {
     "minibatch_std": lambda: disturbed(minibatch_std=B),
     "joint batch norm": lambda: small_dcgan(joint=True),
     "micro_batches": in_parts,
-    "conditions, codes and a memory": remembering,
+    "conditions, codes, a memory and a mixing": remembering,
 }
 NAMES = [*IN_ONE_PROGRAM, *ALONE]
 

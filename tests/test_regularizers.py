@@ -105,7 +105,7 @@ def test_numbers_are_floats_and_equal_ones_give_the_same_object(player, name):
     assert all(type(value) is float for value in numbers.values())
     assert make() is make(**numbers) and make() is make(**dict(reversed(numbers.items())))
     for number, value in numbers.items():
-        assert make(**{number: value / 2}) is not make()
+        assert make(**{number: value / 2 + 0.01}) is not make()
 
 
 @pytest.mark.parametrize(

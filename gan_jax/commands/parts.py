@@ -55,23 +55,23 @@ def _choices() -> dict[str, dict[str, dict[str, tuple[str, str]]]]:
     """
     from gan_jax.build import PRECISIONS, keywords
     from gan_jax.data import DATASETS, FITS
-    from gan_jax.models import MODELS
+    from gan_jax.models import DISCRIMINATORS, MODELS
     from gan_jax.models.options import options_of
-    from gan_jax.parts import optimizers
+    from gan_jax.parts import optimizers, priors
     from gan_jax.parts.augment import AUGMENTS
     from gan_jax.parts.conditioning import CONDITIONINGS
     from gan_jax.parts.conditions import CONDITIONS
     from gan_jax.parts.dynamics import DYNAMICS
     from gan_jax.parts.losses import LOSSES
-    from gan_jax.parts.priors import PRIORS
+    from gan_jax.parts.mixing import MIXINGS
     from gan_jax.parts.regularizers import G_REGULARIZERS, REGULARIZERS
 
-    networks = lambda field: {
+    networks = lambda field, known: {
         name: {
             key: (o.default_text, o.help)
             for key, o in options_of(getattr(architecture, field)).items()
         }
-        for name, architecture in MODELS.items()
+        for name, architecture in known.items()
     }
     plain = lambda options: {key: (str(default), "") for key, default in options.items()}
     bare = lambda names: {name: {} for name in names}
@@ -84,14 +84,15 @@ def _choices() -> dict[str, dict[str, dict[str, tuple[str, str]]]]:
         "dataset": bare(DATASETS),
         "fit": bare(FITS),
         "conditioning": bare(CONDITIONINGS),
-        "generator": networks("generator"),
-        "discriminator": networks("discriminator"),
-        "prior": bare(PRIORS),
+        "generator": networks("generator", MODELS),
+        "discriminator": networks("discriminator", DISCRIMINATORS),
+        "prior": {name: plain(priors.options_of(name)) for name in priors.PRIORS},
         "fake_labels": bare(CONDITIONS),
         "loss": bare(LOSSES),
         "penalties": made(REGULARIZERS),
         "g_penalties": made(G_REGULARIZERS),
         "augmentations": {name: plain(change.options) for name, change in AUGMENTS.items()},
+        "mixing": bare(MIXINGS),
         "precision": bare(PRECISIONS),
         "g_optimizer": tuned,
         "d_optimizer": tuned,

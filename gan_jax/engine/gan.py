@@ -25,6 +25,7 @@ from gan_jax.types import (
     GanState,
     Loss,
     Memory,
+    Mixing,
     Pair,
     PlayerState,
     Prior,
@@ -55,6 +56,7 @@ class Player:
       top_k: fraction of the fakes, highest scores first, whose loss counts; None: all. Scalar.
       numbers: keyword arguments of the network, such as a temperature. Scalars.
       memory: replaces the fakes that the objective sees; None: the current fakes.
+      mixing: replaces the real examples that the objective sees; None: those of the minibatch.
     """
 
     network: nn.Module
@@ -68,6 +70,7 @@ class Player:
     top_k: Scalar | None = scalar(None)
     numbers: Mapping[str, Scalar] | None = scalar(None)
     memory: Memory | None = None
+    mixing: Mixing | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -135,11 +138,12 @@ class Gan:
     def __post_init__(self):
         if self.dynamics is None:
             return
-        if any(player.memory is not None for player in self.players):
-            raise ConfigError(
-                "memory requires dynamics alternating: with simultaneous updates, the players "
-                "share their fakes."
-            )
+        for name in ("memory", "mixing"):
+            if any(getattr(player, name) is not None for player in self.players):
+                raise ConfigError(
+                    f"{name} requires dynamics alternating: with simultaneous updates, the players "
+                    "see the same real and fake examples."
+                )
         if self.turns.g is not None or self.turns.fresh:
             raise ConfigError(
                 "turns.g and turns.fresh require dynamics alternating: with simultaneous updates, "

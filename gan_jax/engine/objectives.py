@@ -59,10 +59,11 @@ class Update(NamedTuple):
 
 
 class Play(NamedTuple):
-    """A forward pass: the fakes, both critiques, D as a function of real and of fake examples, and
-    the players with updated statistics and memories.
+    """A forward pass: the real examples and fakes that D sees, both critiques, D as a function of
+    real and of fake examples, and the players with updated statistics and memories.
     """
 
+    real: Batch
     fake: Fake
     real_critique: Critique
     fake_critique: Critique
@@ -72,7 +73,7 @@ class Play(NamedTuple):
 
 
 def play(update: Update, side: int) -> Play:
-    """One forward pass in training mode, with the memory of the player on ``side``."""
+    """One forward pass in training mode, with the memory and mixing of the player on ``side``."""
     key = lambda i: jax.random.fold_in(update.key, i)
     y = update.gan.conditions(key(3), update.real.y)
     fake, g_stats = _generate(update, update.z, y, key=key(1))
@@ -82,9 +83,13 @@ def play(update: Update, side: int) -> Play:
         shown, memory = remember(memory, batch_axis.whole(fake), key(4))
         fake = batch_axis.own(shown)
         players = players.replace(side, memory=jax.lax.stop_gradient(memory))
+    if (mixing := update.gan.players[side].mixing) is not None:
+        constant = jax.lax.stop_gradient(fake)
+        shown = mixing.apply(key(5), update.real, constant, mixing.strength)
+        update = update._replace(real=shown)
     see = _together if update.gan.joint else _apart
     *seen, d_stats = see(update, fake, key(1))
-    return Play(fake, *seen, players.replace(D, stats=d_stats))
+    return Play(update.real, fake, *seen, players.replace(D, stats=d_stats))
 
 
 def _apart(update: Update, fake: Fake, key: Array) -> tuple:
@@ -146,7 +151,7 @@ def _context(update: Update, side: int, played: Play) -> Context:
         modality=update.gan.modality,
         params=update.players[side].params,
         latents=update.z,
-        real=update.real,
+        real=played.real,
         fake=played.fake,
         real_critique=played.real_critique,
         fake_critique=played.fake_critique,

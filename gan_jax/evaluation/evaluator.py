@@ -14,7 +14,7 @@ from gan_jax.config import Config
 from gan_jax.data import describe, load, some
 from gan_jax.data.splits import held_out_split
 from gan_jax.engine.gan import Gan
-from gan_jax.errors import fits_memory
+from gan_jax.errors import ConfigError, fits_memory
 from gan_jax.evaluation import classifying
 from gan_jax.evaluation import pictures as evaluation_pictures
 from gan_jax.evaluation.extremes import extremes
@@ -87,7 +87,7 @@ class Evaluator:
         recognizer_config: RecognizerConfig = SMALL_CNN,
         feature_network: FeatureNetwork | None = None,
     ):
-        self._config, self.settings = config, settings
+        self._config, self.settings, self._gan = config, settings, gan
         if feature_network is None:
             given = config.dataset, describe(config.dataset), config.framing, recognizer_config
             self._choice = choose(*given, settings.features)
@@ -122,7 +122,15 @@ class Evaluator:
     @functools.cached_property
     def _real(self) -> Real:
         settings = self.settings
-        return look(self._config, self._choice, self._splits, settings.protocols, settings.count)
+        real = look(self._config, self._choice, self._splits, settings.protocols, settings.count)
+        seen = getattr(self._gan.discriminator.network, "pretrained", None)
+        if seen is not None and seen.key in real.network.key:
+            raise ConfigError(
+                "features: the discriminator of this run sees the features of the same network, "
+                "which would flatter its scores; use features 'inception' or another "
+                "recognizer_config."
+            )
+        return real
 
     @property
     def key(self) -> dict[str, Any]:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from gan_jax.config import Config
 from gan_jax.data import describe
 from gan_jax.engine.gan import Gan
 from gan_jax.modality import Modality
+from gan_jax.parts.priors import Codes, Normal, Uniform
 from gan_jax.report.scores import compared, protocols, score_rows
 from gan_jax.runs import evaluations, model
 from gan_jax.runs import folder as run_folder
+from gan_jax.types import Prior
 
 CLASSES_SHOWN = 20
 
@@ -39,7 +41,7 @@ def model_card(workdir: Path, gan: Gan, config: Config, step: int) -> str:
 
 
 def _use(gan: Gan) -> str:
-    z = f"latents [n, {gan.prior.size}] float32 from {_PRIORS[type(gan.prior).__name__]}"
+    columns = _columns(gan.prior)
     labels = f", labels [n] int32 in [0, {gan.num_classes})" if gan.num_classes else ""
     return f"""## Use
 
@@ -49,10 +51,10 @@ Run `pip install jax flatbuffers`, then, in this folder, on a CPU, GPU or TPU:
 import jax
 from load import generate
 
-{_example(gan)}
+{_example(columns, gan.num_classes)}
 ```
 
-- Inputs: {z}{labels}; any n.
+- Inputs: {_latents(columns)}{labels}; any n.
 - Output: {_output(gan.modality)}.
 
 With gan_jax, `gan, state = gan_jax.load(FOLDER)` loads both networks for sampling, evaluation or
@@ -60,15 +62,43 @@ further training. `generator.safetensors` holds the weights and `{model.PROGRAM}
 (StableHLO by jax.export, with a symbolic batch size)."""
 
 
-_PRIORS = {"Normal": "N(0, 1)", "Uniform": "the uniform distribution on [-1, 1]"}
-_DRAW = {"Normal": "normal(jax.random.key(0), (16, {size}))",
-         "Uniform": "uniform(jax.random.key(0), (16, {size}), minval=-1)"}  # fmt: skip
+class _Columns(NamedTuple):
+    """Some columns of the latents: how many, their distribution, and code that draws 16 rows."""
+
+    count: int
+    text: str
+    code: str
 
 
-def _example(gan: Gan) -> str:
-    draw = _DRAW[type(gan.prior).__name__].format(size=gan.prior.size)
-    labels = f", jax.numpy.arange(16) % {gan.num_classes}" if gan.num_classes else ""
-    return f"examples = generate(jax.random.{draw}{labels})"
+def _columns(prior: Prior) -> list[_Columns]:
+    """The columns of the latents of a prior that a config names."""
+    match prior:
+        case Normal(size):
+            code = f"jax.random.normal({{key}}, (16, {size}))"
+            return [_Columns(size, "from N(0, 1)", code)]
+        case Uniform(size):
+            code = f"jax.random.uniform({{key}}, (16, {size}), minval=-1)"
+            return [_Columns(size, "from the uniform distribution on [-1, 1]", code)]
+        case Codes(size, categorical, continuous):
+            draw = "jax.nn.one_hot(jax.random.randint({{key}}, 16, 0, {k}), {k})"
+            one_hot = [_Columns(k, "of a one-hot code", draw.format(k=k)) for k in categorical]
+            return [*_columns(Normal(size)), *one_hot, *_columns(Uniform(continuous))]
+    raise TypeError(f"{prior} is not a prior that a config names")
+
+
+def _latents(columns: list[_Columns]) -> str:
+    each = [f"{own.count} {own.text}" for own in columns]
+    text = columns[0].text if len(columns) == 1 else f"({', '.join(each)})"
+    return f"latents [n, {sum(own.count for own in columns)}] float32 {text}"
+
+
+def _example(columns: list[_Columns], num_classes: int) -> str:
+    labels = f", jax.numpy.arange(16) % {num_classes}" if num_classes else ""
+    draws = [own.code.format(key=f"jax.random.key({i})") for i, own in enumerate(columns)]
+    if len(draws) == 1:
+        return f"examples = generate({draws[0]}{labels})"
+    lines = ["latents = jax.numpy.concatenate([", *(f"    {draw}," for draw in draws), "], axis=1)"]
+    return "\n".join([*lines, f"examples = generate(latents{labels})"])
 
 
 def _output(modality: Modality) -> str:

@@ -15,8 +15,19 @@ from typing import NamedTuple
 
 import flax.linen as nn
 
+from gan_jax.errors import ConfigError, either
 from gan_jax.modality import Images, Modality
-from gan_jax.models import biggan, biggan_deep, dcgan, mlp, r3gan, sagan, sngan, stylegan2
+from gan_jax.models import (
+    biggan,
+    biggan_deep,
+    dcgan,
+    mlp,
+    projected,
+    r3gan,
+    sagan,
+    sngan,
+    stylegan2,
+)
 
 
 class Architecture(NamedTuple):
@@ -24,15 +35,31 @@ class Architecture(NamedTuple):
 
     ``modalities``: the kinds of examples that they support. ``heads``: the discriminator's own
     heads, as functions of the number of classes, by the names of the conditionings whose usual head
-    they replace. ``copied``: collections of the generator's statistics that an EMA copies instead
-    of averaging.
+    they replace; ``usual_heads``: whether other conditionings have their usual head. ``copied``:
+    collections of statistics that an EMA copies instead of averaging. ``pretrained``: the
+    discriminator sees the feature maps of a recognizer, its field ``pretrained``.
     """
 
-    generator: type[nn.Module]
+    generator: type[nn.Module] | None
     discriminator: type[nn.Module]
     modalities: tuple[type[Modality], ...] = (Images,)
     heads: Mapping[str, Callable[[int], nn.Module]] = MappingProxyType({})
+    usual_heads: bool = True
     copied: tuple[str, ...] = ()
+    pretrained: bool = False
+
+    def head(self, conditioning: str, usual: Callable[[int], nn.Module]) -> Callable:
+        """The discriminator's head of a conditioning, as a function of the number of classes.
+
+        Raises:
+          ConfigError: for a conditioning that needs a head which it cannot have.
+        """
+        if not self.usual_heads and conditioning not in self.heads:
+            raise ConfigError(
+                f"conditioning {conditioning!r} does not fit the discriminator; use "
+                f"{either(self.heads)}."
+            )
+        return self.heads.get(conditioning, usual)
 
 
 MODELS = {
@@ -54,3 +81,15 @@ MODELS = {
         copied=(stylegan2.BUFFERS,),
     ),
 }
+
+DISCRIMINATORS = MODELS | {
+    "projected": Architecture(
+        None,
+        projected.Discriminator,
+        heads={"none": lambda _: projected.Head(), "projection": projected.Head},
+        usual_heads=False,
+        copied=(projected.FROZEN,),
+        pretrained=True,
+    ),
+}
+"""All discriminators, also those without a generator of their own."""

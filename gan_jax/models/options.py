@@ -9,10 +9,12 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from gan_jax.errors import ConfigError, one_of, whole, within
+from gan_jax.errors import ConfigError, one_of, true_or_false, whole, within
 
-Accepted = int | str | Mapping[str, Any] | type[bool]
-"""The smallest integer; the interval of a number; names with their values; or `bool`."""
+Accepted = int | str | Mapping[str, Any] | type[bool] | type[str]
+"""The smallest integer; the interval of a number; names with their values; `bool`; or `str`: any
+text.
+"""
 
 # Help texts of options that several architectures share.
 SPECTRAL = "Spectral normalization of all weights (Miyato et al. 2018)."
@@ -68,8 +70,10 @@ def checked(field: str, value: Any, accepted: Accepted) -> Any:
     if isinstance(accepted, Mapping):
         return accepted[one_of(field, str(value), accepted)]
     if accepted is bool:
-        if not isinstance(value, bool):
-            raise ConfigError(f"{field} must be True or False, not {value!r}.")
+        true_or_false(field, value)
+    elif accepted is str:
+        if not isinstance(value, str):
+            raise ConfigError(f"{field} must be a name, not {value!r}.")
     elif isinstance(accepted, str):
         within(field, value, accepted)
     else:

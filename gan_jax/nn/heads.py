@@ -6,6 +6,7 @@ and acts as a zero vector.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 
 import flax.linen as nn
@@ -108,6 +109,38 @@ class SemiSupervisedHead(nn.Module):
         return Critique(
             jax.nn.logsumexp(class_logits, axis=-1), _classified(class_logits, features)
         )
+
+
+class CodesHead(nn.Module):
+    """Another head, and a prediction of the codes of the latents from its features, by a hidden
+    layer (InfoGAN, Chen et al. 2016, section 5; batch normalization is left out).
+
+    The entry ``codes`` of the critique's extras has ``logits``, ``[b, k]`` for each categorical
+    code of ``k`` categories, and ``mean`` and ``log_deviation`` ``[b, continuous]`` of Gaussians.
+
+    Attributes:
+      head: the other head, whose extras have ``features [b, f]``.
+      categorical: the numbers of categories.
+      continuous: the number of continuous codes.
+      learned_deviation: the standard deviations are predicted too; otherwise they are 1.
+    """
+
+    head: nn.Module
+    categorical: tuple[int, ...]
+    continuous: int
+    learned_deviation: bool = False
+    width: int = 128
+
+    @nn.compact
+    def __call__(self, features: jax.Array, y: jax.Array) -> Critique:
+        critique = self.head(features, y)
+        h = nn.Dense(self.width)(critique.extra("features", wanted_by="infogan"))
+        sizes = (*self.categorical, self.continuous, self.continuous * self.learned_deviation)
+        predicted = nn.Dense(sum(sizes))(nn.leaky_relu(h, 0.1))
+        *logits, mean, deviation = jnp.split(predicted, list(itertools.accumulate(sizes[:-1])), 1)
+        deviation = deviation if self.learned_deviation else jnp.zeros_like(mean)
+        codes = {"logits": tuple(logits), "mean": mean, "log_deviation": deviation}
+        return critique._replace(extras=critique.extras | {"codes": codes})
 
 
 def _scores(features: jax.Array) -> jax.Array:

@@ -3,12 +3,28 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
 from gan_jax.devices import batch_axis
-from gan_jax.types import Array, PyTree
+from gan_jax.errors import (
+    ConfigError,
+    at_least,
+    fits_memory,
+    has_option,
+    one_of,
+    true_or_false,
+    whole,
+)
+from gan_jax.grammar import check_scalar
+from gan_jax.nn.heads import CodesHead
+from gan_jax.parts.regularizers.codes import categorical_codes, continuous_codes
+from gan_jax.types import Array, Prior, PyTree, Scalar, Term
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,5 +82,90 @@ class Nothing:
         return ()
 
 
-PRIORS = {"normal": Normal, "uniform": Uniform}
-"""``make(size) -> Prior`` by name."""
+@dataclasses.dataclass(frozen=True)
+class Latents:
+    """A prior by name, with what comes with it.
+
+    ``head(head)`` changes the head of D; ``terms`` are added to the objectives of both players.
+    """
+
+    prior: Prior
+    head: Callable[[nn.Module], nn.Module] = lambda head: head
+    terms: tuple[Term, ...] = ()
+
+
+def infogan(
+    size: int,
+    categories: int = 10,
+    codes: int = 1,
+    continuous: int = 0,
+    learned_deviation: bool = False,
+    weight: Scalar = 1.0,
+    continuous_weight: Scalar = 0.1,
+) -> Latents:
+    """Noise and codes, which D predicts from the fakes (Chen et al. 2016).
+
+    Args:
+      size: length of the noise.
+      categories: of each categorical code, all equally likely.
+      codes: number of categorical codes.
+      continuous: number of codes that are uniform on [-1, 1].
+      learned_deviation: D predicts the standard deviations of the continuous codes too; otherwise
+        they are 1.
+      weight, continuous_weight: lambda of both kinds of codes (equation 6). The authors take 1, and
+        less for continuous codes, whose log-density has another scale than the loss.
+
+    Raises:
+      ConfigError: without any code, or with less than two categories.
+    """
+    if not codes and not continuous:
+        raise ConfigError("prior: infogan has neither codes nor continuous codes; use at least 1.")
+    at_least("prior.categories", categories, 2)
+    units = codes * categories + continuous
+    fits_memory("prior.categories", f"{units:,} numbers of the codes", 4 * CodesHead.width * units)
+    categorical = (categories,) * codes
+    terms = [Term("categorical_codes", categorical_codes(), weight)] if codes else []
+    terms += [Term("continuous_codes", continuous_codes(), continuous_weight)] * bool(continuous)
+    return Latents(
+        Codes(size, categorical, continuous),
+        lambda head: CodesHead(head, categorical, continuous, learned_deviation),
+        tuple(terms),
+    )
+
+
+PRIORS = {
+    "normal": lambda size: Latents(Normal(size)),
+    "uniform": lambda size: Latents(Uniform(size)),
+    "infogan": infogan,
+}
+"""``make(size, **options) -> Latents`` by name."""
+
+
+def options_of(name: str) -> dict[str, bool | int | float]:
+    """The options of an entry of `PRIORS`, with their defaults."""
+    parameters = inspect.signature(PRIORS[name]).parameters.values()
+    return {p.name: p.default for p in parameters if p.name != "size"}
+
+
+def latents(name: str, size: int, options: Mapping[str, Any]) -> Latents:
+    """A prior by its name.
+
+    Args:
+      name: an entry of `PRIORS`.
+      size: length of the noise.
+      options: arguments of the entry.
+
+    Raises:
+      ConfigError: for an unknown name or option, or an option that is not accepted.
+    """
+    known = options_of(one_of("prior.name", name, PRIORS))
+    for key, value in options.items():
+        has_option("prior", name, key, known)
+        field, default = f"prior.{key}", known[key]
+        if isinstance(default, bool):
+            true_or_false(field, value)
+        elif isinstance(default, int):
+            whole(field, value, 0)
+        else:
+            check_scalar(field, value, "[0, inf)")
+    return PRIORS[name](size, **options)

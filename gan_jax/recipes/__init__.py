@@ -12,6 +12,7 @@ from gan_jax.recipes import (
     cifar10_sngan,
     cifar10_stylegan2_ada,
     digits_dcgan,
+    digits_infogan,
     fashion_dcgan,
     folder256_stylegan2,
     grid25_mlp,
@@ -24,6 +25,7 @@ from gan_jax.recipes import (
 
 _MODULES = (
     digits_dcgan,
+    digits_infogan,
     mnist_mlp,
     mnist_dcgan,
     mnist_ssl100,

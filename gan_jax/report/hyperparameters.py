@@ -18,8 +18,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "precision",
     ),
     "Objective": (
-        *("loss", "penalties", "g_penalties", "g_loss_weight", "augmentations", "clip", "top_k"),
-        "joint",
+        *("loss", "penalties", "g_penalties", "g_loss_weight", "augmentations", "mixing", "clip"),
+        *("top_k", "joint"),
     ),
     "Optimization": (
         *("g_optimizer", "d_optimizer", "batch_size", "steps", "d_steps", "g_steps", "fresh_batch"),

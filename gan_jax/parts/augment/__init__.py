@@ -6,13 +6,15 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from gan_jax.errors import ConfigError, either, has_option, one_of, true_or_false, within
+from gan_jax.grammar import check_scalar
 from gan_jax.modality import Images, Modality
 from gan_jax.parts.augment import ada as adaptive
 from gan_jax.parts.augment.ada import ada
-from gan_jax.parts.augment.diffaugment import diffaugment
+from gan_jax.parts.augment.diffaugment import diffaugment, random_cutout
 from gan_jax.parts.augment.plain import (
     instance_noise,
     random_flip,
@@ -20,14 +22,16 @@ from gan_jax.parts.augment.plain import (
     rotation,
     translation,
 )
-from gan_jax.types import Scalar
+from gan_jax.types import Augment, Scalar
 
 __all__ = [
     "AUGMENTS",
     "Change",
     "ada",
+    "augment",
     "diffaugment",
     "instance_noise",
+    "random_cutout",
     "random_flip",
     "random_shift",
     "rotation",
@@ -77,3 +81,38 @@ AUGMENTS = {
     "diffaugment": Change(diffaugment, "[0, 1]", (Images,), lambda images: 1.0),
     "ada": Change(ada, "[0, inf)", (Images,), adaptive.feedback),
 }
+
+
+def augment(
+    field: str, name: str, modality: Modality, images: int, options: Mapping[str, Any]
+) -> Augment:
+    """An augmentation by its name.
+
+    Args:
+      field: its path in the config, for errors.
+      name: an entry of `AUGMENTS`.
+      modality: of the examples.
+      images: real examples that D sees in a step.
+      options: ``strength`` and options of the entry.
+
+    Raises:
+      ConfigError: for an unknown name or option, a modality that it cannot change, or an option
+        that is not accepted.
+    """
+    change, options = AUGMENTS[one_of(field, name, AUGMENTS)], dict(options)
+    if not isinstance(modality, change.modalities):
+        raise ConfigError(
+            f"{field}: {name} is for {either(kind.name for kind in change.modalities)} and "
+            f"cannot be applied to {modality.name}."
+        )
+    strength = options.pop("strength", change.strength and change.strength(images))
+    if strength is None:
+        raise ConfigError(f"{field}: {name} needs a strength; write {name}:STRENGTH.")
+    check_scalar(f"{field}.strength", strength, change.strengths)
+    for key, value in options.items():
+        has_option(field, name, key, ["strength", *change.options])
+        if isinstance(change.options[key], bool):
+            true_or_false(f"{field}.{key}", value)
+        else:
+            within(f"{field}.{key}", value, "[0, inf)")
+    return Augment(name, change.with_options(**options), strength)

@@ -49,9 +49,7 @@ def diffaugment(
         steps = (whole(k, -n, n) for k, n in zip(keys[3:5], bounds, strict=True))
         changed = moved(changed, *steps)
     if cutout:
-        # As in the authors' code: with an even side of the square, one place more than the image.
-        bounds = (side - _pixels(CUT, side) % 2 for side in (h, w))
-        changed = cut(changed, *(whole(k, 0, n) for k, n in zip(keys[5:7], bounds, strict=True)))
+        changed = random_cutout(keys[5:7], changed, CUT)
     chosen = batch_axis.draw(jax.random.uniform, keys[7], (b, 1, 1, 1)) < strength
     return jnp.where(chosen, changed, x)
 
@@ -71,20 +69,34 @@ def contrasted(x: Array, factor: Array) -> Array:
     return _spread(x, factor, (1, 2, 3))
 
 
-def cut(x: Array, rows: Array, columns: Array) -> Array:
-    """Images with 0 in a square of half their sides, at whole numbers ``[b]``: those of the row and
-    column half of its side below and right of its corner. It may stick out.
+def random_cutout(keys: Array, x: Array, share: float) -> Array:
+    """Images with 0 in a square whose sides are ``share`` of theirs, at a random place.
+
+    As in the authors' code, a square of an even side has one place more than the image, so that it
+    may stick out by one more row or column.
+    """
+    bounds = (side - _pixels(share, side) % 2 for side in x.shape[1:3])
+    places = [
+        batch_axis.draw(jax.random.randint, key, x.shape[:1], 0, bound + 1)
+        for key, bound in zip(keys, bounds, strict=True)
+    ]
+    return cut(x, *places, share)
+
+
+def cut(x: Array, rows: Array, columns: Array, share: float = CUT) -> Array:
+    """Images with 0 in a square whose sides are ``share`` of theirs, at whole numbers ``[b]``:
+    those of the row and column half of its side below and right of its corner. It may stick out.
     """
     inside = [
-        _covered(place, side) for place, side in zip((rows, columns), x.shape[1:3], strict=True)
+        _covered(place, side, _pixels(share, side))
+        for place, side in zip((rows, columns), x.shape[1:3], strict=True)
     ]
     square = inside[0][:, :, None, None] & inside[1][:, None, :, None]
     return jnp.where(square, 0, x)
 
 
-def _covered(place: Array, side: int) -> Array:
+def _covered(place: Array, side: int, length: int) -> Array:
     """``[b, side]``: which places a square covers along one side."""
-    length = _pixels(CUT, side)
     first = (place - length // 2)[:, None]
     pixel = jnp.arange(side)[None, :]
     return (pixel >= first) & (pixel < first + length)

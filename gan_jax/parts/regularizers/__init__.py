@@ -17,6 +17,7 @@ from gan_jax.parts.regularizers.classes import (
     g_classes,
     labelled_classes,
 )
+from gan_jax.parts.regularizers.codes import categorical_codes, continuous_codes
 from gan_jax.parts.regularizers.consistency import bcr, cr, g_zcr, zcr
 from gan_jax.parts.regularizers.features import feature_matching, pull_away
 from gan_jax.parts.regularizers.gradients import (
@@ -38,7 +39,9 @@ __all__ = [
     "MEASURES",
     "REGULARIZERS",
     "bcr",
+    "categorical_codes",
     "class_consistency",
+    "continuous_codes",
     "cr",
     "d_classes",
     "dragan",
