@@ -46,7 +46,7 @@ def explored():
         patch.setattr(latent_pictures, "invert", quick)
         patch.setattr(latent_pictures, "POINTS", 400)
         options = {"num_images": 6, "feature_network": Halves()}
-        return explore(*made(Linear()), DIGITS, kinds_from_text("all"), **options)
+        return explore(*made(Linear()), DIGITS, None, **options)
 
 
 def tiles(picture, columns):
@@ -104,8 +104,12 @@ def test_inversion_reports_means_with_intervals(explored):
 
 def test_a_generator_without_w_is_explored_in_z(monkeypatch):
     monkeypatch.setattr(latent_pictures, "POINTS", 100)
-    kinds = ("interpolation", "directions")
-    found = explore(*made(Plain()), DIGITS, kinds, feature_network=Halves())
+    supported = dict.fromkeys(("interpolation", "directions", "inversion"))
+    for kind in KINDS.keys() - supported:  # of all, what it supports
+        monkeypatch.setitem(KINDS, kind, lambda subject: None)
+    monkeypatch.setitem(KINDS, "inversion", lambda subject: subject.spaces)
+    found = explore(*made(Plain()), DIGITS, feature_network=Halves())
+    assert found.keys() == KINDS.keys() - {"truncation", "mixing"} and found["inversion"] == ("z",)
     assert list(found["interpolation"].pictures) == ["interpolation_z"]
     assert found["directions"].values["space"] == "z"
 
@@ -120,7 +124,7 @@ def test_a_generator_without_w_is_explored_in_z(monkeypatch):
         ),
         ("truncation", {}, "truncation needs a generator with w .methods mapping and synthesis"),
         ("neighbours", {"seed": -1}, "seed must be"),
-        ("mixing", {"num_images": 3}, "num_samples with --latents is the number of inverted"),
+        ("neighbours", {"num_images": 3}, "num_samples 3 has no effect on neighbours: with"),
         ("neighbours", {"truncation": 0.0}, "truncation must be in"),
     ],
 )
@@ -138,7 +142,7 @@ def test_points_have_no_pictures():
 
 def test_kinds_are_read_in_their_order():
     assert kinds_from_text("inversion,mixing") == ("mixing", "inversion")
-    assert kinds_from_text("all") == tuple(KINDS)
+    assert kinds_from_text("all") is None
     with pytest.raises(ConfigError, match="latents: 'mix' is unknown; use all, or interpolation"):
         kinds_from_text("mix")
 

@@ -63,9 +63,9 @@ class Options:
     seed: int = 0
     """Random seed of the latents."""
     latents: str | None = None
-    """Explore the latent space instead of evaluating: all, or some of interpolation, truncation,
-    mixing, directions, attributes, neighbours and inversion, such as mixing,inversion. Writes
-    pictures and a JSON file to RUN/eval, and adds them to the report.
+    """Explore the latent space instead of evaluating: all that the generator supports, or some of
+    interpolation, truncation, mixing, directions, attributes, neighbours and inversion, such as
+    mixing,inversion. Writes pictures and a JSON file to RUN/eval, and adds them to the report.
     """
     images: str | None = None
     """With --latents: dataset or folder of the images to invert, or to find neighbours of, instead
@@ -226,7 +226,7 @@ def export(options: Options) -> int:
     return 0
 
 
-def kinds_of(options: Options) -> tuple[str, ...]:
+def kinds_of(options: Options) -> tuple[str, ...] | None:
     from gan_jax.evaluation import latents
 
     return latents.kinds_from_text(options.latents)

@@ -34,24 +34,26 @@ INVERTED = 100
 """Default number of images to invert."""
 
 
-def kinds_from_text(text: str) -> tuple[str, ...]:
-    """Reads ``mixing,inversion``, or ``all``: the kinds in the order of `KINDS`.
+def kinds_from_text(text: str) -> tuple[str, ...] | None:
+    """Reads ``mixing,inversion``: the kinds in the order of `KINDS`; None for ``all``.
 
     Raises:
       ConfigError: for any other text.
     """
+    if text == "all":
+        return None
     names = text.split(",")
     for name in names:
-        if name not in KINDS and text != "all":
+        if name not in KINDS:
             raise ConfigError(f"latents: {name!r} is unknown; use all, or {either(KINDS)}.")
-    return tuple(name for name in KINDS if name in names or text == "all")
+    return tuple(name for name in KINDS if name in names)
 
 
 def explore(
     gan: Gan,
     state: GanState,
     config: Config,
-    kinds: Sequence[str],
+    kinds: Sequence[str] | None = None,
     *,
     seed: int = 0,
     truncation: float | None = None,
@@ -63,7 +65,7 @@ def explore(
 
     Args:
       gan, state, config: as returned by `gan_jax.load`, and the config of the GAN.
-      kinds: names of `KINDS`.
+      kinds: names of `KINDS`; None for all that the generator and the dataset support.
       seed: determines the latents.
       truncation: of the latents that are drawn, see `gan_jax.parts.priors`.
       images: a dataset or a folder, framed as those of the GAN, whose images are inverted or
@@ -75,23 +77,22 @@ def explore(
       ConfigError: for a GAN or a dataset that one of the kinds does not support, before anything is
         compiled, or numbers out of range.
     """
-    _check(gan, config, kinds, seed, truncation, num_images)
+    _check(gan, seed, truncation)
     spaces = spaces_of(gan, state)
-    for kind in kinds:
-        needed = NEEDS_W.get(kind)
-        if needed is not None and needed not in spaces:
-            each = " for each layer" if needed == W_PLUS else ""
-            raise ConfigError(
-                f"latents: {kind} needs a generator with w{each} (methods mapping and synthesis), "
-                f"which {config.generator.name} does not have; leave {kind} out."
-            )
     choice = choose(config.dataset, describe(config.dataset), config.framing, SMALL_CNN)
-    labelled = [kind for kind in kinds if kind in NEEDS_LABELS]
-    if labelled and feature_network is None and not choice.logits:
-        raise ConfigError(
-            f"latents: {' and '.join(labelled)} cannot be used with {config.dataset!r}, which has "
-            "no classifier of its classes; leave it out."
-        )
+    labelled = bool(choice.logits) or feature_network is not None
+    obstacles = {kind: _obstacle(kind, spaces, labelled, config) for kind in kinds or KINDS}
+    if kinds is not None and any(obstacles.values()):
+        kind, why = next((kind, why) for kind, why in obstacles.items() if why)
+        raise ConfigError(f"latents: {kind} {why}; leave {kind} out.")
+    kinds = [kind for kind, why in obstacles.items() if why is None]
+    if num_images is not None:
+        at_least("num_samples", num_images, 1)
+        if "inversion" not in kinds:
+            raise ConfigError(
+                f"num_samples {num_images} has no effect on {' and '.join(kinds)}: with --latents, "
+                "it is the number of images that inversion inverts; drop it."
+            )
     make = choice.make if feature_network is None else lambda: feature_network
     subject = Subject(
         gan, state, config, spaces, make, seed, truncation, images, num_images or INVERTED
@@ -99,23 +100,26 @@ def explore(
     return {kind: KINDS[kind](subject) for kind in kinds}
 
 
-def _check(
-    gan: Gan,
-    config: Config,
-    kinds: Sequence[str],
-    seed: int,
-    truncation: float | None,
-    num_images: int | None,
-) -> None:
+def _obstacle(kind: str, spaces: Sequence[str], labelled: bool, config: Config) -> str | None:
+    """Why a kind is not supported, as a clause; None if it is."""
+    needed = NEEDS_W.get(kind, spaces[0])
+    if needed not in spaces:
+        each = " for each layer" if needed == W_PLUS else ""
+        return (
+            f"needs a generator with w{each} (methods mapping and synthesis), which "
+            f"{config.generator.name} does not have"
+        )
+    if kind in NEEDS_LABELS and not labelled:
+        return f"needs a classifier, but {config.dataset!r} has no classes that one could learn"
+    return None
+
+
+def _check(gan: Gan, seed: int, truncation: float | None) -> None:
     if not isinstance(gan.modality, Images) or gan.modality.shape[-1] not in DRAWN:
         raise ConfigError(f"latents need a GAN of images, not of {gan.modality}.")
     is_seed("seed", seed)
     if truncation is not None:
         within("truncation", truncation, "(0, inf)")
-    if num_images is not None:
-        at_least("num_samples", num_images, 1)
-        if "inversion" not in kinds:
-            raise ConfigError("num_samples with --latents is the number of inverted images.")
 
 
 def save(workdir: Path, step: int, found: dict[str, Found], settings: Settings) -> list[Path]:
