@@ -55,7 +55,7 @@ STEPS = 9
 PSIS = (1.0, 0.8, 0.6, 0.4, 0.2, 0.0)
 ROWS, FINE = 6, 8
 """Sources of coarse and of fine styles."""
-RESTARTS = 3
+RESTARTS = 2
 SHOWN = 10
 """Inverted images in a picture."""
 

@@ -44,7 +44,7 @@ class Objective:
 
     features: float = 0.1
     anchor: float = 1e-3
-    steps: int = 300
+    steps: int = 100
     rate: float = 0.1
 
     def check(self) -> None:
