@@ -51,6 +51,8 @@ POINTS = 4_000
 DIRECTIONS = 8
 REACH = 3.0
 """A strip reaches so many standard deviations to either side."""
+CLASS_REACH = 8.0
+"""That of a class starts at a sample, often of another class, which is further away."""
 STEPS = 9
 PSIS = (1.0, 0.8, 0.6, 0.4, 0.2, 0.0)
 ROWS, FINE = 6, 8
@@ -215,7 +217,7 @@ def directions(subject: Subject) -> Found:
     }
     found, values = {}, {"space": space}
     for name, (title, way) in ways.items():
-        pixels = _strips(subject, points, way.vectors, -REACH)
+        pixels = _strips(subject, points, way.vectors, -REACH, REACH)
         text = f"Row k moves one sample along direction k in {space}, by -{REACH:g} to {REACH:g} "
         text += "standard deviations of the samples along it."
         found[name] = Picture(pixels, f"Directions: {title}", text)
@@ -248,9 +250,10 @@ def attributes(subject: Subject) -> Found:
     shares = ", ".join(
         f"{name} {a.accuracy.value:.0%}" for name, a in zip(names, own.values(), strict=True)
     )
-    pixels = _strips(subject, points, np.stack([a.vector for a in own.values()]), 0.0)
+    vectors = np.stack([a.vector for a in own.values()])
+    pixels = _strips(subject, points, vectors, 0.0, CLASS_REACH)
     text = f"Each row moves one sample (left) along the direction of a class in {space}, by up to "
-    text += f"{REACH:g} standard deviations. Held-out accuracy, chance is 50%: {shares}."
+    text += f"{CLASS_REACH:g} standard deviations. Held-out accuracy, chance is 50%: {shares}."
     return Found(
         {"attributes": Picture(pixels, "Directions of classes", text)},
         {"space": space, "classes": values},
