@@ -225,9 +225,11 @@ def directions(subject: Subject) -> Found:
     return Found(found, values)
 
 
-def _strips(subject: Subject, points: np.ndarray, vectors: np.ndarray, begin: float) -> np.ndarray:
-    """One row per vector: the first point, moved by ``begin`` to `REACH` standard deviations."""
-    scales, t = (points @ vectors.T).std(axis=0), np.linspace(begin, REACH, STEPS)
+def _strips(
+    subject: Subject, points: np.ndarray, vectors: np.ndarray, begin: float, end: float
+) -> np.ndarray:
+    """One row per vector: the first point, moved by so many standard deviations."""
+    scales, t = (points @ vectors.T).std(axis=0), np.linspace(begin, end, STEPS)
     first = jnp.asarray(points[:1])
     paths = [strip(first, v, t * s) for v, s in zip(vectors, scales, strict=True)]
     labels = np.repeat(subject.population[1][:1], len(vectors))
