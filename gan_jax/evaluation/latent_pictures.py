@@ -51,7 +51,7 @@ POINTS = 4_000
 DIRECTIONS = 8
 REACH = 3.0
 """A strip reaches so many standard deviations to either side."""
-CLASS_REACH = 8.0
+CLASS_REACH = 6.0
 """That of a class starts at a sample, often of another class, which is further away."""
 STEPS = 9
 PSIS = (1.0, 0.8, 0.6, 0.4, 0.2, 0.0)
