@@ -16,6 +16,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from gan_jax import latents
     from gan_jax.build import build, build_members
     from gan_jax.config import Augmentation, Config, Feedback, Network, Optimizer, Penalty, Schedule
     from gan_jax.data import batches, describe, resident
@@ -61,8 +62,8 @@ __all__ = [
     "Population",
     "Regularizer", "Schedule", "Term", "Trained", "Tunable", "Turns", "Vectors", "batches", "build",
     "build_members", "dataset", "describe", "discriminate", "evaluate", "generate",
-    "init_population", "init_state", "load", "member", "recipe", "resident", "sample", "save",
-    "train", "train_population", "train_step", "train_steps", "with_seeds",
+    "init_population", "init_state", "latents", "load", "member", "recipe", "resident", "sample",
+    "save", "train", "train_population", "train_step", "train_steps", "with_seeds",
 ]  # fmt: skip
 
 _MODULES = {
@@ -89,6 +90,8 @@ _MODULES = {
     ),
 }
 """The public names, by the module that defines them: it is loaded when a name is first used."""
+_CHAPTERS = ("latents",)
+"""Public chapters, whose names are not repeated here."""
 _PLACES = {name: module for module, names in _MODULES.items() for name in names.split()}
 
 
@@ -98,6 +101,8 @@ class _Package(ModuleType):
     """
 
     def __getattr__(self, name: str) -> Any:
+        if name in _CHAPTERS:
+            return importlib.import_module(f"{__name__}.{name}")
         if name not in _PLACES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         value = getattr(importlib.import_module(f"{__name__}.{_PLACES[name]}"), name)

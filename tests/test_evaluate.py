@@ -29,8 +29,8 @@ from gan_jax.data import Description, load
 from gan_jax.evaluation import evaluator, real
 from gan_jax.evaluation.evaluator import evaluate
 from gan_jax.evaluation.files import save, table
-from gan_jax.evaluation.pictures import arc
 from gan_jax.evaluation.result import Evaluation
+from gan_jax.latents import arc
 from gan_jax.models import mlp
 from gan_jax.nn.heads import SemiSupervisedHead
 from gan_jax.recognizers import RecognizerConfig, feature_networks, fitting, library, recognizer
@@ -286,7 +286,7 @@ def test_interpolation_has_a_row_a_class(perfect):
 
 def test_arc_goes_from_end_to_end_through_normal_vectors():
     a, b = jax.random.normal(jax.random.key(0), (2, 5, 2000))
-    path = np.asarray(arc(a, b, 7))
+    path = np.asarray(arc(a, b, jnp.linspace(0, 1, 7)))
     np.testing.assert_allclose(path[:, 0], a, atol=1e-6)
     np.testing.assert_allclose(path[:, -1], b, atol=1e-6)
     np.testing.assert_allclose(path[:, 3], (a + b) / np.sqrt(2), atol=1e-6)

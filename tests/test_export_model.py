@@ -243,6 +243,10 @@ def test_the_script_writes_each_of_them(run, tmp_path, capsys):
         ("--export-images i --classes 10", r"classes must be in \[0, 10\), not 10"),
         ("--export-images i --seeds x", "seeds must be a list such as 0,2,10-19, not 'x'"),
         ("--interpolation i.mp4", "must be a file that ends in .gif or .webp"),
+        ("--latents mixing", "mixing needs a generator with w for each layer .*, which dcgan does"),
+        ("--latents mix", "latents: 'mix' is unknown; use all, or interpolation, "),
+        ("--latents all --checkpoint all", "latents needs a single checkpoint"),
+        ("--images x", "images can only be used with --latents"),
         ("--export-images i --checkpoint all", "export_images needs a single checkpoint"),
     ],
 )

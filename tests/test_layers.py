@@ -13,8 +13,8 @@ CHAPTERS = [
     ("errors", "types", "grammar", "config", "sweeps"),
     ("files", "pacing", "pictures", "modality", "checkpoint", "command_line", "arguments"),
     ("recipes",), ("devices",), ("data",), ("nn",), ("parts",), ("models",), ("metrics",),
-    ("engine",), ("recognizers",), ("build",), ("health",), ("runs",), ("sampling",), ("report",),
-    ("evaluation",), ("training",), ("studies",), ("benchmarks",), ("commands",),
+    ("engine",), ("recognizers",), ("build",), ("health",), ("latents",), ("runs",), ("sampling",),
+    ("report",), ("evaluation",), ("training",), ("studies",), ("benchmarks",), ("commands",),
 ]  # fmt: skip
 ORDER = {name: i for i, chapter in enumerate(CHAPTERS) for name in chapter}
 FILES = sorted((ROOT / "gan_jax").rglob("*.py"))

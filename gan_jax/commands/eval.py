@@ -6,7 +6,7 @@ Scores use the features of a small classifier that is trained on the real images
 compared with their known distribution. Non-default settings appear in the file names, as in
 step_001000_fid10k_psi0.7.json. In a population every member is evaluated, and the report shows
 means with intervals over the members. The export options write samples or the model to disk
-instead of evaluating.
+instead of evaluating, and --latents explores the latent space.
 """
 
 from __future__ import annotations
@@ -29,7 +29,10 @@ if TYPE_CHECKING:
     from gan_jax.types import GanState
 
 LATEST, ALL, BEST = "latest", "all", "best"
-GROUPS = {"checkpoint": "Checkpoints", "num_samples": "Samples and scores", "export": "Export"}
+GROUPS = {
+    "checkpoint": "Checkpoints", "num_samples": "Samples and scores", "latents": "Latent space",
+    "export": "Export",
+}  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,7 +50,9 @@ class Options:
     Ctrl-C.
     """
     num_samples: int | None = None
-    """Samples to draw (default: 2000); a conditional GAN draws equal numbers per class."""
+    """Samples to draw (default: 2000); a conditional GAN draws equal numbers per class. With
+    --latents inversion: images to invert (default: 100).
+    """
     metrics: str | None = None
     """Additional metrics with their numbers of samples, such as fid10k,kid10k,pr2k."""
     features: str = "default"
@@ -57,6 +62,15 @@ class Options:
     """Draw latents from N(0, 1) within [-X, X] (truncation trick, Brock et al. 2019)."""
     seed: int = 0
     """Random seed of the latents."""
+    latents: str | None = None
+    """Explore the latent space instead of evaluating: all that the generator supports, or some of
+    interpolation, truncation, mixing, directions, attributes, neighbours and inversion, such as
+    mixing,inversion. Writes pictures and a JSON file to RUN/eval, and adds them to the report.
+    """
+    images: str | None = None
+    """With --latents: dataset or folder of the images to invert, or to find neighbours of, instead
+    of held-out images or samples.
+    """
     export: pathlib.Path | None = None
     """Write the samples to this new folder as a TFDS dataset to train on, instead of evaluating."""
     export_model: pathlib.Path | None = None
@@ -122,6 +136,8 @@ def check(options: Options) -> None:
         raise ConfigError(
             f"{export} needs a single checkpoint; use --checkpoint latest, best or a step."
         )
+    if options.images is not None and options.latents is None:
+        raise ConfigError("images can only be used with --latents.")
     if exporting and (options.metrics, options.features) != (None, Options.features):
         raise ConfigError(f"{export} writes without evaluating; drop --metrics and --features.")
     if options.export is None and (options.min_confidence, options.rejection) != (None, None):
@@ -134,7 +150,7 @@ def check(options: Options) -> None:
 
 def exports(options: Options) -> tuple[str, ...]:
     """The export options that are given."""
-    names = ("export", "export_model", "export_images", "interpolation")
+    names = ("latents", "export", "export_model", "export_images", "interpolation")
     return tuple(name for name in names if getattr(options, name) is not None)
 
 
@@ -183,7 +199,9 @@ def export(options: Options) -> int:
     from gan_jax.sampling import export as exporting
 
     (name,) = exports(options)
-    if name != "interpolation":
+    if name == "latents":
+        kinds_of(options)
+    elif name != "interpolation":
         exporting.check(getattr(options, name), name)
     run = run_folder.read(options.workdir)
     if not run.single:
@@ -200,11 +218,33 @@ def export(options: Options) -> int:
     gan, state = restore.load(options.workdir, step)
     write = {
         "export": export_dataset, "export_model": export_model, "export_images": export_images,
-        "interpolation": export_interpolation,
+        "interpolation": export_interpolation, "latents": explore_latents,
     }  # fmt: skip
     write[name](options, run.config, gan, state)
-    print(f"written:     {getattr(options, name)}")
+    if name != "latents":
+        print(f"written:     {getattr(options, name)}")
     return 0
+
+
+def kinds_of(options: Options) -> tuple[str, ...] | None:
+    from gan_jax.evaluation import latents
+
+    return latents.kinds_from_text(options.latents)
+
+
+def explore_latents(options: Options, config: Config, gan: Gan, state: GanState) -> None:
+    from gan_jax.evaluation import latents
+    from gan_jax.evaluation.settings import Settings
+
+    found = latents.explore(
+        gan, state, config, kinds_of(options), seed=options.seed, truncation=options.truncation,
+        images=options.images, num_images=options.num_samples,
+    )  # fmt: skip
+    settings = Settings(seed=options.seed, truncation=options.truncation)
+    for own in found.values():
+        for picture in own.pictures.values():
+            print(f"{picture.title}: {picture.caption}")
+    written(latents.save(options.workdir, int(state.step), found, settings))
 
 
 def export_dataset(options: Options, config: Config, gan: Gan, state: GanState) -> None:

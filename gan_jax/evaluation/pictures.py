@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Callable
 
 import jax
@@ -14,6 +13,7 @@ from gan_jax import pictures
 from gan_jax.config import Config
 from gan_jax.data import load
 from gan_jax.engine.gan import Gan
+from gan_jax.latents.paths import arc
 from gan_jax.metrics import Sample, nearest_neighbours
 from gan_jax.modality import COLUMNS, ROWS, Images, Modality, labels_in_turn
 from gan_jax.recognizers import FeatureNetwork, real_sample
@@ -62,17 +62,6 @@ def draw(drawn: Drawn) -> dict[str, np.ndarray]:
     return PICTURES.get(type(drawn.gan.modality), _of_any)(drawn)
 
 
-def arc(a: Array, b: Array, steps: int) -> Array:
-    """The arc from latents ``a`` to ``b``, both ``[n, f]``, as ``[n, steps, f]``: ``cos(t) a +
-    sin(t) b`` with t from 0 to pi/2.
-
-    If both ends are independent draws from N(0, 1), so is every point of the arc, in contrast to
-    the points of a straight line.
-    """
-    t = jnp.linspace(0, math.pi / 2, steps)[None, :, None]
-    return jnp.cos(t) * a[:, None] + jnp.sin(t) * b[:, None]
-
-
 def _of_images(drawn: Drawn) -> dict[str, np.ndarray]:
     return {
         "samples": _sample_grid(drawn.examples, drawn.gan.num_classes),
@@ -104,25 +93,44 @@ def _interpolation(drawn: Drawn) -> np.ndarray:
     gan, state = drawn.gan, drawn.state
     rows = min(gan.num_classes, PATHS) or PATHS
     ends = gan.prior.draw(drawn.key, 2 * rows, drawn.truncation)
-    path = lambda z: arc(z[:rows], z[rows:], COLUMNS).reshape(rows * COLUMNS, -1)
+    t = jnp.linspace(0, 1, COLUMNS)
+    path = lambda z: arc(z[:rows], z[rows:], t).reshape(rows * COLUMNS, -1)
     labels = np.repeat(labels_in_turn(rows, gan.num_classes), COLUMNS)
     images = generated(gan, state, jax.tree.map(path, ends), labels)
     return pictures.grid(images, COLUMNS)
 
 
 def _neighbour_grid(drawn: Drawn) -> np.ndarray:
-    """One row per sample: the sample, its nearest training images by features, then by pixels."""
-    images, config = drawn.examples, drawn.config
+    """`neighbour_grid` of the first samples."""
     most = drawn.gan.num_classes or SAMPLES_WITH_NEIGHBOURS
-    rows = min(most, SAMPLES_WITH_NEIGHBOURS, len(images))
+    rows = min(most, SAMPLES_WITH_NEIGHBOURS, len(drawn.examples))
+    images, features = drawn.examples[:rows], drawn.sample.features[:rows]
+    return neighbour_grid(images, features, drawn.config, drawn.network)
+
+
+def neighbour_grid(
+    images: np.ndarray,
+    features: np.ndarray,
+    config: Config,
+    network: FeatureNetwork,
+    name: str = "sample",
+) -> np.ndarray:
+    """One row per image: the image, its nearest training images by features, then by pixels.
+
+    Args:
+      images, features: ``[n, h, w, c]`` uint8 and ``[n, f]``, as the network returns them.
+      config: names the training images.
+      network: the feature extractor.
+      name: of an image, above the first column.
+    """
     split = (config.dataset, config.split, config.framing)
-    real, real_features = load(*split).examples, real_sample(drawn.network, *split).features
+    real, real_features = load(*split).examples, real_sample(network, *split).features
     count = min(NEIGHBOURS, len(real))
-    by_features, _ = nearest_neighbours(drawn.sample.features[:rows], real_features, count)
-    by_pixels, _ = nearest_neighbours(images[:rows], real, count)
-    shown = images[:rows, None]
+    by_features, _ = nearest_neighbours(features, real_features, count)
+    by_pixels, _ = nearest_neighbours(images, real, count)
+    shown = images[:, None]
     blank = pictures.blank(shown.shape)
     tiles = np.concatenate([shown, blank, real[by_features], blank, real[by_pixels]], axis=1)
     grid = pictures.grid(tiles.reshape(-1, *images.shape[1:]), tiles.shape[1])
-    names = {0: "sample", 2: "nearest by features", 3 + count: "nearest by pixels"}
+    names = {0: name, 2: "nearest by features", 3 + count: "nearest by pixels"}
     return pictures.headed(grid, tiles.shape[1], names)

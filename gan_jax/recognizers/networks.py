@@ -50,8 +50,11 @@ class Recognizer:
 
     def features(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """As in `FeatureNetwork`."""
-        recognize = functools.partial(_recognize, self.network, self.variables)
-        return stream(recognize, images, block=RECOGNIZER_BLOCK)
+        return stream(self.apply, images, block=RECOGNIZER_BLOCK)
+
+    def apply(self, images: Array) -> tuple[Array, Array]:
+        """Features and logits of one batch, differentiable."""
+        return _recognize(self.network, self.variables, images)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -71,6 +74,10 @@ class FeaturesAlone:
     def features(self, images: np.ndarray) -> tuple[np.ndarray, None]:
         """As in `FeatureNetwork`; no logits."""
         return self.network.features(images)[0], None
+
+    def apply(self, images: Array) -> tuple[Array, None]:
+        """Features of one batch, differentiable."""
+        return self.network.apply(images)[0], None
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

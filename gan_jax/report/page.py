@@ -90,6 +90,10 @@ def run_page(run: RunFiles) -> str:
             _picture(name, run, PICTURES.get(name)) for name in run.pictures if name not in ENDS
         ],
         ends=[_picture(name, run, text) for name, text in ENDS.items() if name in run.pictures],
+        latents=[
+            {"title": own["title"], "caption": own["caption"], "source": png_uri(own["png"])}
+            for own in run.latents
+        ],
         truncation=truncation(newest),
         **_provenance(run.config, run.starts, newest),
     )

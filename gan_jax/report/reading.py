@@ -28,7 +28,8 @@ class RunFiles:
     ``config``: the JSON form of the config. ``starts``: from run.json. ``lines``: from
     metrics.jsonl, metrics and events. ``evaluations``: of all steps, ascending. ``pictures``: PNG
     files of the newest evaluation by name. ``missing``: files that could not be read. ``progress``:
-    samples over training, PNG files by step and name.
+    samples over training, PNG files by step and name. ``latents``: pictures of the latent space at
+    the newest evaluated step, each with ``title``, ``caption`` and ``png``.
     """
 
     name: str
@@ -39,6 +40,7 @@ class RunFiles:
     pictures: dict[str, bytes]
     missing: tuple[str, ...] = ()
     progress: Progress = dataclasses.field(default_factory=dict)
+    latents: list[dict[str, Any]] = dataclasses.field(default_factory=list)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,13 +101,19 @@ def _run(
     folder: Path, suffix: str, name: str, config: dict[str, Any], starts: list, lines: list
 ) -> RunFiles:
     evaluations, missing = _evaluations(folder, suffix)
-    files, pictures = evaluations[-1].get("pictures") or {}, {}
-    for picture, file in files.items():
+    files = evaluations[-1].get("pictures") or {}
+    known = run_evaluations.read_latents(folder, evaluations[-1]["step"], suffix)
+    shown = [own for kind in known.values() for own in (kind.get("pictures") or {}).values()]
+    found: dict[str, bytes] = {}
+    for file in [*files.values(), *(own["file"] for own in shown)]:
         try:
-            pictures[picture] = (folder / Path(file).name).read_bytes()
+            found[file] = (folder / Path(file).name).read_bytes()
         except OSError:
             missing = (*missing, file)
-    return RunFiles(name, config, starts, lines, evaluations, pictures, missing)
+    pictures = {name: found[file] for name, file in files.items() if file in found}
+    latents = [own | {"png": found[own["file"]]} for own in shown if own["file"] in found]
+    own = (name, config, starts, lines, evaluations, pictures, missing)
+    return RunFiles(*own, latents=latents)
 
 
 def _evaluations(folder: Path, suffix: str) -> tuple[list[dict[str, Any]], tuple[str, ...]]:

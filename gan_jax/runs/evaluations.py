@@ -26,6 +26,20 @@ def stem(step: int, suffix: str = "") -> str:
     return f"step_{step:06}{suffix}"
 
 
+LATENTS = "_latents"
+"""Ends the stem of the files about the latent space (`gan_jax.evaluation.latents`)."""
+
+
+def read_latents(folder: Path, step: int, suffix: str = "") -> dict[str, Any]:
+    """What is known of the latent space at a step, by kind; empty if nothing can be read."""
+    try:
+        text = (folder / f"{stem(step, suffix)}{LATENTS}.json").read_text()
+        found = json.loads(text)
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
 def of_member(folder: Path, number: int) -> Path:
     """The folder of a member's evaluations, inside the population's."""
     return folder / f"member_{number:02}"

@@ -19,6 +19,7 @@ from gan_jax.config import Config
 from gan_jax.engine.gan import Gan
 from gan_jax.errors import ConfigError, at_least, either, is_seed, within
 from gan_jax.files import replacing
+from gan_jax.latents.paths import arc
 from gan_jax.modality import COLUMNS, Images, labels_in_turn
 from gan_jax.sampling.draw import SAMPLE_BLOCK, generated
 from gan_jax.sampling.export import check, content_shape, cropped
@@ -206,10 +207,8 @@ def _loop(stops: Array) -> Array:
 
     If the stops are independent draws from N(0, 1), so is every point on the arcs.
     """
-    t = jnp.linspace(0, math.pi / 2, FRAMES, endpoint=False).reshape(-1, *(1,) * (stops.ndim - 1))
-    arc = lambda a, b: jnp.cos(t) * a[None] + jnp.sin(t) * b[None]
-    pairs = zip(stops, jnp.roll(stops, -1, axis=0), strict=True)
-    return jnp.concatenate([arc(a, b) for a, b in pairs])
+    t = jnp.linspace(0, 1, FRAMES, endpoint=False)
+    return arc(stops, jnp.roll(stops, -1, axis=0), t).reshape(-1, *stops.shape[1:])
 
 
 def _pillow(pixels: np.ndarray) -> Image.Image:

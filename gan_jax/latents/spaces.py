@@ -1,0 +1,94 @@
+"""The latent spaces of a generator: z, and w and w+ where it has them.
+
+A generator has ``w`` if it offers two methods: ``mapping(z, y, train) -> w``, ``[b, s]`` or, with a
+``w`` for each layer, ``[b, layers, s]``; and ``synthesis(w, y, train) -> x``, which takes either.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from gan_jax.engine import scalars
+from gan_jax.engine.gan import Gan
+from gan_jax.engine.trained import generate
+from gan_jax.errors import ConfigError, one_of
+from gan_jax.modality import labels_in_turn
+from gan_jax.types import Array, GanState
+
+Z, W, W_PLUS = "z", "w", "w+"
+SPREAD_SAMPLES = 10_000
+"""Points from which `spread` is estimated, as in Karras et al. 2020, appendix D."""
+FLAT = 1e-6
+"""Lower bound of a standard deviation, for coordinates that are constant."""
+
+
+def spaces_of(gan: Gan, state: GanState) -> tuple[str, ...]:
+    """The spaces of a generator: ``z``; ``w``, if it has the methods ``mapping`` and ``synthesis``;
+    and ``w+``, if its mapping returns a ``w`` for each layer.
+
+    Nothing is computed.
+
+    Raises:
+      ConfigError: for a prior whose latents are not vectors.
+    """
+    draw = functools.partial(gan.prior.draw, n=1)
+    z = jax.eval_shape(draw, jax.random.key(0))
+    if not isinstance(z, jax.ShapeDtypeStruct) or z.ndim != 2:
+        raise ConfigError(
+            f"latents need a prior of vectors [n, size], not {type(gan.prior).__name__}."
+        )
+    network = scalars.bind(gan, state.scalars, state.step).generator.network
+    if not all(callable(getattr(network, name, None)) for name in ("mapping", "synthesis")):
+        return (Z,)
+    labels = jnp.zeros(1, jnp.int32)
+    w = jax.eval_shape(functools.partial(to_points, gan, space=W_PLUS), state, z, labels)
+    return (Z, W, W_PLUS) if w.ndim == 3 else (Z, W)
+
+
+def to_points(gan: Gan, state: GanState, z: Array, labels: Array, space: str = W) -> Array:
+    """Points of a space from latents.
+
+    Args:
+      gan, state: as for `gan_jax.generate`.
+      z, labels: latents ``[n, size]`` of the prior, and labels ``[n]`` int32.
+      space: ``z``, ``w`` or ``w+``.
+
+    Returns:
+      ``[n, size]``; of ``w`` ``[n, s]``; of ``w+`` ``[n, layers, s]``, equal in all layers.
+
+    Raises:
+      ConfigError: for an unknown space.
+    """
+    if one_of("space", space, (Z, W, W_PLUS)) == Z:
+        return z
+    w = generate(gan, state, z, labels, method="mapping")
+    return w[:, 0] if space == W and w.ndim == 3 else w
+
+
+def to_images(gan: Gan, state: GanState, points: Array, labels: Array, space: str = W) -> Array:
+    """Examples ``[n, ...]``, as networks return them, of points as `to_points` returns them."""
+    method = None if one_of("space", space, (Z, W, W_PLUS)) == Z else "synthesis"
+    return generate(gan, state, points, labels, method=method)
+
+
+class Spread(NamedTuple):
+    """Mean and standard deviation of each coordinate of a space, both ``[...]``: the shape of a
+    point.
+    """
+
+    mean: Array
+    std: Array
+
+
+@functools.partial(jax.jit, static_argnames=("gan", "space", "n"))
+def spread(
+    gan: Gan, state: GanState, key: Array, space: str = W, *, n: int = SPREAD_SAMPLES
+) -> Spread:
+    """The `Spread` of ``n`` random points; the classes of a conditional GAN alternate."""
+    z, labels = gan.prior.draw(key, n), jnp.asarray(labels_in_turn(n, gan.num_classes))
+    points = to_points(gan, state, z, labels, space)
+    return Spread(points.mean(axis=0), jnp.maximum(points.std(axis=0), FLAT))
