@@ -41,7 +41,9 @@ def test_standing_statistics_are_means_over_batches_of_the_weights_that_sample()
     kept = lambda state: jax.tree.leaves(state.generator.average["batch_stats"])
     assert all(np.abs(a - b).max() > 0 for a, b in zip(kept(many), kept(once), strict=True))
     plain = small_mlp()
-    with pytest.raises(ConfigError, match=r"^standing statistics: Generator has no batch norm"):
+    with pytest.raises(
+        ConfigError, match=r"^standing_statistics can only be used .*, not with mlp\."
+    ):
         with_standing_statistics(plain, init_state(plain, key, random_batch()), key)
 
 

@@ -291,6 +291,7 @@ def test_files_of_other_settings_have_other_names(run):
         (Settings(), ""),
         (Settings(num_samples=2_000), ""),
         (Settings(num_samples=10_000, seed=4), "_n10000_seed4"),
+        (Settings(standing_statistics=True), "_standing"),
         (
             Settings(metrics="fid10k, pr2k", features="inception", truncation=0.7),
             "_fid10k-pr2k_inception_psi0.7",

@@ -60,6 +60,10 @@ class Options:
     """
     truncation: float | None = None
     """Draw latents from N(0, 1) within [-X, X] (truncation trick, Brock et al. 2019)."""
+    standing_statistics: bool = False
+    """Normalize by statistics of samples, not by running averages of the training, where the
+    generator has batch normalization (Brock et al. 2019).
+    """
     seed: int = 0
     """Random seed of the latents."""
     latents: str | None = None
@@ -161,8 +165,9 @@ def run(options: Options) -> int:
     if exports(options):
         return export(options)
     settings = Settings(
-        options.num_samples, options.seed, options.metrics, options.features, options.truncation
-    )
+        options.num_samples, options.seed, options.metrics, options.features, options.truncation,
+        options.standing_statistics,
+    )  # fmt: skip
     evaluator = evaluate_checkpoints.of_run(options.workdir, settings)
     if options.watch:
         evaluate_checkpoints.watch(evaluator, tell)
@@ -193,6 +198,9 @@ def written(files: list[pathlib.Path]) -> None:
 
 
 def export(options: Options) -> int:
+    import jax
+
+    from gan_jax.engine.trained import with_standing_statistics
     from gan_jax.evaluation import checkpoints as evaluate_checkpoints
     from gan_jax.runs import folder as run_folder
     from gan_jax.runs import restore
@@ -216,6 +224,8 @@ def export(options: Options) -> int:
     else:
         step = step_of(options)
     gan, state = restore.load(options.workdir, step)
+    if options.standing_statistics:
+        state = with_standing_statistics(gan, state, jax.random.key(options.seed))
     write = {
         "export": export_dataset, "export_model": export_model, "export_images": export_images,
         "interpolation": export_interpolation, "latents": explore_latents,
@@ -240,7 +250,11 @@ def explore_latents(options: Options, config: Config, gan: Gan, state: GanState)
         gan, state, config, kinds_of(options), seed=options.seed, truncation=options.truncation,
         images=options.images, num_images=options.num_samples,
     )  # fmt: skip
-    settings = Settings(seed=options.seed, truncation=options.truncation)
+    settings = Settings(
+        seed=options.seed,
+        truncation=options.truncation,
+        standing_statistics=options.standing_statistics,
+    )
     for own in found.values():
         for picture in own.pictures.values():
             print(f"{picture.title}: {picture.caption}")

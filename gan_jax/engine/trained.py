@@ -90,6 +90,26 @@ def generate(
     return made.x if isinstance(made, Fake) else made
 
 
+def check_batch_norm(gan: Gan) -> None:
+    """Refuses standing statistics of a generator without batch normalization, without compiling it.
+
+    Raises:
+      ConfigError: naming the network.
+    """
+    network = gan.generator.network
+
+    def variables(key: Array) -> PyTree:
+        now = scalars.bind(gan, scalars.encode(gan), jnp.int32(0)).generator
+        inputs = gan.prior.draw(key, 2), jnp.zeros(2, jnp.int32)
+        return network.init(key, *inputs, train=False, **(now.numbers or {}))
+
+    if "batch_stats" not in jax.eval_shape(variables, jax.random.key(0)):
+        raise ConfigError(
+            "standing_statistics can only be used with a generator that has batch normalization, "
+            f"not with {type(network).__module__.rpartition('.')[2]}."
+        )
+
+
 @functools.partial(jax.jit, static_argnames=("gan", "passes", "n"))
 def with_standing_statistics(
     gan: Gan, state: GanState, key: Array, *, passes: int = 16, n: int = 64
@@ -108,10 +128,7 @@ def with_standing_statistics(
     """
     now = scalars.bind(gan, state.scalars, state.step).generator
     variables = state.generator.variables(averaged=True)
-    if "batch_stats" not in variables:
-        raise ConfigError(
-            f"standing statistics: {type(now.network).__name__} has no batch normalization."
-        )
+    check_batch_norm(gan)
     nothing = jax.tree.map(jnp.zeros_like, variables["batch_stats"])
     statistics = [name for name in variables if name != "params"]
 

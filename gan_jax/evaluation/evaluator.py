@@ -14,6 +14,7 @@ from gan_jax.config import Config
 from gan_jax.data import describe, load, some
 from gan_jax.data.splits import held_out_split
 from gan_jax.engine.gan import Gan
+from gan_jax.engine.trained import check_batch_norm, with_standing_statistics
 from gan_jax.errors import ConfigError, fits_memory
 from gan_jax.evaluation import classifying
 from gan_jax.evaluation import pictures as evaluation_pictures
@@ -41,6 +42,7 @@ def evaluate(
     metrics: str | None = None,
     features: str = DEFAULT,
     truncation: float | None = None,
+    standing_statistics: bool = False,
     recognizer_config: RecognizerConfig = SMALL_CNN,
     feature_network: FeatureNetwork | None = None,
 ) -> Evaluation:
@@ -52,7 +54,7 @@ def evaluate(
     Args:
       gan, state: as returned by `gan_jax.load`.
       config: the config of the GAN, which names its dataset.
-      num_samples, seed, metrics, features, truncation: as in
+      num_samples, seed, metrics, features, truncation, standing_statistics: as in
         `gan_jax.evaluation.settings.Settings`; a conditional GAN draws balanced classes.
       recognizer_config: the config of the classifier.
       feature_network: a feature extractor to use instead of the classifier: any object with the
@@ -61,7 +63,7 @@ def evaluate(
     Raises:
       ConfigError: as `Evaluator`.
     """
-    settings = Settings(num_samples, seed, metrics, features, truncation)
+    settings = Settings(num_samples, seed, metrics, features, truncation, standing_statistics)
     evaluator = Evaluator(gan, config, settings, recognizer_config, feature_network)
     return evaluator.evaluate(gan, state)
 
@@ -96,6 +98,8 @@ class Evaluator:
             classes = data.description.num_classes
             self._choice = choice_of(feature_network, data.examples, classes)
         settings.check(self._choice.count, gan.num_classes)
+        if settings.standing_statistics:
+            check_batch_norm(gan)
         numbers = np.dtype(gan.modality.stored).itemsize * math.prod(gan.modality.shape)
         fits_memory(
             "metrics" if settings.protocols else "num_samples",
@@ -146,6 +150,8 @@ class Evaluator:
     def evaluate(self, gan: Gan, state: GanState) -> Evaluation:
         """Like the function `evaluate`."""
         settings, real, names = self.settings, self._real, self._about.class_names
+        if settings.standing_statistics:
+            state = with_standing_statistics(gan, state, jax.random.key(settings.seed))
         latents_key, path_key = jax.random.split(jax.random.key(settings.seed))
         labels = labels_in_turn(settings.count, gan.num_classes)
         z = gan.prior.draw(latents_key, settings.count, settings.truncation)

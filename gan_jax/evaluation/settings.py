@@ -25,6 +25,8 @@ class Settings:
       metrics: metrics with their numbers of samples, such as ``fid10k,kid10k``.
       features: one of `gan_jax.recognizers.feature_networks.FEATURES`.
       truncation: latents are drawn within [-truncation, truncation].
+      standing_statistics: G normalizes by standing statistics, see
+        `gan_jax.engine.trained.with_standing_statistics`.
     """
 
     num_samples: int | None = None
@@ -32,6 +34,7 @@ class Settings:
     metrics: str | None = None
     features: str = DEFAULT
     truncation: float | None = None
+    standing_statistics: bool = False
 
     @property
     def protocols(self) -> tuple[Protocol, ...]:
@@ -52,6 +55,7 @@ class Settings:
             f"n{self.count}" if not self.protocols and self.count != NUM_SAMPLES else "",
             self.features if self.features != DEFAULT else "",
             f"psi{self.truncation}" if self.truncation is not None else "",
+            "standing" if self.standing_statistics else "",
             f"seed{self.seed}" if self.seed else "",
         ]
         return "".join(f"_{part}" for part in parts if part)
