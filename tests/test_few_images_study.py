@@ -2,6 +2,7 @@
 
 import csv
 import json
+import pathlib
 
 import jax
 import jax.numpy as jnp
@@ -20,9 +21,9 @@ from gan_jax.recognizers import Pixels
 from gan_jax.studies import few_images, few_images_report, few_images_study
 from gan_jax.studies.few_images_measures import Judge, chosen, data_of
 from gan_jax.studies.few_images_options import Options
-from gan_jax.studies.overfitting import Scores, overfitting, scores_of_members
+from gan_jax.studies.overfitting import Scores, Seen, overfitting, scores_of_members
 
-TINY = Options(dataset="digits", images="20", augments="none,ada", seeds=2, steps=4, points=2,
+TINY = Options(dataset="digits", images="20", augments="ada", seeds=2, steps=4, points=2,
                samples=70, batch_size=4, width=2, ada_images=16)  # fmt: skip
 
 
@@ -55,19 +56,20 @@ def test_scores_are_those_that_d_gives_in_training():
     (data,) = data_of(config, splits_of(config, describe("digits").splits), TINY.numbers)
     states = init_population(gans, jax.vmap(jax.random.key)(jnp.arange(TINY.seeds)))
     z = jax.device_get(gan.prior.draw(jax.random.key(0), TINY.samples, None))
-    found = scores_of_members(gan, states, data.x, data.held_out, z, jax.random.key(2))
+    training = Seen(data.x, data.y)
+    found = scores_of_members(gan, states, training, data.held_out, z, jax.random.key(2))
     own = member(states, 1)
     latest = own.replace(generator=own.generator.replace(average=None))
-    labels = np.zeros(TINY.samples, np.int32)
+    labels = np.resize(data.y, TINY.samples)
     fakes = generate(gan, latest, z, labels)
-    assert found.held_out.shape == (TINY.seeds, len(data.held_out))
+    assert found.held_out.shape == (TINY.seeds, len(data.held_out.y))
     for name, images in (("training", data.x), ("fake", fakes)):
         expected = discriminate(gan, own, images, labels[: len(images)]).score
         np.testing.assert_allclose(getattr(found, name)[1], expected, rtol=1e-3, atol=1e-6)
     (augment,) = states.scalars["augments"]
     strength = augment["strength"].replace(value=jnp.ones(TINY.seeds))
     certain = states.replace(scalars=states.scalars | {"augments": ({"strength": strength},)})
-    seen = scores_of_members(gan, certain, data.x, data.held_out, z, jax.random.key(2))
+    seen = scores_of_members(gan, certain, training, data.held_out, z, jax.random.key(2))
     assert not np.isclose(seen.training, found.training, rtol=1e-3).all(1).any()
 
 
@@ -100,7 +102,10 @@ def test_summary():
         assert row[name][0] == pytest.approx(expected), name
     np.testing.assert_allclose(row["min"][2] - 3, 4.302653 * 1 / np.sqrt(3), rtol=1e-5)
     table = few_images_report.as_markdown([row], "about")
-    assert "| 5 | ADA | 3.00 ± 2.48 | 17 ± 14 | 4.33 ±" in table and "0.500 (5)" in table
+    assert "| 5 | ADA | 3 | 3.00 ± 2.48 | 17 ± 14 | 4.33 ±" in table and "0.500 (5)" in table
+    header = f"| {' | '.join(few_images_report.COLUMNS)} |"
+    page = pathlib.Path(__file__).parents[1].joinpath("docs/few_images.md").read_text()
+    assert header in table and header in page
 
 
 # The whole
@@ -129,7 +134,7 @@ def test_tiny_study_is_resumed(tmp_path, monkeypatch, capsys):
 
     def interrupted(gan, states, data, n):
         calls.append(np.asarray(data.streams[0].x))
-        if len(calls) == 4:  # in the second half of a training, or of the next
+        if len(calls) == 4:  # a step after the first measurement
             raise KeyboardInterrupt
         return train(gan, states, data, n)
 
@@ -141,15 +146,15 @@ def test_tiny_study_is_resumed(tmp_path, monkeypatch, capsys):
     assert len(before.splitlines()) == 2  # the real images, and a measurement
     assert few_images.main(parts) == 0
     assert (tmp_path / "parts" / "results.jsonl").read_text().startswith(before)
-    assert len(calls) == 4 + 2 + 4
+    assert len(calls) == 4 + 2  # from the measurement on
     allowed = load("digits", "train")
     places = chosen(allowed.labels, 20)
     assert all(np.array_equal(own, allowed.examples[places]) for own in calls)
 
     read = lambda name: csv.DictReader((tmp_path / name / "results.csv").read_text().splitlines())
     rows = [list(read(name)) for name in ("whole", "parts")]
-    assert [(row["arm"], row["seen"]) for row in rows[0][1::2]] == [
-        (arm, seen) for arm in ("none", "ada") for seen in ("8", "16")
+    assert [(row["seed"], row["seen"]) for row in rows[0][1:]] == [
+        (seed, seen) for seen in ("8", "16") for seed in ("0", "1")
     ]
     for own, other in zip(*rows, strict=True):
         assert own.keys() == other.keys()
@@ -157,9 +162,9 @@ def test_tiny_study_is_resumed(tmp_path, monkeypatch, capsys):
             assert (own[name] == other[name] == "") or float(own[name]) == pytest.approx(
                 float(other[name]), rel=1e-3
             )
-    assert all(row["p"] for row in rows[0] if row["arm"] == "ada")
+    assert all(row["p"] for row in rows[0][1:])
     table = json.loads((tmp_path / "parts" / "results.json").read_text())
-    assert [row["arm"] for row in table] == ["none", "ada"] and table[0]["min"][1] is not None
+    assert [row["arm"] for row in table] == ["ada"] and table[0]["min"][1] is not None
     with Image.open(tmp_path / "parts" / "results.png") as picture:
         assert picture.format == "PNG"
     assert (tmp_path / "parts" / "samples" / "20_ada.png").stat().st_size

@@ -12,7 +12,7 @@ from gan_jax.errors import one_of
 STUDIES = {
     "convergence": "which methods make a GAN converge, and how often?",
     "recognition": "when does a GAN help a classifier?",
-    "few_images": "what do few training images do to a GAN, and does augmentation help?",
+    "few_images": "how does a GAN overfit few images, and does augmentation help?",
     "metric_times": "how long does each metric take?",
     "unlabelled_features": "which features suit datasets without labels?",
     "metric_agreement": "do the scores agree with established implementations?",

@@ -1,21 +1,21 @@
-"""Measure what few training images do to a GAN, and whether augmentation helps. For each number of
-images, GANs are trained with three augmentations of everything that D sees:
+"""Measure how a GAN overfits few training images, and whether augmentation prevents it. For each
+number of images, the study trains GANs with three augmentations of everything that D sees:
 
   none            no augmentation
   diffaugment     DiffAugment: colour, translation and cutout of all images (Zhao et al. 2020)
-  ada             ADA: 18 transformations, whose probability p rises as long as D is too sure of the
-                  training images (Karras et al. 2020)
+  ada             ADA: 18 transformations, whose probability p rises while D overfits (Karras et al.
+                  2020)
 
-Several times during each training, the study measures:
+It measures several times during each training:
 
   distance        Frechet distance of samples, in the features of a classifier of the whole data set
-  r_v             share of D's distance between training images and fakes that held-out real images
-                  do not share; 0: no overfitting, 1: D knows its training images by heart
-  r_t             mean sign of D's score of training images, which ADA keeps at 0.6
+  r_v             overfitting of D: 0 if it scores held-out real images like training images, 1 if
+                  it scores them like fakes
+  r_t             mean sign of D's scores of training images; ADA's target is 0.6
   p               probability of ADA's transformations
 
-Without augmentation, the distance of few images turns up again when D overfits (Karras et al. 2020,
-figure 1). Results:
+The expected result: without augmentation, the distance rises again when D overfits (Karras et al.
+2020, figure 1). The study writes:
 
   settings.json   the settings
   results.jsonl   one line per measurement of all seeds
@@ -25,8 +25,10 @@ figure 1). Results:
   results.png     curves over the images seen
   samples/        samples of the first seed of each cell
 
-The same command continues an interrupted study from the last measurement; numbers of images and
-augmentations may be added. A folder of images with a subfolder for each class, at 32 pixels:
+The same command continues an interrupted study from the last measurement. Numbers of images and
+augmentations may be added, also with another number of seeds.
+
+For a folder of images with a subfolder for each class:
 
   gan-jax study few_images --dataset FOLDER --size 32 --images all --seeds 1
 """

@@ -1,5 +1,5 @@
-"""What the study `few_images` measures of a population: how far its samples are from real images,
-and how far D has learned its training images by heart.
+"""The measurements of the study `few_images`: the Frechet distance of a population's samples, and
+the overfitting of its discriminators.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from gan_jax.recognizers import SMALL_CNN, FeatureNetwork, real_sample
 from gan_jax.recognizers.feature_networks import choose
 from gan_jax.sampling.draw import generated
 from gan_jax.studies.lines import Line
-from gan_jax.studies.overfitting import overfitting, scores_of_members
+from gan_jax.studies.overfitting import Seen, overfitting, scores_of_members
 from gan_jax.types import GanState
 
 SCORED = 1_000
@@ -52,7 +52,7 @@ def judge(config: Config, splits: Splits) -> Judge:
 
 
 class Data(NamedTuple):
-    """Training images with their labels, and real images that D never sees, ``[n, h, w, c]`` uint8.
+    """Training images ``[n, h, w, c]`` uint8 with their labels, and real images that D never sees.
 
     ``images``: their number as in the option of the study.
     """
@@ -60,7 +60,11 @@ class Data(NamedTuple):
     images: str
     x: np.ndarray
     y: np.ndarray
-    held_out: np.ndarray
+    held_out: Seen
+
+    def labels(self, count: int) -> np.ndarray:
+        """So many labels with the frequencies of the training images, in random order."""
+        return np.resize(np.random.default_rng(0).permutation(self.y), count)
 
 
 def data_of(config: Config, splits: Splits, numbers: list[int | None]) -> list[Data]:
@@ -71,7 +75,8 @@ def data_of(config: Config, splits: Splits, numbers: list[int | None]) -> list[D
     """
     train, test = (load(config.dataset, split, config.framing) for split in splits[1:3])
     most = min(SCORED, len(test.labels))
-    held_out = np.asarray(test.examples[chosen(test.labels, most)])
+    own = chosen(test.labels, most)
+    held_out = Seen(np.asarray(test.examples[own]), test.labels[own])
     found = []
     for n in numbers:
         places = chosen(train.labels, len(train.labels) if n is None else n)
@@ -109,9 +114,9 @@ def measured(
     if not np.all(finite_members(states)):
         raise FloatingPointError(f"a weight became infinite or NaN by step {step}")
     z = jax.device_get(gan.prior.draw(jax.random.key(0), count, None))
-    none = np.zeros(count, np.int32)
-    samples = [generated(gan, member(states, i), z, none) for i in range(members)]
-    training = data.x[chosen(data.y, min(SCORED, len(data.y)))]
+    labels, own = data.labels(count), chosen(data.y, min(SCORED, len(data.y)))
+    samples = [generated(gan, member(states, i), z, labels) for i in range(members)]
+    training = Seen(data.x[own], data.y[own])
     scores = scores_of_members(
         gan, states, training, data.held_out, z[:SCORED], jax.random.key(step)
     )

@@ -29,10 +29,10 @@ class Options:
     augments: str = "none,diffaugment,ada"
     """Augmentations to compare, separated by commas: none, diffaugment, ada."""
     seeds: int = 3
-    """GANs for each number of images and augmentation, trained as one population."""
-    steps: int = 4_000
+    """GANs per number of images and augmentation, trained as one population."""
+    steps: int = 2_800
     """Training steps of each GAN."""
-    points: int = 10
+    points: int = 7
     """Measurements during each training, evenly spaced."""
     samples: int = 2_000
     """Samples of each GAN at each measurement."""
@@ -40,13 +40,13 @@ class Options:
     """Real images of a step."""
     width: int = 24
     """Channels of the layers next to the image, for both players."""
-    lr: float = 1e-3
+    lr: float = 2e-3
     """Learning rate of both players."""
     r1: float = 0.0
     """Weight of R1, applied every fourth D step; 0: none."""
-    ada_images: int = 50_000
-    """Real images within which ADA's probability can rise from 0 to 1; 500,000 in the paper, whose
-    trainings see 25 million images.
+    ada_images: int = 20_000
+    """Real images within which ADA's probability can rise from 0 to 1. The paper uses 500,000, for
+    trainings on 25 million images.
     """
     workdir: Path | None = None
     """Folder of the results; by default runs/few_images_DATASET."""
@@ -94,7 +94,7 @@ class Options:
         at_least("ada_images", self.ada_images, 1)
 
     def config(self, arm: str) -> Config:
-        """A small unconditional DCGAN whose D has no normalization."""
+        """A small conditional DCGAN whose D has no normalization."""
         adam = Optimizer(lr=self.lr, b1=0.0, b2=0.99)
         rate = EVERY * self.batch_size / self.ada_images
         strength = Feedback("d/sign_real", target=0.6, rate=rate, every=EVERY)
@@ -106,6 +106,7 @@ class Options:
         return Config(
             dataset=self.dataset,
             size=self.size,
+            conditioning="projection",
             latents=64,
             generator=Network("dcgan", width=self.width),
             discriminator=Network("dcgan", width=self.width, norm="none"),
@@ -119,8 +120,8 @@ class Options:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The settings that determine the results of a cell, for JSON."""
+        """The settings that all cells of a folder share, for JSON."""
         asked = dataclasses.asdict(self)
-        for name in ("images", "augments", "workdir"):
+        for name in ("images", "augments", "seeds", "workdir"):
             del asked[name]
         return asked | {"gans": {arm: to_dict(self.config(arm)) for arm in ARMS}}

@@ -29,6 +29,10 @@ PANELS = {
     "r_v": "overfitting $r_v$",
     "p": "ADA's probability $p$",
 }
+COLUMNS = (
+    *("images", "augmentation", "seeds", "smallest distance", "after images"),
+    *("last distance", "last / smallest", "last r_v", "last p"),
+)
 PANEL_WIDTH, PANEL_HEIGHT = 3.2, 2.1
 """Inches."""
 
@@ -43,14 +47,15 @@ class Curve(NamedTuple):
 
 
 def curves(lines: list[Line], measure: str) -> dict[tuple[str, str], Curve]:
-    """The curve of each number of images and arm that has the measure."""
+    """The curve of each number of images, in ascending order, and arm that has the measure."""
     found: dict[tuple[str, str], dict[int, list[float]]] = {}
     for line in lines:
         if line["arm"] != REAL and measure in line:
             found.setdefault((line["images"], line["arm"]), {})[line["seen"]] = line[measure]
+    number = lambda cell: math.inf if cell[0] == "all" else int(cell[0])
     return {
         cell: Curve(np.array(sorted(own)), np.array([own[seen] for seen in sorted(own)]))
-        for cell, own in found.items()
+        for cell, own in sorted(found.items(), key=lambda item: number(item[0]))
     }
 
 
@@ -92,15 +97,15 @@ def as_csv(lines: list[Line]) -> str:
 
 def as_markdown(rows: list[dict[str, Any]], about: str) -> str:
     """The table of `summarize`."""
-    columns = ("images", "augmentation", "smallest distance", "after images", "last distance")
-    columns += ("last / smallest", "last r_v", "last p")
-    lines = [about, "", f"| {' | '.join(columns)} |"]
-    lines += ["| ---: | --- |" + " ---: |" * (len(columns) - 2)]
+    lines = [about, "", f"| {' | '.join(COLUMNS)} |"]
+    lines += ["| ---: | --- |" + " ---: |" * len(COLUMNS[2:])]
     for row in rows:
         cells = [_shown(row[name], form) for name, form in (("min", ".2f"), ("at", ",.0f"))]
         cells += [_shown(row[name], ".2f") for name in ("last", "ratio", "r_v")]
         cells += [_shown(row["p"], ".2f") if "p" in row else "-"]
-        lines.append(f"| {row['images']} | {TITLES[row['arm']]} | {' | '.join(cells)} |")
+        lines.append(
+            f"| {row['images']} | {TITLES[row['arm']]} | {row['seeds']} | {' | '.join(cells)} |"
+        )
     real = {row["images"]: row["real"] for row in rows}
     known = ", ".join(f"{value:.3f} ({images})" for images, value in real.items())
     lines += ["", f"Distance of the training images themselves: {known}.", ""]
@@ -120,6 +125,7 @@ def draw(lines: list[Line], path: Path) -> None:
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.ticker import LogLocator
 
     found = {measure: own for measure in PANELS if (own := curves(lines, measure))}
     columns = list(dict.fromkeys(images for images, _ in found["distance"]))
@@ -138,8 +144,9 @@ def draw(lines: list[Line], path: Path) -> None:
     for axes, images in zip(panels[0], columns, strict=True):
         axes.set_yscale("log")
         axes.set_ylim(0.8 * distances.min(), 1.25 * distances.max())  # a band may reach below 0
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.yaxis.set_major_formatter("{x:g}")
-        axes.yaxis.set_minor_formatter("{x:g}")
+        axes.yaxis.set_minor_formatter("")
         axes.set_title("all images" if images == "all" else f"{int(images):,} images")
     for axes in panels[-1]:
         axes.set_xlabel("real images seen, thousands")

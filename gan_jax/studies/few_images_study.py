@@ -71,7 +71,7 @@ class Study:
             self._compare_real(data)
         cells = [Cell(data, arm) for data in self._data for arm in options.arms]
         missing = [cell for cell in cells if self._measured_to(cell) < last]
-        total = sum(last - self._measured_to(cell) for cell in missing) * options.seeds
+        total = sum((last - self._measured_to(cell)) * self._members(cell) for cell in missing)
         with tqdm(
             total=total, unit=" steps", desc="few_images", disable=None, dynamic_ncols=True
         ) as self._bar:
@@ -94,6 +94,11 @@ class Study:
         """The step of a cell's last measurement, 0 if there is none."""
         return max((line["step"] for line in self.lines.lines if _of(line, cell)), default=0)
 
+    def _members(self, cell: Cell) -> int:
+        """The number of seeds of a cell: the option's, unless it was begun with another."""
+        begun = (len(line["distance"]) for line in self.lines.lines if _of(line, cell))
+        return next(begun, self.options.seeds)
+
     def _compare_real(self, data: Data) -> None:
         """Adds the distance of the training images themselves."""
         if not any(_of(line, Cell(data, report.REAL)) for line in self.lines.lines):
@@ -104,12 +109,12 @@ class Study:
     def _run(self, cell: Cell) -> None:
         """Trains and measures a population, from its last saved state."""
         options, measured_to = self.options, self._measured_to(cell)
-        base, seeds = options.config(cell.arm), range(options.seeds)
+        base, seeds = options.config(cell.arm), range(self._members(cell))
         gan, *_ = gans = build_members([dataclasses.replace(base, seed=seed) for seed in seeds])
         data = from_arrays(cell.data.x, cell.data.y, base.seed, batch_size=base.batch_size)
         data = with_seeds(data, seeds)
         folder = options.folder / "states" / cell.name
-        states = init_population(gans, jax.vmap(jax.random.key)(jnp.arange(options.seeds)))
+        states = init_population(gans, jax.vmap(jax.random.key)(jnp.arange(len(seeds))))
         states = _restored(folder, states)
         for step in [step for step in self._steps if step > int(states.step)]:
             began = time.perf_counter()
@@ -123,7 +128,7 @@ class Study:
         """The states at step ``last``."""
         for n in pacing.calls(int(states.step), last, CALL_SECONDS):
             states, _ = jax.block_until_ready(train_population(gan, states, data, n))
-            self._bar.update(n * self.options.seeds)
+            self._bar.update(n * len(states.key))
         return states
 
     def _measure(self, cell: Cell, gan: Gan, states: GanState, seconds: float) -> None:
@@ -147,9 +152,9 @@ class Study:
         options, folder = self.options, self.options.folder
         summary = report.summarize(self.lines.lines)
         about = (
-            f"{Path(options.dataset).name}: {options.seeds} seed{'s' * (options.seeds > 1)}, "
-            f"{options.steps * options.batch_size:,} images seen, {options.samples:,} samples, "
-            f"ADA's p rises by 1 within {options.ada_images:,} images."
+            f"{Path(options.dataset).name}: {options.steps * options.batch_size:,} images seen, "
+            f"{options.samples:,} samples, means with 95% intervals over the seeds; ADA's p can "
+            f"rise by 1 within {options.ada_images:,} images."
         )
         table = report.as_markdown(summary, about)
         write(folder / "results.csv", report.as_csv(self.lines.lines))

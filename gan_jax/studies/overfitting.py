@@ -1,6 +1,4 @@
-"""How far a discriminator has learned its training images by heart, for every member of a
-population.
-"""
+"""Measures of a discriminator's overfitting, for every member of a population."""
 
 from __future__ import annotations
 
@@ -17,6 +15,13 @@ from gan_jax.engine.trained import discriminate, generate
 from gan_jax.types import Array, GanState, PyTree
 
 
+class Seen(NamedTuple):
+    """Examples ``[n, ...]`` with their labels ``[n]`` int32, as D sees them."""
+
+    x: PyTree
+    y: Array
+
+
 class Scores(NamedTuple):
     """D's scores ``[K, n]`` of training images, of real images that it never saw, and of fakes."""
 
@@ -27,12 +32,12 @@ class Scores(NamedTuple):
 
 class Overfitting(NamedTuple):
     """The two measures of Karras et al. 2020, "Training generative adversarial networks with
-    limited data", eq. 1, each ``[K]``: 0 without overfitting, 1 where nothing was learned but the
-    training images.
+    limited data", eq. 1, each ``[K]``.
 
-    ``r_v``: ``(E[training] - E[held out]) / (E[training] - E[fake])``: the share of D's distance
-    between training images and fakes that held-out images do not share. ``r_t``:
-    ``E[sign(training)]``, which needs no held-out images, and which ADA follows.
+    ``r_v``: ``(E[training] - E[held out]) / (E[training] - E[fake])``. It is 0 if D scores held-out
+    images like training images, 1 if it scores them like fakes, and above 1 if it scores them
+    lower. ``r_t``: ``E[sign(training)]``, in [-1, 1]; it needs no held-out images, and ADA follows
+    it.
     """
 
     r_v: np.ndarray
@@ -40,9 +45,7 @@ class Overfitting(NamedTuple):
 
 
 def overfitting(scores: Scores) -> Overfitting:
-    """The measures of the scores; ``r_v`` is NaN where D does not tell training images from
-    fakes.
-    """
+    """The measures of the scores; ``r_v`` is NaN if training images and fakes have equal means."""
     training, held_out, fake = (np.asarray(own, np.float64).mean(1) for own in scores)
     distance = training - fake
     r_v = np.divide(
@@ -53,15 +56,15 @@ def overfitting(scores: Scores) -> Overfitting:
 
 @functools.partial(jax.jit, static_argnames="gan")
 def scores_of_members(
-    gan: Gan, states: GanState, training: Array, held_out: Array, latents: PyTree, key: Array
+    gan: Gan, states: GanState, training: Seen, held_out: Seen, latents: PyTree, key: Array
 ) -> Scores:
-    """The scores that each member's D gives in training: of images under its augmentations at
-    their present strength, and of fakes from G's weights themselves, not from their average.
+    """The scores that each member's D gives during training: of augmented images, at the current
+    strength, and of fakes from G's current weights, not from their EMA.
 
     Args:
-      gan, states: as for `gan_jax.engine.population.train_population`; unconditional.
-      training, held_out: images ``[n, *shape]`` as stored.
-      latents: of the fakes, ``[n, ...]``.
+      gan, states: as for `gan_jax.engine.population.train_population`.
+      training, held_out: images as stored.
+      latents: of the fakes, ``[n, ...]``; their labels are those of the training images in turn.
       key: determines the augmentations.
     """
 
@@ -70,15 +73,14 @@ def scores_of_members(
         augments = scalars.bind(gan, state.scalars, state.step).augments
         latest = state.replace(generator=state.generator.replace(average=None))
 
-        def seen(i: int, x: PyTree, y: Array) -> Array:
+        def score(i: int, x: PyTree, y: Array) -> Array:
             x, of_set = gan.modality.to_network(x), jax.random.fold_in(key, i)
             for j, augment in enumerate(augments):
                 x = augment.apply(jax.random.fold_in(of_set, j), x, augment.strength)
             return discriminate(gan, state, x, y).score.reshape(len(y), -1).mean(1)
 
-        none = lambda x: jnp.zeros(len(jax.tree.leaves(x)[0]), jnp.int32)
-        fakes = generate(gan, latest, latents, none(latents))
-        sets = (training, held_out, fakes)
-        return Scores(*(seen(i, x, none(x)) for i, x in enumerate(sets)))
+        labels = jnp.resize(training.y, len(jax.tree.leaves(latents)[0]))
+        fakes = Seen(generate(gan, latest, latents, labels), labels)
+        return Scores(*(score(i, *seen) for i, seen in enumerate((training, held_out, fakes))))
 
     return jax.lax.map(of_member, states.replace(step=None))
