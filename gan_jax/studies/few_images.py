@@ -8,10 +8,10 @@ number of images, the study trains GANs with three augmentations of everything t
 
 It measures several times during each training:
 
-  distance        Frechet distance of samples, in the features of a classifier of the whole data set
+  distance        Fréchet distance of samples, in the features of a classifier of the whole data set
   r_v             overfitting of D: 0 if it scores held-out real images like training images, 1 if
                   it scores them like fakes
-  r_t             mean sign of D's scores of training images; ADA's target is 0.6
+  r_t             mean sign of D's scores of training images, which ADA follows
   p               probability of ADA's transformations
 
 The expected result: without augmentation, the distance rises again when D overfits (Karras et al.

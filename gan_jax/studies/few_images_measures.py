@@ -1,4 +1,4 @@
-"""The measurements of the study `few_images`: the Frechet distance of a population's samples, and
+"""The measurements of the study `few_images`: the Fréchet distance of a population's samples, and
 the overfitting of its discriminators.
 """
 
@@ -36,7 +36,7 @@ class Judge(NamedTuple):
     reference: Gaussian
 
     def distance(self, images: np.ndarray) -> float:
-        """The Frechet distance of images ``[n, h, w, c]`` uint8 to the reference."""
+        """The Fréchet distance of images ``[n, h, w, c]`` uint8 to the reference."""
         features, _ = self.network.features(images)
         return frechet_distance_of_gaussians(gaussian_of(features), self.reference)
 

@@ -48,6 +48,8 @@ class Options:
     """Real images within which ADA's probability can rise from 0 to 1. The paper uses 500,000, for
     trainings on 25 million images.
     """
+    ada_target: float = 0.3
+    """r_t above which ADA's probability rises; 0.6 in the paper."""
     workdir: Path | None = None
     """Folder of the results; by default runs/few_images_DATASET."""
 
@@ -92,12 +94,13 @@ class Options:
         within("points", self.points, f"[1, {self.steps}]")
         at_least("samples", self.samples, 2)
         at_least("ada_images", self.ada_images, 1)
+        within("ada_target", self.ada_target, "[-1, 1]")
 
     def config(self, arm: str) -> Config:
         """A small conditional DCGAN whose D has no normalization."""
         adam = Optimizer(lr=self.lr, b1=0.0, b2=0.99)
         rate = EVERY * self.batch_size / self.ada_images
-        strength = Feedback("d/sign_real", target=0.6, rate=rate, every=EVERY)
+        strength = Feedback("d/sign_real", target=self.ada_target, rate=rate, every=EVERY)
         augmentations = {
             "none": (),
             "diffaugment": (Augmentation("diffaugment"),),

@@ -154,7 +154,8 @@ class Study:
         about = (
             f"{Path(options.dataset).name}: {options.steps * options.batch_size:,} images seen, "
             f"{options.samples:,} samples, means with 95% intervals over the seeds; ADA's p can "
-            f"rise by 1 within {options.ada_images:,} images."
+            f"rise by 1 within {options.ada_images:,} images, its target is r_t = "
+            f"{options.ada_target:g}."
         )
         table = report.as_markdown(summary, about)
         write(folder / "results.csv", report.as_csv(self.lines.lines))
