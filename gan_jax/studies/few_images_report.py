@@ -70,7 +70,7 @@ def summarize(lines: list[Line]) -> list[dict[str, Any]]:
     rows = []
     for (images, arm), (seen, values) in curves(lines, "distance").items():
         least, end = values.min(0), values[-1]
-        row = {"images": images, "arm": arm, "seeds": values.shape[1], "real": real.get(images)}
+        row = {"images": images, "arm": arm, "seeds": values.shape[1], "real": real[images]}
         numbers = {"min": least, "at": seen[values.argmin(0)], "last": end, "ratio": end / least}
         numbers |= {
             name: own[images, arm].values[-1] for name, own in last.items() if (images, arm) in own
@@ -153,7 +153,7 @@ def draw(lines: list[Line], path: Path) -> None:
     handles, labels = panels[0][0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
     with replacing(path) as unfinished:
-        figure.savefig(unfinished, dpi=100)
+        figure.savefig(unfinished, dpi=85)
 
 
 def _plot(axes: Any, arm: str, curve: Curve) -> None:
