@@ -13,6 +13,7 @@ STUDIES = {
     "convergence": "which methods make a GAN converge, and how often?",
     "recognition": "when does a GAN help a classifier?",
     "codes": "do the codes of an InfoGAN follow the classes of its data?",
+    "few_images": "how does a GAN overfit few images, and does augmentation help?",
     "metric_times": "how long does each metric take?",
     "unlabelled_features": "which features suit datasets without labels?",
     "metric_agreement": "do the scores agree with established implementations?",

@@ -5,11 +5,11 @@ from __future__ import annotations
 import csv
 import io
 from pathlib import Path
-from typing import Any
 
 from gan_jax.files import replacing
 from gan_jax.metrics.estimate import Estimate, mean
 from gan_jax.studies.augmenting import ARMS
+from gan_jax.studies.lines import Line
 
 BASE = "classic"
 """The baseline for generated images."""
@@ -21,7 +21,6 @@ TITLES = {
     "both": "real + generated, classic augmentation",
 }
 
-Line = dict[str, Any]
 Summary = dict[tuple[str, str], tuple[Estimate, int]]
 """For each number of labels and arm: the mean test accuracy with its 95% interval, and the number
 of seeds. The arm ``X - classic`` is the mean paired difference over seeds, hence for the same real

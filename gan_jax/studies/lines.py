@@ -1,0 +1,75 @@
+"""The folder of a study that takes long: its settings, and one line for each result so far."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from gan_jax.errors import ConfigError
+from gan_jax.files import write
+from gan_jax.runs.provenance import provenance
+
+SETTINGS, RESULTS = "settings.json", "results.jsonl"
+
+Line = dict[str, Any]
+
+
+class Lines:
+    """The results of a study so far, in memory (``lines``) and on disk.
+
+    Args:
+      folder: a new folder, or the folder of the same study.
+      settings: the settings that determine the results, JSON-serializable.
+
+    Raises:
+      ConfigError: if the folder contains other files, or results with other settings.
+    """
+
+    def __init__(self, folder: Path, settings: dict[str, Any]):
+        self.folder = folder
+        settings = json.loads(json.dumps(settings))
+        try:
+            self._begin(settings)
+            self.lines = _read_lines(folder / RESULTS)
+        except (OSError, KeyError, json.JSONDecodeError) as error:
+            raise ConfigError(f"workdir {folder} cannot be used ({error}).") from error
+
+    def _begin(self, settings: dict[str, Any]) -> None:
+        path = self.folder / SETTINGS
+        if path.exists():
+            before = json.loads(path.read_text())["settings"]
+            different = [name for name in settings if before.get(name) != settings[name]]
+            if different:
+                raise ConfigError(
+                    f"workdir {self.folder} has results with different settings "
+                    f"({', '.join(different)}); use the same settings, or another --workdir."
+                )
+        elif self.folder.exists() and any(self.folder.iterdir()):
+            raise ConfigError(
+                f"workdir {self.folder} contains other files than this study's; use a new folder."
+            )
+        else:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            values = {"settings": settings, **provenance()}
+            write(path, json.dumps(values, indent=2) + "\n")
+
+    def add(self, line: Line) -> None:
+        """Adds a line."""
+        with (self.folder / RESULTS).open("a") as file:
+            file.write(json.dumps(line) + "\n")
+        self.lines.append(line)
+
+
+def _read_lines(path: Path) -> list[Line]:
+    """Complete lines; a truncated last one, left by a kill, is also removed from the file."""
+    if not path.exists():
+        return []
+    lines = []
+    for text in path.read_text().splitlines():
+        try:
+            lines.append(json.loads(text))
+        except ValueError:
+            break
+    write(path, "".join(json.dumps(line) + "\n" for line in lines))
+    return lines
