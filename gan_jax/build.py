@@ -150,8 +150,8 @@ def _gan(
         shape=shape, num_classes=num_classes, bounded=modality.bounded, dtype=dtype,
     )  # fmt: skip
     latents = priors.latents(config.prior.name, config.latents, dict(config.prior.options))
-    heads = _architecture("discriminator", config)
-    head = heads.head(config.conditioning, conditioning.head)(description.num_classes)
+    architecture = _architecture("discriminator", config)
+    head = architecture.head(config.conditioning, conditioning.head)(description.num_classes)
     d_network = _network("discriminator", config, modality, head=latents.head(head), dtype=dtype)
     return Gan(
         generator=Player(
@@ -180,7 +180,7 @@ def _gan(
             ),
             average=config.d_ema,
             warm_up=config.ema_warm_up,
-            copied=_architecture("discriminator", config).copied,
+            copied=architecture.copied,
             clip=config.clip,
             mixing=_mixing(config, conditioning),
         ),

@@ -156,22 +156,23 @@ AXES = {
 
 def covering_pairs(axes):
     """Rows of choices among which any two choices on two of the axes occur together; greedy, hence
-    few.
+    few: each row begins with a missing pair, and every further axis adds as many as it can.
     """
     rng, rows = random.Random(0), []
-    places = list(itertools.combinations(range(len(axes)), 2))
-    pairs = lambda row: {(i, row[i], j, row[j]) for i, j in places}
-    missing = {
-        (i, a, j, b) for i, j in places for a in range(len(axes[i])) for b in range(len(axes[j]))
-    }
+    pairs = lambda row: {frozenset(two) for two in itertools.combinations(row.items(), 2)}
+    missing = set().union(*(
+        pairs({i: a, j: b})
+        for i, j in itertools.combinations(range(len(axes)), 2)
+        for a in range(len(axes[i]))
+        for b in range(len(axes[j]))
+    ))  # fmt: skip
     while missing:
-        best = max(
-            (tuple(rng.randrange(len(axis)) for axis in axes) for _ in range(50)),
-            key=lambda row: len(pairs(row) & missing),
-        )
-        if pairs(best) & missing:
-            rows.append(tuple(list(axis)[i] for axis, i in zip(axes, best, strict=True)))
-            missing -= pairs(best)
+        row = dict(min(missing, key=sorted))
+        for i in rng.sample(range(len(axes)), len(axes)):
+            choices = [row[i]] if i in row else rng.sample(range(len(axes[i])), len(axes[i]))
+            row[i] = max(choices, key=lambda c: len(pairs(row | {i: c}) & missing))
+        rows.append(tuple(list(axis)[row[i]] for i, axis in enumerate(axes)))
+        missing -= pairs(row)
     return rows
 
 

@@ -133,6 +133,7 @@ def test_the_code_that_decides_weights_and_features_is_all_in_the_keys():
         "inception",
         "inception_weights",
         "library",
+        "pretrained",
     }
     code = {
         pathlib.Path(inspect.getfile(part))
