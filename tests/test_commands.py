@@ -17,6 +17,7 @@ from gan_jax.commands import COMMANDS, parts, recipes, starting, study, train
 from gan_jax.config import Config, Penalty, to_dict
 from gan_jax.errors import ConfigError, fits_memory
 from gan_jax.recipes import RECIPES
+from gan_jax.studies import command as study_command
 from gan_jax.sweeps import Population
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -162,6 +163,27 @@ def test_sizes_beyond_memory_are_refused():
     fits_memory("seeds", "2 GANs", 1e6)
     with pytest.raises(ConfigError, match=r"^seeds: 9 GANs would need 9,313,226 GiB of memory; "):
         fits_memory("seeds", "9 GANs", 1e16)
+
+
+@pytest.mark.parametrize(
+    "error, code, line",
+    [
+        (None, 0, ""),
+        (KeyboardInterrupt(), 130, "\nStopped; the same command continues where it was.\n"),
+        (FloatingPointError("a weight became NaN by step 2"), 1,
+         "few_images: a GAN diverged: a weight became NaN by step 2; earlier results are in f.\n"),
+    ],
+)  # fmt: skip
+def test_a_study_ends_with_an_exit_code_and_a_line(capsys, error, code, line):
+    class Study:
+        folder = pathlib.Path("f")
+
+        def run(self):
+            if error:
+                raise error
+
+    assert study_command.run("few_images", Study(), "where it was") == code
+    assert capsys.readouterr().err == line
 
 
 @pytest.mark.parametrize("terminal", [True, False])

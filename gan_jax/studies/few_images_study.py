@@ -52,17 +52,18 @@ class Study:
 
     def __init__(self, options: Options):
         self.options, config = options, options.config("none")
+        self.folder = options.folder
         options.check()
         about = describe(options.dataset)
         if not isinstance(about.modality, Images) or not about.num_classes:
             raise ConfigError(f"dataset {options.dataset} must contain labelled images.")
         for arm in options.arms:
             build_members([options.config(arm)])
-        check_folder("workdir", options.folder)
+        check_folder("workdir", self.folder)
         splits = about.splits or load(config.dataset, "train").description.splits
         self._splits = splits_of(config, splits)
         self._data = data_of(config, self._splits, options.numbers)
-        self.lines = Lines(options.folder, options.settings)
+        self.lines = Lines(self.folder, options.settings)
 
     def run(self) -> None:
         """Runs what is missing, then writes tables and curves."""
@@ -113,7 +114,7 @@ class Study:
         gan, *_ = gans = build_members([dataclasses.replace(base, seed=seed) for seed in seeds])
         data = from_arrays(cell.data.x, cell.data.y, base.seed, batch_size=base.batch_size)
         data = with_seeds(data, seeds)
-        folder = options.folder / "states" / cell.name
+        folder = self.folder / "states" / cell.name
         states = init_population(gans, jax.vmap(jax.random.key)(jnp.arange(len(seeds))))
         states = _restored(folder, states)
         for step in [step for step in self._steps if step > int(states.step)]:
@@ -135,7 +136,7 @@ class Study:
         """Adds a line to the results and prints it; draws samples of the first member."""
         options, step = self.options, int(states.step)
         found, samples = measured(gan, states, cell.data, self._judge, options.samples)
-        picture = options.folder / "samples" / f"{cell.name}.png"
+        picture = self.folder / "samples" / f"{cell.name}.png"
         pictures.save(picture, pictures.grid(samples[:SHOWN], COLUMNS))
         seen = step * options.batch_size
         about = {"images": cell.data.images, "arm": cell.arm, "step": step, "seen": seen}
@@ -149,7 +150,7 @@ class Study:
         sys.stdout.flush()
 
     def _report(self) -> str:
-        options, folder = self.options, self.options.folder
+        options, folder = self.options, self.folder
         summary = report.summarize(self.lines.lines)
         about = (
             f"{Path(options.dataset).name}: {options.steps * options.batch_size:,} images seen, "

@@ -30,27 +30,12 @@ from gan_jax.studies.augmenting import (
     train_gan,
     train_recognizer,
 )
+from gan_jax.studies.command import numbers
 from gan_jax.studies.recognition_options import Options
 from gan_jax.studies.recognition_results import Results
 
 GAN_STEP = 2.0
 """Approximate cost of a GAN step in classifier steps; used only to estimate the time left."""
-
-
-def numbers(labels: str) -> list[int | None]:
-    """The numbers of labels in the option; None for all.
-
-    Raises:
-      ConfigError: for anything but positive numbers and all.
-    """
-    parts = [part.strip() for part in labels.split(",")]
-    for part in parts:
-        if part != "all" and not (part.isdecimal() and int(part)):
-            raise ConfigError(
-                f"labels {part!r} is not a number of labels; use positive integers or all, "
-                "separated by commas."
-            )
-    return [None if part == "all" else int(part) for part in dict.fromkeys(parts)]
 
 
 def check(options: Options) -> None:
@@ -75,7 +60,7 @@ class Study:
 
     def __init__(self, options: Options):
         self.options, dataset = options, options.dataset
-        self.labels = numbers(options.labels)
+        self.labels = numbers("labels", options.labels)
         check(options)
         self.folder = options.workdir or Path("runs") / f"recognition_{dataset}"
         check_folder("workdir", self.folder)

@@ -21,8 +21,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gan_jax import arguments, command_line
+from gan_jax import command_line
 from gan_jax.errors import ConfigError, at_least
+from gan_jax.studies import command
 
 if TYPE_CHECKING:
     from gan_jax.metrics import Sample
@@ -87,10 +88,7 @@ class Options:
 
 def main(argv: list[str] | None = None) -> int:
     """Exit code 0: measured; 2: wrong input."""
-    argv = sys.argv[1:] if argv is None else argv
-    with command_line.running("unlabelled_features"):
-        program = command_line.called("study unlabelled_features")
-        (options,) = arguments.parse(program, __doc__, argv, Options)
+    with command.asked("unlabelled_features", __doc__, argv, Options) as options:
         at_least("samples", options.samples, 100)
         from gan_jax.data import describe
         from gan_jax.recognizers.recipes import UNLABELLED
