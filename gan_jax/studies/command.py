@@ -8,10 +8,13 @@ import contextlib
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from gan_jax import arguments, command_line
 from gan_jax.errors import ConfigError
+
+if TYPE_CHECKING:
+    from gan_jax.data import Description
 
 _T = TypeVar("_T")
 
@@ -82,3 +85,18 @@ def numbers(option: str, text: str) -> list[int | None]:
                 "separated by commas."
             )
     return [None if part == "all" else int(part) for part in dict.fromkeys(parts)]
+
+
+def labelled_images(dataset: str) -> Description:
+    """The description of a data set of labelled images.
+
+    Raises:
+      ConfigError: for another data set.
+    """
+    from gan_jax.data import describe
+    from gan_jax.modality import Images
+
+    about = describe(dataset)
+    if not isinstance(about.modality, Images) or not about.num_classes:
+        raise ConfigError(f"dataset {dataset} must contain labelled images.")
+    return about

@@ -17,14 +17,13 @@ from tqdm import tqdm
 
 from gan_jax import checkpoint, pacing, pictures
 from gan_jax.build import build_members
-from gan_jax.data import Resident, describe, from_arrays, load
+from gan_jax.data import Resident, from_arrays, load
 from gan_jax.engine.gan import Gan
 from gan_jax.engine.population import init_population, train_population, with_seeds
-from gan_jax.errors import ConfigError
 from gan_jax.evaluation.real import splits_of
 from gan_jax.files import check_folder, write
-from gan_jax.modality import Images
 from gan_jax.studies import few_images_report as report
+from gan_jax.studies.command import labelled_images
 from gan_jax.studies.few_images_measures import Data, Judge, data_of, judge, measured
 from gan_jax.studies.few_images_options import Options
 from gan_jax.studies.lines import Lines
@@ -54,9 +53,7 @@ class Study:
         self.options, config = options, options.config("none")
         self.folder = options.folder
         options.check()
-        about = describe(options.dataset)
-        if not isinstance(about.modality, Images) or not about.num_classes:
-            raise ConfigError(f"dataset {options.dataset} must contain labelled images.")
+        about = labelled_images(options.dataset)
         for arm in options.arms:
             build_members([options.config(arm)])
         check_folder("workdir", self.folder)

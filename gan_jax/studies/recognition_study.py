@@ -13,9 +13,8 @@ from tqdm import tqdm
 from gan_jax.build import build
 from gan_jax.data import describe, load
 from gan_jax.data.splits import train_and_test
-from gan_jax.errors import ConfigError, at_least, within
+from gan_jax.errors import at_least, within
 from gan_jax.files import check_folder, write
-from gan_jax.modality import Images
 from gan_jax.recognizers import Recognizer, accuracy
 from gan_jax.recognizers.recipes import classic, classifier
 from gan_jax.runs.logs import duration
@@ -30,7 +29,7 @@ from gan_jax.studies.augmenting import (
     train_gan,
     train_recognizer,
 )
-from gan_jax.studies.command import numbers
+from gan_jax.studies.command import labelled_images, numbers
 from gan_jax.studies.recognition_options import Options
 from gan_jax.studies.recognition_results import Results
 
@@ -44,9 +43,7 @@ def check(options: Options) -> None:
     Raises:
       ConfigError: for a number out of range, or a data set without labelled images.
     """
-    about = describe(options.dataset)
-    if not isinstance(about.modality, Images) or not about.num_classes:
-        raise ConfigError(f"dataset {options.dataset} must contain labelled images.")
+    about = labelled_images(options.dataset)
     at_least("seeds", options.seeds, 1)
     at_least("generated", options.generated, about.num_classes)
     within("real_share", options.real_share, "(0, 1)")

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gan_jax import command_line
-from gan_jax.errors import ConfigError, at_least
+from gan_jax.errors import at_least
 from gan_jax.studies import command
 
 if TYPE_CHECKING:
@@ -90,13 +90,9 @@ def main(argv: list[str] | None = None) -> int:
     """Exit code 0: measured; 2: wrong input."""
     with command.asked("unlabelled_features", __doc__, argv, Options) as options:
         at_least("samples", options.samples, 100)
-        from gan_jax.data import describe
+        command.labelled_images(options.dataset)
         from gan_jax.recognizers.recipes import UNLABELLED
 
-        if not describe(options.dataset).num_classes:
-            raise ConfigError(
-                f"dataset {options.dataset} has no labels, which this study requires."
-            )
         command_line.fast_cpu()
         command_line.keep_compilations()
         show(multiples(options.dataset, options.samples, UNLABELLED))
