@@ -27,8 +27,7 @@ import importlib, sys
 from gan_jax.commands import COMMANDS
 from gan_jax.commands.study import STUDIES
 import gan_jax
-calls = [[name] for name in COMMANDS if name != "recognizers"]  # its options need JAX
-for name, *rest in calls + [["study", name] for name in STUDIES]:
+for name, *rest in [[name] for name in COMMANDS] + [["study", name] for name in STUDIES]:
     try:
         importlib.import_module(COMMANDS[name].module).main([*rest, "--help"])
     except SystemExit as end:

@@ -16,7 +16,8 @@ from gan_jax.data.splits import train_and_test
 from gan_jax.errors import at_least, within
 from gan_jax.files import check_folder, write
 from gan_jax.recognizers import Recognizer, accuracy
-from gan_jax.recognizers.recipes import classic, classifier
+from gan_jax.recognizers.architectures import classifier
+from gan_jax.recognizers.recipes import classic
 from gan_jax.runs.logs import duration
 from gan_jax.studies import recognition_report as report
 from gan_jax.studies.augmenting import (

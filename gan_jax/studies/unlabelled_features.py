@@ -23,6 +23,7 @@ import numpy as np
 
 from gan_jax import command_line
 from gan_jax.errors import at_least
+from gan_jax.recognizers.recipes import UNLABELLED
 from gan_jax.studies import command
 
 if TYPE_CHECKING:
@@ -91,8 +92,6 @@ def main(argv: list[str] | None = None) -> int:
     with command.asked("unlabelled_features", __doc__, argv, Options) as options:
         at_least("samples", options.samples, 100)
         command.labelled_images(options.dataset)
-        from gan_jax.recognizers.recipes import UNLABELLED
-
         command_line.fast_cpu()
         command_line.keep_compilations()
         show(multiples(options.dataset, options.samples, UNLABELLED))
@@ -104,7 +103,7 @@ def networks(dataset: str, shape: tuple[int, ...], config: RecognizerConfig) -> 
     import jax
 
     from gan_jax.recognizers import Pixels, Recognizer, recognizer
-    from gan_jax.recognizers.recipes import classifier
+    from gan_jax.recognizers.architectures import classifier
     from gan_jax.recognizers.training import init_state
 
     turns = recognizer(dataset, None, config)
