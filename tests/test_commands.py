@@ -12,7 +12,7 @@ import sys
 import pytest
 
 import gan_jax
-from gan_jax import command_line
+from gan_jax import command_line, recognizers
 from gan_jax.commands import COMMANDS, parts, recipes, starting, study, train
 from gan_jax.config import Config, Penalty, to_dict
 from gan_jax.errors import ConfigError, fits_memory
@@ -52,15 +52,29 @@ def test_help_needs_no_jax():
     assert "--batch-size N" in out and "--checkpoint" in out and "STR" not in out
 
 
+def imports_of(package):
+    """The module of each name that a package declares for type checkers."""
+    tree = ast.parse(pathlib.Path(package.__file__).read_text())
+    (checked,) = [node for node in tree.body if isinstance(node, ast.If)]
+    return {
+        name.name: node.module.removeprefix(f"{package.__name__}.")
+        for node in checked.body for name in node.names
+    }  # fmt: skip
+
+
+def test_names_of_recognizers_are_loaded_on_first_use():
+    assert imports_of(recognizers) == recognizers._PLACES
+    assert sorted(recognizers._PLACES) == sorted(recognizers.__all__)
+    for name in recognizers.__all__:
+        assert getattr(recognizers, name)
+    with pytest.raises(AttributeError, match="no attribute 'recogniser'"):
+        _ = recognizers.recogniser
+
+
 def test_public_names_are_loaded_on_first_use():
     import gan_jax.build  # the module does not take the function's place
 
-    tree = ast.parse(pathlib.Path(gan_jax.__file__).read_text())
-    (checked,) = [node for node in tree.body if isinstance(node, ast.If)]
-    imports = {
-        name.name: node.module.removeprefix("gan_jax.")
-        for node in checked.body for name in node.names
-    }  # fmt: skip
+    imports = imports_of(gan_jax)
     assert sorted(imports) == sorted(gan_jax.__all__)
     assert imports.pop("latents") == "gan_jax" and gan_jax.latents.slerp  # a chapter
     assert imports == gan_jax._PLACES
