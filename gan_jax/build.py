@@ -257,12 +257,9 @@ def _network(field: str, config: Config, modality: Modality, **given: Any) -> nn
     for key, value in network.options:
         has_option(field, network.name, key, known)
         options[key] = checked(f"{field}.{key}", value, known[key].accepted)
-    if architecture.pretrained:
-        own = {
-            key: options.get(key, known[key].default) for key in ("recognizer", "network", "task")
-        }
-        given["pretrained"] = pretrained(config.dataset, config.framing, *own.values())
-    return module(**options, **given)
+    values = {key: option.default for key, option in known.items()} | options
+    classifier = functools.partial(pretrained, config.dataset, config.framing)
+    return module(**options, **given, **architecture.loaded(values, classifier))
 
 
 def _optimizer(field: str, optimizer: Optimizer) -> Tunable:

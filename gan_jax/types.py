@@ -131,6 +131,7 @@ class Context:
         the compiler shares the forward pass.
       frozen: networks that are not trained, by name, as functions.
       modality: the modality of the examples.
+      prior: the distribution of the latents.
       params: the player's own parameters.
       latents: ``z`` of the fakes.
       real, fake: examples as networks see them, with their conditions.
@@ -144,6 +145,7 @@ class Context:
     see_fake: Callable[[PyTree], Critique]
     frozen: Mapping[str, Callable[..., Any]]
     modality: Any
+    prior: Prior
     params: PyTree
     latents: PyTree
     real: Batch
@@ -240,10 +242,22 @@ class Frozen:
 
 
 class Prior(Protocol):
-    """The distribution of the latents."""
+    """The distribution of the latents; if some are discrete, it also has ``hold``, see `held`."""
 
     def draw(self, key: Array, n: int, truncation: float | None = None) -> PyTree:
         """Latents ``z`` whose leaves are ``[n, ...]``."""
+
+
+def held(prior: Prior, z: PyTree, origin: PyTree) -> PyTree:
+    """Moved latents ``z``, except that what is discrete in them stays as in the latents ``origin``
+    that they come from: ``prior.hold(z, origin)``, or ``z`` for a prior without this method.
+
+    Args:
+      prior: the prior of the latents.
+      z, origin: leaves ``[n, ..., size]``, such as paths, and ``[n, size]``.
+    """
+    hold = getattr(prior, "hold", None)
+    return z if hold is None else hold(z, origin)
 
 
 Field = Callable[[Pair], tuple[Pair, Any]]

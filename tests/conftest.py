@@ -50,3 +50,10 @@ def signals_as_before(monkeypatch):
     monkeypatch.setattr(command_line, "ignore_signals", lambda: None)
     yield
     signal.signal(signal.SIGTERM, former)
+
+
+@pytest.fixture
+def x64():
+    """Float64 in place of float32."""
+    with jax.enable_x64(True):
+        yield

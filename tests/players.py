@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from gan_jax.modality import of_shape
+from gan_jax.parts.regularizers import REGULARIZERS
 from gan_jax.types import Batch, Context, Critique, Fake
 
 IMAGES, VECTORS = (8, 8, 1), (3,)
@@ -109,3 +110,9 @@ def numeric_gradient_norms(discriminate, batch, h=1e-5):
         )
         squared += ((up - down) / (2 * h)) ** 2
     return np.sqrt(squared)
+
+
+def penalty(name, context, **numbers):
+    """The first value of a regularizer of D by name."""
+    regularizer = REGULARIZERS[name](**numbers)
+    return regularizer.apply(regularizer.init(), context)[0]

@@ -8,7 +8,7 @@ import pytest
 import scipy.stats
 
 from gan_jax import Augmentation, Config, ConfigError, Feedback, Network, Schedule, build
-from gan_jax.parts.augment import AUGMENTS, rotation, translation
+from gan_jax.parts.augment import AUGMENTS, random_flip, random_shift, rotation, translation
 from gan_jax.parts.regularizers import bcr, cr
 
 
@@ -157,3 +157,21 @@ def test_consistency_under_cutout_alone_is_the_squared_change_by_a_grey_square()
     place = np.clip(np.searchsorted(pairs, both), 1, len(pairs) - 1)
     assert np.minimum(both - pairs[place - 1], pairs[place] - both).max() < 1e-3
     assert both.mean() == pytest.approx(2 * np.mean(removed**2), rel=0.1)
+
+
+def test_augmentations_reach_every_shift_and_mirror_half_of_the_images():
+    """Each pixel holds its own place, so that the shift can be read off the result."""
+    image = jnp.arange(8 * 16.0).reshape(1, 8, 16, 1)
+    x = jnp.tile(image, (512, 1, 1, 1))
+    shifted = np.asarray(random_shift(jax.random.key(0), x, 0.125))
+    centres = shifted[:, 4, 8, 0]
+    offsets, counts = np.unique(
+        np.stack([centres // 16 - 4, centres % 16 - 8]), axis=1, return_counts=True
+    )
+    assert offsets.shape[1] == 3 * 5 and np.abs(offsets).max(1).tolist() == [1, 2]
+    assert scipy.stats.chisquare(counts).pvalue > 0.01
+    flipped = np.asarray(random_flip(jax.random.key(1), x, 0.25))
+    mirrored = flipped[:, 0, 0, 0] == 15
+    np.testing.assert_array_equal(flipped[mirrored], np.asarray(x[mirrored, :, ::-1]))
+    np.testing.assert_array_equal(flipped[~mirrored], np.asarray(x[~mirrored]))
+    assert 90 < mirrored.sum() < 166  # 128 expected, standard deviation 10

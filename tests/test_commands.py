@@ -12,11 +12,12 @@ import sys
 import pytest
 
 import gan_jax
-from gan_jax import command_line
+from gan_jax import command_line, recognizers
 from gan_jax.commands import COMMANDS, parts, recipes, starting, study, train
 from gan_jax.config import Config, Penalty, to_dict
 from gan_jax.errors import ConfigError, fits_memory
 from gan_jax.recipes import RECIPES
+from gan_jax.studies import command as study_command
 from gan_jax.sweeps import Population
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -26,8 +27,7 @@ import importlib, sys
 from gan_jax.commands import COMMANDS
 from gan_jax.commands.study import STUDIES
 import gan_jax
-calls = [[name] for name in COMMANDS if name != "recognizers"]  # its options need JAX
-for name, *rest in calls + [["study", name] for name in STUDIES]:
+for name, *rest in [[name] for name in COMMANDS] + [["study", name] for name in STUDIES]:
     try:
         importlib.import_module(COMMANDS[name].module).main([*rest, "--help"])
     except SystemExit as end:
@@ -52,15 +52,29 @@ def test_help_needs_no_jax():
     assert "--batch-size N" in out and "--checkpoint" in out and "STR" not in out
 
 
+def imports_of(package):
+    """The module of each name that a package declares for type checkers."""
+    tree = ast.parse(pathlib.Path(package.__file__).read_text())
+    (checked,) = [node for node in tree.body if isinstance(node, ast.If)]
+    return {
+        name.name: node.module.removeprefix(f"{package.__name__}.")
+        for node in checked.body for name in node.names
+    }  # fmt: skip
+
+
+def test_names_of_recognizers_are_loaded_on_first_use():
+    assert imports_of(recognizers) == recognizers._PLACES
+    assert sorted(recognizers._PLACES) == sorted(recognizers.__all__)
+    for name in recognizers.__all__:
+        assert getattr(recognizers, name)
+    with pytest.raises(AttributeError, match="no attribute 'recogniser'"):
+        _ = recognizers.recogniser
+
+
 def test_public_names_are_loaded_on_first_use():
     import gan_jax.build  # the module does not take the function's place
 
-    tree = ast.parse(pathlib.Path(gan_jax.__file__).read_text())
-    (checked,) = [node for node in tree.body if isinstance(node, ast.If)]
-    imports = {
-        name.name: node.module.removeprefix("gan_jax.")
-        for node in checked.body for name in node.names
-    }  # fmt: skip
+    imports = imports_of(gan_jax)
     assert sorted(imports) == sorted(gan_jax.__all__)
     assert imports.pop("latents") == "gan_jax" and gan_jax.latents.slerp  # a chapter
     assert imports == gan_jax._PLACES
@@ -162,6 +176,27 @@ def test_sizes_beyond_memory_are_refused():
     fits_memory("seeds", "2 GANs", 1e6)
     with pytest.raises(ConfigError, match=r"^seeds: 9 GANs would need 9,313,226 GiB of memory; "):
         fits_memory("seeds", "9 GANs", 1e16)
+
+
+@pytest.mark.parametrize(
+    "error, code, line",
+    [
+        (None, 0, ""),
+        (KeyboardInterrupt(), 130, "\nStopped; the same command continues where it was.\n"),
+        (FloatingPointError("a weight became NaN by step 2"), 1,
+         "few_images: a GAN diverged: a weight became NaN by step 2; earlier results are in f.\n"),
+    ],
+)  # fmt: skip
+def test_a_study_ends_with_an_exit_code_and_a_line(capsys, error, code, line):
+    class Study:
+        folder = pathlib.Path("f")
+
+        def run(self):
+            if error:
+                raise error
+
+    assert study_command.run("few_images", Study(), "where it was") == code
+    assert capsys.readouterr().err == line
 
 
 @pytest.mark.parametrize("terminal", [True, False])

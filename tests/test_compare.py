@@ -7,8 +7,8 @@ import shutil
 
 import numpy as np
 import pytest
+from pages import Page, check_alone, evaluation
 from runs import RING
-from test_report import Page, check_alone, evaluation
 
 from gan_jax import build, pictures
 from gan_jax.commands import compare as command

@@ -177,6 +177,48 @@ def test_differences_of_parts():
     assert differences(a, b) == found
 
 
+@pytest.mark.parametrize("name", RECIPES)
+def test_recipes_survive_json(name):
+    config = recipe(name)
+    assert from_dict(to_dict(config)) == config and hash(from_dict(to_dict(config))) == hash(config)
+    assert (
+        differences(config, dataclasses.replace(config, generator=Network("mlp", width=7), seed=5))
+        != []
+    )
+
+
+def test_differences_name_paths():
+    changed = dataclasses.replace(Config(), seed=1, g_optimizer=Optimizer(lr=1.0))
+    assert differences(Config(), changed) == ["g_optimizer.lr", "seed"]
+
+
+@pytest.mark.parametrize(
+    "values, words",
+    [
+        ({"sed": 1}, "did you mean 'seed'"),
+        ({"seed": 1.5}, "seed must be an integer, not 1.5"),
+        ({"seed": True}, "seed must be an integer, not True"),
+        (
+            {"g_optimizer": {"lr": {"strat": 3}}},
+            r"config.g_optimizer.lr: field 'strat' is unknown; did you mean 'start'",
+        ),
+        ({"ema": {"start": 3}}, "config.ema lacks the field 'end'"),
+        ({"generator": {"width": [3]}}, r"config.generator: width of dcgan must be .*, not \[3\]"),
+        (
+            {"penalties": [{"weight": 1.0}]},
+            "config.penalties.0: the name must be a string, not None",
+        ),
+        ({"version": 3}, "config.version 3 is unknown; use 1 or 2"),
+        ({"generator": 3}, "config.generator must be of type Network or a text .*, not 3"),
+        ({"penalties": [{"name": "r1"}]}, "config.penalties.0: r1 needs a weight"),
+        ({"penalties": "r1"}, "config.penalties must be a list, not 'r1'"),
+    ],
+)
+def test_wrong_json_is_refused_by_path(values, words):
+    with pytest.raises(ConfigError, match=words):
+        from_dict(values)
+
+
 def test_the_library_imports_no_command_line_parser():
     program = (
         "import sys, gan_jax.nn.conv, gan_jax.build; print('gan_jax.arguments' in sys.modules)"

@@ -22,6 +22,7 @@ from gan_jax.commands import eval as eval_script
 from gan_jax.engine.trained import generate
 from gan_jax.evaluation.model_card import model_card
 from gan_jax.nn.conv import Conv, ConvTranspose, UpConv
+from gan_jax.parts.priors import Normal
 from gan_jax.runs import folder as run_folder
 from gan_jax.runs import restore
 from gan_jax.runs.run import Run
@@ -195,7 +196,7 @@ def test_an_animation_plays_in_a_loop(tmp_path):
     with Image.open(tmp_path / "x.gif") as animation:
         assert animation.n_frames <= frames == 64 and animation.is_animated
         assert animation.info["loop"] == 0
-    way = np.asarray(_loop(jax.random.normal(jax.random.key(0), (4, 1, 300))))
+    way = np.asarray(_loop(Normal(300), jax.random.normal(jax.random.key(0), (4, 1, 300))))
     steps = np.linalg.norm(np.diff(np.concatenate([way, way[:1]]), axis=0), axis=-1)
     assert steps.max() < 0.2 * np.linalg.norm(way, axis=-1).min()  # no jump, at the end neither
 

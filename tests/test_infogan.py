@@ -3,6 +3,7 @@ GAN whose codes become the modes of its data.
 """
 
 import dataclasses
+import types
 
 import jax
 import jax.numpy as jnp
@@ -19,12 +20,21 @@ from gan_jax.data.truths import TRUTHS
 from gan_jax.engine.population import init_population, member, train_population
 from gan_jax.engine.trained import discriminate, generate
 from gan_jax.errors import ConfigError
+from gan_jax.evaluation import latent_pictures
+from gan_jax.evaluation import pictures as evaluation_pictures
+from gan_jax.latents import slerp
 from gan_jax.metrics.mixtures import nearest_modes
 from gan_jax.nn.heads import CodesHead, UnconditionalHead
-from gan_jax.parts.priors import Codes, infogan
-from gan_jax.parts.regularizers import categorical_codes, continuous_codes
+from gan_jax.parts.priors import Codes, Normal, infogan
+from gan_jax.parts.regularizers import (
+    G_REGULARIZERS,
+    REGULARIZERS,
+    categorical_codes,
+    continuous_codes,
+)
+from gan_jax.sampling.images import _loop
 from gan_jax.sweeps import Population
-from gan_jax.types import Critique
+from gan_jax.types import Critique, held
 
 
 def bound(regularizer, latents, logits=(), mean=None, log_deviation=None):
@@ -96,6 +106,55 @@ def test_the_prior_draws_noise_then_one_hot_codes_then_uniform_ones():
     uniform = scipy.stats.uniform(-1, 2)
     assert all(scipy.stats.kstest(c, uniform.cdf).pvalue > 1e-3 for c in continuous.T)
     assert all(scipy.stats.kstest(c, "norm").pvalue > 1e-3 for c in z[:, :3].T)
+
+
+PRIOR = infogan(3, categories=4, codes=2, continuous=2).prior
+IS_CODE = np.isin(np.arange(13), np.arange(3, 11))
+
+
+def test_paths_keep_the_categorical_codes_of_their_first_end():
+    """With another prior, all latents change."""
+    z = PRIOR.draw(jax.random.key(0), 16)
+    paths = slerp(z[:8], z[8:], jnp.linspace(0, 1, 5))
+    found = np.asarray(held(PRIOR, paths, z[:8]))
+    assert np.all((found == z[:8, None])[..., IS_CODE])
+    np.testing.assert_array_equal(found[..., ~IS_CODE], paths[..., ~IS_CODE])
+    np.testing.assert_array_equal(held(Normal(13), paths, z[:8]), paths)
+
+
+@pytest.mark.parametrize("regularizer", [REGULARIZERS["zcr"], G_REGULARIZERS["zcr"]])
+@pytest.mark.parametrize("prior, kept", [(PRIOR, IS_CODE), (Normal(13), np.zeros(13, bool))])
+def test_latent_consistency_does_not_change_categorical_codes(regularizer, prior, kept):
+    z, seen = PRIOR.draw(jax.random.key(0), 16), []
+    generate = lambda z, y: seen.append(z) or z
+    context = players.d_context(lambda x: x.sum(1), z, generate=generate, latents=z)
+    regularizer().apply((), dataclasses.replace(context, prior=prior))
+    np.testing.assert_array_equal(seen[0] == z, np.tile(kept, (16, 1)))
+
+
+def test_interpolations_keep_categorical_codes(monkeypatch):
+    """In the pictures of evaluations, those of the latent space, and animations."""
+    found = []
+    record = lambda gan, state, z, labels: found.append(z) or np.zeros((len(z), 8, 8, 1), np.uint8)
+    monkeypatch.setattr(evaluation_pictures, "generated", record)
+    gan = types.SimpleNamespace(prior=PRIOR, num_classes=0)
+    drawn = types.SimpleNamespace(gan=gan, state=None, key=jax.random.key(0), truncation=None)
+    evaluation_pictures._interpolation(drawn)
+    subject = types.SimpleNamespace(
+        gan=gan,
+        spaces=("z",),
+        draw=lambda n: (PRIOR.draw(jax.random.key(0), n), None),
+        points=lambda z, labels, space: z,
+        of_paths=lambda paths, labels, space: found.append(paths.reshape(-1, 13)),
+    )
+    latent_pictures.interpolation(subject)
+    stops = PRIOR.draw(jax.random.key(0), 12).reshape(4, 3, 13)
+    found.append(jnp.swapaxes(_loop(PRIOR, stops), 0, 1).reshape(-1, 13))
+    for z, ways in zip(found, (10, 10, 3), strict=True):
+        ways = np.asarray(z).reshape(ways, -1, 13)
+        assert set(np.unique(ways[..., IS_CODE])) == {0, 1}
+        assert np.all((ways == ways[:, :1])[..., IS_CODE])
+        assert np.all(np.ptp(ways, axis=1)[:, ~IS_CODE] > 0)
 
 
 RING = Config(

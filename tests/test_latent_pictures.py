@@ -8,9 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from gans import SHAPE
+from pages import evaluated_run, written
 from PIL import Image
 from test_latents import LAYERS, Linear, Plain, made
-from test_report import folder, written  # noqa: F401
 
 from gan_jax import Config, ConfigError, Network
 from gan_jax.evaluation import latent_pictures
@@ -147,7 +147,8 @@ def test_kinds_are_read_in_their_order():
         kinds_from_text("mix")
 
 
-def test_files_are_added_to_and_shown_in_the_report(explored, folder):  # noqa: F811
+def test_files_are_added_to_and_shown_in_the_report(explored, tmp_path):
+    folder = evaluated_run(tmp_path)
     for kind in ("mixing", "directions"):
         files = save(folder, 30, {kind: explored[kind]}, Settings())
     assert [file.name for file in files] == [

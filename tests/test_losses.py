@@ -13,12 +13,6 @@ PARTS = [(name, player) for name in LOSSES for player in ("d", "g")]
 SHIFT_INVARIANT = ("relativistic", "relativistic_average", "dual_contrastive")
 
 
-@pytest.fixture
-def x64():
-    with jax.enable_x64(True):
-        yield
-
-
 def sigmoid(s):
     return 1 / (1 + np.exp(-s))
 

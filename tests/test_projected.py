@@ -24,7 +24,7 @@ from gan_jax.errors import ConfigError
 from gan_jax.models import projected
 from gan_jax.nn.heads import CodesHead
 from gan_jax.parts.regularizers import G_REGULARIZERS, REGULARIZERS
-from gan_jax.recognizers import pretrained, recipes
+from gan_jax.recognizers import RECOGNIZERS, pretrained, recipes
 from gan_jax.recognizers.cnn import Cnn
 from gan_jax.recognizers.networks import Recognizer
 from gan_jax.recognizers.resnet import ResNet
@@ -247,5 +247,5 @@ def abstract_zeros(gan):
 
 def test_the_default_classifier_is_not_that_of_the_evaluation():
     options = {f.name: f.default for f in dataclasses.fields(projected.Discriminator)}
-    assert options["network"] in recipes.RECOGNIZERS and options["task"] in recipes.TASKS
+    assert options["network"] in RECOGNIZERS and options["task"] in recipes.TASKS
     assert options["network"] != recipes.SMALL_CNN.network

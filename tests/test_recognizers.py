@@ -27,10 +27,11 @@ from gan_jax.recognizers import (
     fitting,
     library,
     real_sample,
+    recipe,
     recognizer,
     training,
 )
-from gan_jax.recognizers.recipes import classifier, recipe
+from gan_jax.recognizers.architectures import classifier
 from gan_jax.types import Batch
 
 TINY = RecognizerConfig(features=8, steps=3, batch_size=16)

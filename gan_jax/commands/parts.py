@@ -44,8 +44,10 @@ def registered() -> dict[str, Any]:
     """The content of ``parts.json``, generated from the registries."""
     from gan_jax.benchmarks.nets import NETS
     from gan_jax.metrics import METRICS
+    from gan_jax.recognizers import RECOGNIZERS
 
-    bare = {"net": {name: {} for name in NETS}, "metrics": {name: {} for name in METRICS}}
+    others = {"net": NETS, "metrics": METRICS, "network": RECOGNIZERS}
+    bare = {option: {name: {} for name in known} for option, known in others.items()}
     return json.loads(json.dumps(_choices() | bare))
 
 

@@ -10,13 +10,10 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from typing import TYPE_CHECKING
 
 from gan_jax import arguments, command_line
-from gan_jax.commands import interrupts
-
-if TYPE_CHECKING:
-    from gan_jax.recognizers import RecognizerConfig
+from gan_jax.commands import interrupts, parts
+from gan_jax.recognizers.recipes import RECIPES, TASKS, RecognizerConfig, recipe
 
 DEFAULT = "digits"
 
@@ -40,11 +37,11 @@ def main(argv: list[str] | None = None) -> int:
     argv = sys.argv[1:] if argv is None else argv
     stopped = "Stopped; the same command resumes from the last checkpoint."
     with command_line.running("recognizers"):
+        dataset, options, config = parse(argv)
         command_line.loading()
         with interrupts.ends_with(stopped):
             from gan_jax.recognizers import kept, recognizer
 
-            dataset, options, config = parse(argv)
             command_line.fast_cpu()
             command_line.keep_compilations()
             found = recognizer(dataset, options.size, config, options.test_on)
@@ -68,9 +65,6 @@ def parse(argv: list[str]) -> tuple[str, Options, RecognizerConfig]:
     """The dataset, the options, and the config of the classifier: from the recipe of the dataset
     or, without one, of the test dataset.
     """
-    from gan_jax.recognizers import RECIPES, RECOGNIZERS, recipe
-    from gan_jax.recognizers.recipes import TASKS
-
     dataset, rest = (argv[0], argv[1:]) if argv and not argv[0].startswith("-") else (DEFAULT, argv)
 
     def read(recipe_of: str) -> tuple[Options, RecognizerConfig]:
@@ -86,7 +80,7 @@ def parse(argv: list[str]) -> tuple[str, Options, RecognizerConfig]:
                 "augmentation.shift": "Augmentation",
                 "seed": "Network and training",
             },
-            choices={"network": tuple(RECOGNIZERS), "task": TASKS},
+            choices={"network": parts.names()["network"], "task": TASKS},
         )
 
     options, config = read(dataset)

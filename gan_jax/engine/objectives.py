@@ -149,6 +149,7 @@ def _context(update: Update, side: int, played: Play) -> Context:
         see_fake=played.see_fake,
         frozen=networks(update.gan, update.frozen),
         modality=update.gan.modality,
+        prior=update.gan.prior,
         params=update.players[side].params,
         latents=update.z,
         real=played.real,

@@ -44,7 +44,7 @@ from gan_jax.modality import COLUMNS, labels_in_turn
 from gan_jax.recognizers import FeatureNetwork
 from gan_jax.sampling.draw import SAMPLE_BLOCK
 from gan_jax.sampling.export import content_shape, cropped
-from gan_jax.types import Array, GanState
+from gan_jax.types import Array, GanState, held
 
 POINTS = 4_000
 """Random points from which directions, attributes, centres and starts are taken."""
@@ -145,8 +145,9 @@ def interpolation(subject: Subject) -> Found:
     rows = min(subject.gan.num_classes, PATHS) or PATHS
     labels = labels_in_turn(rows, subject.gan.num_classes)
     z, t = subject.draw(2 * rows)[0], jnp.linspace(0, 1, COLUMNS)
+    within = lambda a, b, t: held(subject.gan.prior, slerp(a, b, t), a)
     found = {}
-    for space, path, name in ((Z, slerp, "an arc in z"), (W, line, "a straight line in w")):
+    for space, path, name in ((Z, within, "an arc in z"), (W, line, "a straight line in w")):
         if space in subject.spaces:
             ends = subject.points(z, np.tile(labels, 2), space)
             pixels = subject.of_paths(path(ends[:rows], ends[rows:], t), labels, space)

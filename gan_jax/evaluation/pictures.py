@@ -18,7 +18,7 @@ from gan_jax.metrics import Sample, nearest_neighbours
 from gan_jax.modality import COLUMNS, ROWS, Images, Modality, labels_in_turn
 from gan_jax.recognizers import FeatureNetwork, real_sample
 from gan_jax.sampling.draw import generated
-from gan_jax.types import Array, GanState
+from gan_jax.types import Array, GanState, held
 
 PATHS = 10
 """Rows of an interpolation picture; for a conditional GAN, the maximum number of classes."""
@@ -94,9 +94,11 @@ def _interpolation(drawn: Drawn) -> np.ndarray:
     rows = min(gan.num_classes, PATHS) or PATHS
     ends = gan.prior.draw(drawn.key, 2 * rows, drawn.truncation)
     t = jnp.linspace(0, 1, COLUMNS)
-    path = lambda z: arc(z[:rows], z[rows:], t).reshape(rows * COLUMNS, -1)
+    paths = jax.tree.map(lambda z: arc(z[:rows], z[rows:], t), ends)
+    paths = held(gan.prior, paths, jax.tree.map(lambda z: z[:rows], ends))
+    points = jax.tree.map(lambda z: z.reshape(rows * COLUMNS, -1), paths)
     labels = np.repeat(labels_in_turn(rows, gan.num_classes), COLUMNS)
-    images = generated(gan, state, jax.tree.map(path, ends), labels)
+    images = generated(gan, state, points, labels)
     return pictures.grid(images, COLUMNS)
 
 

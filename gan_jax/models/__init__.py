@@ -11,7 +11,7 @@ those made by `options.option` can be set by a `gan_jax.config.Network`.
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 
@@ -36,8 +36,9 @@ class Architecture(NamedTuple):
     ``modalities``: the kinds of examples that they support. ``heads``: the discriminator's own
     heads, as functions of the number of classes, by the names of the conditionings whose usual head
     they replace; ``usual_heads``: whether other conditionings have their usual head. ``copied``:
-    collections of statistics that an EMA copies instead of averaging. ``pretrained``: the
-    discriminator sees the feature maps of a recognizer, its field ``pretrained``.
+    collections of statistics that an EMA copies instead of averaging. ``loaded``:
+    ``(options, classifier) -> fields``: the fields of a network that hold trained classifiers, from
+    the values of its options; ``classifier(dataset, network, task)`` returns one.
     """
 
     generator: type[nn.Module] | None
@@ -46,7 +47,7 @@ class Architecture(NamedTuple):
     heads: Mapping[str, Callable[[int], nn.Module]] = MappingProxyType({})
     usual_heads: bool = True
     copied: tuple[str, ...] = ()
-    pretrained: bool = False
+    loaded: Callable[[Mapping[str, Any], Callable[..., Any]], dict[str, Any]] = lambda *_: {}
 
     def head(self, conditioning: str, usual: Callable[[int], nn.Module]) -> Callable:
         """The discriminator's head of a conditioning, as a function of the number of classes.
@@ -89,7 +90,7 @@ DISCRIMINATORS = MODELS | {
         heads={"none": lambda _: projected.Head(), "projection": projected.Head},
         usual_heads=False,
         copied=(projected.FROZEN,),
-        pretrained=True,
+        loaded=projected.loaded,
     ),
 }
 """All discriminators, also those without a generator of their own."""

@@ -9,7 +9,7 @@ and ``diffaugment``. The classifier is one of `gan_jax.recognizers` instead of a
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import flax.linen as nn
@@ -41,6 +41,13 @@ class Classifier(Protocol):
     network: nn.Module
     variables: PyTree
     key: str
+
+
+def loaded(
+    options: Mapping[str, Any], classifier: Callable[[str, str, str], Classifier]
+) -> dict[str, Classifier]:
+    """The fields of `Discriminator` that hold a classifier, from the values of its options."""
+    return {"pretrained": classifier(*(options[key] for key in ("recognizer", "network", "task")))}
 
 
 def feature_maps(network: nn.Module, variables: PyTree, x: Array) -> list[Array]:

@@ -73,6 +73,12 @@ class Codes:
             parts.append(jax.nn.one_hot(choice, count))
         return jnp.concatenate([*parts, Uniform(self.continuous).draw(keys[1], n)], axis=1)
 
+    def hold(self, z: Array, origin: Array) -> Array:
+        """Moved latents ``z [n, ..., size]`` with the categorical codes of ``origin [n, size]``."""
+        codes = slice(self.size, self.size + sum(self.categorical))
+        kept = jnp.expand_dims(origin, range(1, z.ndim - 1))
+        return jnp.asarray(z).at[..., codes].set(kept[..., codes])
+
 
 @dataclasses.dataclass(frozen=True)
 class Nothing:

@@ -15,8 +15,9 @@ import numpy as np
 
 from gan_jax import checkpoint, pacing
 from gan_jax.data import from_arrays
+from gan_jax.recognizers.architectures import classifier
 from gan_jax.recognizers.networks import Recognizer
-from gan_jax.recognizers.recipes import RecognizerConfig, classifier
+from gan_jax.recognizers.recipes import RecognizerConfig
 from gan_jax.recognizers.training import Classifier, ClassifierState, init_state, train_steps
 
 CHECKPOINT_SECONDS = 60.0

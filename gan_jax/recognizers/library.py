@@ -29,12 +29,13 @@ from gan_jax.files import replacing
 from gan_jax.metrics import Gaussian, Sample, covariance, frechet, gaussian_of, streaming
 from gan_jax.modality import Images, to_float
 from gan_jax.nn import conv, conv_ops, winograd
-from gan_jax.recognizers import augment, cnn, fitting, networks, recipes, resnet, training
+from gan_jax.recognizers import architectures, augment, cnn, fitting, networks, resnet, training
+from gan_jax.recognizers.architectures import classifier
 from gan_jax.recognizers.networks import FeatureNetwork, Recognizer
-from gan_jax.recognizers.recipes import SMALL_CNN, RecognizerConfig, classifier
+from gan_jax.recognizers.recipes import SMALL_CNN, RecognizerConfig
 
 TRAINING_CODE = (
-    *(augment, cnn, fitting, recipes, resnet, training),
+    *(architectures, augment, cnn, fitting, resnet, training),
     *(conv, conv_ops, winograd, order, batch_at, to_float),
 )
 """Modules and functions that determine the weights that result from a recipe."""

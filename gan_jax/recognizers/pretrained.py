@@ -8,9 +8,10 @@ from gan_jax.config import Framing
 from gan_jax.data import describe, frame_of
 from gan_jax.errors import ConfigError, one_of
 from gan_jax.modality import Images
+from gan_jax.recognizers.architectures import RECOGNIZERS
 from gan_jax.recognizers.library import recognizer
 from gan_jax.recognizers.networks import Recognizer
-from gan_jax.recognizers.recipes import RECOGNIZERS, SMALL_CNN, TASKS, UNLABELLED, RecognizerConfig
+from gan_jax.recognizers.recipes import SMALL_CNN, TASKS, UNLABELLED, RecognizerConfig
 
 
 def pretrained(dataset: str, framing: Framing, own: str, network: str, task: str) -> Recognizer:

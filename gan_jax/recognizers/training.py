@@ -16,30 +16,13 @@ import optax
 from gan_jax.data import Resident, batch_at
 from gan_jax.modality import to_float
 from gan_jax.recognizers.augment import mirrored, noisy, randomly_turned, shifted, warped
+from gan_jax.recognizers.recipes import Augmentation
 from gan_jax.types import Array, Batch, Metrics, PyTree
 
 AVERAGED = 0.1
 """The moving average's half-life is this share of the steps made, so that it forgets the beginning
 whatever the length.
 """
-
-
-@dataclasses.dataclass(frozen=True)
-class Augmentation:
-    """How much training images are changed at random; see `gan_jax.recognizers.augment`. The
-    default changes nothing.
-    """
-
-    shift: int = 0
-    """Most pixels each way."""
-    flip: bool = False
-    """Half of the images are seen in a mirror."""
-    rotation: float = 0.0
-    """Most degrees of a turn."""
-    scale: float = 0.0
-    """Height and width are stretched by factors in [1 - scale, 1 + scale]."""
-    noise: float = 0.0
-    """Most amplitude of uniform noise, on the scale of [-1, 1]."""
 
 
 @dataclasses.dataclass(frozen=True)

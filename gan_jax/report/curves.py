@@ -8,7 +8,7 @@ from gan_jax.health.diagnostics import PREFIX
 from gan_jax.health.monitor import findings
 from gan_jax.metrics import SCORES
 from gan_jax.report.charts import Chart, Series, chart
-from gan_jax.report.reading import PopulationFiles, RunFiles
+from gan_jax.report.reading import Files
 from gan_jax.report.scores import comparable, image_numbers, numbers, score_title, shown
 
 CURVES = {
@@ -125,7 +125,7 @@ def _curve_name(name: str) -> str:
     return plain if rest.startswith(("d_accuracy_", "score_")) else f"{plain} of {player.upper()}"
 
 
-def events(run: RunFiles | PopulationFiles) -> list[dict[str, Any]]:
+def events(run: Files) -> list[dict[str, Any]]:
     """Recorded events, and the steps at which training was resumed, by step."""
     found = [
         {

@@ -287,9 +287,8 @@ def _flat(values: dict[str, Any], before: str = "") -> Iterable[tuple[str, str]]
 def template(name: str) -> jinja2.Template:
     """A template of this folder with escaping enabled."""
     folder = importlib.resources.files("gan_jax.report") / "templates"
-    names = ("page.html", "population.html", "compare.html", "parts.html", "style.css")
     loader = jinja2.DictLoader(
-        {name: (folder / name).read_text(encoding="utf-8") for name in names}
+        {file.name: file.read_text(encoding="utf-8") for file in folder.iterdir()}
     )
     options = {"undefined": jinja2.StrictUndefined, "trim_blocks": True, "lstrip_blocks": True}
     return jinja2.Environment(loader=loader, autoescape=True, **options).get_template(name)

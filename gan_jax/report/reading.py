@@ -21,15 +21,13 @@ PROGRESS = 8
 """Maximum number of steps whose samples are shown, evenly spaced and including the last step."""
 
 
-@dataclasses.dataclass(frozen=True)
-class RunFiles:
-    """The files of a single GAN, or of one member of a population.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Files:
+    """The files of a run folder.
 
     ``config``: the JSON form of the config. ``starts``: from run.json. ``lines``: from
-    metrics.jsonl, metrics and events. ``evaluations``: of all steps, ascending. ``pictures``: PNG
-    files of the newest evaluation by name. ``missing``: files that could not be read. ``progress``:
-    samples over training, PNG files by step and name. ``latents``: pictures of the latent space at
-    the newest evaluated step, each with ``title``, ``caption`` and ``png``.
+    metrics.jsonl, metrics and events. ``evaluations``: of all steps, ascending. ``missing``: files
+    that could not be read. ``progress``: samples over training, PNG files by step and name.
     """
 
     name: str
@@ -37,26 +35,29 @@ class RunFiles:
     starts: list[dict[str, Any]]
     lines: list[dict[str, Any]]
     evaluations: list[dict[str, Any]]
-    pictures: dict[str, bytes]
     missing: tuple[str, ...] = ()
     progress: Progress = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RunFiles(Files):
+    """The files of a single GAN, or of one member of a population.
+
+    ``pictures``: PNG files of the newest evaluation by name. ``latents``: pictures of the latent
+    space at the newest evaluated step, each with ``title``, ``caption`` and ``png``.
+    """
+
+    pictures: dict[str, bytes]
     latents: list[dict[str, Any]] = dataclasses.field(default_factory=list)
 
 
-@dataclasses.dataclass(frozen=True)
-class PopulationFiles:
-    """The files of a population. The fields are those of `RunFiles`, except that ``evaluations``
-    holds the aggregates over members, and ``members`` the evaluated members by number.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PopulationFiles(Files):
+    """The files of a population: ``evaluations`` holds the aggregates over members, and ``members``
+    the evaluated members by number.
     """
 
-    name: str
-    config: dict[str, Any]
-    starts: list[dict[str, Any]]
-    lines: list[dict[str, Any]]
-    evaluations: list[dict[str, Any]]
     members: dict[int, RunFiles]
-    missing: tuple[str, ...] = ()
-    progress: Progress = dataclasses.field(default_factory=dict)
 
 
 def read(workdir: str | Path, suffix: str = "") -> RunFiles | PopulationFiles:
@@ -80,8 +81,14 @@ def read(workdir: str | Path, suffix: str = "") -> RunFiles | PopulationFiles:
             title, own_lines = f"{name}, member {number}", _of_member(of_members, number)
             members[number] = _run(path, suffix, title, to_dict(own), starts, own_lines)
     return PopulationFiles(
-        *(name, to_dict(run.config), starts, lines, evaluations, members, missing),
-        progress(workdir),
+        name=name,
+        config=to_dict(run.config),
+        starts=starts,
+        lines=lines,
+        evaluations=evaluations,
+        members=members,
+        missing=missing,
+        progress=progress(workdir),
     )
 
 
@@ -112,8 +119,16 @@ def _run(
             missing = (*missing, file)
     pictures = {name: found[file] for name, file in files.items() if file in found}
     latents = [own | {"png": found[own["file"]]} for own in shown if own["file"] in found]
-    own = (name, config, starts, lines, evaluations, pictures, missing)
-    return RunFiles(*own, latents=latents)
+    return RunFiles(
+        name=name,
+        config=config,
+        starts=starts,
+        lines=lines,
+        evaluations=evaluations,
+        pictures=pictures,
+        missing=missing,
+        latents=latents,
+    )
 
 
 def _evaluations(folder: Path, suffix: str) -> tuple[list[dict[str, Any]], tuple[str, ...]]:

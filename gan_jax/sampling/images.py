@@ -23,7 +23,7 @@ from gan_jax.latents.paths import arc
 from gan_jax.modality import COLUMNS, Images, labels_in_turn
 from gan_jax.sampling.draw import SAMPLE_BLOCK, generated
 from gan_jax.sampling.export import check, content_shape, cropped
-from gan_jax.types import Array, GanState
+from gan_jax.types import Array, GanState, Prior, held
 
 CHANNELS = (1, 3, 4)
 """Numbers of channels that a PNG file can have: grey, RGB, RGBA."""
@@ -146,7 +146,7 @@ def export_interpolation(
     tiles = len(shown) if shown else COLUMNS
     ways = 1 if shown else tiles  # classes share their latents
     stops = gan.prior.draw(jax.random.key(seed), STOPS * ways, truncation)
-    way = _loop(stops.reshape(STOPS, ways, -1))  # [frames, ways, size]
+    way = _loop(gan.prior, stops.reshape(STOPS, ways, -1))  # [frames, ways, size]
     z = jnp.broadcast_to(way, (way.shape[0], tiles, way.shape[-1])).reshape(-1, way.shape[-1])
     labels = np.tile(np.array(shown or [0] * tiles, np.int32), way.shape[0])
     images = generated(gan, state, z, labels)
@@ -202,13 +202,15 @@ def _of_seeds(gan: Gan, seeds: Sequence[int], truncation: float | None) -> Array
     return jax.vmap(draw)(jnp.array(seeds, jnp.uint32))
 
 
-def _loop(stops: Array) -> Array:
-    """``[stops * FRAMES, ...]``: from each stop to the next along an arc, and back to the first.
+def _loop(prior: Prior, stops: Array) -> Array:
+    """``[stops, ways, size] -> [stops * FRAMES, ways, size]``: from each stop to the next along an
+    arc, and back to the first. What is discrete in the latents stays as at the first stop.
 
     If the stops are independent draws from N(0, 1), so is every point on the arcs.
     """
     t = jnp.linspace(0, 1, FRAMES, endpoint=False)
-    return arc(stops, jnp.roll(stops, -1, axis=0), t).reshape(-1, *stops.shape[1:])
+    arcs = arc(stops, jnp.roll(stops, -1, axis=0), t).reshape(-1, *stops.shape[1:])
+    return jnp.swapaxes(held(prior, jnp.swapaxes(arcs, 0, 1), stops[0]), 0, 1)
 
 
 def _pillow(pixels: np.ndarray) -> Image.Image:

@@ -25,6 +25,7 @@ import numpy as np
 
 from gan_jax import arguments, command_line
 from gan_jax.errors import ConfigError, at_least
+from gan_jax.studies import command
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,10 +51,7 @@ class Options:
 
 def main(argv: list[str] | None = None) -> int:
     """Exit code 0: measured; 2: wrong input."""
-    argv = sys.argv[1:] if argv is None else argv
-    with command_line.running("codes"):
-        program = command_line.called("study codes")
-        (options,) = arguments.parse(program, __doc__, argv, Options)
+    with command.asked("codes", __doc__, argv, Options) as options:
         at_least("samples", options.samples, 100)
         command_line.keep_compilations()
         measure(options)

@@ -19,9 +19,10 @@ import sys
 import time
 from typing import Any
 
-from gan_jax import arguments, command_line
+from gan_jax import command_line
 from gan_jax.errors import ConfigError, at_least, fits_memory, one_of
 from gan_jax.files import check_folder, write
+from gan_jax.studies import command
 from gan_jax.studies.methods import METHODS, STEPS
 
 DIRAC, MIXTURES = "dirac", ("grid25", "ring8")
@@ -62,10 +63,7 @@ class Options:
 
 def main(argv: list[str] | None = None) -> int:
     """Exit code 0: done; 2: wrong input, and nothing was written."""
-    argv = sys.argv[1:] if argv is None else argv
-    with command_line.running("convergence"):
-        program = command_line.called("study convergence")
-        (options,) = arguments.parse(program, __doc__, argv, Options)
+    with command.asked("convergence", __doc__, argv, Options) as options:
         problems = [
             one_of("problems", name, (DIRAC, *MIXTURES)) for name in options.problems.split(",")
         ]

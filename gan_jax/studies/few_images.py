@@ -37,7 +37,8 @@ from __future__ import annotations
 
 import sys
 
-from gan_jax import arguments, command_line
+from gan_jax import command_line
+from gan_jax.studies import command
 from gan_jax.studies.few_images_options import Options
 
 NAME = "few_images"
@@ -47,26 +48,12 @@ def main(argv: list[str] | None = None) -> int:
     """Exit code 0: all results are complete; 1: a GAN diverged; 2: wrong input, and nothing was
     written; 130: stopped by Ctrl-C.
     """
-    argv = sys.argv[1:] if argv is None else argv
-    with command_line.running(NAME):
-        program = command_line.called(f"study {NAME}")
-        (options,) = arguments.parse(program, __doc__, argv, Options)
+    with command.asked(NAME, __doc__, argv, Options) as options:
         from gan_jax.studies.few_images_study import Study
 
         command_line.fast_cpu()
         command_line.keep_compilations()
-        study = Study(options)
-        try:
-            study.run()
-        except KeyboardInterrupt:
-            print(
-                "\nStopped; the same command continues from the last measurement.", file=sys.stderr
-            )
-            return 130
-        except FloatingPointError as error:
-            print(f"{NAME}: {error}; earlier results are in {options.folder}.", file=sys.stderr)
-            return 1
-    return 0
+        return command.run(NAME, Study(options), "from the last measurement")
 
 
 if __name__ == "__main__":

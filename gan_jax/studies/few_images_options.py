@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from gan_jax.config import Augmentation, Config, Network, Optimizer, Penalty, to_dict
-from gan_jax.errors import ConfigError, at_least, one_of, within
+from gan_jax.errors import at_least, one_of, within
 from gan_jax.grammar import Feedback
+from gan_jax.studies.command import numbers
 
 ARMS = ("none", "diffaugment", "ada")
 """The augmentations that are compared."""
@@ -65,14 +66,7 @@ class Options:
         Raises:
           ConfigError: for anything but positive numbers and all.
         """
-        parts = [part.strip() for part in self.images.split(",")]
-        for part in parts:
-            if part != "all" and not (part.isdecimal() and int(part)):
-                raise ConfigError(
-                    f"images {part!r} is not a number of images; use positive integers or all, "
-                    "separated by commas."
-                )
-        return [None if part == "all" else int(part) for part in dict.fromkeys(parts)]
+        return numbers("images", self.images)
 
     @property
     def arms(self) -> list[str]:

@@ -17,14 +17,13 @@ from tqdm import tqdm
 
 from gan_jax import checkpoint, pacing, pictures
 from gan_jax.build import build_members
-from gan_jax.data import Resident, describe, from_arrays, load
+from gan_jax.data import Resident, from_arrays, load
 from gan_jax.engine.gan import Gan
 from gan_jax.engine.population import init_population, train_population, with_seeds
-from gan_jax.errors import ConfigError
 from gan_jax.evaluation.real import splits_of
 from gan_jax.files import check_folder, write
-from gan_jax.modality import Images
 from gan_jax.studies import few_images_report as report
+from gan_jax.studies.command import labelled_images
 from gan_jax.studies.few_images_measures import Data, Judge, data_of, judge, measured
 from gan_jax.studies.few_images_options import Options
 from gan_jax.studies.lines import Lines
@@ -52,17 +51,16 @@ class Study:
 
     def __init__(self, options: Options):
         self.options, config = options, options.config("none")
+        self.folder = options.folder
         options.check()
-        about = describe(options.dataset)
-        if not isinstance(about.modality, Images) or not about.num_classes:
-            raise ConfigError(f"dataset {options.dataset} must contain labelled images.")
+        about = labelled_images(options.dataset)
         for arm in options.arms:
             build_members([options.config(arm)])
-        check_folder("workdir", options.folder)
+        check_folder("workdir", self.folder)
         splits = about.splits or load(config.dataset, "train").description.splits
         self._splits = splits_of(config, splits)
         self._data = data_of(config, self._splits, options.numbers)
-        self.lines = Lines(options.folder, options.settings)
+        self.lines = Lines(self.folder, options.settings)
 
     def run(self) -> None:
         """Runs what is missing, then writes tables and curves."""
@@ -113,7 +111,7 @@ class Study:
         gan, *_ = gans = build_members([dataclasses.replace(base, seed=seed) for seed in seeds])
         data = from_arrays(cell.data.x, cell.data.y, base.seed, batch_size=base.batch_size)
         data = with_seeds(data, seeds)
-        folder = options.folder / "states" / cell.name
+        folder = self.folder / "states" / cell.name
         states = init_population(gans, jax.vmap(jax.random.key)(jnp.arange(len(seeds))))
         states = _restored(folder, states)
         for step in [step for step in self._steps if step > int(states.step)]:
@@ -135,7 +133,7 @@ class Study:
         """Adds a line to the results and prints it; draws samples of the first member."""
         options, step = self.options, int(states.step)
         found, samples = measured(gan, states, cell.data, self._judge, options.samples)
-        picture = options.folder / "samples" / f"{cell.name}.png"
+        picture = self.folder / "samples" / f"{cell.name}.png"
         pictures.save(picture, pictures.grid(samples[:SHOWN], COLUMNS))
         seen = step * options.batch_size
         about = {"images": cell.data.images, "arm": cell.arm, "step": step, "seen": seen}
@@ -149,7 +147,7 @@ class Study:
         sys.stdout.flush()
 
     def _report(self) -> str:
-        options, folder = self.options, self.options.folder
+        options, folder = self.options, self.folder
         summary = report.summarize(self.lines.lines)
         about = (
             f"{Path(options.dataset).name}: {options.steps * options.batch_size:,} images seen, "

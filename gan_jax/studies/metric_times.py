@@ -18,8 +18,8 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from gan_jax import arguments, command_line
 from gan_jax.errors import at_least, fits_memory, one_of
+from gan_jax.studies import command
 
 if TYPE_CHECKING:
     from gan_jax.metrics import Inputs, Metric, Sample
@@ -41,10 +41,7 @@ class Options:
 
 def main(argv: list[str] | None = None) -> int:
     """Exit code 0: measured; 2: wrong input."""
-    argv = sys.argv[1:] if argv is None else argv
-    with command_line.running("metric_times"):
-        program = command_line.called("study metric_times")
-        (options,) = arguments.parse(program, __doc__, argv, Options)
+    with command.asked("metric_times", __doc__, argv, Options) as options:
         from gan_jax.metrics import METRICS
 
         asked = METRICS if options.metrics == ALL else options.metrics.split(",")

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gan_jax.config import Config, Penalty, to_dict
+from gan_jax.recognizers.recipes import RecognizerConfig, classic
 
 if TYPE_CHECKING:
-    from gan_jax.recognizers import RecognizerConfig
     from gan_jax.sampling.filters import Filters
 
 
@@ -66,8 +66,6 @@ class Options:
     @property
     def recognizer(self) -> RecognizerConfig:
         """The classifier of each cell."""
-        from gan_jax.recognizers import RecognizerConfig
-
         return RecognizerConfig(steps=self.recognizer_steps, batch_size=self.recognizer_batch)
 
     @property
@@ -80,8 +78,6 @@ class Options:
     @property
     def settings(self) -> dict[str, Any]:
         """The settings that determine the results, except labels and seeds."""
-        from gan_jax.recognizers.recipes import classic
-
         asked = dataclasses.asdict(self)
         for name in ("labels", "seeds", "workdir"):
             del asked[name]

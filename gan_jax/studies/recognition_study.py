@@ -13,11 +13,11 @@ from tqdm import tqdm
 from gan_jax.build import build
 from gan_jax.data import describe, load
 from gan_jax.data.splits import train_and_test
-from gan_jax.errors import ConfigError, at_least, within
+from gan_jax.errors import at_least, within
 from gan_jax.files import check_folder, write
-from gan_jax.modality import Images
 from gan_jax.recognizers import Recognizer, accuracy
-from gan_jax.recognizers.recipes import classic, classifier
+from gan_jax.recognizers.architectures import classifier
+from gan_jax.recognizers.recipes import classic
 from gan_jax.runs.logs import duration
 from gan_jax.studies import recognition_report as report
 from gan_jax.studies.augmenting import (
@@ -30,27 +30,12 @@ from gan_jax.studies.augmenting import (
     train_gan,
     train_recognizer,
 )
+from gan_jax.studies.command import labelled_images, numbers
 from gan_jax.studies.recognition_options import Options
 from gan_jax.studies.recognition_results import Results
 
 GAN_STEP = 2.0
 """Approximate cost of a GAN step in classifier steps; used only to estimate the time left."""
-
-
-def numbers(labels: str) -> list[int | None]:
-    """The numbers of labels in the option; None for all.
-
-    Raises:
-      ConfigError: for anything but positive numbers and all.
-    """
-    parts = [part.strip() for part in labels.split(",")]
-    for part in parts:
-        if part != "all" and not (part.isdecimal() and int(part)):
-            raise ConfigError(
-                f"labels {part!r} is not a number of labels; use positive integers or all, "
-                "separated by commas."
-            )
-    return [None if part == "all" else int(part) for part in dict.fromkeys(parts)]
 
 
 def check(options: Options) -> None:
@@ -59,9 +44,7 @@ def check(options: Options) -> None:
     Raises:
       ConfigError: for a number out of range, or a data set without labelled images.
     """
-    about = describe(options.dataset)
-    if not isinstance(about.modality, Images) or not about.num_classes:
-        raise ConfigError(f"dataset {options.dataset} must contain labelled images.")
+    about = labelled_images(options.dataset)
     at_least("seeds", options.seeds, 1)
     at_least("generated", options.generated, about.num_classes)
     within("real_share", options.real_share, "(0, 1)")
@@ -75,7 +58,7 @@ class Study:
 
     def __init__(self, options: Options):
         self.options, dataset = options, options.dataset
-        self.labels = numbers(options.labels)
+        self.labels = numbers("labels", options.labels)
         check(options)
         self.folder = options.workdir or Path("runs") / f"recognition_{dataset}"
         check_folder("workdir", self.folder)

@@ -21,8 +21,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gan_jax import arguments, command_line
-from gan_jax.errors import ConfigError, at_least
+from gan_jax import command_line
+from gan_jax.errors import at_least
+from gan_jax.recognizers.recipes import UNLABELLED
+from gan_jax.studies import command
 
 if TYPE_CHECKING:
     from gan_jax.metrics import Sample
@@ -87,18 +89,9 @@ class Options:
 
 def main(argv: list[str] | None = None) -> int:
     """Exit code 0: measured; 2: wrong input."""
-    argv = sys.argv[1:] if argv is None else argv
-    with command_line.running("unlabelled_features"):
-        program = command_line.called("study unlabelled_features")
-        (options,) = arguments.parse(program, __doc__, argv, Options)
+    with command.asked("unlabelled_features", __doc__, argv, Options) as options:
         at_least("samples", options.samples, 100)
-        from gan_jax.data import describe
-        from gan_jax.recognizers.recipes import UNLABELLED
-
-        if not describe(options.dataset).num_classes:
-            raise ConfigError(
-                f"dataset {options.dataset} has no labels, which this study requires."
-            )
+        command.labelled_images(options.dataset)
         command_line.fast_cpu()
         command_line.keep_compilations()
         show(multiples(options.dataset, options.samples, UNLABELLED))
@@ -110,7 +103,7 @@ def networks(dataset: str, shape: tuple[int, ...], config: RecognizerConfig) -> 
     import jax
 
     from gan_jax.recognizers import Pixels, Recognizer, recognizer
-    from gan_jax.recognizers.recipes import classifier
+    from gan_jax.recognizers.architectures import classifier
     from gan_jax.recognizers.training import init_state
 
     turns = recognizer(dataset, None, config)

@@ -14,7 +14,7 @@ from gan_jax.errors import ConfigError, within
 from gan_jax.modality import Images
 from gan_jax.parts.augment import random_cutout, random_flip, random_shift
 from gan_jax.parts.regularizers.making import memoryless
-from gan_jax.types import Array, Batch, Context, Critique, Fake, PyTree
+from gan_jax.types import Array, Batch, Context, Critique, Fake, PyTree, held
 
 
 @memoryless
@@ -45,7 +45,7 @@ def bcr(context: Context, *, shift: float = 0.125, flip: float = 0.5, cutout: fl
 @memoryless
 def zcr(context: Context, *, noise: float = 0.05):
     """``(D(G(z)) - D(G(z + e)))^2`` with ``e`` from N(0, noise^2): latent consistency, D's part
-    (Zhao et al. 2021).
+    (Zhao et al. 2021). Categorical codes of the latents do not change.
     """
     moved = _moved_fakes(context, noise)
     return jnp.square(
@@ -105,4 +105,5 @@ def _moved_fakes(context: Context, noise: float) -> PyTree:
         z + noise * batch_axis.draw(jax.random.normal, key, z.shape, z.dtype)
         for z, key in zip(leaves, keys, strict=True)
     ]
-    return context.generate(structure.unflatten(moved), context.fake.y).x
+    latents = held(context.prior, structure.unflatten(moved), context.latents)
+    return context.generate(latents, context.fake.y).x

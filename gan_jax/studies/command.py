@@ -1,0 +1,102 @@
+"""What the commands of the studies share: reading options, and running a study that can be
+resumed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from gan_jax import arguments, command_line
+from gan_jax.errors import ConfigError
+
+if TYPE_CHECKING:
+    from gan_jax.data import Description
+
+_T = TypeVar("_T")
+
+
+class Study(Protocol):
+    """A study that keeps its results in ``folder``; ``run`` adds those that are missing."""
+
+    @property
+    def folder(self) -> Path: ...
+
+    def run(self) -> None: ...
+
+
+@contextlib.contextmanager
+def asked(
+    name: str, about: str | None, argv: Sequence[str] | None, options: type[_T]
+) -> Iterator[_T]:
+    """Wraps the ``main`` of a study: yields its options, and turns a `ConfigError` into one line
+    and exit code 2.
+
+    Args:
+      name: the name of the study.
+      about: the beginning of its help.
+      argv: the command line after the name; None for that of this process.
+      options: a dataclass.
+    """
+    with command_line.running(name):
+        argv = sys.argv[1:] if argv is None else argv
+        yield arguments.parse(command_line.called(f"study {name}"), about or "", argv, options)[0]
+
+
+def run(name: str, study: Study, continues: str) -> int:
+    """Runs what is missing of a study.
+
+    Args:
+      name: the name of the study.
+      study: its results so far.
+      continues: where the same command continues after Ctrl-C, as "from the last measurement".
+
+    Returns:
+      The exit code: 0: all results are complete; 1: a GAN diverged; 130: stopped by Ctrl-C.
+    """
+    try:
+        study.run()
+    except KeyboardInterrupt:
+        print(f"\nStopped; the same command continues {continues}.", file=sys.stderr)
+        return 130
+    except FloatingPointError as error:
+        print(
+            f"{name}: a GAN diverged: {error}; earlier results are in {study.folder}.",
+            file=sys.stderr,
+        )
+        return 1
+    return 0
+
+
+def numbers(option: str, text: str) -> list[int | None]:
+    """The numbers of an option such as ``10,50,all``, each once; None for all.
+
+    Raises:
+      ConfigError: for anything but positive integers and all.
+    """
+    parts = [part.strip() for part in text.split(",")]
+    for part in parts:
+        if part != "all" and not (part.isdecimal() and int(part)):
+            raise ConfigError(
+                f"{option} {part!r} is not a number of {option}; use positive integers or all, "
+                "separated by commas."
+            )
+    return [None if part == "all" else int(part) for part in dict.fromkeys(parts)]
+
+
+def labelled_images(dataset: str) -> Description:
+    """The description of a data set of labelled images.
+
+    Raises:
+      ConfigError: for another data set.
+    """
+    from gan_jax.data import describe
+    from gan_jax.modality import Images
+
+    about = describe(dataset)
+    if not isinstance(about.modality, Images) or not about.num_classes:
+        raise ConfigError(f"dataset {dataset} must contain labelled images.")
+    return about

@@ -1,0 +1,142 @@
+"""Regularizers of features and class logits against closed forms."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import players
+import pytest
+import scipy.stats
+
+from gan_jax.errors import ConfigError
+from gan_jax.parts.regularizers import (
+    G_REGULARIZERS,
+    REGULARIZERS,
+    d_classes,
+    g_classes,
+    labelled_classes,
+)
+from gan_jax.types import Critique
+
+
+def _with_features(real, fake):
+    critique = lambda features: Critique(jnp.zeros(len(features)), {"features": features})
+    return players.of_critiques(critique(real), critique(fake))
+
+
+def _with_classes(logits):
+    return Critique(jnp.zeros(len(logits)), {"class_logits": jnp.asarray(logits)})
+
+
+def test_feature_matching_compares_means_of_features_and_moves_generated_ones_alone():
+    real, fake = np.random.default_rng(0).normal(size=(2, 4, 3)).astype(np.float32)
+    matching = lambda r, f: G_REGULARIZERS["feature_matching"]().apply((), _with_features(r, f))[0]
+    expected = np.sum((real.mean(0) - fake.mean(0)) ** 2)
+    np.testing.assert_allclose(matching(real, fake), np.full(4, expected), rtol=1e-5)
+    slopes = jax.grad(lambda r, f: matching(r, f).mean(), argnums=(0, 1))(real, fake)
+    np.testing.assert_array_equal(slopes[0], 0)
+    np.testing.assert_allclose(
+        slopes[1], np.tile(2 * (fake.mean(0) - real.mean(0)) / 4, (4, 1)), rtol=1e-5
+    )
+
+
+def test_pull_away_is_the_mean_squared_cosine_of_pairs():
+    fake = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
+    value, _ = G_REGULARIZERS["pull_away"]().apply((), _with_features(fake, fake))
+    cosine = lambda a, b: a @ b / np.linalg.norm(a) / np.linalg.norm(b)
+    pairs = [cosine(fake[i], fake[j]) ** 2 for i in range(5) for j in range(5) if i != j]
+    np.testing.assert_allclose(value, np.full(5, np.mean(pairs)), rtol=1e-5)
+    for features, expected in ((np.eye(3), 0.0), (np.ones((3, 2)), 1.0)):
+        features = features.astype(np.float32)
+        np.testing.assert_allclose(
+            G_REGULARIZERS["pull_away"]().apply((), _with_features(features, features))[0],
+            expected,
+            atol=1e-6,
+        )
+    with pytest.raises(
+        ConfigError,
+        match="pull_away compares pairs and needs a minibatch of 2 or more examples, not 1",
+    ):
+        G_REGULARIZERS["pull_away"]().apply((), _with_features(fake[:1], fake[:1]))
+    vanishing = lambda f: G_REGULARIZERS["pull_away"]().apply((), _with_features(f, f))[0].mean()
+    assert np.isfinite(jax.grad(vanishing)(np.zeros((3, 2), np.float32))).all()
+
+
+def test_entropy_is_that_of_the_softmax():
+    logits = np.array([[0.0, 0.0, 0.0], [1.0, -2.0, 0.5], [80.0, 0.0, -80.0]], np.float32)
+    real = _with_classes(logits)
+    context = players.of_critiques(real, real, y=jnp.full(3, -1))
+    value, _ = REGULARIZERS["entropy"]().apply((), context)
+    expected = scipy.stats.entropy(scipy.special.softmax(logits.astype(np.float64), axis=1), axis=1)
+    np.testing.assert_allclose(value, expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(value[0], np.log(3), rtol=1e-6)
+
+
+def test_class_consistency_is_the_distance_of_two_views():
+    logits = np.random.default_rng(0).normal(size=(2, 5, 3)).astype(np.float32)
+    one, other = map(_with_classes, logits)
+    context = players.of_critiques(one, one, y=jnp.full(5, -1), discriminate=lambda x, y: other)
+    value, _ = REGULARIZERS["class_consistency"]().apply((), context)
+    views = scipy.special.softmax(logits.astype(np.float64), axis=-1)
+    np.testing.assert_allclose(value, ((views[0] - views[1]) ** 2).sum(-1), rtol=1e-5)
+
+
+def test_few_labels_are_averaged_over_those_there_are():
+    """Whatever stands in the place of a missing label, its example has no part in the loss."""
+    logits = np.random.default_rng(0).normal(size=(6, 4)).astype(np.float32)
+    y = np.array([3, -1, 0, -1, -1, 2])
+    real = _with_classes(logits)
+    context = players.of_critiques(real, real, y=jnp.asarray(y))
+    value, _ = labelled_classes(share=0.5).apply((), context)
+    log_p = scipy.special.log_softmax(logits.astype(np.float64), axis=1)
+    np.testing.assert_allclose(
+        value.mean(), -np.mean([log_p[i, y[i]] for i in (0, 2, 5)]), rtol=1e-5
+    )
+    assert (np.asarray(value)[y < 0] == 0).all()
+    slopes = jax.grad(
+        lambda logits: labelled_classes(share=0.5).apply(
+            (), dataclasses.replace(context, real_critique=_with_classes(logits))
+        )[0].mean()
+    )(jnp.asarray(logits))  # fmt: skip
+    assert (slopes[y < 0] == 0).all() and (slopes[y >= 0] != 0).all()
+    with pytest.raises(ConfigError, match=r"classes\.share must be in \(0, 1\], not 0.0"):
+        labelled_classes(share=0.0).apply((), context)
+
+
+def test_what_the_critique_lacks_is_refused():
+    critique = Critique(jnp.zeros(2))
+    bare = players.of_critiques(critique, critique, discriminate=lambda x, y: critique)
+    with pytest.raises(
+        ConfigError, match="feature_matching needs features from the discriminator, whose "
+    ):
+        G_REGULARIZERS["feature_matching"]().apply((), bare)
+    with pytest.raises(
+        ConfigError, match="pull_away needs features from the discriminator, whose "
+    ):
+        G_REGULARIZERS["pull_away"]().apply((), bare)
+    for classes in (
+        d_classes,
+        g_classes,
+        labelled_classes,
+        REGULARIZERS["entropy"],
+        REGULARIZERS["class_consistency"],
+    ):
+        with pytest.raises(
+            ConfigError,
+            match="needs class_logits from the discriminator, whose Critique has only score",
+        ):
+            classes().apply((), bare)
+
+
+def test_class_losses_are_negative_log_likelihoods():
+    logits = jax.random.normal(jax.random.key(0), (2, 4, 3))
+    y = jnp.array([0, 2, 1, 1])
+    context = players.of_critiques(*map(_with_classes, logits), y=y)
+    log_p = np.log(np.exp(logits) / np.exp(logits).sum(-1, keepdims=True))[:, np.arange(4), y]
+    d, _ = d_classes().apply((), context)
+    g, _ = g_classes().apply((), context)
+    np.testing.assert_allclose(d, -log_p.sum(0), rtol=1e-5)
+    np.testing.assert_allclose(g, -log_p[1], rtol=1e-5)
+    assert optax.softmax_cross_entropy_with_integer_labels(logits[1], y).shape == (4,)
