@@ -37,10 +37,11 @@ SIZES = {
     "biggan_deep": {"width": 2, "base": 4, "depth": 1},
 }
 ONE = {
+    "sngan": "semi_supervised",
     "r3gan": "projection",
-    "stylegan2": "semi_supervised",
+    "stylegan2": "acgan",
     "sagan": "projection",
-    "biggan": "acgan",
+    "biggan": "semi_supervised",
     "biggan_deep": "none",
 }
 """Networks of many normalized layers, which take long to trace, with one conditioning each."""

@@ -44,6 +44,8 @@ def test_notebook_runs(path, monkeypatch, tmp_path):
     monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", jax.config.jax_compilation_cache_dir)
     monkeypatch.setenv("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.2")
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
+    (startup := tmp_path / "profile_default" / "startup").mkdir(parents=True)
+    (startup / "collect_no_garbage.py").write_text("import gc\n\ngc.disable()\n")
     NotebookClient(
         notebook, timeout=300, resources={"metadata": {"path": str(path.parent)}}
     ).execute()

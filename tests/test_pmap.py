@@ -167,18 +167,17 @@ def made(name):
 
 
 @functools.cache
-def largest_differences():
+def largest_differences(numbers=(4,)):
     """By part, the largest difference of a parameter of several devices from that of one device,
-    after two steps of SGD with rate 0.1: of 4 devices, and of 2 for the parts in programs of their
-    own.
+    after two steps of SGD with rate 0.1.
 
-    A table is made in this folder by ``import conftest, test_pmap`` and a call of this function.
+    A table of 2 and 4 devices is made in this folder by ``import conftest, test_pmap`` and
+    ``test_pmap.largest_differences((2, 4))``.
     """
     alone = {name: after_two_steps(made(name)) for name in NAMES}
     return {
         name: max(largest(after_two_steps(made(name), n), alone[name]) for n in numbers)
-        for names, numbers in ((IN_ONE_PROGRAM, (4,)), (ALONE, (2, 4)))
-        for name in names
+        for name in NAMES
     }
 
 
