@@ -17,6 +17,7 @@ from gan_jax.errors import ConfigError
 from gan_jax.parts.augment.diffaugment import diffaugment
 
 ada = importlib.import_module("gan_jax.parts.augment.ada")
+warping = importlib.import_module("gan_jax.parts.augment.warping")
 REFERENCE = reference("augment")
 KEY = jax.random.key(0)
 
@@ -120,11 +121,27 @@ def test_ada_is_that_of_its_authors(case):
     close(sampled(changed, 53 if grey else 211), REFERENCE["ada"][case])
 
 
+@pytest.mark.parametrize("side", [1, 2, 5, 6, 24])
+def test_a_line_of_pixels_sampled_up_repeats_except_near_its_ends(side):
+    """The rows of every two neighbouring places, with 0 before the first and after the last."""
+    line, filter = warping.sampled_up(side), 2 * warping.SYM6
+    reflected = np.pad(np.eye(side), ((side - 1, side - 1), (0, 0)), mode="reflect")
+    places = np.arange(-1, line.length + 1)[:, None]
+    taps = places + 5 - 2 * np.arange(len(reflected))[None, :]
+    inside = (taps >= 0) & (taps < 12) & (places >= 0) & (places < line.length)
+    wanted = np.where(inside, filter[np.clip(taps, 0, 11)], 0) @ reflected
+    rows = np.asarray(line.row(places[:, 0]))
+    np.testing.assert_allclose(line.pixels[rows], wanted, atol=1e-12)
+    np.testing.assert_allclose(line.pixels[rows[:-1] + 1], wanted[1:], atol=1e-12)
+
+
 def test_the_derivative_of_ada_is_that_of_its_authors():
     x = jnp.asarray(images("ada/images", 2, 24))
-    _, pull = jax.vjp(lambda x: transformed(x, "bgc", 0.65), x)
-    (back,) = pull(jnp.asarray(number("ada/cotangent", x.shape)))
-    close(sampled(back, 211), REFERENCE["ada"]["bgc/0.65/cotangent"])
+    changed, pull = jax.vjp(lambda x: transformed(x, "bgc", 0.65), x)
+    slope = jnp.asarray(number("ada/cotangent", x.shape))
+    close(sampled(pull(slope)[0], 211), REFERENCE["ada"]["bgc/0.65/cotangent"])
+    linear = changed - transformed(0 * x, "bgc", 0.65)
+    close(jax.vjp(pull, slope)[1]((x,))[0], linear)  # R1 differentiates twice
 
 
 def test_ada_draws_with_the_probabilities_and_deviations_of_the_paper():

@@ -4,36 +4,58 @@ The processes are forked from one that has loaded everything, which spares secon
 """
 
 import collections
+import itertools
 import multiprocessing
 import os
 import random
+import shlex
 import time
 
 import pytest
 
 from gan_jax import checkpoint
 from gan_jax.commands import train
-from tests.faults.trainings import ARGUMENTS, assert_equal
+from tests.faults.trainings import ARGUMENTS, assert_equal, lines
 
 pytestmark = pytest.mark.faults
 
 KILLS = int(os.environ.get("KILLS", "50"))
 LINES = 20
 """Most lines of metrics that a process writes before its kill."""
-STEPS = 4_000
+RINGS = [*ARGUMENTS, "--steps", "4000"]
+ADA = shlex.split(
+    "digits_dcgan --generator mlp:width=16 --discriminator mlp:width=16 --batch-size 32 "
+    "--augmentations ada:feedback/d/sign_real/0/0.02 --diagnose-every 0 --sample-every 300 "
+    "--log-every 15 --checkpoint-every 25 --keep 2 --steps 1000"
+)
+"""On images, whose probability of a transformation rises and falls with D's scores."""
 
 
 def test_killed_runs_end_as_an_undisturbed_one(tmp_path, monkeypatch):
+    _killed(RINGS, tmp_path, monkeypatch)
+
+
+def test_killed_runs_with_ada_end_as_an_undisturbed_one(tmp_path, monkeypatch):
+    """The probability that ADA follows is a part of the state."""
+    _killed(ADA, tmp_path, monkeypatch)
+    strengths = [line["feedback/augments/ada/strength"] for line in lines(tmp_path / "whole")]
+    moves = [b - a for a, b in itertools.pairwise(strengths)]
+    assert min(moves) < 0 < max(moves)
+
+
+def _killed(arguments, tmp_path, monkeypatch):
     monkeypatch.setenv("XLA_FLAGS", "--xla_backend_optimization_level=0")  # one device
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["gan_jax.training.loop", "gan_jax.training.transfer", __name__])
-    start = lambda workdir: _started(context.Process(target=_train, args=(str(workdir),)))
+    start = lambda workdir: _started(
+        context.Process(target=_train, args=([*arguments, "--workdir", str(workdir)],))
+    )
     _ended(start(tmp_path / "whole"))
     random.seed(0)
     moments, runs, workdir = collections.Counter(), 0, tmp_path / "run_0"
     while sum(moments.values()) < KILLS:
-        process, lines = start(workdir), _lines(workdir) + random.randint(0, LINES)
-        while process.is_alive() and _lines(workdir) < lines:
+        process, last = start(workdir), _lines(workdir) + random.randint(0, LINES)
+        while process.is_alive() and _lines(workdir) < last:
             time.sleep(0.01)
         time.sleep(random.expovariate(2))
         if process.is_alive():
@@ -50,10 +72,10 @@ def test_killed_runs_end_as_an_undisturbed_one(tmp_path, monkeypatch):
     print(f"{KILLS} kills in {runs + 1} runs: {dict(moments)}; all ended bit-equal.")
 
 
-def _train(workdir):
-    os.dup2(os.open(f"{workdir}.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND), 1)
+def _train(arguments):
+    os.dup2(os.open(f"{arguments[-1]}.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND), 1)
     os.dup2(1, 2)
-    raise SystemExit(train.main([*ARGUMENTS, "--steps", str(STEPS), "--workdir", workdir]))
+    raise SystemExit(train.main(arguments))
 
 
 def _started(process):

@@ -4,6 +4,8 @@ differentiable with respect to ``x``. Each example gets a separate draw.
 
 from __future__ import annotations
 
+import functools
+
 import jax
 import jax.numpy as jnp
 
@@ -72,8 +74,12 @@ def along_sides(x: Array, rows: Array, columns: Array) -> Array:
     """Images ``[b, h, w, c]`` whose columns and rows of pixels are multiplied by matrices, ``[b,
     h', h]`` and ``[b, w', w]``, or by the same for all images, ``[h', h]`` and ``[w', w]``.
     """
-    equation = "bij,bjkc,blk->bilc" if rows.ndim == 3 else "ij,bjkc,lk->bilc"
-    return jnp.einsum(equation, rows, x, columns, precision=jax.lax.Precision.HIGHEST)
+    product = functools.partial(jnp.einsum, precision=jax.lax.Precision.HIGHEST)
+    if rows.ndim == 3:
+        return product("bij,bjkc,blk->bilc", rows, x, columns)
+    x = x.transpose(1, 0, 3, 2)  # in this order of the axes, two products of whole matrices
+    x = product("ibck,lk->ibcl", product("ij,jbck->ibck", rows, x), columns)
+    return x.transpose(1, 0, 3, 2)
 
 
 def rotation(key: Array, x: Array, strength: Array) -> Array:
