@@ -2,11 +2,13 @@
 outlast a run.
 
 Programs are compiled with few of LLVM's optimizations, and where XLA still has it, with its older
-code generator, which takes a quarter of the time: a test compiles much and computes little.
+code generator, which takes a quarter of the time: a test compiles much and computes little. The
+training of a large recognizer computes much, and is compiled with all optimizations.
 Garbage is collected after each file of tests: a collection goes through all objects of JAX, and
 took a third of the time of tracing.
 """
 
+import functools
 import gc
 import importlib.metadata
 import os
@@ -25,8 +27,10 @@ os.environ["GAN_JAX_CACHE"] = str(pathlib.Path(__file__).parent.parent / ".cache
 
 import jax
 import pytest
+from gans import optimized
 
 from gan_jax import command_line
+from gan_jax.recognizers import fitting
 
 gc.disable()
 command_line.fast_cpu()  # scripts that run in this process compute as those that run alone
@@ -34,6 +38,15 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_compilation_cache_dir", os.path.join(os.environ["GAN_JAX_CACHE"], "jax"))
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
 jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
+
+
+def _train_steps(classifier, state, data, n, plainly=fitting.train_steps):
+    large = sum(a.size for a in jax.tree.leaves(state.network.params)) > 50_000
+    steps = functools.partial(optimized, plainly) if large else plainly
+    return steps(classifier, state, data, n)
+
+
+fitting.train_steps = _train_steps
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -65,3 +65,18 @@ def arrays(tree):
     is_key = lambda a: jax.dtypes.issubdtype(a.dtype, jax.dtypes.prng_key)
     data = lambda a: jax.random.key_data(a) if is_key(a) else a
     return [np.asarray(data(a)) for a in jax.tree.leaves(tree)]
+
+
+_COMPILED = {}
+
+
+def optimized(function, static, *arguments):
+    """``function(static, *arguments)`` of a jitted function, compiled with all of LLVM's
+    optimizations, for tests that compute more than they compile.
+    """
+    leaves, structure = jax.tree.flatten(jax.tree.map(jax.typeof, arguments))
+    key = function, static, structure, tuple(leaves)
+    if key not in _COMPILED:
+        options = {"xla_backend_optimization_level": 3}
+        _COMPILED[key] = function.lower(static, *arguments).compile(compiler_options=options)
+    return _COMPILED[key](*arguments)

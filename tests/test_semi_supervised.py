@@ -12,7 +12,7 @@ import optax
 import pytest
 import scipy.spatial
 import scipy.special
-from gans import SHAPE, arrays, random_batch, small_mlp
+from gans import SHAPE, arrays, optimized, random_batch, small_mlp
 from jax.sharding import NamedSharding, PartitionSpec
 
 import gan_jax
@@ -349,7 +349,7 @@ def test_few_labels_of_digits_go_far():
         chosen = dataclasses.replace(config, seed=seed, label_seed=seed)
         gan, data, known = build(chosen), resident(chosen), labelled(train, chosen)
         state = init_state(gan, jax.random.key(seed), abstract_batch(chosen, gan.modality.shape))
-        state, _ = train_steps(gan, state, data, 1_200)
+        state, _ = optimized(train_steps, gan, state, data, 1_200)
         nearest = scipy.spatial.distance.cdist(
             flat(test.examples), flat(train.examples[known])
         ).argmin(1)
