@@ -19,7 +19,7 @@ from gan_jax.evaluation.real import splits_of
 from gan_jax.metrics import gaussian_of
 from gan_jax.recognizers import Pixels
 from gan_jax.studies import few_images, few_images_report, few_images_study
-from gan_jax.studies.few_images_measures import Judge, chosen, data_of
+from gan_jax.studies.few_images_measures import Judge, chosen, data_of, unseen
 from gan_jax.studies.few_images_options import Options
 from gan_jax.studies.overfitting import Scores, Seen, overfitting, scores_of_members
 
@@ -82,6 +82,18 @@ def test_chosen_images_have_the_shares_of_the_classes():
         chosen(labels, 201)
 
 
+def test_settings_are_chosen_by_images_that_no_gan_sees():
+    config = TINY.config("none")
+    splits, train = splits_of(config, describe("digits").splits), load("digits", "train")
+    left = unseen(config, splits, [20, 50])
+    bytes_of = lambda images: [image.tobytes() for image in np.asarray(images)]
+    used = np.union1d(chosen(train.labels, 20), chosen(train.labels, 50))
+    rest = np.setdiff1d(np.arange(len(train.labels)), used)
+    assert sorted(bytes_of(left)) == sorted(bytes_of(train.examples[rest]))
+    with pytest.raises(ConfigError, match="validate needs training images that no GAN sees"):
+        unseen(config, splits, [None])
+
+
 def test_summary():
     """Three seeds whose smallest distances are at different numbers of images."""
     numbers = {10: [4.0, 3.0, 5.0], 20: [2.0, 4.0, 4.0], 30: [3.0, 6.0, 4.0]}
@@ -115,7 +127,7 @@ def arguments(options, **changes):
     values = {**vars(options), **changes}
     return [
         part
-        for name, value in values.items() if value is not None
+        for name, value in values.items() if value is not None and value is not False
         for part in (f"--{name.replace('_', '-')}", str(value))
     ]  # fmt: skip
 

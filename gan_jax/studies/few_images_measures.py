@@ -27,6 +27,8 @@ from gan_jax.types import GanState
 
 SCORED = 1_000
 """Images of each kind that D scores at a measurement, or all if there are fewer."""
+UNSEEN = 10_000
+"""Images that settings are chosen by, or all that are left."""
 
 
 class Judge(NamedTuple):
@@ -41,12 +43,14 @@ class Judge(NamedTuple):
         return frechet_distance_of_gaussians(gaussian_of(features), self.reference)
 
 
-def judge(config: Config, splits: Splits) -> Judge:
+def judge(config: Config, splits: Splits, images: np.ndarray | None = None) -> Judge:
     """What `gan_jax.evaluate` judges the samples of a GAN with: a classifier of the whole data set,
-    trained on first use, and the split that is its reference.
+    trained on first use, and the split that is its reference, or other ``images``.
     """
     dataset, framing = config.dataset, config.framing
     network = choose(dataset, describe(dataset), framing, SMALL_CNN).make()
+    if images is not None:
+        return Judge(network, gaussian_of(network.features(images)[0]))
     reference = real_sample(network, dataset, splits.reference, framing)
     return Judge(network, reference.gaussian or gaussian_of(reference.features))
 
@@ -83,6 +87,25 @@ def data_of(config: Config, splits: Splits, numbers: list[int | None]) -> list[D
         x = np.asarray(train.examples[places])
         found.append(Data("all" if n is None else str(n), x, train.labels[places], held_out))
     return found
+
+
+def unseen(config: Config, splits: Splits, numbers: list[int | None]) -> np.ndarray:
+    """Training images ``[n, h, w, c]`` uint8 that are in the sets of none of the numbers.
+
+    Raises:
+      ConfigError: if fewer than two are left.
+    """
+    train = load(config.dataset, splits.train, config.framing)
+    count = len(train.labels)
+    used = [chosen(train.labels, count if n is None else n) for n in numbers]
+    left = np.setdiff1d(np.arange(count), np.concatenate(used))
+    if len(left) < 2:
+        raise ConfigError(
+            f"validate needs training images that no GAN sees, but images takes all {count:,}; use "
+            "smaller numbers of images, or leave out validate."
+        )
+    own = left[chosen(train.labels[left], min(UNSEEN, len(left)))]
+    return np.asarray(train.examples[own])
 
 
 def chosen(labels: np.ndarray, n: int) -> np.ndarray:

@@ -51,6 +51,10 @@ class Options:
     """
     ada_target: float = 0.3
     """r_t above which ADA's probability rises; 0.6 in the paper."""
+    validate: bool = False
+    """Measure the distance to 10,000 training images that no GAN sees, instead of the test images:
+    for choosing settings.
+    """
     workdir: Path | None = None
     """Folder of the results; by default runs/few_images_DATASET."""
 

@@ -24,13 +24,14 @@ from gan_jax.evaluation.real import splits_of
 from gan_jax.files import check_folder, write
 from gan_jax.studies import few_images_report as report
 from gan_jax.studies.command import labelled_images
-from gan_jax.studies.few_images_measures import Data, Judge, data_of, judge, measured
+from gan_jax.studies.few_images_measures import Data, Judge, data_of, judge, measured, unseen
 from gan_jax.studies.few_images_options import Options
 from gan_jax.studies.lines import Lines
 from gan_jax.types import GanState
 
 SHOWN, COLUMNS = 64, 8
 """Samples of the first member in the picture of a cell, and samples per row."""
+VALIDATED = " Distances are to training images that no GAN sees, not to the test images."
 CALL_SECONDS = 2.0
 """Between two moves of the progress bar."""
 
@@ -60,6 +61,7 @@ class Study:
         splits = about.splits or load(config.dataset, "train").description.splits
         self._splits = splits_of(config, splits)
         self._data = data_of(config, self._splits, options.numbers)
+        self._unseen = unseen(config, self._splits, options.numbers) if options.validate else None
         self.lines = Lines(self.folder, options.settings)
 
     def run(self) -> None:
@@ -86,7 +88,7 @@ class Study:
 
     @functools.cached_property
     def _judge(self) -> Judge:
-        return judge(self.options.config("none"), self._splits)
+        return judge(self.options.config("none"), self._splits, self._unseen)
 
     def _measured_to(self, cell: Cell) -> int:
         """The step of a cell's last measurement, 0 if there is none."""
@@ -154,6 +156,7 @@ class Study:
             f"{options.samples:,} samples, means with 95% intervals over the seeds; ADA's p can "
             f"rise by 1 within {options.ada_images:,} images, its target is r_t = "
             f"{options.ada_target:g}."
+            f"{VALIDATED if options.validate else ''}"
         )
         table = report.as_markdown(summary, about)
         write(folder / "results.csv", report.as_csv(self.lines.lines))
