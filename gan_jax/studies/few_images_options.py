@@ -31,7 +31,7 @@ class Options:
     """Augmentations to compare, separated by commas: none, diffaugment, ada."""
     seeds: int = 3
     """GANs per number of images and augmentation, trained as one population."""
-    steps: int = 2_800
+    steps: int = 5_600
     """Training steps of each GAN."""
     points: int = 7
     """Measurements during each training, evenly spaced."""
@@ -41,7 +41,7 @@ class Options:
     """Real images of a step."""
     width: int = 24
     """Channels of the layers next to the image, for both players."""
-    lr: float = 2e-3
+    lr: float = 1e-3
     """Learning rate of both players."""
     r1: float = 0.0
     """Weight of R1, applied every fourth D step; 0: none."""
@@ -49,8 +49,8 @@ class Options:
     """Real images within which ADA's probability can rise from 0 to 1. The paper uses 500,000, for
     trainings on 25 million images.
     """
-    ada_target: float = 0.3
-    """r_t above which ADA's probability rises; 0.6 in the paper."""
+    ada_target: float = 0.6
+    """r_t above which ADA's probability rises."""
     validate: bool = False
     """Measure the distance to 10,000 training images that no GAN sees, instead of the test images:
     for choosing settings.
