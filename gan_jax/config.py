@@ -23,6 +23,7 @@ from gan_jax.grammar import (
     Mixing,
     Network,
     Optimizer,
+    Pairs,
     Part,
     Penalty,
     Prior,
@@ -86,6 +87,10 @@ class Config:
     labelled_batch: int = 0
     """Labelled examples per batch; the rest of the batch is drawn from the whole dataset, without
     labels.
+    """
+    pairs: Pairs = Pairs()
+    """What examples are conditioned on: their labels, or images made from them: edges, grey,
+    downsample:4 (4 times smaller) or mask:0.25 (a hidden quarter of the area).
     """
     conditioning: str = "none"
     """How labels condition G and D."""

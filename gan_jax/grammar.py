@@ -277,6 +277,12 @@ class Mixing(Part):
     NAME, POSITIONAL, SCALARS = "none", ("strength",), ("strength",)
 
 
+class Pairs(Part):
+    """What examples are paired with, with the amount by which a rule changes them."""
+
+    NAME, POSITIONAL = "labels", ("amount",)
+
+
 class Prior(Part):
     """The distribution of the latents, with the numbers of its codes if it has some."""
 

@@ -118,6 +118,10 @@ class Images(Modality):
         classes = np.linspace(0, num_classes - 1, shown).round().astype(np.int32)
         return np.tile(np.arange(COLUMNS), shown), np.repeat(classes, COLUMNS)
 
+    def shown(self, x: np.ndarray) -> np.ndarray:
+        """The pixels ``[n, h, w, c]`` uint8 by which images are shown that networks see."""
+        return self.to_stored(x)
+
     def picture(self, samples: np.ndarray, real: np.ndarray | None = None) -> np.ndarray:
         return pictures.grid(samples, COLUMNS)
 

@@ -235,10 +235,15 @@ class Mixing:
 
 @dataclasses.dataclass(frozen=True)
 class Frozen:
-    """A network that is not trained: an encoder, a classifier, an earlier stage."""
+    """A network that is not trained: an encoder, a classifier, an earlier stage.
+
+    ``trained``: an object whose ``variables`` are those of the network, hashed and compared by what
+    they are, such as `gan_jax.recognizers.Recognizer`; None: they are passed to `init_state`.
+    """
 
     name: str
     network: Any
+    trained: Any = None
 
 
 class Prior(Protocol):

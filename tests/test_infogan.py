@@ -137,8 +137,10 @@ def test_interpolations_keep_categorical_codes(monkeypatch):
     found = []
     record = lambda gan, state, z, labels: found.append(z) or np.zeros((len(z), 8, 8, 1), np.uint8)
     monkeypatch.setattr(evaluation_pictures, "generated", record)
-    gan = types.SimpleNamespace(prior=PRIOR, num_classes=0)
-    drawn = types.SimpleNamespace(gan=gan, state=None, key=jax.random.key(0), truncation=None)
+    gan = types.SimpleNamespace(prior=PRIOR, num_classes=0, condition=None)
+    drawn = types.SimpleNamespace(
+        gan=gan, state=None, config=None, key=jax.random.key(0), truncation=None
+    )
     evaluation_pictures._interpolation(drawn)
     subject = types.SimpleNamespace(
         gan=gan,

@@ -32,7 +32,7 @@ def test_a_quarter_of_the_memory_is_the_limit_of_what_lies_on_the_device(monkeyp
 
 
 def test_pictures_show_a_class_a_row_and_the_same_latents_down_a_column():
-    latents, labels = samples.fixed_inputs(gan_jax.build(TINY), seed=3)
+    latents, labels = samples.fixed_inputs(gan_jax.build(TINY), TINY)
     assert latents.shape == (100, TINY.latents) and labels.tolist() == [
         row for row in range(10) for _ in range(10)
     ]
@@ -40,12 +40,12 @@ def test_pictures_show_a_class_a_row_and_the_same_latents_down_a_column():
     np.testing.assert_array_equal(table, np.broadcast_to(table[:1], table.shape))
     assert len(np.unique(table[0], axis=0)) == 10
     many = dataclasses.replace(gan_jax.build(TINY), num_classes=26)
-    latents, labels = samples.fixed_inputs(many, seed=3)
+    latents, labels = samples.fixed_inputs(many, TINY)
     assert latents.shape == (200, TINY.latents)
     shown = labels[::10].tolist()
     assert shown[0] == 0 and shown[-1] == 25 and set(np.diff(shown)) == {1, 2}
     unconditional, _ = samples.fixed_inputs(
-        gan_jax.build(dataclasses.replace(TINY, conditioning="none")), seed=3
+        gan_jax.build(dataclasses.replace(TINY, conditioning="none")), TINY
     )
     assert len(np.unique(np.asarray(unconditional), axis=0)) == 100
 

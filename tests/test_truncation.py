@@ -6,14 +6,16 @@ import scipy.stats
 
 from gan_jax.evaluation.truncation import truncation_curve
 from gan_jax.metrics import Sample
+from gan_jax.modality import labels_in_turn
 from gan_jax.parts.priors import Normal
 
 SIZE, COUNT = 4, 4_000
+ANY = np.zeros(COUNT, np.int32)
 
 
 def curve(features=lambda z, y: z, **options):
     real = np.random.default_rng(0).normal(size=(50_000, SIZE)).astype(np.float32)
-    return truncation_curve(features, Sample(real), Normal(SIZE), samples=COUNT, **options)
+    return truncation_curve(features, Sample(real), Normal(SIZE), ANY, **options)
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +54,7 @@ def test_labels_come_in_equal_shares_and_the_seed_decides():
 
     real = Sample(np.random.default_rng(0).normal(size=(200, SIZE)).astype(np.float32))
     make = lambda seed: truncation_curve(
-        features, real, Normal(SIZE), num_classes=3, samples=99, psis=(0.5,), seed=seed
+        features, real, Normal(SIZE), labels_in_turn(99, 3), psis=(0.5,), seed=seed
     )
     assert make(1) == make(1) != make(2)
     np.testing.assert_array_equal(told, 33)
@@ -60,6 +62,6 @@ def test_labels_come_in_equal_shares_and_the_seed_decides():
 
 def test_too_few_samples_have_no_distance():
     real = Sample(np.random.default_rng(0).normal(size=(200, 80)).astype(np.float32))
-    (point,) = truncation_curve(lambda z, y: z, real, Normal(80), samples=50, psis=(None,))
+    (point,) = truncation_curve(lambda z, y: z, real, Normal(80), ANY[:50], psis=(None,))
     assert point["frechet_distance"] is None and 0 <= point["precision"] <= 1
     assert set(point["intervals"]) == {"precision", "recall"}

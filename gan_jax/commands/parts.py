@@ -59,7 +59,7 @@ def _choices() -> dict[str, dict[str, dict[str, tuple[str, str]]]]:
     from gan_jax.data import DATASETS, FITS
     from gan_jax.models import DISCRIMINATORS, MODELS
     from gan_jax.models.options import options_of
-    from gan_jax.parts import optimizers, priors
+    from gan_jax.parts import optimizers, pairs, priors
     from gan_jax.parts.augment import AUGMENTS
     from gan_jax.parts.conditioning import CONDITIONINGS
     from gan_jax.parts.conditions import CONDITIONS
@@ -85,6 +85,7 @@ def _choices() -> dict[str, dict[str, dict[str, tuple[str, str]]]]:
     return {
         "dataset": bare(DATASETS),
         "fit": bare(FITS),
+        "pairs": {name: plain(pairs.options_of(name)) for name in pairs.PAIRS},
         "conditioning": bare(CONDITIONINGS),
         "generator": networks("generator", MODELS),
         "discriminator": networks("discriminator", DISCRIMINATORS),

@@ -114,6 +114,7 @@ class Gan:
       lookahead: steps between lookahead updates of both players; 0: never.
       lookahead_rate: the fraction of the way that a lookahead update keeps. Scalar.
       frozen: networks that are not trained; their variables are passed to `init_state`.
+      condition: the kind of the conditions, which ``prepare`` makes; None: class labels, or none.
       prepare: ``(batch, frozen networks by name, key) -> Batch``: transforms a minibatch that was
         read, for instance by an encoder; None: no change.
     """
@@ -133,6 +134,7 @@ class Gan:
     lookahead: int = 0
     lookahead_rate: Scalar = scalar(0.5)
     frozen: tuple[Frozen, ...] = ()
+    condition: Modality | None = None
     prepare: Callable[[Batch, Mapping[str, Callable], Array], Batch] | None = None
 
     def __post_init__(self):
@@ -190,7 +192,7 @@ def init_state(
       gan: the value to train.
       key: determines the initial weights and, with the step number, all later random numbers.
       batch: any batch as `train_step` will get it; only its shapes and dtypes are used.
-      frozen: the variables of ``gan.frozen`` by name.
+      frozen: the variables by name of those of ``gan.frozen`` that are not given with the network.
 
     Raises:
       ConfigError: if ``key`` is not a random key, the batch has no axes ``[minibatches, b]``, real
@@ -199,9 +201,21 @@ def init_state(
     """
     checks.key(key)
     checks.batch(batch)
-    checks.frozen(gan.frozen, frozen or {})
+    variables = frozen_variables(gan, frozen)
     numbers = scalars.encode(gan)
-    return first_state(gan, key, numbers, dict(frozen or {}), examples(batch), averages(gan))
+    return first_state(gan, key, numbers, variables, examples(batch), averages(gan))
+
+
+def frozen_variables(gan: Gan, given: Mapping[str, PyTree] | None = None) -> dict[str, PyTree]:
+    """The variables by name of the networks that are not trained, given or those of the networks.
+
+    Raises:
+      ConfigError: if some are missing, or belong to no network.
+    """
+    own = {f.name: f.trained.variables for f in gan.frozen if f.trained is not None}
+    variables = own | dict(given or {})
+    checks.frozen(gan.frozen, variables)
+    return variables
 
 
 def examples(batch: Batch) -> Batch:

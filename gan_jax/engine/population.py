@@ -24,7 +24,7 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from gan_jax.data import Resident
 from gan_jax.data.order import words
 from gan_jax.engine import scalars
-from gan_jax.engine.gan import Gan, averages, examples, first_state
+from gan_jax.engine.gan import Gan, averages, examples, first_state, frozen_variables
 from gan_jax.engine.train_step import train_steps
 from gan_jax.engine.trained import generate
 from gan_jax.errors import ConfigError
@@ -45,7 +45,7 @@ def init_population(
       gans: one for each member; they may differ only in scalars.
       keys: ``[K]`` random keys; each member starts like `init_state` with its key.
       batch, frozen: as for `init_state`, shared by all members; by default labelled examples of the
-        GANs' modality, and no frozen networks.
+        GANs' modality, and the variables that are given with the frozen networks.
 
     Raises:
       ConfigError: for GANs that differ in more than scalars, or a wrong number of keys.
@@ -60,7 +60,9 @@ def init_population(
         batch = Batch(x, jnp.zeros((1, 2), jnp.int32))
     numbers = jax.tree.map(lambda *a: jnp.stack(a), *map(scalars.encode, gans))
     like, average = examples(batch), averages(gans[0])
-    return _init_population(gans[0], keys, numbers, dict(frozen or {}), like, average)
+    return _init_population(
+        gans[0], keys, numbers, frozen_variables(gans[0], frozen), like, average
+    )
 
 
 def alike(a: Gan, b: Gan) -> bool:

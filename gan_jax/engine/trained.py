@@ -39,11 +39,16 @@ def sample(
       ``[n, *shape]``, as networks return them; images float32 in [-1, 1].
 
     Raises:
-      ConfigError: for class labels given to an unconditional GAN, labels outside its classes, or
-        neither labels nor ``n``.
+      ConfigError: for class labels given to an unconditional GAN, labels outside its classes,
+        neither labels nor ``n``, or ``n`` where conditions are made from examples.
     """
     if (labels is None) == (n is None):
         raise ConfigError("sample needs either labels or n.")
+    if labels is None and gan.condition is not None:
+        raise ConfigError(
+            "sample: the conditions of this GAN are made from examples; pass conditions instead "
+            "of n."
+        )
     if labels is None:
         labels = labels_in_turn(n, gan.num_classes)
     elif not gan.num_classes and _are_classes(labels):

@@ -21,7 +21,9 @@ CLASSIFIED_BLOCK = 500
 
 
 def classifies(gan: Gan) -> bool:
-    """Whether D's head returns class logits."""
+    """Whether D's head returns class logits of an example alone."""
+    if gan.condition is not None:
+        return False
     own = gan.discriminator
     inputs = jax.random.key(0), jnp.zeros((2, *gan.modality.shape)), jnp.zeros(2, jnp.int32)
     see = lambda *a: own.network.init_with_output(*a, train=False, **(own.numbers or {}))

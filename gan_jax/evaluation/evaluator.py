@@ -24,10 +24,12 @@ from gan_jax.evaluation.result import Evaluation, estimates, intervals, values
 from gan_jax.evaluation.settings import DEFAULT_SETTINGS, Settings
 from gan_jax.evaluation.truncation import SAMPLES_A_BOUND, truncation_curve
 from gan_jax.metrics import BASIC, METRICS, SCORES, Estimate, Inputs, Sample, left_out, measure
+from gan_jax.metrics.paired import paired_scores
 from gan_jax.modality import labels_in_turn
 from gan_jax.recognizers import SMALL_CNN, FeatureNetwork, RecognizerConfig
 from gan_jax.recognizers.feature_networks import DEFAULT, choice_of, choose
 from gan_jax.runs.provenance import provenance
+from gan_jax.sampling.conditions import in_turn, num_classes_of
 from gan_jax.sampling.draw import generated
 from gan_jax.types import GanState
 
@@ -97,7 +99,11 @@ class Evaluator:
             data = load(config.dataset, config.split, config.framing)
             classes = data.description.num_classes
             self._choice = choice_of(feature_network, data.examples, classes)
-        settings.check(self._choice.count, gan.num_classes)
+        settings.check(self._choice.count, num_classes_of(gan, config))
+        if settings.standing_statistics and gan.condition is not None:
+            raise ConfigError(
+                "standing_statistics needs a GAN whose conditions are class labels; leave it out."
+            )
         if settings.standing_statistics:
             check_batch_norm(gan)
         numbers = np.dtype(gan.modality.stored).itemsize * math.prod(gan.modality.shape)
@@ -153,11 +159,15 @@ class Evaluator:
         if settings.standing_statistics:
             state = with_standing_statistics(gan, state, jax.random.key(settings.seed))
         latents_key, path_key = jax.random.split(jax.random.key(settings.seed))
-        labels = labels_in_turn(settings.count, gan.num_classes)
+        asked = in_turn(gan, self._config, settings.count)
         z = gan.prior.draw(latents_key, settings.count, settings.truncation)
-        examples = generated(gan, state, z, labels)
-        inputs = self._inputs(examples, labels if gan.num_classes else None)
+        examples = generated(gan, state, z, asked.y)
+        inputs = self._inputs(examples, asked.labels)
         scores = measure(inputs) | self._test_error(gan, state)
+        if asked.real is not None:
+            scores |= paired_scores(
+                *(np.asarray(gan.modality.to_network(x)) for x in (examples, asked.real))
+            )
         matched = self._matched(inputs)
         protocols = {p.name: p.measure(inputs) for p in settings.protocols}
         drawn = evaluation_pictures.Drawn(
@@ -170,8 +180,9 @@ class Evaluator:
             path_key,
             settings.truncation,
             self._shown_beside(gan),
+            asked,
         )
-        ends = extremes(gan, state, examples, labels, inputs.images, drawn.real)
+        ends = extremes(gan, state, examples, asked.y, inputs.images, drawn.real)
         return Evaluation(
             step=int(state.step),
             scores=values(scores, names),
@@ -233,8 +244,7 @@ class Evaluator:
             lambda z, y: self._real.network.features(generated(gan, state, z, y))[0],
             self._real.reference,
             gan.prior,
-            num_classes=gan.num_classes,
-            samples=min(SAMPLES_A_BOUND, self.settings.count),
+            in_turn(gan, self._config, min(SAMPLES_A_BOUND, self.settings.count)).y,
             seed=self.settings.seed,
         )
 
@@ -272,7 +282,8 @@ class Evaluator:
             return blank(len(labels), labels if labels.min() >= 0 else None)
 
         n = self.settings.count
-        images = blank(n, labels_in_turn(n, gan.num_classes) if gan.num_classes else None)
+        classes = num_classes_of(gan, config)
+        images = blank(n, labels_in_turn(n, classes) if classes else None)
         held_out = real(splits.test) if splits.never_seen else None
         parts = (images, real(splits.reference), real(splits.learned), held_out)
         return Inputs(*parts, self.settings.seed, choice.own_classes)

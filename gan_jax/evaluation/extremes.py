@@ -14,7 +14,7 @@ from gan_jax.metrics import Sample
 from gan_jax.metrics.labels import confidence
 from gan_jax.modality import COLUMNS, Images, Modality, Vectors
 from gan_jax.sampling.draw import discriminator_scores
-from gan_jax.types import GanState
+from gan_jax.types import GanState, PyTree
 
 ENDS = 2 * COLUMNS
 """Maximum number of values kept at either end of a ranking, and of images in its picture."""
@@ -58,7 +58,7 @@ def extremes(
     gan: Gan,
     state: GanState,
     examples: np.ndarray,
-    labels: np.ndarray,
+    y: PyTree,
     sample: Sample,
     real: np.ndarray | None = None,
 ) -> Extremes:
@@ -68,13 +68,13 @@ def extremes(
     Args:
       gan, state: the GAN; D is taken from the state.
       examples: samples ``[n, ...]``, as returned by `gan_jax.sampling.draw.generated`.
-      labels: ``[n]`` int32.
+      y: their conditions ``[n, ...]``, such as labels int32.
       sample: the features of the samples; without logits there is no ranking by classifier.
       real: real examples ``[m, ...]``, if the modality needs them.
     """
     modality = gan.modality
     shown = SHOWN.get(type(modality), OTHERS)
-    rankings = {"discriminator": discriminator_scores(gan, state, examples, labels)}
+    rankings = {"discriminator": discriminator_scores(gan, state, examples, y)}
     if sample.logits is not None and shown.by_recognizer:
         rankings["recognizer"] = confidence(sample.logits, sample.labels)
     count, found = shown.count(len(examples)), Extremes({}, {})

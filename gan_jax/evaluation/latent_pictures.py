@@ -28,7 +28,6 @@ from gan_jax.latents import (
     mixed,
     nearest_starts,
     pca,
-    psnr,
     sefa,
     slerp,
     spread,
@@ -39,6 +38,7 @@ from gan_jax.latents import (
 )
 from gan_jax.latents.spaces import W_PLUS, W, Z
 from gan_jax.metrics import estimate
+from gan_jax.metrics.paired import psnr
 from gan_jax.metrics.streaming import stream
 from gan_jax.modality import COLUMNS, labels_in_turn
 from gan_jax.recognizers import FeatureNetwork

@@ -15,14 +15,17 @@ from gan_jax.data import load
 from gan_jax.engine.gan import Gan
 from gan_jax.latents.paths import arc
 from gan_jax.metrics import Sample, nearest_neighbours
-from gan_jax.modality import COLUMNS, ROWS, Images, Modality, labels_in_turn
+from gan_jax.modality import COLUMNS, ROWS, Images, Modality
 from gan_jax.recognizers import FeatureNetwork, real_sample
+from gan_jax.sampling.conditions import Conditions, in_turn, num_classes_of
 from gan_jax.sampling.draw import generated
 from gan_jax.types import Array, GanState, held
 
 PATHS = 10
 """Rows of an interpolation picture; for a conditional GAN, the maximum number of classes."""
 SAMPLES_WITH_NEIGHBOURS = 10
+TRANSLATIONS = 4 * COLUMNS
+"""Samples beside their conditions and targets."""
 NEIGHBOURS = 6
 """Number of nearest training images per sample, by features and by pixels each."""
 
@@ -40,6 +43,7 @@ class Drawn:
       network: the feature extractor.
       key: the key of the ends of interpolations, drawn with the ``truncation``.
       real: real examples ``[m, ...]``, if the modality needs them.
+      asked: the conditions of the samples.
     """
 
     gan: Gan
@@ -51,11 +55,12 @@ class Drawn:
     key: Array
     truncation: float | None = None
     real: np.ndarray | None = None
+    asked: Conditions | None = None
 
 
 def draw(drawn: Drawn) -> dict[str, np.ndarray]:
-    """Pictures ``[H, W, c]`` uint8 by name: ``samples`` and, for images, ``interpolation`` and
-    ``neighbours``.
+    """Pictures ``[H, W, c]`` uint8 by name: ``samples`` and, for images, ``neighbours`` and,
+    for a GAN with latents, ``interpolation``.
 
     Kinds of examples that are not in `PICTURES` are only shown by `Modality.picture`.
     """
@@ -63,11 +68,15 @@ def draw(drawn: Drawn) -> dict[str, np.ndarray]:
 
 
 def _of_images(drawn: Drawn) -> dict[str, np.ndarray]:
-    return {
-        "samples": _sample_grid(drawn.examples, drawn.gan.num_classes),
-        "interpolation": _interpolation(drawn),
+    found = {
+        "samples": _sample_grid(drawn.examples, num_classes_of(drawn.gan, drawn.config)),
         "neighbours": _neighbour_grid(drawn),
     }
+    if jax.tree.leaves(drawn.gan.prior.draw(drawn.key, 1)):
+        found["interpolation"] = _interpolation(drawn)
+    if isinstance(drawn.gan.condition, Images):
+        found["translations"] = _translations(drawn, drawn.gan.condition)
+    return found
 
 
 def _of_any(drawn: Drawn) -> dict[str, np.ndarray]:
@@ -88,23 +97,33 @@ def _sample_grid(images: np.ndarray, num_classes: int) -> np.ndarray:
     return pictures.grid(images[chosen.ravel()], columns)
 
 
+def _translations(drawn: Drawn, kind: Images) -> np.ndarray:
+    """Rows of conditions, of the samples made from them, and of the real images."""
+    n = min(TRANSLATIONS, len(drawn.examples))
+    shown, shape = kind.shown(drawn.asked.y[:n]), drawn.examples[:n].shape
+    rows = np.broadcast_to(shown, shape), drawn.examples[:n], drawn.asked.real[:n]
+    blocks = [np.concatenate([row[i : i + COLUMNS] for row in rows]) for i in range(0, n, COLUMNS)]
+    return pictures.grid(np.concatenate(blocks), min(n, COLUMNS))
+
+
 def _interpolation(drawn: Drawn) -> np.ndarray:
     """One class per row, from one latent vector to another along an arc."""
     gan, state = drawn.gan, drawn.state
-    rows = min(gan.num_classes, PATHS) or PATHS
+    rows = min(num_classes_of(gan, drawn.config), PATHS) or PATHS
     ends = gan.prior.draw(drawn.key, 2 * rows, drawn.truncation)
     t = jnp.linspace(0, 1, COLUMNS)
     paths = jax.tree.map(lambda z: arc(z[:rows], z[rows:], t), ends)
     paths = held(gan.prior, paths, jax.tree.map(lambda z: z[:rows], ends))
     points = jax.tree.map(lambda z: z.reshape(rows * COLUMNS, -1), paths)
-    labels = np.repeat(labels_in_turn(rows, gan.num_classes), COLUMNS)
-    images = generated(gan, state, points, labels)
+    y = in_turn(gan, drawn.config, rows).y
+    y = jax.tree.map(lambda leaf: np.repeat(leaf, COLUMNS, axis=0), y)
+    images = generated(gan, state, points, y)
     return pictures.grid(images, COLUMNS)
 
 
 def _neighbour_grid(drawn: Drawn) -> np.ndarray:
     """`neighbour_grid` of the first samples."""
-    most = drawn.gan.num_classes or SAMPLES_WITH_NEIGHBOURS
+    most = num_classes_of(drawn.gan, drawn.config) or SAMPLES_WITH_NEIGHBOURS
     rows = min(most, SAMPLES_WITH_NEIGHBOURS, len(drawn.examples))
     images, features = drawn.examples[:rows], drawn.sample.features[:rows]
     return neighbour_grid(images, features, drawn.config, drawn.network)

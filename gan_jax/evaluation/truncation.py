@@ -10,7 +10,6 @@ import jax
 import numpy as np
 
 from gan_jax.metrics import Inputs, Sample, measure
-from gan_jax.modality import labels_in_turn
 from gan_jax.types import Prior, PyTree
 
 PSIS = (0.25, 0.5, 0.75, 1.0, None)
@@ -20,12 +19,11 @@ SAMPLES_A_BOUND = 1_000
 
 
 def truncation_curve(
-    features: Callable[[PyTree, np.ndarray], np.ndarray],
+    features: Callable[[PyTree, PyTree], np.ndarray],
     reference: Sample,
     prior: Prior,
+    y: PyTree,
     *,
-    num_classes: int = 0,
-    samples: int = SAMPLES_A_BOUND,
     psis: Sequence[float | None] = PSIS,
     seed: int = 0,
 ) -> list[dict[str, Any]]:
@@ -37,22 +35,24 @@ def truncation_curve(
     of samples and can only be compared for equal numbers.
 
     Args:
-      features: returns the features ``[n, f]`` of samples, given latents and labels ``[n]`` int32.
+      features: returns the features ``[n, f]`` of samples, given latents and conditions.
       reference: the features of real images.
       prior: the prior of the GAN's latents.
-      num_classes: the number of classes, drawn in equal proportions; 0 for none.
-      samples, psis: the number of samples per bound, and the bounds.
+      y: the conditions ``[samples, ...]`` of the samples of a bound, such as labels.
+      psis: the bounds.
       seed: determines the latents and the choice of real images.
 
     Returns:
       For each bound: ``psi``, ``samples``, ``frechet_distance``, ``precision``, ``recall``, and
       ``intervals``, the 95% intervals by name, with two ends each. A score that cannot be computed,
       because there are too few samples for the number of features, is None and has no interval.
+      Empty for a GAN without latents.
     """
-    labels = labels_in_turn(samples, num_classes)
-    curve = []
+    samples, curve = len(jax.tree.leaves(y)[0]), []
+    if not jax.tree.leaves(prior.draw(jax.random.key(seed), 1)):
+        return curve
     for psi in psis:
-        seen = Sample(np.asarray(features(prior.draw(jax.random.key(seed), samples, psi), labels)))
+        seen = Sample(np.asarray(features(prior.draw(jax.random.key(seed), samples, psi), y)))
         found = measure(Inputs(seen, reference, seed=seed), ("fid", "pr"))
         number = lambda name: (
             float(found[name].value) if name in found and math.isfinite(found[name].value) else None

@@ -23,8 +23,6 @@ from gan_jax.types import Array, GanState
 
 BLOCK = 200
 """Descents, of all images and restarts, in a call of the compiled program."""
-RANGE = 2.0
-"""Of pixels in [-1, 1]."""
 Look = Callable[[Array], Array]
 """Differentiable features ``[b, f]`` of images ``[b, ...]`` as networks see them."""
 
@@ -175,15 +173,3 @@ def nearest_starts(
         index, _ = nearest_neighbours(images[mine], samples[same], restarts)
         starts[mine] = points[same[index]]
     return starts
-
-
-def psnr(images: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    """Peak signal-to-noise ratio in dB of each image, ``[n]`` float64; infinite for equal ones.
-
-    Args:
-      images, targets: ``[n, ...]`` floats in [-1, 1]; what exceeds it is clipped.
-    """
-    apart = np.clip(images, -1, 1).astype(np.float64) - np.clip(targets, -1, 1)
-    error = np.square(apart).reshape(len(apart), -1).mean(axis=1)
-    with np.errstate(divide="ignore"):
-        return 10 * np.log10(RANGE**2 / error)

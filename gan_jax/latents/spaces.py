@@ -33,8 +33,10 @@ def spaces_of(gan: Gan, state: GanState) -> tuple[str, ...]:
     Nothing is computed.
 
     Raises:
-      ConfigError: for a prior whose latents are not vectors.
+      ConfigError: for a prior whose latents are not vectors, or conditions that are not labels.
     """
+    if gan.condition is not None:
+        raise ConfigError("latents need a GAN whose conditions are class labels.")
     draw = functools.partial(gan.prior.draw, n=1)
     z = jax.eval_shape(draw, jax.random.key(0))
     if not isinstance(z, jax.ShapeDtypeStruct) or z.ndim != 2:

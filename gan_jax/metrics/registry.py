@@ -255,6 +255,8 @@ SCORES: dict[str, Score] = {
     "test_error": Score(
         "test error of D", share=True
     ),  # of real images, by `gan_jax.evaluation.classifying`
+    "l1": Score("L1 distance to the target"),  # of `gan_jax.metrics.paired`
+    "psnr": Score("PSNR in dB to the target"),
 }
 """The display of each score by its name."""
 

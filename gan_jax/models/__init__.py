@@ -33,7 +33,9 @@ from gan_jax.models import (
 class Architecture(NamedTuple):
     """The two players of one family.
 
-    ``modalities``: the kinds of examples that they support. ``heads``: the discriminator's own
+    ``modalities``: the kinds of examples that they support. ``conditions``: the kinds of conditions
+    that they take; None stands for class labels. ``headless``: whether the discriminator scores
+    without a head, so that labels cannot condition it. ``heads``: the discriminator's own
     heads, as functions of the number of classes, by the names of the conditionings whose usual head
     they replace; ``usual_heads``: whether other conditionings have their usual head. ``copied``:
     collections of statistics that an EMA copies instead of averaging. ``loaded``:
@@ -44,6 +46,8 @@ class Architecture(NamedTuple):
     generator: type[nn.Module] | None
     discriminator: type[nn.Module]
     modalities: tuple[type[Modality], ...] = (Images,)
+    conditions: tuple[type[Modality] | None, ...] = (None,)
+    headless: bool = False
     heads: Mapping[str, Callable[[int], nn.Module]] = MappingProxyType({})
     usual_heads: bool = True
     copied: tuple[str, ...] = ()

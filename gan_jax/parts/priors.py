@@ -143,6 +143,7 @@ PRIORS = {
     "normal": lambda size: Latents(Normal(size)),
     "uniform": lambda size: Latents(Uniform(size)),
     "infogan": infogan,
+    "none": lambda size: Latents(Nothing()),
 }
 """``make(size, **options) -> Latents`` by name."""
 

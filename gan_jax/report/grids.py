@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
+
+import jax
 
 from gan_jax import checkpoint
 from gan_jax.engine.gan import Gan
@@ -67,6 +70,7 @@ def _restorable(folder: Path, run: Run) -> bool:
 
 def _drawn(folder: Path, run: Run, number: int, seed: int) -> Grid:
     gan, state = run.gans[number], restore.states(folder, run)(number)
-    samples = generated(gan, state, *fixed_inputs(gan, seed))
-    pixels = painter(run.configs[number], gan.modality)(samples)
+    config = dataclasses.replace(run.configs[number], seed=seed)
+    samples = generated(gan, state, *jax.device_get(fixed_inputs(gan, config)))
+    pixels = painter(config, gan.modality)(samples)
     return Grid(png(pixels), f"Step {int(state.step):,}, equal latents.")

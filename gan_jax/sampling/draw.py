@@ -25,12 +25,16 @@ Accept = Callable[[np.ndarray, np.ndarray, np.random.Generator], np.ndarray]
 """A filter: maps samples ``[b, ...]`` and labels ``[b]`` to the ones to keep, bool ``[b]``."""
 
 
-def generated(gan: Gan, state: GanState, latents: PyTree, labels: np.ndarray) -> np.ndarray:
-    """Generates samples ``[n, ...]`` from latents of the GAN's prior and labels ``[n]`` int32, in
-    the form that datasets store: images as uint8, vectors as float32.
+def generated(gan: Gan, state: GanState, latents: PyTree, y: PyTree) -> np.ndarray:
+    """Generates samples ``[n, ...]`` from latents of the GAN's prior and conditions ``[n, ...]``,
+    such as labels int32, in the form that datasets store: images as uint8, vectors as float32.
     """
     make = lambda z, y: gan.modality.to_stored(generate(gan, state, z, y))
-    return stream(make, jax.device_get(latents), labels, block=min(SAMPLE_BLOCK, len(labels)))
+    return stream(make, jax.device_get(latents), y, block=min(SAMPLE_BLOCK, _count(y)))
+
+
+def _count(y: PyTree) -> int:
+    return len(jax.tree.leaves(y)[0])
 
 
 def draw(
@@ -39,16 +43,18 @@ def draw(
     labels: np.ndarray,
     seed: int,
     *,
+    y: PyTree | None = None,
     truncation: float | None = None,
     accepts: tuple[Accept, ...] = (),
     progress: Callable[[int], Any] | None = None,
 ) -> tuple[np.ndarray, int]:
-    """Draws samples of given labels, deterministically.
+    """Draws samples of given labels or other conditions, deterministically.
 
     Args:
       gan, state: the GAN and its state; samples come from the EMA of the generator.
       labels: ``[n]``; ignored by an unconditional GAN.
       seed: determines the latents and the random choices of the filters.
+      y: the conditions ``[n, ...]`` of a GAN whose conditions are not labels; None: the labels.
       truncation: truncation of the latents, see `gan_jax.parts.priors`.
       accepts: filters. A sample is kept if all of them keep it; otherwise it is replaced by another
         draw.
@@ -62,6 +68,7 @@ def draw(
     """
     modality = gan.modality
     labels = np.asarray(labels, np.int32)
+    y = labels if y is None else y
     n, block = len(labels), min(SAMPLE_BLOCK, len(labels))
     key, chance = jax.random.key(seed), np.random.default_rng(seed)
     samples = np.empty((n, *modality.shape), modality.stored)
@@ -74,7 +81,8 @@ def draw(
             )
         places = np.resize(pending[:block], block)
         z = gan.prior.draw(jax.random.fold_in(key, drawn), block, truncation)
-        made = modality.to_stored(generate(gan, state, z, labels[places]))
+        own = jax.tree.map(lambda leaf: leaf[places], y)
+        made = modality.to_stored(generate(gan, state, z, own))
         kept = np.ones(block, bool)
         kept[len(pending) :] = bool(accepts)  # without filters, the padding needs no second draw
         for accept in accepts:
@@ -88,15 +96,12 @@ def draw(
     return samples, drawn
 
 
-def discriminator_scores(
-    gan: Gan, state: GanState, examples: np.ndarray, labels: np.ndarray
-) -> np.ndarray:
-    """D's scores ``[n]`` of examples ``[n, ...]``, as stored or as networks see them, with labels
-    ``[n]``; the mean score if D returns several scores per example.
+def discriminator_scores(gan: Gan, state: GanState, examples: np.ndarray, y: PyTree) -> np.ndarray:
+    """D's scores ``[n]`` of examples ``[n, ...]``, as stored or as networks see them, with
+    conditions ``[n, ...]``; the mean score if D returns several scores per example.
 
     A D that normalizes over the batch, or compares its examples, sees `SAMPLE_BLOCK` of them per
     call.
     """
-    labels = np.asarray(labels, np.int32)
-    score = lambda x, y: discriminate(gan, state, x, y).score.reshape(len(y), -1).mean(axis=1)
-    return stream(score, examples, labels, block=min(SAMPLE_BLOCK, len(labels)))
+    score = lambda x, y: discriminate(gan, state, x, y).score.reshape(len(x), -1).mean(axis=1)
+    return stream(score, examples, y, block=min(SAMPLE_BLOCK, len(examples)))

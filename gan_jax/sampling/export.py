@@ -19,12 +19,13 @@ from gan_jax.data import describe, frame_of, load
 from gan_jax.engine.gan import Gan
 from gan_jax.errors import ConfigError, at_least, either, fits_memory, is_seed
 from gan_jax.files import replacing
-from gan_jax.modality import Images, Modality, labels_in_turn, of_shape
+from gan_jax.modality import Images, Modality, of_shape
 from gan_jax.recognizers import recognizer
 from gan_jax.runs.provenance import provenance
+from gan_jax.sampling.conditions import in_turn, num_classes_of
 from gan_jax.sampling.draw import draw
 from gan_jax.sampling.filters import ALL, Filters, accepting
-from gan_jax.types import GanState
+from gan_jax.types import GanState, PyTree
 
 SPLIT = "train"
 WRITER_BLOCK = 1_000
@@ -70,21 +71,33 @@ def export(
     size = np.dtype(gan.modality.stored).itemsize * math.prod(gan.modality.shape)
     fits_memory("num_samples", f"{num_samples:,} samples", num_samples * size)
     is_seed("seed", seed)
-    filters.check(gan.num_classes)
+    filters.check(num_classes_of(gan, config))
+    if filters.rejection is not None and gan.condition is not None:
+        raise ConfigError(
+            f"rejection {filters.rejection} needs a GAN whose conditions are class labels; leave "
+            "it out."
+        )
     about, shape = describe(config.dataset), content_shape(config)
     _format(config.dataset, shape)
-    labels = labels_in_turn(num_samples, gan.num_classes)
-    images, metadata = _drawn(gan, state, config, labels, seed, filters)
+    asked = in_turn(gan, config, num_samples)
+    labels = np.zeros(num_samples, np.int32) if asked.labels is None else asked.labels
+    images, metadata = _drawn(gan, state, config, labels, asked.y, seed, filters)
     metadata |= {"run": run, "config": to_dict(config), **provenance()}
-    names = about.class_names if gan.num_classes else ()
+    names = about.class_names if asked.labels is not None else ()
     write(folder, cropped(images, shape), labels if names else None, names, metadata)
     return metadata
 
 
 def _drawn(
-    gan: Gan, state: GanState, config: Config, labels: np.ndarray, seed: int, filters: Filters
+    gan: Gan,
+    state: GanState,
+    config: Config,
+    labels: np.ndarray,
+    y: PyTree,
+    seed: int,
+    filters: Filters,
 ) -> tuple[np.ndarray, dict[str, Any]]:
-    """Images of the labels, and their provenance."""
+    """Images of the labels and conditions, and their provenance."""
 
     def real() -> tuple[np.ndarray, np.ndarray]:
         data = load(config.dataset, config.split, config.framing)
@@ -100,6 +113,7 @@ def _drawn(
             state,
             labels,
             seed,
+            y=y,
             truncation=filters.truncation,
             accepts=accepts,
             progress=bar.update,

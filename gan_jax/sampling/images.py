@@ -175,6 +175,8 @@ def check_animation(path: Path) -> None:
 
 def _check_images(option: str, gan: Gan) -> None:
     modality = gan.modality
+    if gan.condition is not None:
+        raise ConfigError(f"{option} needs a GAN whose conditions are class labels.")
     if not isinstance(modality, Images):
         raise ConfigError(f"{option} needs a GAN of images, not of {modality}.")
     if modality.shape[-1] not in CHANNELS:

@@ -41,9 +41,12 @@ def export_model(
       run: the origin of the GAN, for the provenance.
 
     Raises:
-      ConfigError: for a folder in use, or one that cannot be written.
+      ConfigError: for a folder in use, one that cannot be written, or a GAN whose conditions are
+        made from examples.
     """
     check(folder, "export_model")
+    if gan.condition is not None:
+        raise ConfigError("export_model needs a GAN whose conditions are class labels.")
     about = {
         "program": "gan_jax", "step": int(state.step), "run": run, "config": to_dict(config),
         "weights": "last" if state.generator.average is None else "moving average",

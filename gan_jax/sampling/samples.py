@@ -12,17 +12,18 @@ from gan_jax.config import Config
 from gan_jax.data import load, some
 from gan_jax.engine.gan import Gan
 from gan_jax.modality import Modality
-from gan_jax.types import Array, PyTree
+from gan_jax.sampling.conditions import conditions, num_classes_of
+from gan_jax.types import PyTree
 
 
-def fixed_inputs(gan: Gan, seed: int) -> tuple[PyTree, Array]:
-    """Latents and labels ``[n]`` int32 of the samples in a picture, in the order of
+def fixed_inputs(gan: Gan, config: Config) -> tuple[PyTree, PyTree]:
+    """Latents and conditions ``[n, ...]`` of the samples in a picture, in the order of
     `Modality.layout`.
     """
-    index, labels = gan.modality.layout(gan.num_classes)
-    latents = gan.prior.draw(jax.random.key(seed), int(index.max()) + 1)
+    index, labels = gan.modality.layout(num_classes_of(gan, config))
+    latents = gan.prior.draw(jax.random.key(config.seed), int(index.max()) + 1)
     latents = jax.tree.map(lambda z: z[index], latents)
-    return latents, jnp.asarray(labels, jnp.int32)
+    return latents, jax.tree.map(jnp.asarray, conditions(gan, config, labels).y)
 
 
 def painter(config: Config, modality: Modality) -> Callable[[np.ndarray], np.ndarray]:

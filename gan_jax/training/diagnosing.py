@@ -22,7 +22,7 @@ from gan_jax.errors import ConfigError
 from gan_jax.evaluation.classifying import classifies, wrong
 from gan_jax.health import monitor
 from gan_jax.health.diagnostics import PREFIX, diagnose, recognized_classes
-from gan_jax.modality import labels_in_turn
+from gan_jax.sampling.conditions import in_turn
 from gan_jax.training.divergence import Diverged
 from gan_jax.training.stepping import Steps, stepper
 from gan_jax.types import Batch, GanState, Metrics
@@ -156,8 +156,8 @@ def _modes(gan: Gan, config: Config, mesh: Mesh) -> Diagnosis:
     network = recognizer(config.dataset, config.framing)
     n = config.diagnose_modes
     latents = gan.prior.draw(jax.random.key(config.seed), n)
-    labels = labels_in_turn(n, gan.num_classes)
     inputs = parallel.put(
-        jax.device_get((network.variables, latents, labels)), parallel.replicated(mesh)
+        jax.device_get((network.variables, latents, in_turn(gan, config, n).y)),
+        parallel.replicated(mesh),
     )
     return lambda state: recognized_classes(gan, network.network, state, *inputs)

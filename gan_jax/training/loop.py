@@ -32,7 +32,7 @@ from gan_jax.training.start import Start
 from gan_jax.training.stepping import Steps
 from gan_jax.training.trainee import Trainee
 from gan_jax.training.window import Chunk, Window
-from gan_jax.types import Array, GanState
+from gan_jax.types import GanState, PyTree
 
 Callback = Callable[[int, GanState, dict[str, float]], object]
 """``callback(step, state, metrics)``, called at each line of metrics. The next step reuses the
@@ -128,11 +128,11 @@ def _trainee(run: Run, fsdp: bool, limit: int) -> Trainee:
 
 
 class _Tools(NamedTuple):
-    """Functions used between steps; ``inputs`` are latents and labels of the pictures."""
+    """Functions used between steps; ``inputs`` are latents and conditions of the pictures."""
 
     diagnosis: diagnosing.Diagnosis | None
     evaluate: evaluating.Evaluate | None
-    inputs: tuple[Array, Array]
+    inputs: tuple[PyTree, PyTree]
     paint: Callable[[np.ndarray], np.ndarray]
 
 
@@ -208,7 +208,7 @@ class _Training:
     def _prepared(self, step: int) -> tuple[Steps, _Tools]:
         trainee, config = self.trainee, self.run.config
         steps = trainee.steps(step)
-        inputs = jax.device_get(samples.fixed_inputs(trainee.gan, config.seed))
+        inputs = jax.device_get(samples.fixed_inputs(trainee.gan, config))
         return steps, _Tools(
             trainee.diagnosis(steps),
             evaluating.evaluation(self.run, self.workdir, trainee.everywhere),

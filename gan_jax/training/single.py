@@ -76,7 +76,8 @@ class Single:
 
     def images(self, state: GanState, latents: Array, labels: Array) -> dict[str, np.ndarray]:
         """The samples of the only picture, which has an empty name."""
-        samples = jax.device_put(generate(self.gan, state, latents, labels), latents.sharding)
+        like = jax.tree.leaves((latents, labels))[0]
+        samples = jax.device_put(generate(self.gan, state, latents, labels), like.sharding)
         return {"": jax.device_get(samples)}
 
 

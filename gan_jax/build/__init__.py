@@ -9,7 +9,7 @@ import functools
 import inspect
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
@@ -17,7 +17,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from gan_jax import types
-from gan_jax.config import Config, Dynamics, Network, Optimizer, Penalty, differences
+from gan_jax.build.fields import check_labels, check_numbers
+from gan_jax.build.networks import chosen, freezing, network, optimizer
+from gan_jax.config import Config, Dynamics, Penalty, differences
 from gan_jax.data import (
     Description,
     check_flip,
@@ -32,48 +34,24 @@ from gan_jax.engine.population import alike
 from gan_jax.engine.train_step import train_step
 from gan_jax.errors import (
     ConfigError,
-    at_least,
-    either,
     fits_memory,
     has_option,
-    is_seed,
     one_of,
     whole,
     within,
 )
 from gan_jax.grammar import Part, check_scalar
 from gan_jax.modality import Modality, of_shape
-from gan_jax.models import DISCRIMINATORS, MODELS, Architecture
-from gan_jax.models.options import checked, options_of
-from gan_jax.nn.depth import layers
-from gan_jax.parts import augment, mixing, optimizers, priors
+from gan_jax.parts import augment, mixing, priors
 from gan_jax.parts.conditioning import CONDITIONINGS, Conditioning
 from gan_jax.parts.conditions import CONDITIONS
 from gan_jax.parts.dynamics import DYNAMICS
 from gan_jax.parts.losses import LOSSES
+from gan_jax.parts.pairs import Pairing, pairing
 from gan_jax.parts.regularizers import G_REGULARIZERS, MEASURES, REGULARIZERS
-from gan_jax.recognizers.pretrained import pretrained
-from gan_jax.types import Augment, Batch, Regularizer, Term, Tunable
+from gan_jax.types import Augment, Batch, Regularizer, Term
 
 PRECISIONS = {"fp32": jnp.float32, "bf16": jnp.bfloat16}
-_LEAST = dict.fromkeys(
-    ("latents", "d_steps", "batch_size", "micro_batches", "steps", "log_every", "sample_every",
-     "checkpoint_every", "keep"), 1,
-) | dict.fromkeys(
-    ("lookahead", "freeze_d", "diagnose_every", "diagnose_modes", "eval_every"), 0,
-)  # fmt: skip
-"""The smallest value of each field that is a count."""
-_INTERVALS = {
-    "ema": "[0, inf)",
-    "d_ema": "[0, inf)",
-    "g_loss_weight": "[0, inf)",
-    "ema_warm_up": "(0, inf)",
-    "g_steps": "[1, inf)",
-    "clip": "(0, inf)",
-    "top_k": "(0, 1]",
-    "lookahead_rate": "[0, 1]",
-}
-"""The interval of each field that is a `Scalar` of the training step."""
 
 
 @functools.cache
@@ -87,7 +65,7 @@ def build(config: Config) -> Gan:
     Raises:
       ConfigError: naming the field, its value and what would be accepted.
     """
-    _check_numbers(config)
+    check_numbers(config)
     description = describe(config.dataset)
     shape = frame_of(description, config.framing).shape
     numbers = math.prod(shape)
@@ -95,13 +73,19 @@ def build(config: Config) -> Gan:
     fits_memory("batch_size", f"{config.batch_size:,} examples", config.batch_size * numbers)
     check_flip(shape, config.flip)
     conditioning = CONDITIONINGS[one_of("conditioning", config.conditioning, CONDITIONINGS)]
+    pairs = pairing(config.pairs.name, of_shape(shape), dict(config.pairs.options))
+    if conditioning.labels and pairs.condition is not None:
+        raise ConfigError(
+            f"conditioning {config.conditioning!r} uses labels, but pairs {config.pairs.name!r} "
+            f"conditions on {pairs.condition.name}; use conditioning 'none'."
+        )
     if conditioning.labels and not description.num_classes:
         raise ConfigError(
             f"conditioning {config.conditioning!r} needs labels, but {config.dataset!r} has none; "
             "use conditioning 'none'."
         )
-    _check_labels(config, description.num_classes)
-    gan = _measuring(_gan(config, description, shape, conditioning))
+    check_labels(config, description.num_classes)
+    gan = _measuring(_gan(config, description, pairs, conditioning, of_shape(shape)))
     trace(gan, config)
     return gan
 
@@ -138,52 +122,33 @@ def abstract_batch(
     )
 
 
+class _Chosen(NamedTuple):
+    """What both players are made from. ``classes``: those that condition G."""
+
+    config: Config
+    description: Description
+    modality: Modality
+    pairs: Pairing
+    conditioning: Conditioning
+    latents: priors.Latents
+    classes: int
+    dtype: Any
+
+
 def _gan(
-    config: Config, description: Description, shape: tuple[int, ...], conditioning: Conditioning
+    config: Config,
+    description: Description,
+    pairs: Pairing,
+    conditioning: Conditioning,
+    modality: Modality,
 ) -> Gan:
     num_classes = description.num_classes if conditioning.g_labels else 0
     dtype = PRECISIONS[one_of("precision", config.precision, PRECISIONS)]
-    modality = of_shape(shape)
-    share = config.labelled_batch / config.batch_size if config.labels else 1.0
-    g_network = _network(
-        "generator", config, modality,
-        shape=shape, num_classes=num_classes, bounded=modality.bounded, dtype=dtype,
-    )  # fmt: skip
     latents = priors.latents(config.prior.name, config.latents, dict(config.prior.options))
-    architecture = _architecture("discriminator", config)
-    head = architecture.head(config.conditioning, conditioning.head)(description.num_classes)
-    d_network = _network("discriminator", config, modality, head=latents.head(head), dtype=dtype)
+    own = _Chosen(config, description, modality, pairs, conditioning, latents, num_classes, dtype)
     return Gan(
-        generator=Player(
-            network=g_network,
-            optimizer=_optimizer("g_optimizer", config.g_optimizer),
-            terms=(
-                *_terms("g_penalties", config.g_penalties, G_REGULARIZERS),
-                *conditioning.g_terms,
-                *latents.terms,
-            ),
-            average=config.ema,
-            warm_up=config.ema_warm_up,
-            copied=_architecture("generator", config).copied,
-            loss_weight=config.g_loss_weight,
-            top_k=config.top_k,
-        ),
-        discriminator=Player(
-            network=d_network,
-            optimizer=_freezing(
-                config, d_network, modality, _optimizer("d_optimizer", config.d_optimizer)
-            ),
-            terms=(
-                *_terms("penalties", config.penalties, REGULARIZERS),
-                *conditioning.d_terms(share),
-                *latents.terms,
-            ),
-            average=config.d_ema,
-            warm_up=config.ema_warm_up,
-            copied=architecture.copied,
-            clip=config.clip,
-            mixing=_mixing(config, conditioning),
-        ),
+        generator=_generator(own),
+        discriminator=_discriminator(own),
         loss=LOSSES[one_of("loss", config.loss, LOSSES)],
         prior=latents.prior,
         modality=modality,
@@ -196,7 +161,63 @@ def _gan(
         augments=_augments(config, modality),
         lookahead=config.lookahead,
         lookahead_rate=config.lookahead_rate,
+        frozen=pairs.frozen,
+        condition=pairs.condition,
+        prepare=pairs.prepare,
     )
+
+
+def _generator(own: _Chosen) -> Player:
+    config, modality = own.config, own.modality
+    labels = {"num_classes": own.classes} if own.pairs.condition is None else {}
+    return Player(
+        network=network(
+            "generator", config, modality, own.pairs,
+            shape=modality.shape, bounded=modality.bounded, dtype=own.dtype, **labels,
+        ),
+        optimizer=optimizer("g_optimizer", config.g_optimizer),
+        terms=(
+            *_terms("g_penalties", config.g_penalties, G_REGULARIZERS),
+            *own.conditioning.g_terms,
+            *own.latents.terms,
+        ),
+        average=config.ema,
+        warm_up=config.ema_warm_up,
+        copied=chosen("generator", config).copied,
+        loss_weight=config.g_loss_weight,
+        top_k=config.top_k,
+    )  # fmt: skip
+
+
+def _discriminator(own: _Chosen) -> Player:
+    config, head = own.config, _head(own)
+    made = network("discriminator", config, own.modality, own.pairs, dtype=own.dtype, **head)
+    tuned = optimizer("d_optimizer", config.d_optimizer)
+    share = config.labelled_batch / config.batch_size if config.labels else 1.0
+    return Player(
+        network=made,
+        optimizer=freezing(config, made, own.modality, own.pairs, tuned),
+        terms=(
+            *_terms("penalties", config.penalties, REGULARIZERS),
+            *own.conditioning.d_terms(share),
+            *own.latents.terms,
+        ),
+        average=config.d_ema,
+        warm_up=config.ema_warm_up,
+        copied=chosen("discriminator", config).copied,
+        clip=config.clip,
+        mixing=_mixing(config, own.conditioning),
+    )
+
+
+def _head(own: _Chosen) -> dict[str, nn.Module]:
+    """The field of the discriminator with its head, if it takes one."""
+    architecture = chosen("discriminator", own.config)
+    if architecture.headless:
+        return {}
+    usual = own.conditioning.head
+    head = architecture.head(own.config.conditioning, usual)(own.description.num_classes)
+    return {"head": own.latents.head(head)}
 
 
 def _mixing(config: Config, conditioning: Conditioning) -> types.Mixing | None:
@@ -234,60 +255,6 @@ def trace(gan: Gan, config: Config) -> None:
     batch = abstract_batch(config, gan.modality.shape)
     state = jax.eval_shape(functools.partial(init_state, gan), jax.random.key(0), batch)
     jax.eval_shape(functools.partial(train_step, gan), state, batch)
-
-
-def _architecture(field: str, config: Config) -> Architecture:
-    known = MODELS if field == "generator" else DISCRIMINATORS
-    return known[one_of(f"{field}.name", getattr(config, field).name, known)]
-
-
-def _network(field: str, config: Config, modality: Modality, **given: Any) -> nn.Module:
-    """The module of a player, with its options that are set."""
-    network: Network = getattr(config, field)
-    architecture = _architecture(field, config)
-    if not isinstance(modality, architecture.modalities):
-        kinds = " and ".join(kind.name for kind in architecture.modalities)
-        fitting = [name for name, a in MODELS.items() if isinstance(modality, a.modalities)]
-        raise ConfigError(
-            f"{field}.name {network.name!r} is for {kinds}, but the examples of "
-            f"{config.dataset!r} are {modality}; use {either(fitting)}."
-        )
-    module = getattr(architecture, field)
-    known, options = options_of(module), {}
-    for key, value in network.options:
-        has_option(field, network.name, key, known)
-        options[key] = checked(f"{field}.{key}", value, known[key].accepted)
-    values = {key: option.default for key, option in known.items()} | options
-    classifier = functools.partial(pretrained, config.dataset, config.framing)
-    return module(**options, **given, **architecture.loaded(values, classifier))
-
-
-def _optimizer(field: str, optimizer: Optimizer) -> Tunable:
-    options = dict(optimizer.options)
-    numbers = {"learning_rate": options.pop("lr"), **options}
-    return optimizers.tunable(field, optimizer.name, numbers)
-
-
-def _freezing(
-    config: Config, network: nn.Module, modality: Modality, optimizer: Tunable
-) -> Tunable:
-    """D's optimizer, which leaves out the layers frozen by ``freeze_d``."""
-    if not config.freeze_d:
-        return optimizer
-    if config.clip is not None:
-        raise ConfigError(
-            f"freeze_d {config.freeze_d} conflicts with clip, which changes the weights of all "
-            "layers; use one of them."
-        )
-    x = jax.ShapeDtypeStruct((2, *modality.shape), jnp.float32)
-    found = layers(network, x, jax.ShapeDtypeStruct((2,), jnp.int32))
-    if config.freeze_d >= len(found):
-        raise ConfigError(
-            f"freeze_d must be from 0 to {len(found) - 1}, not {config.freeze_d}: D has "
-            f"{len(found)} layers, and at least one must be trained."
-        )
-    names = tuple(name for layer in found[: config.freeze_d] for name in layer)
-    return dataclasses.replace(optimizer, make=optimizers.Freezing(optimizer.make, names))
 
 
 def _terms(
@@ -349,36 +316,3 @@ def _check_once(field: str, parts: tuple[Part, ...]) -> None:
         raise ConfigError(
             f"{field}: {', '.join(names)} contains a duplicate; use each name at most once."
         )
-
-
-def _check_numbers(config: Config) -> None:
-    for field, least in _LEAST.items():
-        at_least(field, getattr(config, field), least)
-    is_seed("seed", config.seed)
-    for field, interval in _INTERVALS.items():
-        if getattr(config, field) is not None:
-            check_scalar(field, getattr(config, field), interval)
-
-
-def _check_labels(config: Config, num_classes: int) -> None:
-    """Refuses the label options where the conditioning ignores them, and impossible numbers of
-    labels.
-    """
-    if not config.labels and not config.labelled_batch and not config.label_seed:
-        return
-    known = [name for name, conditioning in CONDITIONINGS.items() if conditioning.few]
-    if config.conditioning not in known:
-        raise ConfigError(
-            f"labels, label_seed and labelled_batch have no effect with conditioning "
-            f"{config.conditioning!r}; leave them at 0 or use conditioning {either(known)}."
-        )
-    if config.labels < 1 or config.labels % num_classes:
-        raise ConfigError(
-            f"labels must be a positive multiple of the {num_classes} classes, not {config.labels}."
-        )
-    if not 1 <= config.labelled_batch < config.batch_size:
-        raise ConfigError(
-            f"labelled_batch must be from 1 to {config.batch_size - 1} (batch_size - 1), not "
-            f"{config.labelled_batch}."
-        )
-    is_seed("label_seed", config.label_seed)

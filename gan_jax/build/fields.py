@@ -1,0 +1,60 @@
+"""Checks of single fields of a config."""
+
+from __future__ import annotations
+
+from gan_jax.config import Config
+from gan_jax.errors import ConfigError, at_least, either, is_seed
+from gan_jax.grammar import check_scalar
+from gan_jax.parts.conditioning import CONDITIONINGS
+
+_LEAST = dict.fromkeys(
+    ("latents", "d_steps", "batch_size", "micro_batches", "steps", "log_every", "sample_every",
+     "checkpoint_every", "keep"), 1,
+) | dict.fromkeys(
+    ("lookahead", "freeze_d", "diagnose_every", "diagnose_modes", "eval_every"), 0,
+)  # fmt: skip
+"""The smallest value of each field that is a count."""
+_INTERVALS = {
+    "ema": "[0, inf)",
+    "d_ema": "[0, inf)",
+    "g_loss_weight": "[0, inf)",
+    "ema_warm_up": "(0, inf)",
+    "g_steps": "[1, inf)",
+    "clip": "(0, inf)",
+    "top_k": "(0, 1]",
+    "lookahead_rate": "[0, 1]",
+}
+"""The interval of each field that is a `Scalar` of the training step."""
+
+
+def check_numbers(config: Config) -> None:
+    for field, least in _LEAST.items():
+        at_least(field, getattr(config, field), least)
+    is_seed("seed", config.seed)
+    for field, interval in _INTERVALS.items():
+        if getattr(config, field) is not None:
+            check_scalar(field, getattr(config, field), interval)
+
+
+def check_labels(config: Config, num_classes: int) -> None:
+    """Refuses the label options where the conditioning ignores them, and impossible numbers of
+    labels.
+    """
+    if not config.labels and not config.labelled_batch and not config.label_seed:
+        return
+    known = [name for name, conditioning in CONDITIONINGS.items() if conditioning.few]
+    if config.conditioning not in known:
+        raise ConfigError(
+            f"labels, label_seed and labelled_batch have no effect with conditioning "
+            f"{config.conditioning!r}; leave them at 0 or use conditioning {either(known)}."
+        )
+    if config.labels < 1 or config.labels % num_classes:
+        raise ConfigError(
+            f"labels must be a positive multiple of the {num_classes} classes, not {config.labels}."
+        )
+    if not 1 <= config.labelled_batch < config.batch_size:
+        raise ConfigError(
+            f"labelled_batch must be from 1 to {config.batch_size - 1} (batch_size - 1), not "
+            f"{config.labelled_batch}."
+        )
+    is_seed("label_seed", config.label_seed)

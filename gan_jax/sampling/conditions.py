@@ -1,0 +1,91 @@
+"""The conditions of samples: class labels, or what is made from held-out examples."""
+
+from __future__ import annotations
+
+import functools
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from gan_jax.config import Config
+from gan_jax.data import describe, load
+from gan_jax.data.splits import held_out_split
+from gan_jax.engine.gan import Gan, frozen_variables, prepared
+from gan_jax.metrics.streaming import stream
+from gan_jax.modality import labels_in_turn
+from gan_jax.types import Array, Batch, PyTree
+
+BLOCK = 500
+"""Examples from which conditions are made at once."""
+
+
+class Conditions(NamedTuple):
+    """The conditions of ``n`` samples.
+
+    ``y``: ``[n, ...]``, as G takes them. ``labels``: ``[n]`` int32, the classes; None if they are
+    unknown. ``real``: ``[n, ...]``, the stored examples from which the conditions were made; None
+    for class labels.
+    """
+
+    y: PyTree
+    labels: np.ndarray | None
+    real: np.ndarray | None = None
+
+
+def num_classes_of(gan: Gan, config: Config) -> int:
+    """Number of classes of the samples, of which each has as many; 0 if they have none."""
+    if gan.condition is None:
+        return gan.num_classes
+    return describe(config.dataset).num_classes
+
+
+def conditions(gan: Gan, config: Config, labels: np.ndarray) -> Conditions:
+    """The conditions of samples of given classes.
+
+    Args:
+      gan: the GAN. If its conditions are made from examples, they are made from examples of these
+        classes of a held-out split, or of the training split if there is none.
+      config: names the dataset.
+      labels: ``[n]`` int32; ignored if there are no classes.
+    """
+    labels = np.asarray(labels, np.int32)
+    if gan.condition is None:
+        return Conditions(labels, labels if gan.num_classes else None)
+    data = load(config.dataset, held_out_split(config, False) or config.split, config.framing)
+    if num_classes_of(gan, config):
+        chosen = _of_classes(data.labels, labels)
+    else:
+        chosen = np.arange(len(labels)) % len(data.labels)
+    real, known = data.examples[chosen], data.labels[chosen]
+    return Conditions(of_examples(gan, real, known), known if known.min() >= 0 else None, real)
+
+
+def in_turn(gan: Gan, config: Config, n: int) -> Conditions:
+    """`conditions` of ``n`` samples, whose classes alternate."""
+    return conditions(gan, config, labels_in_turn(n, num_classes_of(gan, config)))
+
+
+def of_examples(gan: Gan, examples: np.ndarray, labels: np.ndarray) -> PyTree:
+    """The conditions ``[n, ...]`` made from stored examples ``[n, ...]`` and labels ``[n]``."""
+    made = functools.partial(_made, gan, frozen_variables(gan))
+    return stream(made, examples, labels, block=min(BLOCK, len(labels)))
+
+
+@functools.partial(jax.jit, static_argnames="gan")
+def _made(gan: Gan, frozen: dict[str, PyTree], examples: Array, labels: Array) -> PyTree:
+    return prepared(gan, frozen, Batch(examples, jnp.asarray(labels)), jax.random.key(0)).y
+
+
+def _of_classes(known: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """The places of examples with these labels: for each class one example after the other, from
+    the first again if there are not enough. A class without examples takes the nearest one.
+    """
+    present = np.unique(known[known >= 0])
+    nearest = present[np.abs(labels[:, None] - present).argmin(axis=1)]
+    places = np.empty(len(labels), np.int64)
+    for label in np.unique(nearest):
+        wanted, own = np.flatnonzero(nearest == label), np.flatnonzero(known == label)
+        places[wanted] = own[np.arange(len(wanted)) % len(own)]
+    return places
