@@ -14,4 +14,5 @@ DATASETS = {
     "swiss_roll": "gan_jax.data.embedded.points:SwissRoll",
     "checkerboard": "gan_jax.data.embedded.points:Checkerboard",
     "stacked_mnist": "gan_jax.data.embedded.stacked_mnist:StackedMnist",
+    "coloured_mnist": "gan_jax.data.embedded.coloured_mnist:ColouredMnist",
 }
