@@ -1,15 +1,19 @@
 """Coloured digits and the captions that describe them."""
 
+import dataclasses
 import itertools
 
 import numpy as np
 import pytest
 
 from gan_jax.data import combinations, dataset, describe, load
+from gan_jax.data.captions import COLOURED, PADDING, language_of, words_of
 from gan_jax.data.combinations import BOXES, COLOURS, COMBINATIONS, COUNTS, GROUNDS
 from gan_jax.data.dataset import Dataset
+from gan_jax.data.description import Description
 from gan_jax.data.embedded import coloured_mnist
 from gan_jax.data.embedded.coloured_mnist import SPLITS, coloured
+from gan_jax.errors import ConfigError
 
 EVERY = np.arange(COMBINATIONS)
 
@@ -90,3 +94,84 @@ def test_coloured_mnist_is_made_from_mnist(tmp_path, monkeypatch):
     about = describe("coloured_mnist")
     assert about.splits == {"train": 30, "test": 30, "held_out": 30}
     assert about.class_names == tuple(map(combinations.name_of, EVERY))
+
+
+def test_every_caption_names_its_combination():
+    table = COLOURED.table
+    classes, phrasings, length = table.shape
+    assert (classes, length) == (COMBINATIONS, COLOURED.length) and phrasings >= 4
+    assert table.dtype == np.int32 and table.min() == PADDING and table.max() < len(COLOURED.words)
+    assert len(np.unique(table.reshape(-1, length), axis=0)) == classes * phrasings
+    for index in range(0, COMBINATIONS, 7):
+        for row in table[index]:
+            text = COLOURED.text(row)
+            assert COLOURED.label(text) == index
+            np.testing.assert_array_equal(COLOURED.tokens(text), row)
+    padded = table == PADDING
+    assert (np.sort(padded, axis=-1) == padded).all()  # after the last word
+
+
+def test_captions_are_read_as_they_are_typed():
+    text = "On WHITE ground, a small green two in the bottom right corner!"
+    index = combinations.index_of(np.array([2, 1, 1, 3, 1]))
+    assert COLOURED.label(text) == index
+    assert COLOURED.text(COLOURED.tokens(text)) == " ".join(words_of(text))
+    assert COLOURED.tokens(text).tolist() in COLOURED.table[index].tolist()
+    assert COLOURED.label("seven, red and large; on black at the top left") is not None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a large red seven on black",
+        "a large red seven at the top on black",
+        "a large red red seven at the top left on black",
+        "a large red seven at the top left on black or white",
+        "a large red seven at the left top on black",
+    ],
+)
+def test_a_caption_with_missing_or_several_values_has_no_label(text):
+    assert COLOURED.label(text) is None
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        (
+            "a small gren two",
+            r"^caption 'a small gren two' has the unknown word 'gren'; did you mean 'green'\? A "
+            r"caption reads 'a large red zero at the top left on black'\.$",
+        ),
+        ("a 7", r"^caption 'a 7' has the unknown word '7'; a caption reads"),
+        ("a " * 20, rf"must have 1 to {COLOURED.length} words, not 20\.$"),
+        (" , ", rf"^caption ' , ' must have 1 to {COLOURED.length} words, not 0\.$"),
+    ],
+)
+def test_captions_that_cannot_be_read_are_refused(text, message):
+    with pytest.raises(ConfigError, match=message):
+        COLOURED.tokens(text)
+
+
+def described(*names):
+    return Description("shop", "1", (28, 28, 1), len(names), names, {"train": 9})
+
+
+def test_class_names_are_captions():
+    language = language_of(described("T-shirt/top", "Shirt", "Ankle boot"))
+    texts = [[language.text(row) for row in rows] for rows in language.table]
+    assert texts[0][0] == "a t shirt top" and texts[1][2] == "a picture of a shirt"
+    assert texts[2] == ["an ankle boot", "the ankle boot", "a picture of an ankle boot",
+                        "this is an ankle boot"]  # fmt: skip
+    assert [[language.label(text) for text in own] for own in texts] == [[i] * 4 for i in range(3)]
+    assert language.label("a shirt and an ankle boot") is None
+    assert language.label("a boot") is None
+    assert language == language_of(described("t shirt top", "shirt", "ankle boot"))
+
+
+def test_languages_of_a_data_set():
+    about = dataclasses.replace(described("large red zero"), name="coloured_mnist")
+    assert language_of(about) is COLOURED
+    with pytest.raises(ConfigError, match=r"^dataset 'shop' has no class names, from which"):
+        language_of(described())
+    with pytest.raises(ConfigError, match=r"^dataset 'shop' has the class name '-'; a caption"):
+        language_of(described("bag", "-"))
