@@ -14,6 +14,7 @@ from gan_jax.data.description import Description
 from gan_jax.data.embedded import coloured_mnist
 from gan_jax.data.embedded.coloured_mnist import SPLITS, coloured
 from gan_jax.errors import ConfigError
+from gan_jax.metrics import attributes as judges
 
 EVERY = np.arange(COMBINATIONS)
 
@@ -175,3 +176,42 @@ def test_languages_of_a_data_set():
         language_of(described())
     with pytest.raises(ConfigError, match=r"^dataset 'shop' has the class name '-'; a caption"):
         language_of(described("bag", "-"))
+
+
+@pytest.mark.parametrize("side", [32, 16])
+def test_attributes_of_images_are_judged_exactly(side):
+    images, labels = coloured(*digits(), np.arange(500), SPLITS["test"])
+    small = images.reshape(-1, side, 32 // side, side, 32 // side, 3).mean((2, 4)).astype(np.uint8)
+    judged = judges.attributes(small)
+    for i, name in enumerate(combinations.VALUES):
+        if name != "digit":
+            np.testing.assert_array_equal(judged[name], combinations.values_of(labels)[:, i], name)
+
+
+def test_faint_digits_and_stray_pixels_are_judged_and_nothing_is_no_digit():
+    images, labels = coloured(*digits(), np.arange(300), SPLITS["test"])
+    values = combinations.values_of(labels)
+    images[np.arange(300), np.arange(300) % 28 + 2, 15] = COLOURS[values[:, 1]]
+    ground = GROUNDS[values[:, 4]][:, None, None].astype(float)
+    faint = np.rint(ground + 0.5 * (images - ground)).astype(np.uint8)
+    judged = judges.attributes(faint)
+    for i, name in enumerate(combinations.VALUES):
+        if name != "digit":
+            assert (judged[name] == values[:, i]).mean() > 0.97, name
+    empty = judges.attributes(np.full((2, 32, 32, 3), 250, np.uint8))
+    assert {name: found.tolist() for name, found in empty.items()} == {
+        "colour": [-1, -1], "size": [-1, -1], "place": [-1, -1], "ground": [1, 1],
+    }  # fmt: skip
+    assert not judges.digits(np.zeros((1, 32, 32, 3), np.uint8)).any()
+
+
+def test_digits_are_framed_as_in_mnist():
+    """The block of 20 x 14 pixels, wherever and however large it is drawn."""
+    images, labels = coloured(*digits(), np.arange(200), SPLITS["test"])
+    wide = combinations.values_of(labels)[:, 0] != 1
+    framed = judges.digits(images)
+    assert framed.shape == (200, 28, 28, 1) and framed.dtype == np.uint8
+    block = np.zeros((28, 28))
+    block[4:24, 7:21] = 255
+    difference = np.abs(framed[wide, ..., 0] - block[None])
+    assert np.mean(difference > 64) < 0.06 and difference[:, 5:23, 9:19].max() < 40
