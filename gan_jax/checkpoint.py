@@ -31,6 +31,8 @@ import orbax.checkpoint as ocp
 
 from gan_jax.types import PyTree
 
+FOLDER = "checkpoints"
+"""The folder of the checkpoints in a run folder."""
 SEAL = "seal.json"
 _CHANGED_BY_COMMIT = ("_CHECKPOINT_METADATA", "commit_success.txt")
 

@@ -31,6 +31,8 @@ from gan_jax.grammar import (
     Schedule,
 )
 
+FILE = "config.json"
+"""The name of its file in a run folder."""
 VERSION = 2
 """Version of the JSON form."""
 

@@ -141,6 +141,19 @@ class Vectors(Modality):
         return pictures.points(samples, real)
 
 
+@dataclasses.dataclass(frozen=True)
+class Tokens(Modality):
+    """``[..., length]`` int32 in [0, words): sequences of words, such as captions.
+
+    Attributes:
+      words: number of words of the language, with the padding.
+    """
+
+    words: int = 0
+
+    name, axes, stored = "captions", 1, np.int32
+
+
 KINDS = (Images, Vectors)
 """The kinds that are recognized by the shape of a dataset's examples."""
 

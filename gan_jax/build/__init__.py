@@ -19,6 +19,7 @@ import numpy as np
 from gan_jax import types
 from gan_jax.build.fields import check_labels, check_numbers
 from gan_jax.build.networks import chosen, freezing, network, optimizer
+from gan_jax.build.trained import Trained
 from gan_jax.config import Config, Dynamics, Penalty, differences
 from gan_jax.data import (
     Description,
@@ -73,7 +74,7 @@ def build(config: Config) -> Gan:
     fits_memory("batch_size", f"{config.batch_size:,} examples", config.batch_size * numbers)
     check_flip(shape, config.flip)
     conditioning = CONDITIONINGS[one_of("conditioning", config.conditioning, CONDITIONINGS)]
-    pairs = pairing(config.pairs.name, of_shape(shape), dict(config.pairs.options))
+    pairs = pairing(config.pairs.name, of_shape(shape), description, dict(config.pairs.options))
     if conditioning.labels and pairs.condition is not None:
         raise ConfigError(
             f"conditioning {config.conditioning!r} uses labels, but pairs {config.pairs.name!r} "
@@ -109,6 +110,10 @@ def build_members(configs: Sequence[Config]) -> tuple[Gan, ...]:
                 "training step that are set in all of them."
             )
     return gans
+
+
+def _trained(config: Config) -> Trained:
+    return Trained(config, build, lambda own: abstract_batch(own, build(own).modality.shape))
 
 
 def abstract_batch(
@@ -169,11 +174,13 @@ def _gan(
 
 def _generator(own: _Chosen) -> Player:
     config, modality = own.config, own.modality
-    labels = {"num_classes": own.classes} if own.pairs.condition is None else {}
+    given = dict(own.pairs.fields)
+    if own.pairs.condition is None:
+        given = {"num_classes": own.classes}
     return Player(
         network=network(
-            "generator", config, modality, own.pairs,
-            shape=modality.shape, bounded=modality.bounded, dtype=own.dtype, **labels,
+            "generator", config, modality, own.pairs, _trained(config),
+            shape=modality.shape, bounded=modality.bounded, dtype=own.dtype, **given,
         ),
         optimizer=optimizer("g_optimizer", config.g_optimizer),
         terms=(
@@ -190,8 +197,10 @@ def _generator(own: _Chosen) -> Player:
 
 
 def _discriminator(own: _Chosen) -> Player:
-    config, head = own.config, _head(own)
-    made = network("discriminator", config, own.modality, own.pairs, dtype=own.dtype, **head)
+    config, given = own.config, dict(own.pairs.fields) | _head(own)
+    made = network(
+        "discriminator", config, own.modality, own.pairs, _trained(config), dtype=own.dtype, **given
+    )
     tuned = optimizer("d_optimizer", config.d_optimizer)
     share = config.labelled_batch / config.batch_size if config.labels else 1.0
     return Player(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 from typing import Any
 
 import flax.linen as nn
@@ -18,7 +17,6 @@ from gan_jax.models.options import checked, options_of
 from gan_jax.nn.depth import layers
 from gan_jax.parts import optimizers
 from gan_jax.parts.pairs import Pairing
-from gan_jax.recognizers.pretrained import pretrained
 from gan_jax.types import Tunable
 
 
@@ -28,9 +26,11 @@ def chosen(field: str, config: Config) -> Architecture:
 
 
 def network(
-    field: str, config: Config, modality: Modality, pairs: Pairing, **given: Any
+    field: str, config: Config, modality: Modality, pairs: Pairing, trained: Any, **given: Any
 ) -> nn.Module:
-    """The module of a player, with its options that are set."""
+    """The module of a player, with its options that are set. ``trained``: see
+    `gan_jax.build.trained.Trained`.
+    """
     network: Network = getattr(config, field)
     architecture = chosen(field, config)
     if not _takes(architecture, pairs.condition):
@@ -54,8 +54,7 @@ def network(
         has_option(field, network.name, key, known)
         options[key] = checked(f"{field}.{key}", value, known[key].accepted)
     values = {key: option.default for key, option in known.items()} | options
-    classifier = functools.partial(pretrained, config.dataset, config.framing)
-    return module(**options, **given, **architecture.loaded(values, classifier))
+    return module(**options, **given, **architecture.loaded(values, trained))
 
 
 def _takes(architecture: Architecture, condition: Modality | None) -> bool:
@@ -84,9 +83,10 @@ def freezing(
             "layers; use one of them."
         )
     x = jax.ShapeDtypeStruct((2, *modality.shape), jnp.float32)
-    y = jax.ShapeDtypeStruct((2,), jnp.int32)
-    if pairs.condition is not None:
-        y = jax.ShapeDtypeStruct((2, *pairs.condition.shape), jnp.float32)
+    y, kind = jax.ShapeDtypeStruct((2,), jnp.int32), pairs.condition
+    if kind is not None:
+        stored = jax.ShapeDtypeStruct((2, *kind.shape), kind.stored)
+        y = jax.eval_shape(kind.to_network, stored)
     found = layers(network, x, y)
     if config.freeze_d >= len(found):
         raise ConfigError(

@@ -75,6 +75,10 @@ class Options:
     """With --latents: dataset or folder of the images to invert, or to find neighbours of, instead
     of held-out images or samples.
     """
+    captions: tuple[str, ...] = ()
+    """Draw these captions instead of evaluating, for a GAN of captions: a row of samples each, in
+    RUN/eval/captions.png.
+    """
     export: pathlib.Path | None = None
     """Write the samples to this new folder as a TFDS dataset to train on, instead of evaluating."""
     export_model: pathlib.Path | None = None
@@ -154,8 +158,8 @@ def check(options: Options) -> None:
 
 def exports(options: Options) -> tuple[str, ...]:
     """The export options that are given."""
-    names = ("latents", "export", "export_model", "export_images", "interpolation")
-    return tuple(name for name in names if getattr(options, name) is not None)
+    names = ("latents", "captions", "export", "export_model", "export_images", "interpolation")
+    return tuple(name for name in names if getattr(options, name) not in (None, ()))
 
 
 def run(options: Options) -> int:
@@ -209,7 +213,7 @@ def export(options: Options) -> int:
     (name,) = exports(options)
     if name == "latents":
         kinds_of(options)
-    elif name != "interpolation":
+    elif name not in ("interpolation", "captions"):
         exporting.check(getattr(options, name), name)
     run = run_folder.read(options.workdir)
     if not run.single:
@@ -229,9 +233,10 @@ def export(options: Options) -> int:
     write = {
         "export": export_dataset, "export_model": export_model, "export_images": export_images,
         "interpolation": export_interpolation, "latents": explore_latents,
+        "captions": draw_captions,
     }  # fmt: skip
     write[name](options, run.config, gan, state)
-    if name != "latents":
+    if name not in ("latents", "captions"):
         print(f"written:     {getattr(options, name)}")
     return 0
 
@@ -259,6 +264,15 @@ def explore_latents(options: Options, config: Config, gan: Gan, state: GanState)
         for picture in own.pictures.values():
             print(f"{picture.title}: {picture.caption}")
     written(latents.save(options.workdir, int(state.step), found, settings))
+
+
+def draw_captions(options: Options, config: Config, gan: Gan, state: GanState) -> None:
+    from gan_jax.runs import folder
+    from gan_jax.sampling import captioned
+
+    path = options.workdir / folder.EVAL / "captions.png"
+    captioned.draw_captions(gan, state, config, options.captions, path, options.seed)
+    written([path])
 
 
 def export_dataset(options: Options, config: Config, gan: Gan, state: GanState) -> None:

@@ -39,8 +39,9 @@ class Architecture(NamedTuple):
     heads, as functions of the number of classes, by the names of the conditionings whose usual head
     they replace; ``usual_heads``: whether other conditionings have their usual head. ``copied``:
     collections of statistics that an EMA copies instead of averaging. ``loaded``:
-    ``(options, classifier) -> fields``: the fields of a network that hold trained classifiers, from
-    the values of its options; ``classifier(dataset, network, task)`` returns one.
+    ``(options, trained) -> fields``: the fields of a network that hold trained networks, from the
+    values of its options; ``trained`` is a `gan_jax.build.trained.Trained`. ``runs``: the options
+    that name a run folder. For each ``NAME`` there is an option ``NAME_digest``.
     """
 
     generator: type[nn.Module] | None
@@ -51,7 +52,8 @@ class Architecture(NamedTuple):
     heads: Mapping[str, Callable[[int], nn.Module]] = MappingProxyType({})
     usual_heads: bool = True
     copied: tuple[str, ...] = ()
-    loaded: Callable[[Mapping[str, Any], Callable[..., Any]], dict[str, Any]] = lambda *_: {}
+    loaded: Callable[[Mapping[str, Any], Any], dict[str, Any]] = lambda *_: {}
+    runs: tuple[str, ...] = ()
 
     def head(self, conditioning: str, usual: Callable[[int], nn.Module]) -> Callable:
         """The discriminator's head of a conditioning, as a function of the number of classes.

@@ -43,11 +43,10 @@ class Classifier(Protocol):
     key: str
 
 
-def loaded(
-    options: Mapping[str, Any], classifier: Callable[[str, str, str], Classifier]
-) -> dict[str, Classifier]:
+def loaded(options: Mapping[str, Any], trained: Any) -> dict[str, Classifier]:
     """The fields of `Discriminator` that hold a classifier, from the values of its options."""
-    return {"pretrained": classifier(*(options[key] for key in ("recognizer", "network", "task")))}
+    names = (options[key] for key in ("recognizer", "network", "task"))
+    return {"pretrained": trained.classifier(*names)}
 
 
 def feature_maps(network: nn.Module, variables: PyTree, x: Array) -> list[Array]:

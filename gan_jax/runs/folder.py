@@ -25,6 +25,7 @@ import shutil
 from typing import Any
 
 from gan_jax import checkpoint, files
+from gan_jax.config import FILE
 from gan_jax.errors import ConfigError
 from gan_jax.runs import events, logs
 from gan_jax.runs import run as runs
@@ -32,8 +33,8 @@ from gan_jax.runs.lock import LOCK
 from gan_jax.runs.provenance import provenance
 from gan_jax.runs.run import Run
 
-CONFIG, RUN, METRICS, MEMBERS = "config.json", "run.json", "metrics.jsonl", "members.jsonl"
-SAMPLES, CHECKPOINTS, EVAL = "samples", "checkpoints", "eval"
+CONFIG, RUN, METRICS, MEMBERS = FILE, "run.json", "metrics.jsonl", "members.jsonl"
+SAMPLES, CHECKPOINTS, EVAL = "samples", checkpoint.FOLDER, "eval"
 
 
 def check(

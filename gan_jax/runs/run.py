@@ -13,6 +13,7 @@ import jax
 from gan_jax import config as configs
 from gan_jax import sweeps
 from gan_jax.build import abstract_batch, build_members
+from gan_jax.build.trained import pinned
 from gan_jax.config import Config
 from gan_jax.engine.gan import Gan, init_state
 from gan_jax.engine.population import init_population, member
@@ -56,7 +57,8 @@ class OwnGan:
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """A config and its population. `Population()` stands for a single GAN, whose state has no
+    """A config, with the digests of the runs that its networks name, and its population.
+    `Population()` stands for a single GAN, whose state has no
     member axis and whose JSON has no population.
 
     With ``own``, only the `SETTINGS` of the config are used, and the run has a single GAN.
@@ -68,6 +70,10 @@ class Run:
     config: Config
     population: Population = Population()
     own: OwnGan | None = None
+
+    def __post_init__(self):
+        if self.own is None:
+            object.__setattr__(self, "config", pinned(self.config))
 
     @property
     def single(self) -> bool:

@@ -1,0 +1,136 @@
+"""What networks take from earlier trainings: classifiers, and the generators of run folders."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import pathlib
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import flax.linen as nn
+import jax
+
+from gan_jax import checkpoint
+from gan_jax.build.networks import chosen
+from gan_jax.config import FILE, Config, from_dict, with_value
+from gan_jax.engine.gan import Gan, init_state
+from gan_jax.errors import ConfigError
+from gan_jax.recognizers.networks import Recognizer
+from gan_jax.recognizers.pretrained import pretrained
+from gan_jax.types import Batch, PyTree
+
+PLAYERS = ("generator", "discriminator")
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class TrainedGenerator:
+    """The generator of a run folder, with its EMA weights; ``key`` changes with them."""
+
+    network: nn.Module
+    variables: PyTree
+    key: str
+
+
+class Trained(NamedTuple):
+    """What the networks of a config may take. ``build``: `gan_jax.build.build`; ``batch``: the
+    shapes of a training batch of a config.
+    """
+
+    config: Config
+    build: Callable[[Config], Gan]
+    batch: Callable[[Config], Batch]
+
+    def classifier(self, dataset: str, network: str, task: str) -> Recognizer:
+        """See `gan_jax.recognizers.pretrained.pretrained`."""
+        return pretrained(self.config.dataset, self.config.framing, dataset, network, task)
+
+    def generator(self, option: str, folder: str, digest: str) -> TrainedGenerator:
+        """The generator of the newest checkpoint of a run folder.
+
+        Args:
+          option: the option that names the folder, for errors.
+          folder: a run folder of a single GAN.
+          digest: that of the checkpoint, as `pinned` writes it; empty: any.
+
+        Raises:
+          ConfigError: for a folder without such a run or checkpoint, a damaged checkpoint, or
+            another digest.
+        """
+        found = digest_of(option, folder)
+        if digest not in ("", found):
+            raise ConfigError(
+                f"{option} {folder!r} has been trained further or anew since this run was made "
+                "from it; train this run anew, too."
+            )
+        if found not in _FOUND:
+            _FOUND[found] = self._restored(option, pathlib.Path(folder), found)
+        return _FOUND[found]
+
+    def _restored(self, option: str, folder: pathlib.Path, digest: str) -> TrainedGenerator:
+        config = _config(option, folder)
+        gan, batch = self.build(config), self.batch(config)
+        here = jax.sharding.SingleDeviceSharding(jax.devices()[0])
+        like = jax.tree.map(
+            lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype, sharding=here),
+            jax.eval_shape(lambda key: init_state(gan, key, batch), jax.random.key(0)),
+        )
+        checkpoints = folder / checkpoint.FOLDER
+        try:
+            state = checkpoint.restore(checkpoints, checkpoint.steps(checkpoints)[-1], like)
+        except checkpoint.Damaged as error:
+            raise ConfigError(
+                f"{option}: the newest checkpoint of {folder} cannot be restored ({error})."
+            ) from error
+        variables = state.generator.variables(averaged=True)
+        return TrainedGenerator(gan.generator.network, variables, digest)
+
+
+_FOUND: dict[str, TrainedGenerator] = {}
+
+
+def digest_of(option: str, folder: str) -> str:
+    """The digest of the newest checkpoint of a run folder.
+
+    Raises:
+      ConfigError: if there is none, naming the option.
+    """
+    checkpoints = pathlib.Path(folder) / checkpoint.FOLDER
+    steps = checkpoint.steps(checkpoints) if folder else []
+    if not steps:
+        raise ConfigError(
+            f"{option} must be the run folder of a trained generator, but {folder!r} has no "
+            "checkpoint; train it first."
+        )
+    try:
+        return checkpoint.digest(checkpoints, steps[-1])
+    except checkpoint.Damaged as error:
+        raise ConfigError(
+            f"{option}: the newest checkpoint of {folder} is damaged ({error})."
+        ) from error
+
+
+def pinned(config: Config) -> Config:
+    """The config with the digests of the run folders that its networks name, so that another run in
+    such a folder is noticed.
+
+    Raises:
+      ConfigError: for a run folder without a checkpoint.
+    """
+    for player in PLAYERS:
+        for option in chosen(player, config).runs:
+            own: dict[str, Any] = dict(getattr(config, player).options)
+            if not own.get(f"{option}_digest"):
+                path = f"{player}.{option}"
+                digest = digest_of(path, own.get(option, ""))
+                config = with_value(config, f"{path}_digest", digest)
+    return config
+
+
+def _config(option: str, folder: pathlib.Path) -> Config:
+    try:
+        return from_dict(json.loads((folder / FILE).read_text()))
+    except (OSError, ValueError, ConfigError) as error:
+        raise ConfigError(
+            f"{option}: {folder / FILE} is not the config of a single GAN ({error})."
+        ) from error
