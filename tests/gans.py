@@ -14,11 +14,14 @@ from gan_jax.models import dcgan, mlp
 from gan_jax.nn.heads import ProjectionHead, UnconditionalHead
 from gan_jax.parts.losses import nonsaturating
 from gan_jax.parts.priors import Normal
+from gan_jax.parts.regularizers import G_REGULARIZERS
 from gan_jax.types import Batch, GanState, PlayerState
 
 SHAPE = (8, 8, 1)
 SGD = optax.sgd(0.1)
 """One object, so that equal GANs share their compilations."""
+G_PENALTIES = {name: make for name, make in G_REGULARIZERS.items() if name != "kl"}
+"""Those for every generator; `kl` is of conditioning augmentation."""
 
 
 def random_batch(seed=0, d_steps=1, b=8, shape=SHAPE):

@@ -65,7 +65,8 @@ def context(**fields):
 def contexts(d_params, g_params, shape, seed=1, key=0):
     """What the penalties of D and those of G see."""
     z, real = inputs(shape, seed)
-    make = lambda z, y: Fake(generate(g_params, z, y, shape), y)
+    kl = lambda z: jnp.square(z @ g_params["first"]).mean(1)  # as if of augmented conditions
+    make = lambda z, y: Fake(generate(g_params, z, y, shape), y, {"kl": kl(z)})
     look = lambda x, y, view=0.0: critique(d_params, x, y, view)
     fake = make(z, real.y)
     see_real, see_fake = lambda x: look(x, real.y, view=0.3), lambda x: look(x, real.y)

@@ -12,7 +12,7 @@ import numpy as np
 import optax
 import pytest
 import scipy.stats
-from gans import SHAPE, arrays, random_batch, small_mlp
+from gans import G_PENALTIES, SHAPE, arrays, random_batch, small_mlp
 
 from gan_jax import Turns
 from gan_jax.config import Schedule
@@ -25,7 +25,7 @@ from gan_jax.modality import to_float
 from gan_jax.parts.conditions import Frequencies, Uniform
 from gan_jax.parts.dynamics import DYNAMICS
 from gan_jax.parts.losses import LOSSES
-from gan_jax.parts.regularizers import G_REGULARIZERS, REGULARIZERS
+from gan_jax.parts.regularizers import REGULARIZERS
 from gan_jax.types import Critique, Loss, Memory, Regularizer, Term
 
 BATCH = random_batch(d_steps=3)
@@ -269,7 +269,7 @@ def test_scores_may_have_any_shape():
         lambda *scores: sum(getattr(loss, part)(*scores) for loss in LOSSES.values())
     )
     everything = small_mlp(
-        terms(G_REGULARIZERS) | {"top_k": 0.5},
+        terms(G_PENALTIES) | {"top_k": 0.5},
         {"network": Patches()} | terms(REGULARIZERS),
         loss=Loss(total("d"), total("g")),
     )

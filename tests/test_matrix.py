@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from gans import G_PENALTIES
 
 import gan_jax
 from gan_jax.build import abstract_batch, build
@@ -21,7 +22,7 @@ from gan_jax.engine.trained import generate
 from gan_jax.metrics.mixtures import nearest_modes
 from gan_jax.parts.dynamics import DYNAMICS
 from gan_jax.parts.losses import LOSSES
-from gan_jax.parts.regularizers import G_REGULARIZERS, REGULARIZERS
+from gan_jax.parts.regularizers import REGULARIZERS
 from gan_jax.types import Loss, Term
 
 OF_CLASSES = {"entropy", "class_consistency"}  # refused where D does not classify
@@ -81,7 +82,7 @@ def test_every_loss_and_penalty_traces_with_every_network_and_conditioning(netwo
     gan = dataclasses.replace(
         gan,
         loss=Loss(every_loss("d"), every_loss("g")),
-        generator=more(gan.generator, G_REGULARIZERS),
+        generator=more(gan.generator, G_PENALTIES),
         discriminator=more(gan.discriminator, penalties),
     )
     batch = abstract_batch(config, gan.modality.shape)
@@ -90,7 +91,7 @@ def test_every_loss_and_penalty_traces_with_every_network_and_conditioning(netwo
     assert jax.tree.map(lambda a: (a.shape, a.dtype), after) == jax.tree.map(
         lambda a: (a.shape, a.dtype), state
     )
-    names = {f"d/{name}" for name in penalties} | {f"g/{name}" for name in G_REGULARIZERS}
+    names = {f"d/{name}" for name in penalties} | {f"g/{name}" for name in G_PENALTIES}
     assert names <= metrics.keys() and all(m.shape == () for m in metrics.values())
 
 

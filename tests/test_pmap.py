@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from gans import SHAPE, arrays, random_batch, small_dcgan, small_mlp
+from gans import G_PENALTIES, SHAPE, arrays, random_batch, small_dcgan, small_mlp
 
 from gan_jax.devices import batch_axis
 from gan_jax.engine.gan import init_state
@@ -25,7 +25,7 @@ from gan_jax.parts.conditions import Frequencies, Uniform
 from gan_jax.parts.losses import LOSSES
 from gan_jax.parts.mixing import pseudo_real
 from gan_jax.parts.priors import Codes
-from gan_jax.parts.regularizers import G_REGULARIZERS, REGULARIZERS, d_classes, g_classes
+from gan_jax.parts.regularizers import REGULARIZERS, d_classes, g_classes
 from gan_jax.types import Augment, Critique, Loss, Memory, Mixing, Term
 
 B = 16
@@ -34,7 +34,7 @@ BOUND = 2e-5
 ONE_SIDED = functools.partial(REGULARIZERS["gp_one_sided"], target=0.05)
 """Of gradients as small as those of these networks."""
 D_TERMS = REGULARIZERS | {"classes": d_classes, "gp_one_sided": ONE_SIDED}
-G_TERMS = G_REGULARIZERS | {"classes": g_classes}
+G_TERMS = G_PENALTIES | {"classes": g_classes}
 PENALTIES = [f"d/{name}" for name in D_TERMS] + [f"g/{name}" for name in G_TERMS]
 SIZES = {
     "d/zcr": 100.0, "g/zcr": 100.0, "d/orthogonal": 0.01, "g/orthogonal": 0.01, "top_k": 0.5,

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.stats
-from gans import arrays
+from gans import G_PENALTIES, arrays
 from test_matrix import every_loss, lazily
 
 from gan_jax import evaluate
@@ -23,7 +23,7 @@ from gan_jax.engine.train_step import train_step
 from gan_jax.errors import ConfigError
 from gan_jax.models import projected
 from gan_jax.nn.heads import CodesHead
-from gan_jax.parts.regularizers import G_REGULARIZERS, REGULARIZERS
+from gan_jax.parts.regularizers import REGULARIZERS
 from gan_jax.recognizers import RECOGNIZERS, pretrained, recipes
 from gan_jax.recognizers.cnn import Cnn
 from gan_jax.recognizers.networks import Recognizer
@@ -179,7 +179,7 @@ def test_every_loss_and_penalty_traces_with_it(asked):
     gan = dataclasses.replace(
         gan,
         loss=Loss(every_loss("d"), every_loss("g")),
-        generator=more(gan.generator, G_REGULARIZERS),
+        generator=more(gan.generator, G_PENALTIES),
         discriminator=more(gan.discriminator, known),
     )
     batch = abstract_batch(CONFIG, gan.modality.shape)

@@ -18,6 +18,7 @@ from gan_jax.parts.regularizers.classes import (
     labelled_classes,
 )
 from gan_jax.parts.regularizers.codes import categorical_codes, continuous_codes
+from gan_jax.parts.regularizers.conditions import kl, matching
 from gan_jax.parts.regularizers.consistency import bcr, cr, g_zcr, zcr
 from gan_jax.parts.regularizers.features import feature_matching, pull_away
 from gan_jax.parts.regularizers.gradients import (
@@ -52,8 +53,10 @@ __all__ = [
     "g_zcr",
     "gp",
     "gp_one_sided",
+    "kl",
     "labelled_classes",
     "lecam",
+    "matching",
     "max_gp",
     "orthogonal",
     "path_length",
@@ -81,6 +84,7 @@ REGULARIZERS: dict[str, Callable[..., Regularizer]] = {
     "orthogonal": orthogonal,
     "entropy": entropy,
     "class_consistency": class_consistency,
+    "matching": matching,
 }
 G_REGULARIZERS: dict[str, Callable[..., Regularizer]] = {
     "feature_matching": feature_matching,
@@ -88,6 +92,7 @@ G_REGULARIZERS: dict[str, Callable[..., Regularizer]] = {
     "zcr": g_zcr,
     "orthogonal": orthogonal,
     "path_length": path_length,
+    "kl": kl,
 }
 MEASURES: dict[str, Callable[..., Regularizer]] = {"sign_real": sign_real}
 """What terms of D, of weight 0, measure for a feedback that follows ``d/NAME``."""
