@@ -16,6 +16,7 @@ from gan_jax.build.networks import chosen
 from gan_jax.config import FILE, Config, from_dict, with_value
 from gan_jax.engine.gan import Gan, init_state
 from gan_jax.errors import ConfigError
+from gan_jax.models.options import options_of
 from gan_jax.recognizers.networks import Recognizer
 from gan_jax.recognizers.pretrained import pretrained
 from gan_jax.types import Batch, PyTree
@@ -118,7 +119,9 @@ def pinned(config: Config) -> Config:
       ConfigError: for a run folder without a checkpoint.
     """
     for player in PLAYERS:
-        for option in chosen(player, config).runs:
+        architecture = chosen(player, config)
+        known = options_of(getattr(architecture, player))
+        for option in known.keys() & set(architecture.runs):
             own: dict[str, Any] = dict(getattr(config, player).options)
             if not own.get(f"{option}_digest"):
                 path = f"{player}.{option}"

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import flax.linen as nn
 
 from gan_jax.errors import ConfigError, either
-from gan_jax.modality import Images, Modality
+from gan_jax.modality import Images, Modality, Tokens
 from gan_jax.models import (
     biggan,
     biggan_deep,
@@ -26,8 +26,10 @@ from gan_jax.models import (
     r3gan,
     sagan,
     sngan,
+    stackgan,
     stylegan2,
 )
+from gan_jax.models.projected import FROZEN
 
 
 class Architecture(NamedTuple):
@@ -87,6 +89,23 @@ MODELS = {
         heads={"none": lambda _: stylegan2.Head(), "projection": stylegan2.Head},
         copied=(stylegan2.BUFFERS,),
     ),
+    "stackgan": Architecture(
+        stackgan.Generator,
+        stackgan.Discriminator,
+        conditions=(Tokens,),
+        heads={"none": lambda _: stackgan.Head()},
+        usual_heads=False,
+    ),
+    "stackgan2": Architecture(
+        stackgan.Refiner,
+        stackgan.Discriminator,
+        conditions=(Tokens,),
+        heads={"none": lambda _: stackgan.Head()},
+        usual_heads=False,
+        copied=(FROZEN,),
+        loaded=stackgan.loaded,
+        runs=("first",),
+    ),
 }
 
 DISCRIMINATORS = MODELS | {
@@ -95,7 +114,7 @@ DISCRIMINATORS = MODELS | {
         projected.Discriminator,
         heads={"none": lambda _: projected.Head(), "projection": projected.Head},
         usual_heads=False,
-        copied=(projected.FROZEN,),
+        copied=(FROZEN,),
         loaded=projected.loaded,
     ),
 }

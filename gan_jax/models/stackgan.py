@@ -11,7 +11,7 @@ The discriminators are made for the term ``matching``, the generators for ``kl``
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import flax.linen as nn
@@ -45,6 +45,8 @@ _AUGMENTATION = (
     "caption; otherwise it is its mean."
 )
 _BLOCKS = "Residual blocks at the smallest feature maps."
+_FIRST = "Run folder of the first stage, whose generator is used as it is and not trained further."
+_DIGEST = "Digest of its newest checkpoint; set when training begins."
 _init = nn.initializers.he_normal()
 
 
@@ -56,6 +58,14 @@ class Stage(Protocol):
     network: nn.Module
     variables: PyTree
     key: str
+
+
+def loaded(options: Mapping[str, Any], trained: Any) -> dict[str, Stage]:
+    """The field of `Refiner` that holds the first stage, from the values of its options."""
+    if "first" not in options:
+        return {}
+    own = options["first"], options["first_digest"]
+    return {"stage": trained.generator("generator.first", *own)}
 
 
 class MeanOfWords(nn.Module):
@@ -165,7 +175,6 @@ class Generator(nn.Module):
 
     shape: tuple[int, ...]
     words: int
-    num_classes: int = 0
     width: int = option(64, 1, _WIDTH)
     widest: int = option(1024, 1, _WIDEST)
     base: int = option(4, 1, _BASE)
@@ -212,7 +221,8 @@ class Refiner(nn.Module):
     shape: tuple[int, ...]
     words: int
     stage: Stage
-    num_classes: int = 0
+    first: str = option("", str, _FIRST)
+    first_digest: str = option("", str, _DIGEST)
     width: int = option(64, 1, _WIDTH)
     widest: int = option(512, 1, _WIDEST)
     base: int = option(8, 1, _BASE)

@@ -7,6 +7,8 @@ from typing import NamedTuple
 from gan_jax.config import Config
 from gan_jax.errors import one_of
 from gan_jax.recipes import (
+    captions_stackgan,
+    captions_stackgan1,
     cifar10_biggan,
     cifar10_r3gan,
     cifar10_sngan,
@@ -31,6 +33,8 @@ _MODULES = (
     mnist_dcgan,
     mnist_ssl100,
     fashion_dcgan,
+    captions_stackgan1,
+    captions_stackgan,
     cifar10_sngan,
     cifar10_r3gan,
     cifar10_stylegan2_ada,

@@ -1,0 +1,21 @@
+"""The first stage of a StackGAN: captions of coloured digits to images of 16x16."""
+
+from gan_jax.config import Config, Network, Optimizer, Penalty
+
+_optimizer = Optimizer(lr=5e-4, b1=0.5)
+_network = {"width": 32, "widest": 128}
+
+config = Config(
+    dataset="coloured_mnist",
+    size=16,
+    fit="stretch",
+    pairs="captions",
+    latents=32,
+    generator=Network("stackgan", **_network),
+    discriminator=Network("stackgan", norm="none", **_network),
+    penalties=(Penalty("r1", 1.0, every=4), Penalty("matching", 1.0)),
+    g_penalties=(Penalty("kl", 2.0),),
+    g_optimizer=_optimizer,
+    d_optimizer=_optimizer,
+    steps=8_000,
+)
