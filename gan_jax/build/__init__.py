@@ -48,7 +48,7 @@ from gan_jax.parts.conditioning import CONDITIONINGS, Conditioning
 from gan_jax.parts.conditions import CONDITIONS
 from gan_jax.parts.dynamics import DYNAMICS
 from gan_jax.parts.losses import LOSSES
-from gan_jax.parts.pairs import Pairing, pairing
+from gan_jax.parts.pairs import Pairing, Read, pairing
 from gan_jax.parts.regularizers import G_REGULARIZERS, MEASURES, REGULARIZERS
 from gan_jax.types import Augment, Batch, Regularizer, Term
 
@@ -74,7 +74,8 @@ def build(config: Config) -> Gan:
     fits_memory("batch_size", f"{config.batch_size:,} examples", config.batch_size * numbers)
     check_flip(shape, config.flip)
     conditioning = CONDITIONINGS[one_of("conditioning", config.conditioning, CONDITIONINGS)]
-    pairs = pairing(config.pairs.name, of_shape(shape), description, dict(config.pairs.options))
+    read = Read(of_shape(shape), description, _trained(config))
+    pairs = pairing(config.pairs.name, read, dict(config.pairs.options))
     if conditioning.labels and pairs.condition is not None:
         raise ConfigError(
             f"conditioning {config.conditioning!r} uses labels, but pairs {config.pairs.name!r} "
@@ -86,7 +87,8 @@ def build(config: Config) -> Gan:
             "use conditioning 'none'."
         )
     check_labels(config, description.num_classes)
-    gan = _measuring(_gan(config, description, pairs, conditioning, of_shape(shape)))
+    modality = pairs.example or read.modality
+    gan = _measuring(_gan(config, description, pairs, conditioning, modality))
     trace(gan, config)
     return gan
 
@@ -113,13 +115,19 @@ def build_members(configs: Sequence[Config]) -> tuple[Gan, ...]:
 
 
 def _trained(config: Config) -> Trained:
-    return Trained(config, build, lambda own: abstract_batch(own, build(own).modality.shape))
+    return Trained(config, build, abstract_batch)
 
 
 def abstract_batch(
-    config: Config, shape: tuple[int, ...], sharding: jax.sharding.Sharding | None = None
+    config: Config,
+    sharding: jax.sharding.Sharding | None = None,
+    *,
+    shape: tuple[int, ...] | None = None,
 ) -> Batch:
-    """A training batch's shapes and dtypes, without data."""
+    """A training batch's shapes and dtypes, without data. ``shape``: of an example; None: that of
+    the dataset.
+    """
+    shape = shape or frame_of(describe(config.dataset), config.framing).shape
     lead = (config.minibatches, config.batch_size)
     return Batch(
         jax.ShapeDtypeStruct((*lead, *shape), example_dtype(shape), sharding=sharding),
@@ -261,7 +269,7 @@ def trace(gan: Gan, config: Config) -> None:
     Raises:
       ConfigError: if the parts do not fit together.
     """
-    batch = abstract_batch(config, gan.modality.shape)
+    batch = abstract_batch(config)
     state = jax.eval_shape(functools.partial(init_state, gan), jax.random.key(0), batch)
     jax.eval_shape(functools.partial(train_step, gan), state, batch)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import flax.linen as nn
@@ -19,9 +19,11 @@ from gan_jax.errors import ConfigError
 from gan_jax.models.options import options_of
 from gan_jax.recognizers.networks import Recognizer
 from gan_jax.recognizers.pretrained import pretrained
-from gan_jax.types import Batch, PyTree
+from gan_jax.types import Array, Batch, Fake, Prior, PyTree
 
 PLAYERS = ("generator", "discriminator")
+ABOVE = "above"
+"""The option of pairs that names a run folder."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -31,6 +33,13 @@ class TrainedGenerator:
     network: nn.Module
     variables: PyTree
     key: str
+    prior: Prior
+
+    def sample(self, labels: Array, key: Array) -> PyTree:
+        """Examples ``[n, ...]`` of conditions ``[n, ...]``, as networks return them."""
+        z = self.prior.draw(key, len(jax.tree.leaves(labels)[0]))
+        made = self.network.apply(self.variables, z, labels, train=False)
+        return made.x if isinstance(made, Fake) else made
 
 
 class Trained(NamedTuple):
@@ -84,7 +93,7 @@ class Trained(NamedTuple):
                 f"{option}: the newest checkpoint of {folder} cannot be restored ({error})."
             ) from error
         variables = state.generator.variables(averaged=True)
-        return TrainedGenerator(gan.generator.network, variables, digest)
+        return TrainedGenerator(gan.generator.network, variables, digest, gan.prior)
 
 
 _FOUND: dict[str, TrainedGenerator] = {}
@@ -118,16 +127,22 @@ def pinned(config: Config) -> Config:
     Raises:
       ConfigError: for a run folder without a checkpoint.
     """
+    for field, option in _runs(config):
+        own: dict[str, Any] = dict(getattr(config, field).options)
+        path = f"{field}.{option}"
+        if not own.get(f"{option}_digest"):
+            config = with_value(config, f"{path}_digest", digest_of(path, own.get(option, "")))
+    return config
+
+
+def _runs(config: Config) -> Iterator[tuple[str, str]]:
+    """The fields and options of a config that name run folders."""
     for player in PLAYERS:
         architecture = chosen(player, config)
         known = options_of(getattr(architecture, player))
-        for option in known.keys() & set(architecture.runs):
-            own: dict[str, Any] = dict(getattr(config, player).options)
-            if not own.get(f"{option}_digest"):
-                path = f"{player}.{option}"
-                digest = digest_of(path, own.get(option, ""))
-                config = with_value(config, f"{path}_digest", digest)
-    return config
+        yield from ((player, option) for option in architecture.runs if option in known)
+    if dict(config.pairs.options).get(ABOVE):
+        yield "pairs", ABOVE
 
 
 def _config(option: str, folder: pathlib.Path) -> Config:

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import flax.linen as nn
 
 from gan_jax.errors import ConfigError, either
-from gan_jax.modality import Images, Modality, Tokens
+from gan_jax.modality import Images, Modality, Tokens, Vectors
 from gan_jax.models import (
     biggan,
     biggan_deep,
@@ -72,8 +72,8 @@ class Architecture(NamedTuple):
 
 
 MODELS = {
-    "mlp": Architecture(mlp.Generator, mlp.Discriminator, (Modality,)),
-    "dcgan": Architecture(dcgan.Generator, dcgan.Discriminator),
+    "mlp": Architecture(mlp.Generator, mlp.Discriminator, (Modality,), (None, Vectors)),
+    "dcgan": Architecture(dcgan.Generator, dcgan.Discriminator, conditions=(None, Vectors)),
     "sngan": Architecture(sngan.Generator, sngan.Discriminator),
     "sagan": Architecture(sagan.Generator, sagan.Discriminator),
     "biggan": Architecture(biggan.Generator, biggan.Discriminator),

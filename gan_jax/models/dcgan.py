@@ -16,7 +16,7 @@ from gan_jax.models.options import DROPOUT, MINIBATCH_STD, NOISE, SPECTRAL, opti
 from gan_jax.models.sides import halvings
 from gan_jax.nn.conv import Conv, ConvTranspose
 from gan_jax.nn.disturbance import Disturbance
-from gan_jax.nn.heads import with_labels
+from gan_jax.nn.heads import with_condition
 from gan_jax.nn.minibatch_std import minibatch_std
 from gan_jax.nn.norms import NORMS, BatchNorm
 from gan_jax.nn.spectral import spectral_norm
@@ -49,7 +49,7 @@ class Generator(nn.Module):
         widths = [self.width * 2**i for i in reversed(range(n))]
         x = nn.Dense(
             (h >> n) * (w >> n) * widths[0], use_bias=False, kernel_init=_init, dtype=self.dtype
-        )(with_labels(latents, y, self.num_classes))
+        )(with_condition(latents, y, self.num_classes))
         x = x.reshape(-1, h >> n, w >> n, widths[0])
         for features in widths[1:]:
             x = nn.relu(norm()(x, train=train))

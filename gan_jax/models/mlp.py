@@ -15,7 +15,7 @@ import jax.numpy as jnp
 
 from gan_jax.models.options import DROPOUT, MINIBATCH_STD, NOISE, SPECTRAL, option
 from gan_jax.nn.disturbance import Disturbance
-from gan_jax.nn.heads import with_labels
+from gan_jax.nn.heads import with_condition
 from gan_jax.nn.minibatch_std import minibatch_std
 from gan_jax.nn.spectral import spectral_norm
 from gan_jax.types import Critique
@@ -37,7 +37,7 @@ class Generator(nn.Module):
 
     @nn.compact
     def __call__(self, latents: jax.Array, y: jax.Array, *, train: bool) -> jax.Array:
-        h = with_labels(latents, y, self.num_classes)
+        h = with_condition(latents, y, self.num_classes)
         for _ in range(self.depth):
             h = nn.relu(nn.Dense(self.width, dtype=self.dtype)(h))
         x = nn.Dense(math.prod(self.shape), dtype=self.dtype)(h)

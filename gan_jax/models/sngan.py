@@ -17,7 +17,7 @@ from gan_jax.models.blocks import GLOROT, DownBlock, UpBlock
 from gan_jax.models.options import MINIBATCH_STD, SPECTRAL, option
 from gan_jax.models.sides import halvings
 from gan_jax.nn.conv import Conv
-from gan_jax.nn.heads import with_labels
+from gan_jax.nn.heads import with_condition
 from gan_jax.nn.minibatch_std import minibatch_std
 from gan_jax.nn.norms import NORMS, BatchNorm, ConditionalBatchNorm
 from gan_jax.nn.spectral import spectral_norm
@@ -52,7 +52,7 @@ class Generator(nn.Module):
         h, w, channels = self.shape
         condition = ()
         if self.norm is not ConditionalBatchNorm:
-            latents = with_labels(latents, y, self.num_classes)
+            latents = with_condition(latents, y, self.num_classes)
         elif self.num_classes:
             condition = (jax.nn.one_hot(y, self.num_classes),)
         x = nn.Dense((h >> n) * (w >> n) * self.width, kernel_init=GLOROT.skip, dtype=self.dtype)(

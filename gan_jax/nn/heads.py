@@ -16,15 +16,15 @@ import jax.numpy as jnp
 from gan_jax.types import Critique
 
 
-def with_labels(latents: jax.Array, y: jax.Array, num_classes: int) -> jax.Array:
-    """Latents ``[b, n]`` followed by the one-hot labels: ``[b, n + num_classes]``; unchanged
-    without classes.
+def with_condition(latents: jax.Array, y: jax.Array, num_classes: int) -> jax.Array:
+    """Latents ``[b, n]`` followed by the one-hot labels, ``[b, n + num_classes]``, or by conditions
+    that are vectors of floats ``[b, d]``; unchanged if there are neither.
     """
-    return (
-        jnp.concatenate([latents, jax.nn.one_hot(y, num_classes)], axis=-1)
-        if num_classes
-        else latents
-    )
+    if num_classes:
+        y = jax.nn.one_hot(y, num_classes)
+    elif not jnp.issubdtype(y.dtype, jnp.floating):
+        return latents
+    return jnp.concatenate([latents, y], axis=-1)
 
 
 class ClassEmbedding(nn.Module):

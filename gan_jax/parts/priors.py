@@ -23,7 +23,11 @@ from gan_jax.errors import (
 )
 from gan_jax.grammar import check_scalar
 from gan_jax.nn.heads import CodesHead
-from gan_jax.parts.regularizers.codes import categorical_codes, continuous_codes
+from gan_jax.parts.regularizers.codes import (
+    categorical_codes,
+    continuous_codes,
+    recovered_latents,
+)
 from gan_jax.types import Array, Prior, PyTree, Scalar, Term
 
 
@@ -139,10 +143,27 @@ def infogan(
     )
 
 
+def recovered(size: int, weight: Scalar = 2.5) -> Latents:
+    """Uniform latents on [-1, 1], all of which D predicts from the fakes, so that G does not ignore
+    them (Huang et al. 2017, equations 4 and 5).
+
+    Args:
+      size: number of latents.
+      weight: of the mean squared error; the authors' is 10 for latents on [0, 1], which are half as
+        far apart.
+    """
+    return Latents(
+        Codes(0, (), size),
+        lambda head: CodesHead(head, (), size),
+        (Term("recovered_latents", recovered_latents(), weight),),
+    )
+
+
 PRIORS = {
     "normal": lambda size: Latents(Normal(size)),
     "uniform": lambda size: Latents(Uniform(size)),
     "infogan": infogan,
+    "recovered": recovered,
     "none": lambda size: Latents(Nothing()),
 }
 """``make(size, **options) -> Latents`` by name."""

@@ -72,5 +72,5 @@ def _drawn(folder: Path, run: Run, number: int, seed: int) -> Grid:
     gan, state = run.gans[number], restore.states(folder, run)(number)
     config = dataclasses.replace(run.configs[number], seed=seed)
     samples = generated(gan, state, *jax.device_get(fixed_inputs(gan, config)))
-    pixels = painter(config, gan.modality)(samples)
+    pixels = painter(config, gan)(samples)
     return Grid(png(pixels), f"Step {int(state.step):,}, equal latents.")

@@ -113,11 +113,13 @@ class Run:
     def abstract_state(self) -> GanState:
         """Shapes and dtypes of the run's state, without computing it."""
         if self.single:
-            batch = abstract_batch(self.config, self.gan.modality.shape)
+            shape = self.gan.modality.shape if self.own else None
+            batch = abstract_batch(self.config, shape=shape)
             init = functools.partial(init_state, self.gan)
             return jax.eval_shape(init, jax.random.key(0), batch)
         keys = jax.eval_shape(lambda: jax.random.split(jax.random.key(0), len(self.gans)))
-        return jax.eval_shape(functools.partial(init_population, self.gans), keys)
+        init = functools.partial(init_population, self.gans, batch=abstract_batch(self.config))
+        return jax.eval_shape(init, keys)
 
     def member(self, state: GanState, number: int) -> GanState:
         """The state of a member by its number, starting at 0."""

@@ -46,13 +46,16 @@ def conditions(gan: Gan, config: Config, labels: np.ndarray) -> Conditions:
 
     Args:
       gan: the GAN. If its conditions are made from examples, they are made from examples of these
-        classes of a held-out split, or of the training split if there is none.
+        classes of a held-out split, or of the training split if there is none. If ``gan.prepare``
+        has a method ``draw(labels, key) -> y``, it makes them.
       config: names the dataset.
       labels: ``[n]`` int32; ignored if there are no classes.
     """
     labels = np.asarray(labels, np.int32)
     if gan.condition is None:
         return Conditions(labels, labels if gan.num_classes else None)
+    if (draw := getattr(gan.prepare, "draw", None)) is not None:
+        return Conditions(jax.device_get(draw(jnp.asarray(labels), jax.random.key(0))), labels)
     data = load(config.dataset, held_out_split(config, False) or config.split, config.framing)
     if num_classes_of(gan, config):
         chosen = _of_classes(data.labels, labels)
@@ -73,9 +76,24 @@ def of_examples(gan: Gan, examples: np.ndarray, labels: np.ndarray) -> PyTree:
     return stream(made, examples, labels, block=min(BLOCK, len(labels)))
 
 
+def as_seen(gan: Gan, examples: np.ndarray, labels: np.ndarray) -> PyTree:
+    """Stored examples ``[n, ...]`` as the networks of the GAN see them."""
+    made = functools.partial(_seen, gan, frozen_variables(gan))
+    return stream(made, examples, labels, block=min(BLOCK, len(labels)))
+
+
 @functools.partial(jax.jit, static_argnames="gan")
 def _made(gan: Gan, frozen: dict[str, PyTree], examples: Array, labels: Array) -> PyTree:
-    return prepared(gan, frozen, Batch(examples, jnp.asarray(labels)), jax.random.key(0)).y
+    return _prepared(gan, frozen, examples, labels).y
+
+
+@functools.partial(jax.jit, static_argnames="gan")
+def _seen(gan: Gan, frozen: dict[str, PyTree], examples: Array, labels: Array) -> PyTree:
+    return _prepared(gan, frozen, examples, labels).x
+
+
+def _prepared(gan: Gan, frozen: dict[str, PyTree], examples: Array, labels: Array) -> Batch:
+    return prepared(gan, frozen, Batch(examples, jnp.asarray(labels)), jax.random.key(0))
 
 
 def _of_classes(known: np.ndarray, labels: np.ndarray) -> np.ndarray:

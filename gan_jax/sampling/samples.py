@@ -11,8 +11,7 @@ import numpy as np
 from gan_jax.config import Config
 from gan_jax.data import load, some
 from gan_jax.engine.gan import Gan
-from gan_jax.modality import Modality
-from gan_jax.sampling.conditions import conditions, num_classes_of
+from gan_jax.sampling.conditions import as_seen, conditions, num_classes_of
 from gan_jax.types import PyTree
 
 
@@ -26,12 +25,13 @@ def fixed_inputs(gan: Gan, config: Config) -> tuple[PyTree, PyTree]:
     return latents, jax.tree.map(jnp.asarray, conditions(gan, config, labels).y)
 
 
-def painter(config: Config, modality: Modality) -> Callable[[np.ndarray], np.ndarray]:
+def painter(config: Config, gan: Gan) -> Callable[[np.ndarray], np.ndarray]:
     """A function that draws samples ``[n, *shape]`` as pixels ``[H, W, c]`` uint8 with
     `Modality.picture`, with examples of the training set if it needs them.
     """
-    real = None
+    modality, real = gan.modality, None
     if modality.real_shown:
-        examples = load(config.dataset, config.split, config.framing).examples
-        real = some(examples, modality.real_shown)
+        data = load(config.dataset, config.split, config.framing)
+        shown = some(np.arange(len(data.labels)), modality.real_shown)
+        real = as_seen(gan, data.examples[shown], data.labels[shown])
     return lambda samples: modality.picture(samples, real)

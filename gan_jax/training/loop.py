@@ -213,7 +213,7 @@ class _Training:
             trainee.diagnosis(steps),
             evaluating.evaluation(self.run, self.workdir, trainee.everywhere),
             parallel.put(inputs, trainee.everywhere),
-            samples.painter(config, trainee.gan.modality),
+            samples.painter(config, trainee.gan),
         )
 
     def _first(self, returns: int = 0) -> GanState:

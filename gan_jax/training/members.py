@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from gan_jax.build import abstract_batch
 from gan_jax.data import load, some
 from gan_jax.devices import parallel
 from gan_jax.engine.population import (
@@ -69,7 +70,9 @@ class Members:
 
     def init(self, returns: int = 0) -> GanState:
         keys = jnp.stack([first_key(config, returns) for config in self._configs])
-        return jax.device_put(init_population(self._gans, keys), self.shardings)
+        return jax.device_put(
+            init_population(self._gans, keys, abstract_batch(self._configs[0])), self.shardings
+        )
 
     def steps(self, start: int) -> Steps:
         return population_stepper(self.gan, self._configs, self._mesh)

@@ -30,6 +30,7 @@ from gan_jax.parts.regularizers.gradients import (
     r2,
     zero_centred,
 )
+from gan_jax.parts.regularizers.levels import classified, encoded
 from gan_jax.parts.regularizers.paths import path_length
 from gan_jax.parts.regularizers.scores import drift, lecam, sign_real
 from gan_jax.parts.regularizers.weights import orthogonal
@@ -42,11 +43,13 @@ __all__ = [
     "bcr",
     "categorical_codes",
     "class_consistency",
+    "classified",
     "continuous_codes",
     "cr",
     "d_classes",
     "dragan",
     "drift",
+    "encoded",
     "entropy",
     "feature_matching",
     "g_classes",
@@ -93,6 +96,8 @@ G_REGULARIZERS: dict[str, Callable[..., Regularizer]] = {
     "orthogonal": orthogonal,
     "path_length": path_length,
     "kl": kl,
+    "encoded": encoded,
+    "classified": classified,
 }
 MEASURES: dict[str, Callable[..., Regularizer]] = {"sign_real": sign_real}
 """What terms of D, of weight 0, measure for a feedback that follows ``d/NAME``."""

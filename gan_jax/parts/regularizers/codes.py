@@ -42,6 +42,15 @@ def continuous_codes(context: Context):
     return jnp.sum(nats, axis=1)
 
 
+@memoryless
+def recovered_latents(context: Context):
+    """Mean squared error of D's prediction of all latents ``[b, n]`` (Huang et al. 2017, "Stacked
+    generative adversarial networks", equation 5).
+    """
+    seen = context.fake_critique.extra("codes", wanted_by="recovered_latents")
+    return jnp.mean(jnp.square(context.latents - seen["mean"]), axis=1)
+
+
 def _codes(name: str, context: Context) -> tuple[PyTree, list[Array], Array]:
     """D's predictions for the fakes, and their codes: each categorical one ``[b, k]``, one-hot, and
     the continuous ones ``[b, c]``.

@@ -1,0 +1,71 @@
+"""Pairs of images: the condition is made from the image by a rule."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from gan_jax.errors import ConfigError
+from gan_jax.modality import Images
+from gan_jax.parts.pairs import rules
+from gan_jax.parts.pairs.pairing import Pairing, Read
+from gan_jax.types import Array, Batch
+
+
+@dataclasses.dataclass(frozen=True)
+class OfImages:
+    """The condition of an image ``x [b, h, w, c]`` is ``rule(x, **options)``, an image too; also of
+    a key if the rule is ``random``.
+    """
+
+    rule: Callable[..., Array]
+    options: tuple[tuple[str, Any], ...] = ()
+    random: bool = False
+
+    def __call__(self, batch: Batch, frozen: Mapping[str, Callable], key: Array) -> Batch:
+        own = {"key": key} if self.random else {}
+        return batch._replace(y=self.rule(batch.x, **dict(self.options), **own))
+
+
+class MaskedImages(Images):
+    """Images with a last channel that is 1 where they are hidden, and -1 elsewhere."""
+
+    def shown(self, x: np.ndarray) -> np.ndarray:
+        return super().shown(x[..., :-1])
+
+
+def edges(read: Read, amount: float = 0.1) -> Pairing:
+    """Lines -> the image. ``amount``: the smallest gradient of a line."""
+    return _of_images(read, OfImages(rules.edges, (("threshold", amount),)))
+
+
+def grey(read: Read) -> Pairing:
+    """A grey image -> its colours."""
+    return _of_images(read, OfImages(rules.grey))
+
+
+def downsample(read: Read, amount: int = 4) -> Pairing:
+    """A small image -> the whole one: super-resolution. ``amount``: how many times smaller."""
+    return _of_images(read, OfImages(rules.downsample, (("factor", amount),)))
+
+
+def mask(read: Read, amount: float = 0.25) -> Pairing:
+    """An image with a hidden square -> the whole one: inpainting. ``amount``: the hidden share of
+    the area.
+    """
+    prepare = OfImages(rules.masked, (("share", amount),), random=True)
+    return _of_images(read, prepare, MaskedImages)
+
+
+def _of_images(read: Read, prepare: OfImages, kind: type[Images] = Images) -> Pairing:
+    modality = read.modality
+    if not isinstance(modality, Images):
+        raise ConfigError(f"pairs needs images, but the examples are {modality}.")
+    x = jax.ShapeDtypeStruct((1, *modality.shape), jnp.float32)
+    y = jax.eval_shape(lambda x, key: prepare(Batch(x, None), {}, key).y, x, jax.random.key(0))
+    return Pairing(kind(y.shape[1:]), prepare=prepare)

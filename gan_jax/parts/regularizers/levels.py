@@ -1,0 +1,37 @@
+"""Terms of stacked GANs: a generator makes what the encoder recognizes as its condition (Huang et
+al. 2017, "Stacked generative adversarial networks", equation 3).
+"""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+import optax
+
+from gan_jax.errors import ConfigError
+from gan_jax.parts.regularizers.making import memoryless
+from gan_jax.types import Context
+
+ENCODER, CLASSIFIER = "encoder", "classifier"
+"""Names of frozen networks: examples ``x -> h [b, f]``, and ``h -> logits [b, k]``."""
+
+
+@memoryless
+def encoded(context: Context):
+    """Mean squared error between the encoding of the fake and its condition ``h [b, f]``."""
+    h = _frozen(context, ENCODER, "encoded", "features")(context.fake.x)
+    return jnp.mean(jnp.square(h - context.fake.y), axis=1)
+
+
+@memoryless
+def classified(context: Context):
+    """Cross entropy, in nats, of the class that the classifier sees in the fake ``h [b, f]``, and
+    its label ``y [b]``.
+    """
+    logits = _frozen(context, CLASSIFIER, "classified", "hidden")(context.fake.x)
+    return optax.softmax_cross_entropy_with_integer_labels(logits, context.fake.y)
+
+
+def _frozen(context: Context, name: str, term: str, pairs: str):
+    if name not in context.frozen:
+        raise ConfigError(f"{term} needs a frozen {name}; use pairs {pairs!r}.")
+    return context.frozen[name]
