@@ -89,4 +89,18 @@ class BiasOnly(nn.Module):
         return (x + bias).astype(self.dtype)
 
 
+class InstanceNorm(nn.Module):
+    """Instance normalization (Ulyanov et al. 2016) over the places of each map, without gain and
+    bias; the same in training and sampling.
+    """
+
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
+        return nn.InstanceNorm(epsilon=1e-5, use_bias=False, use_scale=False, dtype=self.dtype)(x)
+
+
 NORMS = {"batch": BatchNorm, "none": BiasOnly}
+PLAIN_NORMS = NORMS | {"instance": InstanceNorm}
+"""Also those without a bias, for layers that have their own."""

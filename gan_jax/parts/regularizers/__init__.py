@@ -33,6 +33,7 @@ from gan_jax.parts.regularizers.gradients import (
 from gan_jax.parts.regularizers.levels import classified, encoded
 from gan_jax.parts.regularizers.paths import path_length
 from gan_jax.parts.regularizers.scores import drift, lecam, sign_real
+from gan_jax.parts.regularizers.translation import cycle, identity, l1, l2
 from gan_jax.parts.regularizers.weights import orthogonal
 from gan_jax.types import Regularizer
 
@@ -46,6 +47,7 @@ __all__ = [
     "classified",
     "continuous_codes",
     "cr",
+    "cycle",
     "d_classes",
     "dragan",
     "drift",
@@ -56,7 +58,10 @@ __all__ = [
     "g_zcr",
     "gp",
     "gp_one_sided",
+    "identity",
     "kl",
+    "l1",
+    "l2",
     "labelled_classes",
     "lecam",
     "matching",
@@ -98,6 +103,8 @@ G_REGULARIZERS: dict[str, Callable[..., Regularizer]] = {
     "kl": kl,
     "encoded": encoded,
     "classified": classified,
+    "l1": l1,
+    "l2": l2,
 }
 MEASURES: dict[str, Callable[..., Regularizer]] = {"sign_real": sign_real}
 """What terms of D, of weight 0, measure for a feedback that follows ``d/NAME``."""
