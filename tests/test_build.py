@@ -200,7 +200,7 @@ def test_every_pair_of_names_traces():
             )
         config = Config(**choice, latents=3, batch_size=2)
         gan = build(config)
-        batch = abstract_batch(config)
+        batch = abstract_batch(config, gan.modality.shape)
         state = jax.eval_shape(functools.partial(init_state, gan), jax.random.key(0), batch)
         after, metrics = jax.eval_shape(functools.partial(train_step, gan), state, batch)
         assert jax.tree.map(lambda a: (a.shape, a.dtype), after) == jax.tree.map(

@@ -40,7 +40,9 @@ CONFIG = Config(
 @pytest.fixture(scope="module")
 def made():
     gan = build(CONFIG)
-    batch = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), abstract_batch(CONFIG))
+    batch = jax.tree.map(
+        lambda a: jnp.zeros(a.shape, a.dtype), abstract_batch(CONFIG, gan.modality.shape)
+    )
     return gan, init_state(gan, jax.random.key(0), batch)
 
 

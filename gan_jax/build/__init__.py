@@ -87,8 +87,7 @@ def build(config: Config) -> Gan:
             "use conditioning 'none'."
         )
     check_labels(config, description.num_classes)
-    modality = pairs.example or read.modality
-    gan = _measuring(_gan(config, description, pairs, conditioning, modality))
+    gan = _measuring(_gan(config, description, pairs, conditioning, read.modality))
     trace(gan, config)
     return gan
 
@@ -115,19 +114,13 @@ def build_members(configs: Sequence[Config]) -> tuple[Gan, ...]:
 
 
 def _trained(config: Config) -> Trained:
-    return Trained(config, build, abstract_batch)
+    return Trained(config, build, lambda own: abstract_batch(own, build(own).source.shape))
 
 
 def abstract_batch(
-    config: Config,
-    sharding: jax.sharding.Sharding | None = None,
-    *,
-    shape: tuple[int, ...] | None = None,
+    config: Config, shape: tuple[int, ...], sharding: jax.sharding.Sharding | None = None
 ) -> Batch:
-    """A training batch's shapes and dtypes, without data. ``shape``: of an example; None: that of
-    the dataset.
-    """
-    shape = shape or frame_of(describe(config.dataset), config.framing).shape
+    """A training batch's shapes and dtypes, without data. ``shape``: of an example that is read."""
     lead = (config.minibatches, config.batch_size)
     return Batch(
         jax.ShapeDtypeStruct((*lead, *shape), example_dtype(shape), sharding=sharding),
@@ -153,8 +146,9 @@ def _gan(
     description: Description,
     pairs: Pairing,
     conditioning: Conditioning,
-    modality: Modality,
+    read: Modality,
 ) -> Gan:
+    modality = pairs.example or read
     num_classes = description.num_classes if conditioning.g_labels else 0
     dtype = PRECISIONS[one_of("precision", config.precision, PRECISIONS)]
     latents = priors.latents(config.prior.name, config.latents, dict(config.prior.options))
@@ -175,6 +169,7 @@ def _gan(
         lookahead=config.lookahead,
         lookahead_rate=config.lookahead_rate,
         frozen=pairs.frozen,
+        read=None if pairs.example is None else read,
         condition=pairs.condition,
         prepare=pairs.prepare,
     )
@@ -269,7 +264,7 @@ def trace(gan: Gan, config: Config) -> None:
     Raises:
       ConfigError: if the parts do not fit together.
     """
-    batch = abstract_batch(config)
+    batch = abstract_batch(config, gan.source.shape)
     state = jax.eval_shape(functools.partial(init_state, gan), jax.random.key(0), batch)
     jax.eval_shape(functools.partial(train_step, gan), state, batch)
 

@@ -115,6 +115,8 @@ class Gan:
       lookahead_rate: the fraction of the way that a lookahead update keeps. Scalar.
       frozen: networks that are not trained; their variables are passed to `init_state`.
       condition: the kind of the conditions, which ``prepare`` makes; None: class labels, or none.
+      read: the kind of the examples that are read, if ``prepare`` makes others from them; None: the
+        modality.
       prepare: ``(batch, frozen networks by name, key) -> Batch``: transforms a minibatch that was
         read, for instance by an encoder; None: no change.
     """
@@ -135,6 +137,7 @@ class Gan:
     lookahead_rate: Scalar = scalar(0.5)
     frozen: tuple[Frozen, ...] = ()
     condition: Modality | None = None
+    read: Modality | None = None
     prepare: Callable[[Batch, Mapping[str, Callable], Array], Batch] | None = None
 
     def __post_init__(self):
@@ -151,6 +154,11 @@ class Gan:
                 "turns.g and turns.fresh require dynamics alternating: with simultaneous updates, "
                 "the players share one update and its minibatch."
             )
+
+    @property
+    def source(self) -> Modality:
+        """The kind of the examples that are read."""
+        return self.read or self.modality
 
     @property
     def players(self) -> Pair:
@@ -256,7 +264,7 @@ def prepared(gan: Gan, frozen: dict[str, PyTree], batch: Batch, key: Array) -> B
     Raises:
       ConfigError: if its examples do not have the shape of the GAN's modality.
     """
-    batch = batch._replace(x=gan.modality.to_network(batch.x))
+    batch = batch._replace(x=gan.source.to_network(batch.x))
     if gan.prepare is not None:
         batch = gan.prepare(batch, networks(gan, frozen), key)
     gan.modality.check("batch.x", batch.x)

@@ -56,7 +56,8 @@ def init_population(
             f"{len(keys)} keys."
         )
     if batch is None:
-        x = jnp.zeros((1, 2, *gans[0].modality.shape), gans[0].modality.stored)
+        source = gans[0].source
+        x = jnp.zeros((1, 2, *source.shape), source.stored)
         batch = Batch(x, jnp.zeros((1, 2), jnp.int32))
     numbers = jax.tree.map(lambda *a: jnp.stack(a), *map(scalars.encode, gans))
     like, average = examples(batch), averages(gans[0])

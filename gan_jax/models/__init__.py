@@ -22,6 +22,7 @@ from gan_jax.models import (
     biggan_deep,
     dcgan,
     mlp,
+    pix2pix,
     projected,
     r3gan,
     sagan,
@@ -88,6 +89,9 @@ MODELS = {
         stylegan2.Discriminator,
         heads={"none": lambda _: stylegan2.Head(), "projection": stylegan2.Head},
         copied=(stylegan2.BUFFERS,),
+    ),
+    "pix2pix": Architecture(
+        pix2pix.Generator, pix2pix.Discriminator, conditions=(Images,), headless=True
     ),
     "stackgan": Architecture(
         stackgan.Generator,

@@ -112,13 +112,12 @@ class Run:
 
     def abstract_state(self) -> GanState:
         """Shapes and dtypes of the run's state, without computing it."""
+        batch = abstract_batch(self.config, self.gan.source.shape)
         if self.single:
-            shape = self.gan.modality.shape if self.own else None
-            batch = abstract_batch(self.config, shape=shape)
             init = functools.partial(init_state, self.gan)
             return jax.eval_shape(init, jax.random.key(0), batch)
         keys = jax.eval_shape(lambda: jax.random.split(jax.random.key(0), len(self.gans)))
-        init = functools.partial(init_population, self.gans, batch=abstract_batch(self.config))
+        init = functools.partial(init_population, self.gans, batch=batch)
         return jax.eval_shape(init, keys)
 
     def member(self, state: GanState, number: int) -> GanState:

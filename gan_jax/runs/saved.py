@@ -74,6 +74,6 @@ def restore(path: str | os.PathLike, gan: Gan, like: GanState | None = None) -> 
 
 def abstract_state(gan: Gan) -> GanState:
     """Shapes and dtypes of the state of a GAN for labelled examples."""
-    x = jnp.zeros((1, 2, *gan.modality.shape), gan.modality.stored)
+    x = jnp.zeros((1, 2, *gan.source.shape), gan.source.stored)
     batch = Batch(x, jnp.zeros((1, 2), jnp.int32))
     return jax.eval_shape(lambda key: init_state(gan, key, batch), jax.random.key(0))

@@ -70,9 +70,8 @@ class Members:
 
     def init(self, returns: int = 0) -> GanState:
         keys = jnp.stack([first_key(config, returns) for config in self._configs])
-        return jax.device_put(
-            init_population(self._gans, keys, abstract_batch(self._configs[0])), self.shardings
-        )
+        batch = abstract_batch(self._configs[0], self.gan.source.shape)
+        return jax.device_put(init_population(self._gans, keys, batch), self.shardings)
 
     def steps(self, start: int) -> Steps:
         return population_stepper(self.gan, self._configs, self._mesh)

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from flax.traverse_util import flatten_dict
 
 from gan_jax.errors import ConfigError
-from gan_jax.modality import Images, Modality, Vectors
+from gan_jax.modality import Images, Vectors
 from gan_jax.parts.pairs.pairing import Pairing, Read
 from gan_jax.parts.regularizers.levels import CLASSIFIER, ENCODER
 from gan_jax.types import Array, Batch, Frozen, PyTree
@@ -61,11 +61,8 @@ class BelowLevel(OfFeatures):
 class AsHidden:
     """The example is the encoding of what was read."""
 
-    kind: Modality
-
     def __call__(self, batch: Batch, frozen: Mapping[str, Callable], key: Array) -> Batch:
-        x = self.kind.to_network(batch.x)
-        return batch._replace(x=jax.lax.stop_gradient(frozen[ENCODER](x)))
+        return batch._replace(x=jax.lax.stop_gradient(frozen[ENCODER](batch.x)))
 
 
 def features(
@@ -91,7 +88,7 @@ def hidden(read: Read, network: str = "resnet_half", task: str = "labels") -> Pa
     classifier = Frozen(CLASSIFIER, nn.Dense(last.variables["params"]["bias"].shape[0]), last)
     return Pairing(
         example=Vectors((size,)),
-        prepare=AsHidden(read.modality),
+        prepare=AsHidden(),
         frozen=(encoder, classifier),
     )
 
