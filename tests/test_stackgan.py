@@ -71,7 +71,8 @@ def test_stages_differ_by_one_layer(encoder, side, layers):
     made, variables = of_shape(generator, jnp.zeros((4, Z)), Y)
     assert made.x.shape == (4, side, side, 3) and made.extras["kl"].shape == (4,)
     assert plain(variables["params"], "UpConv") == layers
-    critic = stackgan.Discriminator(stackgan.Head(), encoder=encoder, compared=6, **TINY)
+    options = dict(encoder=encoder, compared=6, spectral=True)
+    critic = stackgan.Discriminator(stackgan.Head(), **TINY, **options)
     critique, variables = of_shape(critic, jnp.zeros((4, side, side, 3)), Y)
     assert critique.score.shape == (4,) and critique.extras["features"].shape == (4, 4 * 4 * 4)
     assert plain(variables["params"], "Conv") == layers
