@@ -10,7 +10,7 @@ import optax
 from gan_jax.engine import scalars
 from gan_jax.engine.gan import Gan, Player
 from gan_jax.modality import Images
-from gan_jax.models import dcgan, mlp
+from gan_jax.models import MODELS, dcgan, mlp
 from gan_jax.nn.heads import ProjectionHead, UnconditionalHead
 from gan_jax.parts.losses import nonsaturating
 from gan_jax.parts.priors import Normal
@@ -20,8 +20,11 @@ from gan_jax.types import Batch, GanState, PlayerState
 SHAPE = (8, 8, 1)
 SGD = optax.sgd(0.1)
 """One object, so that equal GANs share their compilations."""
-G_PENALTIES = {name: make for name, make in G_REGULARIZERS.items() if name != "kl"}
-"""Those for every generator; `kl` is of conditioning augmentation."""
+OWN = ("kl", "encoded", "classified")
+G_PENALTIES = {name: make for name, make in G_REGULARIZERS.items() if name not in OWN}
+"""Those for every generator: not of conditioning augmentation or of the levels of a stack."""
+OF_LABELS = {name: own for name, own in MODELS.items() if None in own.conditions}
+"""The architectures that take class labels."""
 
 
 def random_batch(seed=0, d_steps=1, b=8, shape=SHAPE):

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from gans import OF_LABELS
 
 from gan_jax.build import PRECISIONS, abstract_batch, build
 from gan_jax.config import (
@@ -82,11 +83,11 @@ def test_sngan32_has_the_reference_parameter_counts():
 
 @pytest.mark.parametrize("shape", [(8, 8, 1), (28, 28, 1), (32, 32, 3), (64, 32, 3), (24, 40, 1)])
 def test_generators_make_the_shape_they_are_asked_for(shape):
-    for architecture in MODELS.values():
+    for architecture in OF_LABELS.values():
         assert shape_of(architecture.generator(shape), jnp.zeros((2, 16)), LABELS) == (2, *shape)
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", OF_LABELS)
 def test_generators_can_be_exported_for_any_number_of_examples(name):
     """A number that is only known when the exported program is called is a symbol here."""
     g, (b,) = MODELS[name].generator((8, 8, 1), 3), jax.export.symbolic_shape("b")
@@ -140,7 +141,7 @@ AXES = {
     "lookahead": (0, 2),
     "clip": (None, 0.1),
     "top_k": (None, 0.5),
-    "generator": MODELS,
+    "generator": OF_LABELS,
     "discriminator": ["mlp", "dcgan", "sngan", OWN],  # others take long to trace
     "conditioning": CONDITIONINGS,
     "prior": ["normal", "uniform", "infogan:3:continuous=1:learned_deviation=True"],

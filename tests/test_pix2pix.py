@@ -19,7 +19,7 @@ from gan_jax.models import pix2pix
 from gan_jax.models.options import options_of
 from gan_jax.nn.norms import PLAIN_NORMS, BiasOnly, InstanceNorm
 from gan_jax.parts.losses import LOSSES
-from gan_jax.parts.pairs import downsample
+from gan_jax.parts.pairs.rules import downsample
 from gan_jax.parts.priors import Nothing
 from gan_jax.parts.regularizers import G_REGULARIZERS
 from gan_jax.types import Batch, Fake, Term

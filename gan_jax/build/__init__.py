@@ -42,7 +42,7 @@ from gan_jax.errors import (
     within,
 )
 from gan_jax.grammar import Part, check_scalar
-from gan_jax.modality import Modality, of_shape
+from gan_jax.modality import Images, Modality, of_shape
 from gan_jax.parts import augment, mixing, priors
 from gan_jax.parts.conditioning import CONDITIONINGS, Conditioning
 from gan_jax.parts.conditions import CONDITIONS
@@ -165,7 +165,7 @@ def _gan(
         joint=config.joint,
         micro_batches=config.micro_batches,
         dynamics=_dynamics(config.dynamics),
-        augments=_augments(config, modality),
+        augments=_augments(config, modality, pairs),
         lookahead=config.lookahead,
         lookahead_rate=config.lookahead_rate,
         frozen=pairs.frozen,
@@ -288,8 +288,15 @@ def _term(field: str, penalty: Penalty, known: dict[str, Callable[..., Regulariz
     return Term(penalty.name, make(**numbers), weight, every)
 
 
-def _augments(config: Config, modality: Modality) -> tuple[Augment, ...]:
+def _augments(config: Config, modality: Modality, pairs: Pairing) -> tuple[Augment, ...]:
     _check_once("augmentations", config.augmentations)
+    for i, a in enumerate(config.augmentations):
+        known = augment.AUGMENTS[one_of(f"augmentations.{i}", a.name, augment.AUGMENTS)]
+        if isinstance(pairs.condition, Images) and Images in known.modalities:
+            raise ConfigError(
+                f"augmentations: {a.name} changes images but not the images that they are paired "
+                f"with by pairs {config.pairs.name!r}; leave it out."
+            )
     images = config.d_steps * config.batch_size
     return tuple(
         augment.augment(f"augmentations.{i}", a.name, modality, images, dict(a.options))

@@ -2,8 +2,8 @@
 
 from gan_jax.config import Config, Network, Optimizer, Penalty
 
-_optimizer = Optimizer(lr=5e-4, b1=0.5)
-_network = {"width": 32, "widest": 128}
+_optimizer = Optimizer(lr=1e-3, b1=0.5)
+_network = {"width": 24, "widest": 96}
 
 config = Config(
     dataset="coloured_mnist",
@@ -13,7 +13,7 @@ config = Config(
     latents=32,
     generator=Network("stackgan", **_network),
     discriminator=Network("stackgan", norm="none", **_network),
-    penalties=(Penalty("r1", 1.0, every=4), Penalty("matching", 1.0)),
+    penalties=(Penalty("r1", 0.2, every=4), Penalty("matching", 1.0)),
     g_penalties=(Penalty("kl", 2.0),),
     g_optimizer=_optimizer,
     d_optimizer=_optimizer,

@@ -1,0 +1,227 @@
+"""Conditions of any shape, from a config to the scores: images made from images, captions, hidden
+layers of a recognizer, generators of earlier runs.
+"""
+
+import dataclasses
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from gans import arrays
+from runs import stopped_after
+
+import gan_jax
+from gan_jax import ConfigError
+from gan_jax.build.trained import Trained, pinned
+from gan_jax.config import Augmentation, Config, Network, Pairs, Penalty
+from gan_jax.data import describe, load
+from gan_jax.data.captions import language_of
+from gan_jax.engine.gan import init_state
+from gan_jax.modality import Tokens, Vectors
+from gan_jax.recognizers.cnn import Cnn
+from gan_jax.recognizers.networks import Recognizer
+from gan_jax.runs.run import Run
+from gan_jax.sampling.captioned import draw_captions
+from gan_jax.sampling.conditions import conditions, in_turn, num_classes_of
+from gan_jax.training.loop import train
+
+pytestmark = pytest.mark.usefixtures("signals_as_before")
+
+TINY = Config(dataset="digits", batch_size=8, log_every=2, diagnose_every=0)
+PLAIN = dict(conditioning="none", penalties=(), steps=4, sample_every=4, checkpoint_every=2)
+IMAGES = dataclasses.replace(
+    TINY,
+    pairs="downsample:2",
+    prior="none",
+    generator=Network("pix2pix", width=2, base=2),
+    discriminator=Network("pix2pix", width=2, layers=1),
+    g_penalties=(Penalty("l1", 10.0),),
+    **PLAIN,
+)
+FIRST = dataclasses.replace(
+    TINY,
+    pairs="captions",
+    latents=3,
+    generator=Network("stackgan", width=2, blocks=0, text=4, condition=3),
+    discriminator=Network("stackgan", width=2, blocks=0, text=4, compared=3, norm="none"),
+    g_penalties=(Penalty("kl", 2.0),),
+    **PLAIN,
+)
+KINDS = {"images": IMAGES, "captions": FIRST}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """The run folders of both kinds."""
+    folder = tmp_path_factory.mktemp("conditions")
+    for name, config in KINDS.items():
+        train(config, folder / name)
+    return folder
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_stopped_run_resumes_bit_exactly(finished, tmp_path, monkeypatch, kind):
+    with monkeypatch.context() as patch:
+        stopped_after(patch, 2)
+        assert train(KINDS[kind], tmp_path / kind).step < 4
+    train(KINDS[kind], tmp_path / kind)
+    (_, whole), (_, resumed) = (gan_jax.load(at / kind) for at in (finished, tmp_path))
+    for a, b in zip(arrays(whole), arrays(resumed), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_images_are_scored_against_those_their_conditions_are_made_from(finished):
+    gan, state = gan_jax.load(finished / "images")
+    found = gan_jax.evaluate(gan, state, IMAGES, num_samples=200)
+    asked = in_turn(gan, IMAGES, 200)
+    np.testing.assert_array_equal(asked.labels, np.arange(200) % 10)
+    real = asked.real.astype(np.float64) / 127.5 - 1
+    small = real.reshape(200, 4, 2, 4, 2, 1).mean((2, 4)).repeat(2, 1).repeat(2, 2)
+    np.testing.assert_allclose(asked.y, small, atol=1e-6)
+    made = np.asarray(gan_jax.sample(gan, state, jax.random.key(0), asked.y))
+    stored = np.rint(np.clip((made + 1) * 127.5, 0, 255)) / 127.5 - 1
+    distance = np.abs(stored - real).reshape(200, -1).mean(1)
+    assert found.scores["l1"] == pytest.approx(distance.mean(), rel=1e-4)
+    low, high = found.intervals["l1"]
+    assert low < distance.mean() < high and found.scores["psnr"] > 0
+    assert "label_agreement" in found.scores and "translations" in found.pictures
+    assert "interpolation" not in found.pictures and found.truncation == []
+
+
+def test_captions_are_those_of_labels_and_of_what_is_typed(finished, tmp_path):
+    gan, state = gan_jax.load(finished / "captions")
+    language = language_of(describe("digits"))
+    assert gan.condition == Tokens((language.length,), len(language.words))
+    asked = conditions(gan, FIRST, np.array([3, 7, 3]))
+    assert [language.label(language.text(tokens)) for tokens in asked.y] == [3, 7, 3]
+    draw_captions(gan, state, FIRST, ["a picture of a 3", "the 7"], tmp_path / "drawn.png")
+    assert (tmp_path / "drawn.png").stat().st_size > 1_000
+    with pytest.raises(ConfigError, match="unknown word 'eight'"):
+        draw_captions(gan, state, FIRST, ["the eight"], tmp_path / "other.png")
+    with pytest.raises(ConfigError, match=r"captions need a GAN of captions.*'downsample'"):
+        other, own = gan_jax.load(finished / "images")
+        draw_captions(other, own, IMAGES, ["the 7"], tmp_path / "other.png")
+
+
+def second(first):
+    return dataclasses.replace(
+        FIRST,
+        size=16,
+        generator=Network(
+            "stackgan2", first=str(first), width=2, blocks=0, base=4, text=4, condition=3
+        ),
+        steps=2,
+    )
+
+
+def test_a_stage_is_bound_to_the_checkpoint_it_began_with(finished, tmp_path):
+    with pytest.raises(ConfigError, match=r"generator\.first must be the run folder"):
+        Run(second(tmp_path / "nowhere"))
+    train(FIRST, tmp_path / "first")
+    run = Run(second(tmp_path / "first"))
+    assert Run(run.config).config == run.config == pinned(run.config)
+    train(run.config, tmp_path / "second")
+    gan, state = gan_jax.load(tmp_path / "second")
+    _, before = gan_jax.load(tmp_path / "first")
+    stage = state.generator.stats["frozen"]["stage"]
+    for a, b in zip(arrays(stage), arrays(before.generator.variables(True)), strict=True):
+        np.testing.assert_array_equal(a, b)
+    drawn = gan_jax.sample(gan, state, jax.random.key(0), in_turn(gan, run.config, 4).y)
+    assert drawn.shape == (4, 16, 16, 1)
+    train(dataclasses.replace(FIRST, steps=6), tmp_path / "first")
+    with pytest.raises(ConfigError, match="trained further or anew"):
+        gan_jax.build.__wrapped__(run.config)  # the other process has not built it
+    with pytest.raises(ConfigError, match=r"generator\.first_digest"):
+        train(second(tmp_path / "first"), tmp_path / "second")
+
+
+@functools.cache
+def untrained():
+    network = Cnn(10, width=2, features=5)
+    variables = network.init(jax.random.key(3), jnp.zeros((1, 8, 8, 1)), train=False)
+    return Recognizer(network, variables, "untrained", {})
+
+
+TOP = dataclasses.replace(
+    TINY,
+    pairs="hidden",
+    prior="recovered",
+    latents=3,
+    generator=Network("mlp", width=4),
+    discriminator=Network("mlp", width=4),
+    g_penalties=(Penalty("classified", 1.0),),
+    **PLAIN | {"conditioning": "concat"},
+)
+
+
+def test_levels_of_a_stack(tmp_path, monkeypatch):
+    """The upper level makes hidden layers, and the lower level images, whose conditions are made by
+    the upper one when it is sampled.
+    """
+    monkeypatch.setattr(Trained, "classifier", lambda *_: untrained())
+    data = load("digits", "train")
+    x, y = data.examples[:6], data.labels[:6]
+    h, logits = untrained().apply(x)
+    gan = gan_jax.build(TOP)
+    state = init_state(gan, jax.random.key(0), next(gan_jax.batches(TOP)))
+    seen = gan_jax.engine.gan.prepared(gan, state.frozen, gan_jax.Batch(x, y), jax.random.key(1))
+    np.testing.assert_allclose(seen.x, h, atol=1e-6)
+    classifier = gan_jax.engine.gan.networks(gan, state.frozen)["classifier"]
+    np.testing.assert_allclose(classifier(h), logits, atol=1e-5)
+    train(TOP, tmp_path / "top")
+    below = dataclasses.replace(
+        TINY,
+        pairs=Pairs("features", above=str(tmp_path / "top")),
+        prior="recovered",
+        latents=3,
+        generator=Network("dcgan", width=2, base=2),
+        discriminator=Network("dcgan", width=2, base=2),
+        g_penalties=(Penalty("encoded", 1.0),),
+        **PLAIN,
+    )
+    outcome = train(below, tmp_path / "below")
+    gan, _ = gan_jax.load(tmp_path / "below")
+    assert gan.condition == Vectors((5,)) and num_classes_of(gan, below) == 10
+    asked = conditions(gan, below, np.array([4, 4, 9]))
+    assert asked.real is None and asked.labels.tolist() == [4, 4, 9]
+    top, upper = gan_jax.load(tmp_path / "top")
+    z = top.prior.draw(jax.random.key(0), 3)
+    np.testing.assert_allclose(
+        asked.y, gan_jax.generate(top, upper, z, jnp.array([4, 4, 9])), atol=1e-5
+    )
+    assert outcome.step == 4
+    with pytest.raises(ConfigError, match="encoded needs a frozen encoder"):
+        gan_jax.build(dataclasses.replace(TINY, g_penalties=(Penalty("encoded", 1.0),)))
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        ({"pairs": "edgs"}, "pairs 'edgs' is unknown; did you mean 'edges'"),
+        ({"pairs": "grey"}, "pairs grey requires images of 3 channels, not 1"),
+        ({"pairs": "downsample:3"}, "factor must divide the sides of images of 8x8"),
+        ({"pairs": "mask:1.5"}, r"share must be in \(0, 1\)"),
+        ({"pairs": Pairs("edges", radius=1)}, "pairs.*radius"),
+        ({"pairs": "captions"}, "'pix2pix' does not take the conditions.*captions.*stackgan"),
+        ({"pairs": "labels"}, "'pix2pix' does not take .*class labels; use"),
+        ({"generator": "dcgan"}, "'dcgan' does not take the conditions .*images.*use pix2pix"),
+        ({"conditioning": "projection"}, "conditioning 'projection' uses labels, but pairs"),
+        ({"dataset": "ring8", "pairs": "edges"}, "pairs needs images"),
+        ({"fake_labels": "uniform"}, "fake_labels 'uniform' needs a generator that sees labels"),
+        (
+            {"augmentations": (Augmentation("translation", 0.1),)},
+            "translation changes images but not the images that they are paired with",
+        ),
+    ],
+)
+def test_what_does_not_fit_is_refused(changes, message):
+    with pytest.raises(ConfigError, match=message):
+        gan_jax.build(dataclasses.replace(IMAGES, **changes))
+
+
+def test_a_discriminator_may_be_blind_to_conditions():
+    """The ablation of Isola et al. 2017, section 3.1."""
+    gan = gan_jax.build(dataclasses.replace(IMAGES, discriminator=Network("dcgan", width=2)))
+    assert gan.condition.shape == (8, 8, 1)
