@@ -12,7 +12,9 @@ from gan_jax.errors import one_of
 STUDIES = {
     "convergence": "which methods make a GAN converge, and how often?",
     "recognition": "when does a GAN help a classifier?",
+    "captions": "do images show what their captions say?",
     "codes": "do the codes of an InfoGAN follow the classes of its data?",
+    "diversity": "how diverse are the images of one condition?",
     "few_images": "how does a GAN overfit few images, and does augmentation help?",
     "metric_times": "how long does each metric take?",
     "unlabelled_features": "which features suit datasets without labels?",

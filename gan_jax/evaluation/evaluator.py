@@ -92,6 +92,11 @@ class Evaluator:
         feature_network: FeatureNetwork | None = None,
     ):
         self._config, self.settings, self._gan = config, settings, gan
+        if gan.read is not None:
+            raise ConfigError(
+                f"pairs {config.pairs.name!r}: an evaluation compares samples with the examples of "
+                f"the dataset, but this GAN makes {gan.modality}; evaluate the run that uses it."
+            )
         if feature_network is None:
             given = config.dataset, describe(config.dataset), config.framing, recognizer_config
             self._choice = choose(*given, settings.features)

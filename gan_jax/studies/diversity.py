@@ -1,0 +1,118 @@
+"""How diverse are the images of one condition?
+
+  uv run train.py mnist_sgan_top
+  uv run train.py mnist_sgan
+  uv run gan-jax study diversity runs/mnist_sgan
+
+Draws several images of each of many conditions, which are made from held-out images, and prints the
+mean distance between two images of one condition in the features of the evaluation's classifier,
+relative to that between two real images of one class, with the 95% interval over conditions. 1
+means as diverse as a whole class; 0 means that the generator ignores its latents. For a stacked
+GAN, this is the diversity at a fixed hidden layer that its entropy term is for (Huang et al. 2017,
+section 3.4).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gan_jax import arguments, command_line
+from gan_jax.errors import ConfigError, at_least, is_seed
+from gan_jax.studies import command
+
+if TYPE_CHECKING:
+    from gan_jax.config import Config
+    from gan_jax.engine.gan import Gan
+    from gan_jax.metrics import Estimate
+    from gan_jax.recognizers import FeatureNetwork
+    from gan_jax.types import GanState
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """The command line."""
+
+    runs: arguments.Positional[tuple[Path, ...]]
+    """Run folders of GANs whose conditions are made from examples."""
+    conditions: int = 100
+    """Conditions."""
+    samples: int = 20
+    """Images of each condition."""
+    seed: int = 0
+    """Seed of the latents."""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Exit code 0: measured; 2: wrong input."""
+    with command.asked("diversity", __doc__, argv, Options) as options:
+        at_least("conditions", options.conditions, 2)
+        at_least("samples", options.samples, 2)
+        is_seed("seed", options.seed)
+        command_line.fast_cpu()
+        command_line.keep_compilations()
+        measure(options)
+    return 0
+
+
+def measure(options: Options) -> None:
+    """Prints a line for each run."""
+    from gan_jax.data import describe
+    from gan_jax.recognizers import SMALL_CNN
+    from gan_jax.recognizers.feature_networks import choose
+    from gan_jax.runs import folder as run_folder
+    from gan_jax.runs import restore
+
+    for folder in options.runs:
+        config = run_folder.read(folder).config
+        gan, state = restore.load(folder)
+        if gan.condition is None:
+            raise ConfigError(
+                f"runs: the conditions of {folder} are not made from examples, but are class "
+                "labels, or there are none."
+            )
+        given = config.dataset, describe(config.dataset), config.framing, SMALL_CNN
+        found = relative_diversity(gan, state, config, choose(*given).make(), options)
+        print(f"{folder}: {found.value:.3f} [{found.low:.3f}, {found.high:.3f}]", flush=True)
+
+
+def relative_diversity(
+    gan: Gan, state: GanState, config: Config, network: FeatureNetwork, options: Options
+) -> Estimate:
+    """The mean over conditions of the mean feature distance between two images of one condition,
+    over that between two real images of one class, with Student's interval.
+    """
+    import jax
+
+    from gan_jax.data import load
+    from gan_jax.data.splits import held_out_split
+    from gan_jax.metrics import estimate
+    from gan_jax.sampling.conditions import of_examples
+    from gan_jax.sampling.draw import generated
+
+    data = load(config.dataset, held_out_split(config, True) or config.split, config.framing)
+    chosen = np.random.default_rng(options.seed).permutation(len(data.labels))[: options.conditions]
+    y = of_examples(gan, data.examples[chosen], data.labels[chosen])
+    y = jax.tree.map(lambda a: np.repeat(a, options.samples, axis=0), y)
+    n = options.samples * len(chosen)
+    z = gan.prior.draw(jax.random.key(options.seed), n)
+    features, _ = network.features(generated(gan, state, z, y))
+    own = [apart(part) for part in np.split(features, len(chosen))]
+    classes = [np.flatnonzero(data.labels == label) for label in np.unique(data.labels)]
+    some = [network.features(data.examples[places[:200]])[0] for places in classes]
+    real = float(np.mean([apart(part) for part in some]))
+    return estimate.mean(np.array(own) / real)
+
+
+def apart(features: np.ndarray) -> float:
+    """The mean Euclidean distance between two of the rows ``[n, f]``."""
+    i, j = np.triu_indices(len(features), 1)
+    return float(np.linalg.norm(features[i] - features[j], axis=1).mean())
+
+
+if __name__ == "__main__":
+    sys.exit(main())
