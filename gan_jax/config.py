@@ -54,7 +54,7 @@ class Config:
 
     dataset: str = "digits"
     """Dataset: a TFDS name (mnist, fashion_mnist, cifar10, svhn_cropped, emnist/letters, ...), a
-    built-in dataset (digits; points; stacked_mnist, made from MNIST), or the path of a folder or
+    built-in dataset (digits; points; stacked_mnist and coloured_mnist, made from MNIST), or the path of a folder or
     .zip of images or of a dataset written by TFDS or eval.py --export.
     """
     split: str = "train"
