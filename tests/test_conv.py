@@ -199,6 +199,8 @@ CASES = {  # spatial, kernel, strides, padding, ci, co
     "negative padding": ((9, 9), (3, 3), (2, 1), ((-1, 0), (-2, -1)), 9, 11),
     "three taps": ((7, 6), (3, 3), (1, 1), ((1, 1), (0, 2)), 9, 10),
     "three taps, little padding": ((6, 8), (3, 3), (1, 1), ((0, 0), (-1, 1)), 10, 9),
+    "kernel beyond the sides": ((3, 2), (4, 4), (1, 1), ((2, 2), (1, 2)), 9, 10),
+    "strided kernel beyond the sides": ((2, 2), (4, 4), (2, 2), ((1, 1), (1, 1)), 9, 10),
     "one dimension": ((9,), (4,), (2,), ((1, 1),), 9, 10),
 }
 
@@ -287,6 +289,13 @@ def test_large_convolutions_are_computed_in_fewer_multiplications():
         jax.jit(loss(f)).lower(x, w).compile().cost_analysis()["flops"] for f in (conv, stock_conv)
     )
     assert ours < 0.55 * stock
+
+
+def test_maps_smaller_than_the_kernel_keep_their_role():
+    """XLA 0.10 exchanges map and kernel otherwise, for which it has no fast kernel on the CPU."""
+    shapes = [jax.ShapeDtypeStruct(s, jnp.float32) for s in ((16, 3, 3, 64), (4, 4, 64, 32))]
+    run = jax.jit(lambda x, w: conv(x, w, (1, 1), ((2, 2), (2, 2))))
+    assert "reversal" not in run.lower(*shapes).compile().as_text()
 
 
 @pytest.mark.parametrize("name", ["dcgan", "to few channels"])
