@@ -54,8 +54,8 @@ class Config:
 
     dataset: str = "digits"
     """Dataset: a TFDS name (mnist, fashion_mnist, cifar10, svhn_cropped, emnist/letters, ...), a
-    built-in dataset (digits; points; stacked_mnist and coloured_mnist, made from MNIST), or the path of a folder or
-    .zip of images or of a dataset written by TFDS or eval.py --export.
+    built-in dataset (digits; points; stacked_mnist and coloured_mnist, made from MNIST), or the
+    path of a folder or .zip of images or of a dataset written by TFDS or eval.py --export.
     """
     split: str = "train"
     """Split to train on, in TFDS slicing syntax, such as train[:90%]; train[:90% stratified] takes
@@ -91,8 +91,9 @@ class Config:
     labels.
     """
     pairs: Pairs = Pairs()
-    """What examples are conditioned on: their labels, or images made from them: edges, grey,
-    downsample:4 (4 times smaller) or mask:0.25 (a hidden quarter of the area).
+    """What examples are conditioned on: their labels; images made from them by edges, grey,
+    downsample:4 (4 times smaller) or mask:0.25 (a hidden quarter of the area); captions of their
+    labels; or features, the hidden layer of a classifier, made by a run of hidden.
     """
     conditioning: str = "none"
     """How labels condition G and D."""

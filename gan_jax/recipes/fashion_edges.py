@@ -9,7 +9,7 @@ config = Config(
     size=32,
     pairs=Pairs("edges"),
     prior="none",
-    generator=Network("pix2pix", width=16, widest=128, base=4),
+    generator=Network("pix2pix", width=16, widest=128, base=4, dropout=0.0),
     discriminator=Network("pix2pix", width=16, layers=2),
     g_penalties=(Penalty("l1", 10.0),),
     g_optimizer=_optimizer,
