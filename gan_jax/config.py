@@ -57,6 +57,10 @@ class Config:
     built-in dataset (digits; points; stacked_mnist and coloured_mnist, made from MNIST), or the
     path of a folder or .zip of images or of a dataset written by TFDS or eval.py --export.
     """
+    unpaired: str | None = None
+    """Second dataset, whose images are drawn beside those of the dataset without being paired with
+    them, to translate between both domains (with pairs domains).
+    """
     split: str = "train"
     """Split to train on, in TFDS slicing syntax, such as train[:90%]; train[:90% stratified] takes
     a random 90% of each class.
@@ -93,7 +97,8 @@ class Config:
     pairs: Pairs = Pairs()
     """What examples are conditioned on: their labels; images made from them by edges, grey,
     downsample:4 (4 times smaller) or mask:0.25 (a hidden quarter of the area); captions of their
-    labels; or features, the hidden layer of a classifier, made by a run of hidden.
+    labels; features, the hidden layer of a classifier, made by a run of hidden; or domains, the
+    images of the other of two datasets (see unpaired).
     """
     conditioning: str = "none"
     """How labels condition G and D."""
@@ -124,6 +129,10 @@ class Config:
     """Augmentations of all examples that D sees, such as ada, diffaugment:colour=False,
     translation:0.125 (fraction of the side), rotation:15 (degrees) or
     instance_noise:linear/0.1/0/10000.
+    """
+    pool: int = 0
+    """Earlier fakes among which D sees the current ones (image pool, Shrivastava et al. 2017;
+    CycleGAN uses 50), if it does not look at conditions; 0: none.
     """
     mixing: Mixing = Mixing()
     """Fakes that D sees as real examples; apa (Jiang et al. 2021, "Deceive D") shows so many that D

@@ -79,6 +79,10 @@ class Modality:
                 f"{', '.join(str(list(shape)) for shape in shapes)}."
             )
 
+    def each(self, value: Any) -> PyTree:
+        """The value in place of each array of an example, or of its labels."""
+        return value
+
     def layout(self, num_classes: int) -> tuple[np.ndarray, np.ndarray]:
         """The samples that a picture shows: the index of the latents and the label of each.
 
@@ -126,6 +130,33 @@ class Images(Modality):
         return pictures.grid(samples, COLUMNS)
 
 
+class Domains(Images):
+    """``{"a": [..., h, w, c], "b": [..., h, w, c]}``: an image of each of two domains, unpaired.
+    ``shape`` is that of one image.
+    """
+
+    name = "images of two domains"
+
+    def to_network(self, x: PyTree) -> PyTree:
+        return jax.tree.map(super().to_network, x)
+
+    def to_stored(self, x: PyTree) -> PyTree:
+        return jax.tree.map(super().to_stored, x)
+
+    def each(self, value: Any) -> PyTree:
+        return dict.fromkeys(DOMAINS, value)
+
+    def check(self, field: str, x: PyTree) -> None:
+        if not isinstance(x, dict) or set(x) != set(DOMAINS):
+            raise ConfigError(f"{field} must be images of the domains {' and '.join(DOMAINS)}.")
+        for name in DOMAINS:
+            super().check(f"{field}[{name!r}]", x[name])
+
+    def picture(self, samples: PyTree, real: np.ndarray | None = None) -> np.ndarray:
+        """Images of domain ``b``, then of ``a``."""
+        return np.concatenate([super().picture(samples[name], real) for name in reversed(DOMAINS)])
+
+
 class Vectors(Modality):
     """``[..., d]`` float32, unbounded: points of the plane, or any other vectors."""
 
@@ -154,6 +185,8 @@ class Tokens(Modality):
     name, axes, stored = "captions", 1, np.int32
 
 
+DOMAINS = ("a", "b")
+"""The names of two domains."""
 KINDS = (Images, Vectors)
 """The kinds that are recognized by the shape of a dataset's examples."""
 

@@ -25,7 +25,6 @@ from gan_jax.data import (
     Description,
     check_flip,
     describe,
-    example_dtype,
     frame_of,
     load,
 )
@@ -42,13 +41,14 @@ from gan_jax.errors import (
     within,
 )
 from gan_jax.grammar import Part, check_scalar
-from gan_jax.modality import Images, Modality, of_shape
+from gan_jax.modality import Domains, Images, Modality, of_shape
 from gan_jax.parts import augment, mixing, priors
 from gan_jax.parts.conditioning import CONDITIONINGS, Conditioning
 from gan_jax.parts.conditions import CONDITIONS
 from gan_jax.parts.dynamics import DYNAMICS
 from gan_jax.parts.losses import LOSSES
 from gan_jax.parts.pairs import Pairing, Read, pairing
+from gan_jax.parts.pools import image_pool
 from gan_jax.parts.regularizers import G_REGULARIZERS, MEASURES, REGULARIZERS
 from gan_jax.types import Augment, Batch, Regularizer, Term
 
@@ -74,7 +74,7 @@ def build(config: Config) -> Gan:
     fits_memory("batch_size", f"{config.batch_size:,} examples", config.batch_size * numbers)
     check_flip(shape, config.flip)
     conditioning = CONDITIONINGS[one_of("conditioning", config.conditioning, CONDITIONINGS)]
-    read = Read(of_shape(shape), description, _trained(config))
+    read = Read(_source(config, shape), description, _trained(config))
     pairs = pairing(config.pairs.name, read, dict(config.pairs.options))
     if conditioning.labels and pairs.condition is not None:
         raise ConfigError(
@@ -90,6 +90,30 @@ def build(config: Config) -> Gan:
     gan = _measuring(_gan(config, description, pairs, conditioning, read.modality))
     trace(gan, config)
     return gan
+
+
+def _source(config: Config, shape: tuple[int, ...]) -> Modality:
+    """The kind of the examples that are read.
+
+    Raises:
+      ConfigError: for a second dataset that the GAN does not use, or whose images have another
+        shape.
+    """
+    if config.unpaired is None:
+        return of_shape(shape)
+    if config.pairs.name != "domains":
+        raise ConfigError(
+            f"unpaired {config.unpaired!r} has no effect with pairs {config.pairs.name!r}; use "
+            "pairs 'domains'."
+        )
+    other = frame_of(describe(config.unpaired), config.framing).shape
+    if other != shape or not isinstance(of_shape(shape), Images):
+        raise ConfigError(
+            f"unpaired {config.unpaired!r} has examples of the shape {list(other)}, but "
+            f"{config.dataset!r} of {list(shape)}; both must be images of one shape: set size, "
+            "channels and fit."
+        )
+    return Domains(shape)
 
 
 def build_members(configs: Sequence[Config]) -> tuple[Gan, ...]:
@@ -122,9 +146,10 @@ def abstract_batch(
 ) -> Batch:
     """A training batch's shapes and dtypes, without data. ``shape``: of an example that is read."""
     lead = (config.minibatches, config.batch_size)
+    struct = functools.partial(jax.ShapeDtypeStruct, sharding=sharding)
+    source = of_shape(shape) if config.unpaired is None else Domains(shape)
     return Batch(
-        jax.ShapeDtypeStruct((*lead, *shape), example_dtype(shape), sharding=sharding),
-        jax.ShapeDtypeStruct(lead, jnp.int32, sharding=sharding),
+        source.each(struct((*lead, *shape), source.stored)), source.each(struct(lead, jnp.int32))
     )
 
 
@@ -218,6 +243,7 @@ def _discriminator(own: _Chosen) -> Player:
         warm_up=config.ema_warm_up,
         copied=chosen("discriminator", config).copied,
         clip=config.clip,
+        memory=_pool(own),
         mixing=_mixing(config, own.conditioning),
     )
 
@@ -230,6 +256,19 @@ def _head(own: _Chosen) -> dict[str, nn.Module]:
     usual = own.conditioning.head
     head = architecture.head(own.config.conditioning, usual)(own.description.num_classes)
     return {"head": own.latents.head(head)}
+
+
+def _pool(own: _Chosen) -> types.Memory | None:
+    config, architecture = own.config, chosen("discriminator", own.config)
+    if not config.pool:
+        return None
+    usual = not own.conditioning.labels and architecture.usual_heads and not architecture.headless
+    if not (usual or architecture.blind):
+        raise ConfigError(
+            f"pool {config.pool} needs a discriminator that does not look at conditions, as its "
+            "fakes come from earlier ones; use pool 0."
+        )
+    return image_pool(config.pool)
 
 
 def _mixing(config: Config, conditioning: Conditioning) -> types.Mixing | None:

@@ -11,7 +11,7 @@ _LEAST = dict.fromkeys(
     ("latents", "d_steps", "batch_size", "micro_batches", "steps", "log_every", "sample_every",
      "checkpoint_every", "keep"), 1,
 ) | dict.fromkeys(
-    ("lookahead", "freeze_d", "diagnose_every", "diagnose_modes", "eval_every"), 0,
+    ("lookahead", "freeze_d", "pool", "diagnose_every", "diagnose_modes", "eval_every"), 0,
 )  # fmt: skip
 """The smallest value of each field that is a count."""
 _INTERVALS = {

@@ -13,7 +13,7 @@ import numpy as np
 from gan_jax.config import Config
 from gan_jax.data.labelled import training_streams
 from gan_jax.data.order import words
-from gan_jax.data.streams import Join, Stream, check_streams, concatenated, drawn, taken
+from gan_jax.data.streams import Join, SideBySide, Stream, check_streams, concatenated, drawn, taken
 from gan_jax.errors import ConfigError, at_least
 from gan_jax.types import Batch
 
@@ -50,10 +50,10 @@ def batches(
       ConfigError: immediately, if a field or the data set is invalid.
     """
     at_least("d_steps", config.d_steps, 1)
-    streams = training_streams(config)
+    streams, join = training_streams(config)
     minibatches = config.minibatches if minibatches is None else minibatches
-    own = None if rows is None else _by_stream(rows, streams)
-    return batches_of(streams, config.seed, minibatches, start=start, rows=own, ahead=ahead)
+    own = None if rows is None else _by_stream(rows, streams, join)
+    return batches_of(streams, config.seed, minibatches, join, start=start, rows=own, ahead=ahead)
 
 
 def batches_of(
@@ -131,10 +131,12 @@ def _reader(
     return read
 
 
-def _by_stream(rows: np.ndarray, streams: Sequence[Stream]) -> list[np.ndarray]:
-    """Splits the rows of a concatenated minibatch by stream."""
+def _by_stream(rows: np.ndarray, streams: Sequence[Stream], join: Join) -> list[np.ndarray]:
+    """The rows of a minibatch that each stream has: all of them side by side, else its own."""
     if np.any(np.diff(rows) <= 0):
         raise ConfigError(f"rows must be strictly ascending, not {rows}.")
+    if isinstance(join, SideBySide):
+        return [rows] * len(streams)
     ends = np.cumsum([stream.count for stream in streams])
     begins = [0, *ends[:-1]]
     return [

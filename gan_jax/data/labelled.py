@@ -10,8 +10,9 @@ from gan_jax.config import Config
 from gan_jax.data.dataset import Dataset, load
 from gan_jax.data.description import check_flip
 from gan_jax.data.order import shuffled
-from gan_jax.data.streams import Stream
+from gan_jax.data.streams import Join, SideBySide, Stream, concatenated
 from gan_jax.errors import ConfigError, at_least
+from gan_jax.modality import DOMAINS
 
 
 def labelled(dataset: Dataset, config: Config) -> np.ndarray | None:
@@ -39,8 +40,9 @@ def labelled(dataset: Dataset, config: Config) -> np.ndarray | None:
     return np.concatenate(chosen).astype(np.int32)
 
 
-def training_streams(config: Config) -> tuple[Stream, ...]:
-    """The training set of a config, in memory or memory-mapped, as the draws of each minibatch.
+def training_streams(config: Config) -> tuple[tuple[Stream, ...], Join]:
+    """The training set of a config, in memory or memory-mapped, as the draws of each minibatch, and
+    what combines them.
 
     If only a few examples are labelled, ``config.labelled_batch`` of them come first in every
     minibatch, with their own order and epochs. The others are drawn from the whole set and have the
@@ -53,10 +55,21 @@ def training_streams(config: Config) -> tuple[Stream, ...]:
     dataset = load(config.dataset, config.split, config.framing)
     check_flip(dataset.examples.shape[1:], config.flip)
     x, y, few = np.asarray(dataset.examples), dataset.labels, labelled(dataset, config)
+    if config.unpaired is not None:
+        other = load(config.unpaired, config.split, config.framing)
+        sets = (dataset, other)
+        streams = tuple(
+            Stream(
+                np.asarray(own.examples), own.labels, config.batch_size, flip=config.flip, salt=i
+            )
+            for i, own in enumerate(sets)
+        )
+        return streams, SideBySide(DOMAINS)
     if few is None:
-        return (Stream(x, y, config.batch_size, flip=config.flip),)
+        return (Stream(x, y, config.batch_size, flip=config.flip),), concatenated
     rest = config.batch_size - config.labelled_batch
-    return (
+    streams = (
         Stream(x, y, config.labelled_batch, few, flip=config.flip),
         Stream(x, y, rest, flip=config.flip, labelled=False),
     )
+    return streams, concatenated

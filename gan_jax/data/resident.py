@@ -60,8 +60,8 @@ def resident(
     seen = config.steps * minibatches * config.batch_size
     if seen > 2**32:
         raise ConfigError(f"steps {config.steps} would read {seen:,} examples; the limit is 2^32.")
-    streams = training_streams(config)
-    return resident_of(streams, config.seed, minibatches, placement=placement, split=split)
+    streams, join = training_streams(config)
+    return resident_of(streams, config.seed, minibatches, join, placement=placement, split=split)
 
 
 def resident_of(

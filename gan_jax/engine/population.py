@@ -58,7 +58,7 @@ def init_population(
     if batch is None:
         source = gans[0].source
         x = jnp.zeros((1, 2, *source.shape), source.stored)
-        batch = Batch(x, jnp.zeros((1, 2), jnp.int32))
+        batch = Batch(source.each(x), source.each(jnp.zeros((1, 2), jnp.int32)))
     numbers = jax.tree.map(lambda *a: jnp.stack(a), *map(scalars.encode, gans))
     like, average = examples(batch), averages(gans[0])
     return _init_population(

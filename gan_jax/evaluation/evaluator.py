@@ -25,7 +25,7 @@ from gan_jax.evaluation.settings import DEFAULT_SETTINGS, Settings
 from gan_jax.evaluation.truncation import SAMPLES_A_BOUND, truncation_curve
 from gan_jax.metrics import BASIC, METRICS, SCORES, Estimate, Inputs, Sample, left_out, measure
 from gan_jax.metrics.paired import paired_scores
-from gan_jax.modality import labels_in_turn
+from gan_jax.modality import Domains, labels_in_turn
 from gan_jax.recognizers import SMALL_CNN, FeatureNetwork, RecognizerConfig
 from gan_jax.recognizers.feature_networks import DEFAULT, choice_of, choose
 from gan_jax.runs.provenance import provenance
@@ -92,6 +92,11 @@ class Evaluator:
         feature_network: FeatureNetwork | None = None,
     ):
         self._config, self.settings, self._gan = config, settings, gan
+        if isinstance(gan.modality, Domains):
+            raise ConfigError(
+                "pairs 'domains': an evaluation has one direction of translation; use gan-jax "
+                "study translation RUN, which evaluates both."
+            )
         if gan.read is not None:
             raise ConfigError(
                 f"pairs {config.pairs.name!r}: an evaluation compares samples with the examples of "

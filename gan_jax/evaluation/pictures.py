@@ -74,7 +74,7 @@ def _of_images(drawn: Drawn) -> dict[str, np.ndarray]:
     }
     if jax.tree.leaves(drawn.gan.prior.draw(drawn.key, 1)):
         found["interpolation"] = _interpolation(drawn)
-    if isinstance(drawn.gan.condition, Images):
+    if isinstance(drawn.gan.condition, Images) and drawn.asked is not None:
         found["translations"] = _translations(drawn, drawn.gan.condition)
     return found
 
@@ -98,10 +98,11 @@ def _sample_grid(images: np.ndarray, num_classes: int) -> np.ndarray:
 
 
 def _translations(drawn: Drawn, kind: Images) -> np.ndarray:
-    """Rows of conditions, of the samples made from them, and of the real images."""
-    n = min(TRANSLATIONS, len(drawn.examples))
+    """Rows of conditions, of the samples made from them, and of the real images, if there are."""
+    n, real = min(TRANSLATIONS, len(drawn.examples)), drawn.asked.real
     shown, shape = kind.shown(drawn.asked.y[:n]), drawn.examples[:n].shape
-    rows = np.broadcast_to(shown, shape), drawn.examples[:n], drawn.asked.real[:n]
+    rows = [np.broadcast_to(shown, shape), drawn.examples[:n]]
+    rows += [] if real is None else [real[:n]]
     blocks = [np.concatenate([row[i : i + COLUMNS] for row in rows]) for i in range(0, n, COLUMNS)]
     return pictures.grid(np.concatenate(blocks), min(n, COLUMNS))
 

@@ -16,10 +16,11 @@ from typing import Any, NamedTuple
 import flax.linen as nn
 
 from gan_jax.errors import ConfigError, either
-from gan_jax.modality import Images, Modality, Tokens, Vectors
+from gan_jax.modality import Domains, Images, Modality, Tokens, Vectors
 from gan_jax.models import (
     biggan,
     biggan_deep,
+    cyclegan,
     dcgan,
     mlp,
     pix2pix,
@@ -38,7 +39,8 @@ class Architecture(NamedTuple):
 
     ``modalities``: the kinds of examples that they support. ``conditions``: the kinds of conditions
     that they take; None stands for class labels. ``headless``: whether the discriminator scores
-    without a head, so that labels cannot condition it. ``heads``: the discriminator's own
+    without a head, so that labels cannot condition it. ``blind``: whether it does
+    not look at conditions. ``heads``: the discriminator's own
     heads, as functions of the number of classes, by the names of the conditionings whose usual head
     they replace; ``usual_heads``: whether other conditionings have their usual head. ``copied``:
     collections of statistics that an EMA copies instead of averaging. ``loaded``:
@@ -52,6 +54,7 @@ class Architecture(NamedTuple):
     modalities: tuple[type[Modality], ...] = (Images,)
     conditions: tuple[type[Modality] | None, ...] = (None,)
     headless: bool = False
+    blind: bool = False
     heads: Mapping[str, Callable[[int], nn.Module]] = MappingProxyType({})
     usual_heads: bool = True
     copied: tuple[str, ...] = ()
@@ -92,6 +95,14 @@ MODELS = {
     ),
     "pix2pix": Architecture(
         pix2pix.Generator, pix2pix.Discriminator, conditions=(Images,), headless=True
+    ),
+    "cyclegan": Architecture(
+        cyclegan.Generator,
+        cyclegan.Discriminator,
+        (Domains,),
+        conditions=(Domains,),
+        headless=True,
+        blind=True,
     ),
     "stackgan": Architecture(
         stackgan.Generator,

@@ -16,13 +16,13 @@ import flax.linen as nn
 import jax.numpy as jnp
 
 from gan_jax.errors import ConfigError, one_of
+from gan_jax.modality import DOMAINS
 from gan_jax.models.options import option
 from gan_jax.models.pix2pix import PATCH_LAYERS, PATCH_WIDTH, Patches, check_condition, init
 from gan_jax.nn.conv import Conv, ConvTranspose
 from gan_jax.nn.norms import InstanceNorm
 from gan_jax.types import Array, Critique, Fake, PyTree
 
-DOMAINS = ("a", "b")
 HALVINGS = 2
 SMALLEST = 8
 """Side of an image whose innermost map can be padded by reflection."""
@@ -69,6 +69,9 @@ class Generator(nn.Module):
     """Both generators: ``to_a`` translates images of domain b to domain a, and ``to_b`` those of a
     to b. ``shape`` is that of an image of either domain.
 
+    With ``to``, a or b, the conditions are images of the other domain, and only their translation
+    is returned.
+
     ``extras["back"]`` has each condition after the whole cycle, and ``extras["same"]``, if it is
     wanted, each after the generator of its own domain.
 
@@ -84,6 +87,7 @@ class Generator(nn.Module):
         False, bool, "Also translate images into their own domain, as the term identity requires."
     )
     bounded: bool = True
+    to: str = ""
     dtype: Any = jnp.float32
 
     def setup(self) -> None:
@@ -97,6 +101,8 @@ class Generator(nn.Module):
         self.to_a, self.to_b = ResNet(*fields), ResNet(*fields)
 
     def __call__(self, z: PyTree, y: PyTree, *, train: bool) -> Fake:
+        if self.to:
+            return Fake(self.translate(y, self.to))
         y = _both(y, self.shape)
         a, b = self.to_a(y["b"]), self.to_b(y["a"])
         extras = {"back": {"a": self.to_a(b), "b": self.to_b(a)}}
@@ -112,7 +118,8 @@ class Generator(nn.Module):
 
 class Discriminator(nn.Module):
     """`Patches` of both domains, each with its own network; conditions are not looked at. Scores
-    are ``[b, 2, h', w']``.
+    are ``[b, 2, h', w']``; with ``only``, a or b, the examples are images of this domain, and
+    scores are ``[b, h', w']``.
 
     Raises:
       ConfigError: if the examples are not a pair of images of the same sides, and for more layers
@@ -121,6 +128,7 @@ class Discriminator(nn.Module):
 
     width: int = option(64, 1, PATCH_WIDTH)
     layers: int = option(3, 1, PATCH_LAYERS)
+    only: str = ""
     dtype: Any = jnp.float32
 
     def setup(self) -> None:
@@ -128,6 +136,8 @@ class Discriminator(nn.Module):
         self.a, self.b = Patches(*fields), Patches(*fields)
 
     def __call__(self, x: PyTree, y: PyTree, *, train: bool) -> Critique:
+        if self.only:
+            return Critique(getattr(self, self.only)(x, train=train))
         score = lambda name: getattr(self, name)(x[name], train=train)
         return Critique(jnp.stack([score(name) for name in DOMAINS], axis=1))
 

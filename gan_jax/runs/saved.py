@@ -74,6 +74,7 @@ def restore(path: str | os.PathLike, gan: Gan, like: GanState | None = None) -> 
 
 def abstract_state(gan: Gan) -> GanState:
     """Shapes and dtypes of the state of a GAN for labelled examples."""
-    x = jnp.zeros((1, 2, *gan.source.shape), gan.source.stored)
-    batch = Batch(x, jnp.zeros((1, 2), jnp.int32))
+    source = gan.source
+    x = jnp.zeros((1, 2, *source.shape), source.stored)
+    batch = Batch(source.each(x), source.each(jnp.zeros((1, 2), jnp.int32)))
     return jax.eval_shape(lambda key: init_state(gan, key, batch), jax.random.key(0))

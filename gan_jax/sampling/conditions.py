@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from typing import NamedTuple
 
@@ -14,8 +15,8 @@ from gan_jax.data import describe, load
 from gan_jax.data.splits import held_out_split
 from gan_jax.engine.gan import Gan, frozen_variables, prepared
 from gan_jax.metrics.streaming import stream
-from gan_jax.modality import labels_in_turn
-from gan_jax.types import Array, Batch, PyTree
+from gan_jax.modality import DOMAINS, labels_in_turn
+from gan_jax.types import Batch, PyTree
 
 BLOCK = 500
 """Examples from which conditions are made at once."""
@@ -56,13 +57,26 @@ def conditions(gan: Gan, config: Config, labels: np.ndarray) -> Conditions:
         return Conditions(labels, labels if gan.num_classes else None)
     if (draw := getattr(gan.prepare, "draw", None)) is not None:
         return Conditions(jax.device_get(draw(jnp.asarray(labels), jax.random.key(0))), labels)
+    if config.unpaired is not None:
+        sides = config, dataclasses.replace(config, dataset=config.unpaired)
+        found = [of_classes(own, labels) for own in sides]
+        x, y = (dict(zip(DOMAINS, own, strict=True)) for own in zip(*found, strict=True))
+        return Conditions(of_examples(gan, x, y), None)
+    real, known = of_classes(config, labels)
+    y = of_examples(gan, real, known)
+    return Conditions(y, known if known.min() >= 0 else None, real)
+
+
+def of_classes(config: Config, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Stored examples ``[n, ...]`` of the classes ``[n]``, of any if the dataset has none, and
+    their labels: of a held-out split, or of the training split if there is none.
+    """
     data = load(config.dataset, held_out_split(config, False) or config.split, config.framing)
-    if num_classes_of(gan, config):
+    if data.labels.max() >= 0:
         chosen = _of_classes(data.labels, labels)
     else:
         chosen = np.arange(len(labels)) % len(data.labels)
-    real, known = data.examples[chosen], data.labels[chosen]
-    return Conditions(of_examples(gan, real, known), known if known.min() >= 0 else None, real)
+    return data.examples[chosen], data.labels[chosen]
 
 
 def in_turn(gan: Gan, config: Config, n: int) -> Conditions:
@@ -70,10 +84,11 @@ def in_turn(gan: Gan, config: Config, n: int) -> Conditions:
     return conditions(gan, config, labels_in_turn(n, num_classes_of(gan, config)))
 
 
-def of_examples(gan: Gan, examples: np.ndarray, labels: np.ndarray) -> PyTree:
+def of_examples(gan: Gan, examples: PyTree, labels: PyTree) -> PyTree:
     """The conditions ``[n, ...]`` made from stored examples ``[n, ...]`` and labels ``[n]``."""
     made = functools.partial(_made, gan, frozen_variables(gan))
-    return stream(made, examples, labels, block=min(BLOCK, len(labels)))
+    n = len(jax.tree.leaves(labels)[0])
+    return stream(made, examples, labels, block=min(BLOCK, n))
 
 
 def as_seen(gan: Gan, examples: np.ndarray, labels: np.ndarray) -> PyTree:
@@ -83,17 +98,17 @@ def as_seen(gan: Gan, examples: np.ndarray, labels: np.ndarray) -> PyTree:
 
 
 @functools.partial(jax.jit, static_argnames="gan")
-def _made(gan: Gan, frozen: dict[str, PyTree], examples: Array, labels: Array) -> PyTree:
+def _made(gan: Gan, frozen: dict[str, PyTree], examples: PyTree, labels: PyTree) -> PyTree:
     return _prepared(gan, frozen, examples, labels).y
 
 
 @functools.partial(jax.jit, static_argnames="gan")
-def _seen(gan: Gan, frozen: dict[str, PyTree], examples: Array, labels: Array) -> PyTree:
+def _seen(gan: Gan, frozen: dict[str, PyTree], examples: PyTree, labels: PyTree) -> PyTree:
     return _prepared(gan, frozen, examples, labels).x
 
 
-def _prepared(gan: Gan, frozen: dict[str, PyTree], examples: Array, labels: Array) -> Batch:
-    return prepared(gan, frozen, Batch(examples, jnp.asarray(labels)), jax.random.key(0))
+def _prepared(gan: Gan, frozen: dict[str, PyTree], examples: PyTree, labels: PyTree) -> Batch:
+    return prepared(gan, frozen, Batch(examples, labels), jax.random.key(0))
 
 
 def _of_classes(known: np.ndarray, labels: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from gan_jax.errors import has_option, one_of
-from gan_jax.parts.pairs.images import downsample, edges, grey, mask
+from gan_jax.parts.pairs.images import domains, downsample, edges, grey, mask
 from gan_jax.parts.pairs.levels import features, hidden
 from gan_jax.parts.pairs.pairing import Pairing, Read
 from gan_jax.parts.pairs.words import captions
@@ -23,6 +23,7 @@ PAIRS: dict[str, Callable[..., Pairing]] = {
     "downsample": downsample,
     "mask": mask,
     "captions": captions,
+    "domains": domains,
     "features": features,
     "hidden": hidden,
 }

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from gan_jax.errors import ConfigError
-from gan_jax.modality import Images
+from gan_jax.modality import Domains, Images
 from gan_jax.parts.pairs import rules
 from gan_jax.parts.pairs.pairing import Pairing, Read
 from gan_jax.types import Array, Batch
@@ -62,9 +62,24 @@ def mask(read: Read, amount: float = 0.25) -> Pairing:
     return _of_images(read, prepare, MaskedImages)
 
 
+@dataclasses.dataclass(frozen=True)
+class OfItself:
+    """The condition of an example is the example."""
+
+    def __call__(self, batch: Batch, frozen: Mapping[str, Callable], key: Array) -> Batch:
+        return Batch(batch.x, batch.x)
+
+
+def domains(read: Read) -> Pairing:
+    """Images of one domain -> of the other, both ways, unpaired."""
+    if not isinstance(read.modality, Domains):
+        raise ConfigError("pairs domains needs a second dataset; set unpaired to its name.")
+    return Pairing(read.modality, prepare=OfItself())
+
+
 def _of_images(read: Read, prepare: OfImages, kind: type[Images] = Images) -> Pairing:
     modality = read.modality
-    if not isinstance(modality, Images):
+    if not isinstance(modality, Images) or isinstance(modality, Domains):
         raise ConfigError(f"pairs needs images, but the examples are {modality}.")
     x = jax.ShapeDtypeStruct((1, *modality.shape), jnp.float32)
     y = jax.eval_shape(lambda x, key: prepare(Batch(x, None), {}, key).y, x, jax.random.key(0))

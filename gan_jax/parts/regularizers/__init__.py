@@ -105,6 +105,8 @@ G_REGULARIZERS: dict[str, Callable[..., Regularizer]] = {
     "classified": classified,
     "l1": l1,
     "l2": l2,
+    "cycle": cycle,
+    "identity": identity,
 }
 MEASURES: dict[str, Callable[..., Regularizer]] = {"sign_real": sign_real}
 """What terms of D, of weight 0, measure for a feedback that follows ``d/NAME``."""
