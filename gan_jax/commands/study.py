@@ -10,6 +10,7 @@ from gan_jax.commands import interrupts
 from gan_jax.errors import one_of
 
 STUDIES = {
+    "translation": "does translating images into another domain train a classifier for it?",
     "convergence": "which methods make a GAN converge, and how often?",
     "recognition": "when does a GAN help a classifier?",
     "captions": "do images show what their captions say?",
