@@ -2,7 +2,6 @@
 
 from gan_jax.config import Config, Network, Optimizer, Penalty
 
-_optimizer = Optimizer(lr=1e-3, b1=0.5)
 _network = {"width": 24, "widest": 96}
 
 config = Config(
@@ -12,10 +11,10 @@ config = Config(
     pairs="captions",
     latents=32,
     generator=Network("stackgan", **_network),
-    discriminator=Network("stackgan", norm="none", **_network),
-    penalties=(Penalty("r1", 0.2, every=4), Penalty("matching", 1.0)),
+    discriminator=Network("stackgan", norm="none", width=48, widest=192),
+    penalties=(Penalty("r1", 0.1, every=4), Penalty("matching", 1.0)),
     g_penalties=(Penalty("kl", 2.0),),
-    g_optimizer=_optimizer,
-    d_optimizer=_optimizer,
+    g_optimizer=Optimizer(lr=5e-4, b1=0.5),
+    d_optimizer=Optimizer(lr=1e-3, b1=0.5),
     steps=8_000,
 )
