@@ -12,6 +12,6 @@ config = dataclasses.replace(
     size=None,
     fit=None,
     generator=Network("stackgan2", first="runs/captions_stackgan1", base=8, blocks=2, **_network),
-    discriminator=Network("stackgan", norm="none", **_network),
+    discriminator=Network("stackgan", norm="none", width=48, widest=192),
     steps=6_000,
 )
