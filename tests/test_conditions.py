@@ -138,10 +138,10 @@ def test_a_stage_is_bound_to_the_checkpoint_it_began_with(finished, tmp_path):
 
 
 @functools.cache
-def untrained():
+def untrained(seed=3):
     network = Cnn(10, width=2, features=5)
-    variables = network.init(jax.random.key(3), jnp.zeros((1, 8, 8, 1)), train=False)
-    return Recognizer(network, variables, "untrained", {})
+    variables = network.init(jax.random.key(seed), jnp.zeros((1, 8, 8, 1)), train=False)
+    return Recognizer(network, variables, f"untrained-{seed}", {})
 
 
 TOP = dataclasses.replace(
@@ -192,6 +192,9 @@ def test_levels_of_a_stack(tmp_path, monkeypatch):
         asked.y, gan_jax.generate(top, upper, z, jnp.array([4, 4, 9])), atol=1e-5
     )
     assert outcome.step == 4
+    monkeypatch.setattr(Trained, "classifier", lambda *_: untrained(seed=4))
+    with pytest.raises(ConfigError, match="hidden layers of another classifier"):
+        gan_jax.build.__wrapped__(below)
     with pytest.raises(ConfigError, match="encoded needs a frozen encoder"):
         gan_jax.build(dataclasses.replace(TINY, g_penalties=(Penalty("encoded", 1.0),)))
 

@@ -28,12 +28,15 @@ ABOVE = "above"
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class TrainedGenerator:
-    """The generator of a run folder, with its EMA weights; ``key`` changes with them."""
+    """The generator of a run folder, with its EMA weights; ``key`` changes with them. ``frozen``:
+    the variables by name of the networks that its run did not train.
+    """
 
     network: nn.Module
     variables: PyTree
     key: str
     prior: Prior
+    frozen: dict[str, PyTree]
 
     def sample(self, labels: Array, key: Array) -> PyTree:
         """Examples ``[n, ...]`` of conditions ``[n, ...]``, as networks return them."""
@@ -93,7 +96,7 @@ class Trained(NamedTuple):
                 f"{option}: the newest checkpoint of {folder} cannot be restored ({error})."
             ) from error
         variables = state.generator.variables(averaged=True)
-        return TrainedGenerator(gan.generator.network, variables, digest, gan.prior)
+        return TrainedGenerator(gan.generator.network, variables, digest, gan.prior, state.frozen)
 
 
 _FOUND: dict[str, TrainedGenerator] = {}

@@ -43,7 +43,20 @@ def test_killed_runs_with_ada_end_as_an_undisturbed_one(tmp_path, monkeypatch):
     assert min(moves) < 0 < max(moves)
 
 
+def test_a_killed_second_stage_ends_as_an_undisturbed_one(tmp_path, monkeypatch):
+    """Its first stage is another run, whose generator it holds."""
+    networks = "blocks=0:text=8:condition=4 --discriminator stackgan:width=8:text=8:norm=none"
+    shared = "digits_dcgan --conditioning none --pairs captions --penalties matching:1 --size"
+    lines = "--diagnose-every 0 --sample-every 300 --log-every 15 --checkpoint-every 25 --keep 2"
+    first = f"{shared} 8 --generator stackgan:width=8:{networks} {lines} --steps 60"
+    _killed(shlex.split(first), tmp_path / "first", monkeypatch)
+    stage = f"stackgan2:width=8:base=4:first={tmp_path / 'first' / 'whole'}:{networks}"
+    second = f"{shared} 16 --generator {stage} {lines} --steps 600"
+    _killed(shlex.split(second), tmp_path / "second", monkeypatch)
+
+
 def _killed(arguments, tmp_path, monkeypatch):
+    tmp_path.mkdir(exist_ok=True)
     monkeypatch.setenv("XLA_FLAGS", "--xla_backend_optimization_level=0")  # one device
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["gan_jax.training.loop", "gan_jax.training.transfer", __name__])

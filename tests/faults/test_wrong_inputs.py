@@ -39,6 +39,16 @@ TRAIN = [
     "--labels 7 --labelled-batch 3", "ring8_mlp --generator dcgan", "ring8_mlp --flip",
     "ring8_mlp --diagnose-modes 100",
     "--dry-run --dataset digit",
+    "--pairs edgs", "--pairs grey --generator pix2pix", "--pairs edges --conditioning none",
+    "--pairs downsample:3 --generator pix2pix --discriminator pix2pix --conditioning none",
+    "--pairs mask:2 --conditioning none", "--pairs edges:x --conditioning none",
+    "--pairs captions --conditioning none", "--pairs features:network=cn --conditioning none",
+    "--pairs features:above=nowhere --conditioning none --generator mlp",
+    "--pairs domains --conditioning none", "--unpaired digits",
+    "--pairs domains --unpaired ring8 --conditioning none", "--pool -1", "--pool 5",
+    "--g-penalties encoded:1", "--g-penalties kl:2", "--prior none --generator mlp --latents 0",
+    "--pairs captions --conditioning none --generator stackgan2 --discriminator stackgan",
+    "--pairs captions --conditioning none --generator stackgan2:first=nowhere",
 ]  # fmt: skip
 EVAL = [
     "", "nowhere", "folder", "file", "run --checkpoint 0400", "run --checkpoint -1",
@@ -52,7 +62,8 @@ EVAL = [
     "run --export file", "run --export ''", "run --export new --metrics fid1k",
     "run --export new --checkpoint all", "run --rejection 80", "run --min-confidence 0.9",
     "run --export new --rejection 100", "run --watch --export new", "run --watch --checkpoint 7",
-    "run other", "run --num-sample 5",
+    "run other", "run --num-sample 5", "run --captions 'a seven'",
+    "run --captions seven --export new",
 ]  # fmt: skip
 OTHERS = {
     "benchmark": [

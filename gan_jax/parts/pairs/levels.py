@@ -12,6 +12,7 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax.traverse_util import flatten_dict
 
 from gan_jax.errors import ConfigError
@@ -75,10 +76,13 @@ def features(
     """The hidden layer of a recognizer -> the image. ``network``, ``task``: of the recognizer.
     ``above``: run folder of the upper level, from which samples get their conditions.
     """
+    # A missing run is refused before a recognizer is trained.
+    upper = read.trained.generator("pairs.above", above, above_digest) if above else None
     encoder, size, _ = _encoder(read, network, task)
     prepare = OfFeatures()
-    if above:
-        prepare = BelowLevel(read.trained.generator("pairs.above", above, above_digest))
+    if upper is not None:
+        _check_encoder(above, upper.frozen, encoder)
+        prepare = BelowLevel(upper)
     return Pairing(Vectors((size,)), prepare=prepare, frozen=(encoder,))
 
 
@@ -91,6 +95,19 @@ def hidden(read: Read, network: str = "resnet_half", task: str = "labels") -> Pa
         prepare=AsHidden(),
         frozen=(encoder, classifier),
     )
+
+
+def _check_encoder(above: str, frozen: Mapping[str, PyTree], own: Frozen) -> None:
+    """Refuses an upper level whose hidden layers are of another recognizer."""
+    ours, theirs = (jax.tree.leaves(v) for v in (own.trained.variables, frozen.get(ENCODER)))
+    same = len(ours) == len(theirs) and all(
+        np.array_equal(a, b) for a, b in zip(ours, theirs, strict=True)
+    )
+    if not same:
+        raise ConfigError(
+            f"pairs.above: the run {above!r} makes hidden layers of another classifier; train it "
+            "anew with pairs 'hidden' and the same network and task."
+        )
 
 
 def _encoder(read: Read, network: str, task: str) -> tuple[Frozen, int, Known]:
