@@ -154,7 +154,7 @@ class Domains(Images):
 
     def picture(self, samples: PyTree, real: np.ndarray | None = None) -> np.ndarray:
         """Images of domain ``b``, then of ``a``."""
-        return np.concatenate([super().picture(samples[name], real) for name in reversed(DOMAINS)])
+        return np.concatenate([pictures.grid(samples[name], COLUMNS) for name in DOMAINS[::-1]])
 
 
 class Vectors(Modality):

@@ -20,5 +20,5 @@ config = Config(
     g_optimizer=_optimizer,
     d_optimizer=_optimizer,
     ema=500.0,
-    steps=3_000,
+    steps=2_000,
 )
