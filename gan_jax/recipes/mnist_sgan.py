@@ -16,5 +16,5 @@ config = Config(
     penalties=(Penalty("r1", 1.0, every=4),),
     g_optimizer=_optimizer,
     d_optimizer=_optimizer,
-    steps=8_000,
+    steps=3_000,
 )

@@ -17,5 +17,5 @@ config = Config(
     penalties=(Penalty("r1", 0.1, every=4),),
     g_optimizer=_optimizer,
     d_optimizer=_optimizer,
-    steps=10_000,
+    steps=6_000,
 )
