@@ -29,7 +29,7 @@ from gan_jax.training.loop import train
 
 pytestmark = pytest.mark.usefixtures("signals_as_before")
 
-TINY = Config(dataset="digits", batch_size=8, log_every=2, diagnose_every=0)
+TINY = Config(dataset="digits", batch_size=8, log_every=2, diagnose_every=2)
 PLAIN = dict(conditioning="none", penalties=(), steps=4, sample_every=4, checkpoint_every=2)
 IMAGES = dataclasses.replace(
     TINY,

@@ -17,8 +17,12 @@ would not do, as files may be sorted by class.
 
 
 def held_out_split(config: Config, labelled: bool) -> str | None:
-    """A split that D never sees, with labels if ``labelled``; None if there is none."""
+    """A split that D never sees, of both datasets if there are two, with labels if ``labelled``;
+    None if there is none.
+    """
     splits, used = describe(config.dataset).splits, re.findall(r"\w+", config.split)
+    if config.unpaired is not None:
+        splits = splits.keys() & describe(config.unpaired).splits.keys()
     name = next((name for name in HELD_OUT if name in splits and name not in used), None)
     if name is None and config.split == PARTS[0]:
         name = PARTS[1]
