@@ -16,5 +16,5 @@ config = Config(
     g_penalties=(Penalty("kl", 2.0),),
     g_optimizer=Optimizer(lr=5e-4, b1=0.5),
     d_optimizer=Optimizer(lr=1e-3, b1=0.5),
-    steps=8_000,
+    steps=6_000,
 )
