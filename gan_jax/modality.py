@@ -130,18 +130,24 @@ class Images(Modality):
         return pictures.grid(samples, COLUMNS)
 
 
-class Domains(Images):
+class Domains(Modality):
     """``{"a": [..., h, w, c], "b": [..., h, w, c]}``: an image of each of two domains, unpaired.
     ``shape`` is that of one image.
     """
 
-    name = "images of two domains"
+    name, axes, stored = "images of two domains", 3, np.uint8
+    bounded = mirrors = True
+
+    @property
+    def image(self) -> Images:
+        """The kind of the image of one domain."""
+        return Images(self.shape)
 
     def to_network(self, x: PyTree) -> PyTree:
-        return jax.tree.map(super().to_network, x)
+        return jax.tree.map(self.image.to_network, x)
 
     def to_stored(self, x: PyTree) -> PyTree:
-        return jax.tree.map(super().to_stored, x)
+        return jax.tree.map(self.image.to_stored, x)
 
     def each(self, value: Any) -> PyTree:
         return dict.fromkeys(DOMAINS, value)
@@ -150,11 +156,14 @@ class Domains(Images):
         if not isinstance(x, dict) or set(x) != set(DOMAINS):
             raise ConfigError(f"{field} must be images of the domains {' and '.join(DOMAINS)}.")
         for name in DOMAINS:
-            super().check(f"{field}[{name!r}]", x[name])
+            self.image.check(f"{field}[{name!r}]", x[name])
+
+    def layout(self, num_classes: int) -> tuple[np.ndarray, np.ndarray]:
+        return self.image.layout(num_classes)
 
     def picture(self, samples: PyTree, real: np.ndarray | None = None) -> np.ndarray:
         """Images of domain ``b``, then of ``a``."""
-        return np.concatenate([pictures.grid(samples[name], COLUMNS) for name in DOMAINS[::-1]])
+        return np.concatenate([self.image.picture(samples[name]) for name in DOMAINS[::-1]])
 
 
 class Vectors(Modality):

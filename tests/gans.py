@@ -20,9 +20,9 @@ from gan_jax.types import Batch, GanState, PlayerState
 SHAPE = (8, 8, 1)
 SGD = optax.sgd(0.1)
 """One object, so that equal GANs share their compilations."""
-OWN = ("kl", "encoded", "classified")
+OWN = ("kl", "encoded", "classified", "cycle", "identity")
 G_PENALTIES = {name: make for name, make in G_REGULARIZERS.items() if name not in OWN}
-"""Those for every generator: not of conditioning augmentation or of the levels of a stack."""
+"""Those for every generator: not of conditioning augmentation, the levels of a stack, or cycles."""
 OF_LABELS = {name: own for name, own in MODELS.items() if None in own.conditions}
 """The architectures that take class labels."""
 

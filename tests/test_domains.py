@@ -3,6 +3,7 @@
 import dataclasses
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from gans import arrays
@@ -48,7 +49,7 @@ def test_both_domains_are_drawn_in_orders_of_their_own():
     for name in DOMAINS:
         for x, y in zip(first.x[name][0], first.y[name][0], strict=True):
             assert y in known.labels[(known.examples == x).all((1, 2, 3))]
-    again = gan_jax.data.batch_at(gan_jax.data.resident(CONFIG), 0)
+    again = gan_jax.data.batch_at(gan_jax.data.resident(CONFIG), jnp.int32(0))
     rows = next(gan_jax.batches(CONFIG, rows=np.array([1, 6])))
     for name in DOMAINS:
         np.testing.assert_array_equal(again.x[name], first.x[name])

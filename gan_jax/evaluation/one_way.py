@@ -10,7 +10,7 @@ import numpy as np
 from gan_jax.config import Config, Pairs
 from gan_jax.engine.gan import Gan
 from gan_jax.errors import ConfigError, one_of
-from gan_jax.modality import DOMAINS, Domains, Images, to_float
+from gan_jax.modality import DOMAINS, Domains, to_float
 from gan_jax.sampling.conditions import of_classes
 from gan_jax.types import Array, Batch
 
@@ -39,7 +39,7 @@ def one_way(gan: Gan, config: Config, to: str) -> tuple[Gan, Config]:
     one_of("domain", to, DOMAINS)
     if not isinstance(gan.modality, Domains):
         raise ConfigError(f"translation needs a GAN of two domains, not of {gan.modality}.")
-    kind = Images(gan.modality.shape)
+    kind = gan.modality.image
     datasets = config.dataset, config.unpaired
     target, source = datasets if to == DOMAINS[0] else datasets[::-1]
     own = dataclasses.replace(config, unpaired=None, pairs=Pairs("labels"))

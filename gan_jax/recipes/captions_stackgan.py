@@ -12,6 +12,6 @@ config = dataclasses.replace(
     generator=Network(
         "stackgan2", first="runs/captions_stackgan1", width=16, widest=64, base=8, blocks=1
     ),
-    discriminator=Network("stackgan", norm="none", width=24, widest=96),
+    discriminator=Network("stackgan2", norm="none", width=24, widest=96),
     steps=3_000,
 )

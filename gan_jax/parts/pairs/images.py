@@ -79,7 +79,7 @@ def domains(read: Read) -> Pairing:
 
 def _of_images(read: Read, prepare: OfImages, kind: type[Images] = Images) -> Pairing:
     modality = read.modality
-    if not isinstance(modality, Images) or isinstance(modality, Domains):
+    if not isinstance(modality, Images):
         raise ConfigError(f"pairs needs images, but the examples are {modality}.")
     x = jax.ShapeDtypeStruct((1, *modality.shape), jnp.float32)
     y = jax.eval_shape(lambda x, key: prepare(Batch(x, None), {}, key).y, x, jax.random.key(0))
