@@ -1,4 +1,12 @@
-"""pix2pix on Fashion-MNIST, padded to 32x32: line drawings to clothes."""
+"""pix2pix (Isola et al. 2017) on Fashion-MNIST, padded to 32x32: line drawings to clothes.
+
+    uv run train.py fashion_edges
+
+One core of an AMD EPYC: 6,000 steps in 5.5 minutes of CPU time. `uv run eval.py
+runs/fashion_edges`, 2,000 held-out drawings, one seed: FD 0.25 [0.17, 0.33], recognized as the
+class of the drawing 85.4% (real test images: 90.3%), L1 0.118, PSNR 18.6 dB. With `--g-loss-weight
+0`, L1 alone: FD 0.70 [0.50, 0.89], recognized 84.3%, L1 0.104, PSNR 20.0 dB.
+"""
 
 from gan_jax.config import Config, Network, Optimizer, Pairs, Penalty
 
@@ -17,3 +25,4 @@ config = Config(
     batch_size=32,
     steps=6_000,
 )
+time, score = "6 min, 1 CPU core", "FD 0.25, L1 0.118"

@@ -2,7 +2,10 @@
 
     uv run train.py fashion_r3gan
 
-DCGANLINE
+One core of an AMD EPYC: 5,200 steps, 166,000 images, in 22 minutes of CPU time. `uv run eval.py
+runs/fashion_r3gan`, 2,000 samples of one seed: classification accuracy of conditional samples 89.2%
+(real test images: 90.3%), FD 3.1 [2.8, 3.3]; `--metrics pr10k`: precision 87%, recall 0.5%. After
+so few images, samples of a class differ little; `fashion_dcgan` reaches FD 0.18 in less time.
 """
 
 from gan_jax.config import Config, Network, Optimizer, Penalty, Schedule
@@ -28,4 +31,4 @@ config = Config(
     ema=5_000.0,
     steps=STEPS,
 )
-time, score = "not measured", "not measured"
+time, score = "22 min, 1 CPU core", "89.2% class accuracy, FD 3.1"

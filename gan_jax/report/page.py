@@ -34,6 +34,11 @@ from gan_jax.report.scores import (
 
 PICTURES = {
     "samples": ("Samples", "{classes}"),
+    "translations": (
+        "Translations",
+        "In turn, rows of conditions, of the samples made from them, and, if there are, of the real "
+        "images that the conditions belong to.",
+    ),
     "interpolation": (
         "Interpolation",
         "Each row follows an arc from one latent vector to another, with everything else fixed.",
