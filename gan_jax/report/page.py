@@ -36,8 +36,8 @@ PICTURES = {
     "samples": ("Samples", "{classes}"),
     "translations": (
         "Translations",
-        "In turn, rows of conditions, of the samples made from them, and, if there are, of the real "
-        "images that the conditions belong to.",
+        "In turn, rows of conditions, of the samples made from them, and, if there are, of the "
+        "real images that the conditions belong to.",
     ),
     "interpolation": (
         "Interpolation",
