@@ -1,5 +1,5 @@
-"""The upper level of a Stacked GAN (Huang et al. 2017) on MNIST: from a label to the last hidden layer
-of a classifier, 64 numbers. `mnist_sgan` is the lower level.
+"""The upper level of a Stacked GAN (Huang et al. 2017) on MNIST: from a label to the last hidden
+layer of a classifier, 64 numbers. `mnist_sgan` is the lower level.
 
     uv run train.py mnist_sgan_top
 
