@@ -25,7 +25,7 @@ from gan_jax.evaluation.settings import DEFAULT_SETTINGS, Settings
 from gan_jax.evaluation.truncation import SAMPLES_A_BOUND, truncation_curve
 from gan_jax.metrics import BASIC, METRICS, SCORES, Estimate, Inputs, Sample, left_out, measure
 from gan_jax.metrics.paired import paired_scores
-from gan_jax.modality import Domains, labels_in_turn
+from gan_jax.modality import Domains, Images, labels_in_turn
 from gan_jax.recognizers import SMALL_CNN, FeatureNetwork, RecognizerConfig
 from gan_jax.recognizers.feature_networks import DEFAULT, choice_of, choose
 from gan_jax.runs.provenance import provenance
@@ -174,7 +174,7 @@ class Evaluator:
         examples = generated(gan, state, z, asked.y)
         inputs = self._inputs(examples, asked.labels)
         scores = measure(inputs) | self._test_error(gan, state)
-        if asked.real is not None:
+        if asked.real is not None and isinstance(gan.condition, Images):
             scores |= paired_scores(
                 *(np.asarray(gan.modality.to_network(x)) for x in (examples, asked.real))
             )
