@@ -1,5 +1,5 @@
-"""The first stage of a StackGAN (Zhang et al. 2017): captions of coloured digits to images of 16x16.
-`captions_stackgan` is the second stage.
+"""The first stage of a StackGAN (Zhang et al. 2017): captions of coloured digits to images of
+16x16. `captions_stackgan` is the second stage.
 
     uv run train.py captions_stackgan1
 
