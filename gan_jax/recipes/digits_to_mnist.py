@@ -1,4 +1,14 @@
-"""CycleGAN between two hands of writing: scikit-learn's digits and MNIST, both at 32x32."""
+"""CycleGAN (Zhu et al. 2017) between two hands of writing: scikit-learn's digits and MNIST, both
+stretched to 32x32.
+
+    uv run train.py digits_to_mnist
+    uv run gan-jax study translation runs/digits_to_mnist
+
+One core of an AMD EPYC: 2,000 steps in 8 minutes of CPU time. One seed: FD of 2,000 translated
+digits to MNIST 7.0 [6.5, 7.4], of translated MNIST images to digits 7.8 [7.1, 8.4]; recognized as
+the class that was translated 70% and 52%. Classifiers of MNIST that are trained on translated
+digits: docs/conditions.md.
+"""
 
 from gan_jax.config import Config, Network, Optimizer, Penalty
 
@@ -22,3 +32,4 @@ config = Config(
     ema=500.0,
     steps=2_000,
 )
+time, score = "8 min, 1 CPU core", "FD 7.0 and 7.8"
