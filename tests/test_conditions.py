@@ -4,11 +4,13 @@ layers of a recognizer, generators of earlier runs.
 
 import dataclasses
 import functools
+import types
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.special
 from gans import arrays
 from runs import stopped_after
 
@@ -20,6 +22,7 @@ from gan_jax.data import describe, load
 from gan_jax.data.captions import language_of
 from gan_jax.engine.gan import init_state
 from gan_jax.modality import Tokens, Vectors
+from gan_jax.parts.regularizers import G_REGULARIZERS
 from gan_jax.recognizers.cnn import Cnn
 from gan_jax.recognizers.networks import Recognizer
 from gan_jax.runs.run import Run
@@ -29,7 +32,7 @@ from gan_jax.training.loop import train
 
 pytestmark = pytest.mark.usefixtures("signals_as_before")
 
-TINY = Config(dataset="digits", batch_size=8, log_every=2, diagnose_every=2)
+TINY = Config(dataset="digits", batch_size=8, log_every=2, diagnose_every=0)
 PLAIN = dict(conditioning="none", penalties=(), steps=4, sample_every=4, checkpoint_every=2)
 IMAGES = dataclasses.replace(
     TINY,
@@ -49,7 +52,7 @@ FIRST = dataclasses.replace(
     g_penalties=(Penalty("kl", 2.0),),
     **PLAIN,
 )
-KINDS = {"images": IMAGES, "captions": FIRST}
+KINDS = {"images": dataclasses.replace(IMAGES, diagnose_every=2), "captions": FIRST}
 
 
 @pytest.fixture(scope="module")
@@ -170,6 +173,14 @@ def test_levels_of_a_stack(tmp_path, monkeypatch):
     np.testing.assert_allclose(seen.x, h, atol=1e-6)
     classifier = gan_jax.engine.gan.networks(gan, state.frozen)["classifier"]
     np.testing.assert_allclose(classifier(h), logits, atol=1e-5)
+    shown = lambda fake_x, y: types.SimpleNamespace(
+        fake=gan_jax.Fake(fake_x, y), frozen=gan_jax.engine.gan.networks(gan, state.frozen)
+    )
+    value, _ = G_REGULARIZERS["classified"]().apply((), shown(h, y))
+    log_p = logits - scipy.special.logsumexp(logits, axis=1, keepdims=True)
+    np.testing.assert_allclose(value, -log_p[np.arange(6), y], rtol=1e-5)
+    value, _ = G_REGULARIZERS["encoded"]().apply((), shown(jnp.float32(x) / 127.5 - 1, h + 0.5))
+    np.testing.assert_allclose(value, 0.25, rtol=1e-4)
     train(TOP, tmp_path / "top")
     below = dataclasses.replace(
         TINY,

@@ -36,7 +36,7 @@ CONFIG = Config(
     log_every=2,
     sample_every=4,
     checkpoint_every=2,
-    diagnose_every=2,
+    diagnose_every=0,
 )
 
 
