@@ -149,9 +149,9 @@ def recognized(ways: list[Way], options: Options) -> None:
                 network = fit(recipe, images, labels, first.target.description.num_classes)
                 found.append(accuracy(network, held_out.examples, held_out.labels))
         mean = estimate.mean(found)
+        low, high = max(mean.low, 0.0), min(mean.high, 1.0)  # of a share
         print(
-            f"  {arm:22} {mean.value:.1%} [{mean.low:.1%}, {mean.high:.1%}], "
-            f"{len(found)} classifiers",
+            f"  {arm:22} {mean.value:.1%} [{low:.1%}, {high:.1%}], {len(found)} classifiers",
             flush=True,
         )
 
