@@ -8,6 +8,7 @@ example as a subclass; nothing has to be registered.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from types import ModuleType
 from typing import Any, ClassVar
 
@@ -17,7 +18,7 @@ import numpy as np
 
 from gan_jax import pictures
 from gan_jax.errors import ConfigError
-from gan_jax.types import Array, PyTree
+from gan_jax.types import Array, Batch, PyTree
 
 COLUMNS = 10
 """Images per row of a sample grid; the grid of an unconditional GAN is square."""
@@ -82,6 +83,12 @@ class Modality:
     def each(self, value: Any) -> PyTree:
         """The value in place of each array of an example, or of its labels."""
         return value
+
+    def abstract_batch(self, lead: tuple[int, ...], sharding: Any = None) -> Batch:
+        """Shapes and dtypes of labelled examples with the leading axes ``lead``, without data."""
+        struct = functools.partial(jax.ShapeDtypeStruct, sharding=sharding)
+        x, y = struct((*lead, *self.shape), self.stored), struct(lead, np.int32)
+        return Batch(self.each(x), self.each(y))
 
     def layout(self, num_classes: int) -> tuple[np.ndarray, np.ndarray]:
         """The samples that a picture shows: the index of the latents and the label of each.

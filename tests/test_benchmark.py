@@ -7,6 +7,7 @@ import json
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 from gan_jax.benchmarks import lazy, ops, profile, steps
@@ -218,3 +219,21 @@ def test_wrong_input_is_refused_before_anything_is_measured(arguments, words, ca
     assert refusal.value.code == 2
     output = capsys.readouterr()
     assert words in output.err and output.out == ""
+
+
+def test_benchmark_compares_the_same_functions():
+    cases = (ops._up(1, 4, 3), ops._pool(1, 4, 3), ops._population(2, 1, 4, 3, 2))
+    pairs = [ops._pair(case, jnp.float32) for case in cases]
+    results = jax.jit(lambda: [[f(*args) for f in functions] for functions, args in pairs])()
+    for stock, ours in results:
+        for a, b in zip(jax.tree.leaves(ours), jax.tree.leaves(stock), strict=True):
+            np.testing.assert_allclose(a, b, rtol=0, atol=1e-5 * np.abs(b).max())
+
+
+def test_benchmark_rows():
+    (row,) = ops.compare_ops((ops._conv(1, 4, 2, 2, 3, 1),), ("scan",), width=None, rounds=1)
+    assert row["place"] == "scan" and row["speedup"] == pytest.approx(
+        row["stock_ms"] / row["ours_ms"]
+    )
+    assert row["ours_gflops"] * row["ours_ms"] * 1e6 == pytest.approx(3 * 2 * 4 * 4 * 9 * 2 * 2)
+    assert len(ops.table([row]).splitlines()) == 2

@@ -202,7 +202,7 @@ def test_every_pair_of_names_traces():
             )
         config = Config(**choice, latents=3, batch_size=2)
         gan = build(config)
-        batch = abstract_batch(config, gan.modality.shape)
+        batch = abstract_batch(config, gan.source)
         state = jax.eval_shape(functools.partial(init_state, gan), jax.random.key(0), batch)
         after, metrics = jax.eval_shape(functools.partial(train_step, gan), state, batch)
         assert jax.tree.map(lambda a: (a.shape, a.dtype), after) == jax.tree.map(
@@ -211,6 +211,28 @@ def test_every_pair_of_names_traces():
         floats = [a for a in jax.tree.leaves(after) if jnp.issubdtype(a.dtype, jnp.floating)]
         assert all(a.dtype == jnp.float32 for a in floats)
         assert all(m.shape == () and m.dtype == jnp.float32 for m in metrics.values())
+
+
+@pytest.mark.parametrize("name", ["stylegan2", "sagan", "biggan", "biggan_deep"])
+def test_networks_that_take_long_trace_with_other_settings(name):
+    """Each once, with what is not in tests/test_matrix.py."""
+    network = Network(name, width=2, base=4) if name != "stylegan2" else Network(name, width=2)
+    config = Config(
+        generator=network,
+        discriminator=network,
+        conditioning="projection",
+        prior="infogan:3:continuous=1",
+        dynamics="extragradient",
+        precision="bf16",
+        lookahead=2,
+        clip=0.1,
+        top_k=0.5,
+        augmentations=(Augmentation("instance_noise", 0.1),),
+        joint=True,
+        latents=3,
+        batch_size=2,
+    )
+    assert build(config).joint
 
 
 def test_equal_configs_build_the_same_gan():

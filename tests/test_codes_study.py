@@ -42,9 +42,7 @@ def test_the_picture_has_a_row_for_each_category(continuous):
         CONFIG, dataset="digits", prior=f"infogan:3:codes=2:continuous={continuous}"
     )
     gan = build(config)
-    batch = jax.tree.map(
-        lambda a: jnp.zeros(a.shape, a.dtype), abstract_batch(config, gan.modality.shape)
-    )
+    batch = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), abstract_batch(config, gan.source))
     state = init_state(gan, jax.random.key(1), batch)
     seen = []
 

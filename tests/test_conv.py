@@ -14,7 +14,6 @@ from jax import lax
 from jax.sharding import AxisType, PartitionSpec
 from jax.test_util import check_grads
 
-from gan_jax.benchmarks import ops
 from gan_jax.errors import ConfigError
 from gan_jax.nn import conv_ops, winograd
 from gan_jax.nn.conv import Conv, ConvPool, ConvTranspose, UpConv, conv, conv_transpose
@@ -402,23 +401,3 @@ def test_half_precision_accumulates_in_float32(expected):
 def test_operands_of_two_types_are_refused():
     with pytest.raises(TypeError, match="operands of one type, not float32 and bfloat16"):
         conv(X, W.astype(jnp.bfloat16), (2, 2), ((1, 1), (1, 1)))
-
-
-# -- the benchmark
-
-
-def test_benchmark_compares_the_same_functions():
-    cases = (ops._up(1, 4, 3), ops._pool(1, 4, 3), ops._population(2, 1, 4, 3, 2))
-    pairs = [ops._pair(case, jnp.float32) for case in cases]
-    results = jax.jit(lambda: [[f(*args) for f in functions] for functions, args in pairs])()
-    for stock, ours in results:
-        close(ours, stock)
-
-
-def test_benchmark_rows():
-    (row,) = ops.compare_ops((ops._conv(1, 4, 2, 2, 3, 1),), ("scan",), width=None, rounds=1)
-    assert row["place"] == "scan" and row["speedup"] == pytest.approx(
-        row["stock_ms"] / row["ours_ms"]
-    )
-    assert row["ours_gflops"] * row["ours_ms"] * 1e6 == pytest.approx(3 * 2 * 4 * 4 * 9 * 2 * 2)
-    assert len(ops.table([row]).splitlines()) == 2

@@ -40,9 +40,7 @@ CONFIG = Config(
 @pytest.fixture(scope="module")
 def made():
     gan = build(CONFIG)
-    batch = jax.tree.map(
-        lambda a: jnp.zeros(a.shape, a.dtype), abstract_batch(CONFIG, gan.modality.shape)
-    )
+    batch = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), abstract_batch(CONFIG, gan.source))
     return gan, init_state(gan, jax.random.key(0), batch)
 
 

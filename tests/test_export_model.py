@@ -52,7 +52,7 @@ for n in (2, 5):
 
 def made(config, seed=0):
     gan = build(config)
-    batch = abstract_batch(config, gan.modality.shape)
+    batch = abstract_batch(config, gan.source)
     state = init_state(gan, jax.random.key(seed), batch)
     return gan, state.replace(step=jnp.int32(300))
 

@@ -85,7 +85,7 @@ def test_every_loss_and_penalty_traces_with_every_network_and_conditioning(netwo
         generator=more(gan.generator, G_PENALTIES),
         discriminator=more(gan.discriminator, penalties),
     )
-    batch = abstract_batch(config, gan.modality.shape)
+    batch = abstract_batch(config, gan.source)
     state = jax.eval_shape(functools.partial(init_state, gan), jax.random.key(0), batch)
     after, metrics = jax.eval_shape(functools.partial(train_step, gan), state, batch)
     assert jax.tree.map(lambda a: (a.shape, a.dtype), after) == jax.tree.map(
@@ -133,7 +133,7 @@ def test_a_diagonal_learns_a_ring(loss, penalties, dynamics):
         steps=1_000,
     )
     gan, data = build(config), gan_jax.resident(config)
-    state = init_state(gan, jax.random.key(0), abstract_batch(config, gan.modality.shape))
+    state = init_state(gan, jax.random.key(0), abstract_batch(config, gan.source))
     z = jax.random.normal(jax.random.key(1), (512, 4))
     distance = lambda state: np.abs(
         np.linalg.norm(generate(gan, state, z, jnp.zeros(512, jnp.int32)), axis=1) - 1

@@ -119,7 +119,7 @@ def test_a_population_may_differ_in_the_probability():
     members = Population(1, (("mixing.strength", (0.1, 0.2)),)).members(config)
     gans = [build(member) for member in members]
     assert gans[0] == gans[1] and gans[1].discriminator.mixing.strength == 0.2
-    assert abstract_batch(config, gans[0].modality.shape).x.shape == (1, 8, 8, 8, 1)
+    assert abstract_batch(config, gans[0].source).x.shape == (1, 8, 8, 8, 1)
 
 
 @pytest.mark.parametrize(

@@ -182,7 +182,7 @@ def test_every_loss_and_penalty_traces_with_it(asked):
         generator=more(gan.generator, G_PENALTIES),
         discriminator=more(gan.discriminator, known),
     )
-    batch = abstract_batch(CONFIG, gan.modality.shape)
+    batch = abstract_batch(CONFIG, gan.source)
     state = jax.eval_shape(functools.partial(init_state, gan), jax.random.key(0), batch)
     after, metrics = jax.eval_shape(functools.partial(train_step, gan), state, batch)
     shapes = lambda tree: jax.tree.map(lambda a: (a.shape, a.dtype), tree)
@@ -203,7 +203,7 @@ def test_codes_and_labels_fit_its_heads(asked):
     changes = {"prior": "infogan:3", "conditioning": "projection"}
     gan = build(dataclasses.replace(CONFIG, **changes))
     assert isinstance(gan.discriminator.network.head, CodesHead)
-    assert abstract_batch(CONFIG, gan.modality.shape).x.shape == (1, 4, SMALL, SMALL, 1)
+    assert abstract_batch(CONFIG, gan.source).x.shape == (1, 4, SMALL, SMALL, 1)
 
 
 @pytest.mark.parametrize(
@@ -241,7 +241,7 @@ def test_the_classifier_of_a_discriminator_cannot_judge_it(asked, monkeypatch):
 
 
 def abstract_zeros(gan):
-    batch = abstract_batch(CONFIG, gan.modality.shape)
+    batch = abstract_batch(CONFIG, gan.source)
     return jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), batch)
 
 

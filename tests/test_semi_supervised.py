@@ -249,7 +249,7 @@ def test_g_sees_no_labels_and_d_all_classes():
         )
     )
     assert gan.num_classes == gan.generator.network.num_classes == 0
-    state = init_state(gan, jax.random.key(0), abstract_batch(CONFIG, gan.modality.shape))
+    state = init_state(gan, jax.random.key(0), abstract_batch(CONFIG, gan.source))
     assert classifying.classifies(gan)
     assert classifying.class_logits(gan, state, load("digits", "test").examples[:7]).shape == (
         7,
@@ -348,7 +348,7 @@ def test_few_labels_of_digits_go_far():
     for seed in (0, 1):
         chosen = dataclasses.replace(config, seed=seed, label_seed=seed)
         gan, data, known = build(chosen), resident(chosen), labelled(train, chosen)
-        state = init_state(gan, jax.random.key(seed), abstract_batch(chosen, gan.modality.shape))
+        state = init_state(gan, jax.random.key(seed), abstract_batch(chosen, gan.source))
         state, _ = optimized(train_steps, gan, state, data, 1_200)
         nearest = scipy.spatial.distance.cdist(
             flat(test.examples), flat(train.examples[known])

@@ -108,7 +108,7 @@ def _diagnosis(config: Config) -> float:
     config = dataclasses.replace(config, diagnose_every=1)
     gan, mesh = build(config), parallel.mesh(config.batch_size)
     diagnose = diagnosing.diagnosis(gan, config, mesh, stepper(gan, config, mesh, 0))
-    state = init_state(gan, jax.random.key(config.seed), abstract_batch(config, gan.source.shape))
+    state = init_state(gan, jax.random.key(config.seed), abstract_batch(config, gan.source))
     state = jax.device_put(state, parallel.replicated(mesh))
 
     def run() -> float:
@@ -126,7 +126,7 @@ def _bare(config: Config, seconds: float, stream: bool) -> Callable[[], float]:
     """
     gan, mesh = build(config), parallel.mesh(config.batch_size)
     steps = stepper(gan, config, mesh, 0, stream=stream)
-    state = init_state(gan, jax.random.key(config.seed), abstract_batch(config, gan.source.shape))
+    state = init_state(gan, jax.random.key(config.seed), abstract_batch(config, gan.source))
     state = jax.device_put(state, parallel.replicated(mesh))
 
     def run(n: int) -> float:

@@ -22,7 +22,6 @@ from gan_jax.build.networks import chosen, freezing, network, optimizer
 from gan_jax.build.trained import Trained
 from gan_jax.config import Config, Dynamics, Penalty, differences
 from gan_jax.data import (
-    Description,
     check_flip,
     describe,
     frame_of,
@@ -74,7 +73,8 @@ def build(config: Config) -> Gan:
     fits_memory("batch_size", f"{config.batch_size:,} examples", config.batch_size * numbers)
     check_flip(shape, config.flip)
     conditioning = CONDITIONINGS[one_of("conditioning", config.conditioning, CONDITIONINGS)]
-    read = Read(_source(config, shape), description, _trained(config))
+    trained = Trained(config, build)
+    read = Read(_source(config, shape), description, trained)
     pairs = pairing(config.pairs.name, read, dict(config.pairs.options))
     if conditioning.labels and pairs.condition is not None:
         raise ConfigError(
@@ -87,7 +87,7 @@ def build(config: Config) -> Gan:
             "use conditioning 'none'."
         )
     check_labels(config, description.num_classes)
-    gan = _measuring(_gan(config, description, pairs, conditioning, read.modality))
+    gan = _measuring(_gan(config, read, pairs, conditioning))
     trace(gan, config)
     return gan
 
@@ -137,47 +137,34 @@ def build_members(configs: Sequence[Config]) -> tuple[Gan, ...]:
     return gans
 
 
-def _trained(config: Config) -> Trained:
-    return Trained(config, build, lambda own: abstract_batch(own, build(own).source.shape))
-
-
 def abstract_batch(
-    config: Config, shape: tuple[int, ...], sharding: jax.sharding.Sharding | None = None
+    config: Config, source: Modality, sharding: jax.sharding.Sharding | None = None
 ) -> Batch:
-    """A training batch's shapes and dtypes, without data. ``shape``: of an example that is read."""
-    lead = (config.minibatches, config.batch_size)
-    struct = functools.partial(jax.ShapeDtypeStruct, sharding=sharding)
-    source = of_shape(shape) if config.unpaired is None else Domains(shape)
-    return Batch(
-        source.each(struct((*lead, *shape), source.stored)), source.each(struct(lead, jnp.int32))
-    )
+    """A training batch's shapes and dtypes, without data. ``source``: the kind of its examples."""
+    return source.abstract_batch((config.minibatches, config.batch_size), sharding)
 
 
 class _Chosen(NamedTuple):
-    """What both players are made from. ``classes``: those that condition G."""
+    """What both players are made from. ``modality``: the kind of the examples that networks see.
+    ``classes``: those that condition G.
+    """
 
     config: Config
-    description: Description
-    modality: Modality
+    read: Read
     pairs: Pairing
     conditioning: Conditioning
     latents: priors.Latents
+    modality: Modality
     classes: int
     dtype: Any
 
 
-def _gan(
-    config: Config,
-    description: Description,
-    pairs: Pairing,
-    conditioning: Conditioning,
-    read: Modality,
-) -> Gan:
-    modality = pairs.example or read
-    num_classes = description.num_classes if conditioning.g_labels else 0
+def _gan(config: Config, read: Read, pairs: Pairing, conditioning: Conditioning) -> Gan:
+    modality = pairs.example or read.modality
+    num_classes = read.description.num_classes if conditioning.g_labels else 0
     dtype = PRECISIONS[one_of("precision", config.precision, PRECISIONS)]
     latents = priors.latents(config.prior.name, config.latents, dict(config.prior.options))
-    own = _Chosen(config, description, modality, pairs, conditioning, latents, num_classes, dtype)
+    own = _Chosen(config, read, pairs, conditioning, latents, modality, num_classes, dtype)
     return Gan(
         generator=_generator(own),
         discriminator=_discriminator(own),
@@ -194,7 +181,7 @@ def _gan(
         lookahead=config.lookahead,
         lookahead_rate=config.lookahead_rate,
         frozen=pairs.frozen,
-        read=None if pairs.example is None else read,
+        read=None if pairs.example is None else read.modality,
         condition=pairs.condition,
         prepare=pairs.prepare,
     )
@@ -207,7 +194,7 @@ def _generator(own: _Chosen) -> Player:
         given = {"num_classes": own.classes}
     return Player(
         network=network(
-            "generator", config, modality, own.pairs, _trained(config),
+            "generator", config, modality, own.pairs, own.read.trained,
             shape=modality.shape, bounded=modality.bounded, dtype=own.dtype, **given,
         ),
         optimizer=optimizer("g_optimizer", config.g_optimizer),
@@ -227,7 +214,7 @@ def _generator(own: _Chosen) -> Player:
 def _discriminator(own: _Chosen) -> Player:
     config, given = own.config, dict(own.pairs.fields) | _head(own)
     made = network(
-        "discriminator", config, own.modality, own.pairs, _trained(config), dtype=own.dtype, **given
+        "discriminator", config, own.modality, own.pairs, own.read.trained, dtype=own.dtype, **given
     )
     tuned = optimizer("d_optimizer", config.d_optimizer)
     share = config.labelled_batch / config.batch_size if config.labels else 1.0
@@ -254,7 +241,7 @@ def _head(own: _Chosen) -> dict[str, nn.Module]:
     if architecture.headless:
         return {}
     usual = own.conditioning.head
-    head = architecture.head(own.config.conditioning, usual)(own.description.num_classes)
+    head = architecture.head(own.config.conditioning, usual)(own.read.description.num_classes)
     return {"head": own.latents.head(head)}
 
 
@@ -262,8 +249,7 @@ def _pool(own: _Chosen) -> types.Memory | None:
     config, architecture = own.config, chosen("discriminator", own.config)
     if not config.pool:
         return None
-    usual = not own.conditioning.labels and architecture.usual_heads and not architecture.headless
-    if not (usual or architecture.blind):
+    if own.conditioning.labels or not architecture.body_ignores_conditions:
         raise ConfigError(
             f"pool {config.pool} needs a discriminator that does not look at conditions, as its "
             "fakes come from earlier ones; use pool 0."
@@ -303,7 +289,7 @@ def trace(gan: Gan, config: Config) -> None:
     Raises:
       ConfigError: if the parts do not fit together.
     """
-    batch = abstract_batch(config, gan.source.shape)
+    batch = abstract_batch(config, gan.source)
     state = jax.eval_shape(functools.partial(init_state, gan), jax.random.key(0), batch)
     jax.eval_shape(functools.partial(train_step, gan), state, batch)
 

@@ -33,7 +33,9 @@ def network(
     """
     network: Network = getattr(config, field)
     architecture = chosen(field, config)
-    if not _takes(architecture, pairs.condition) and not _sees_none(field, architecture, pairs):
+    # With a condition that is no label, the head is one that ignores conditions.
+    ignored = field == "discriminator" and architecture.body_ignores_conditions
+    if not _takes(architecture, pairs.condition) and (pairs.condition is None or not ignored):
         known = MODELS if field == "generator" else DISCRIMINATORS
         fitting = [name for name, a in known.items() if _takes(a, pairs.condition)]
         raise ConfigError(
@@ -63,12 +65,6 @@ def _takes(architecture: Architecture, condition: Modality | None) -> bool:
         condition is None if kind is None else isinstance(condition, kind)
         for kind in architecture.conditions
     )
-
-
-def _sees_none(field: str, architecture: Architecture, pairs: Pairing) -> bool:
-    """Whether this is a discriminator that scores examples whatever their conditions are."""
-    usual = architecture.usual_heads and not architecture.headless
-    return field == "discriminator" and usual and pairs.condition is not None
 
 
 def optimizer(field: str, optimizer: Optimizer) -> Tunable:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import pathlib
-from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple
 
 import flax.linen as nn
 import jax
@@ -15,44 +15,41 @@ from gan_jax import checkpoint
 from gan_jax.build.networks import chosen
 from gan_jax.config import FILE, Config, from_dict, with_value
 from gan_jax.engine.gan import Gan, init_state
-from gan_jax.errors import ConfigError
+from gan_jax.engine.trained import sample
+from gan_jax.errors import ConfigError, one_of
 from gan_jax.models.options import options_of
+from gan_jax.parts import pairs
 from gan_jax.recognizers.networks import Recognizer
 from gan_jax.recognizers.pretrained import pretrained
-from gan_jax.types import Array, Batch, Fake, Prior, PyTree
-
-PLAYERS = ("generator", "discriminator")
-ABOVE = "above"
-"""The option of pairs that names a run folder."""
+from gan_jax.types import Array, GanState, PyTree
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class TrainedGenerator:
-    """The generator of a run folder, with its EMA weights; ``key`` changes with them. ``frozen``:
-    the variables by name of the networks that its run did not train.
-    """
+    """The generator of a run folder, with its EMA weights; ``key`` changes with them."""
 
-    network: nn.Module
-    variables: PyTree
+    gan: Gan
+    state: GanState
     key: str
-    prior: Prior
-    frozen: dict[str, PyTree]
 
-    def sample(self, labels: Array, key: Array) -> PyTree:
+    @property
+    def network(self) -> nn.Module:
+        return self.gan.generator.network
+
+    @property
+    def variables(self) -> PyTree:
+        return self.state.generator.variables(averaged=True)
+
+    def sample(self, conditions: PyTree, key: Array) -> PyTree:
         """Examples ``[n, ...]`` of conditions ``[n, ...]``, as networks return them."""
-        z = self.prior.draw(key, len(jax.tree.leaves(labels)[0]))
-        made = self.network.apply(self.variables, z, labels, train=False)
-        return made.x if isinstance(made, Fake) else made
+        return sample(self.gan, self.state, key, conditions)
 
 
 class Trained(NamedTuple):
-    """What the networks of a config may take. ``build``: `gan_jax.build.build`; ``batch``: the
-    shapes of a training batch of a config.
-    """
+    """What the networks of a config may take. ``build``: `gan_jax.build.build`."""
 
     config: Config
     build: Callable[[Config], Gan]
-    batch: Callable[[Config], Batch]
 
     def classifier(self, dataset: str, network: str, task: str) -> Recognizer:
         """See `gan_jax.recognizers.pretrained.pretrained`."""
@@ -82,7 +79,8 @@ class Trained(NamedTuple):
 
     def _restored(self, option: str, folder: pathlib.Path, digest: str) -> TrainedGenerator:
         config = _config(option, folder)
-        gan, batch = self.build(config), self.batch(config)
+        gan = self.build(config)
+        batch = gan.source.abstract_batch((config.minibatches, config.batch_size))
         here = jax.sharding.SingleDeviceSharding(jax.devices()[0])
         like = jax.tree.map(
             lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype, sharding=here),
@@ -95,8 +93,7 @@ class Trained(NamedTuple):
             raise ConfigError(
                 f"{option}: the newest checkpoint of {folder} cannot be restored ({error})."
             ) from error
-        variables = state.generator.variables(averaged=True)
-        return TrainedGenerator(gan.generator.network, variables, digest, gan.prior, state.frozen)
+        return TrainedGenerator(gan, state, digest)
 
 
 _FOUND: dict[str, TrainedGenerator] = {}
@@ -108,7 +105,7 @@ def digest_of(option: str, folder: str) -> str:
     Raises:
       ConfigError: if there is none, naming the option.
     """
-    checkpoints = pathlib.Path(folder) / checkpoint.FOLDER
+    checkpoints = pathlib.Path(str(folder)) / checkpoint.FOLDER
     steps = checkpoint.steps(checkpoints) if folder else []
     if not steps:
         raise ConfigError(
@@ -124,28 +121,23 @@ def digest_of(option: str, folder: str) -> str:
 
 
 def pinned(config: Config) -> Config:
-    """The config with the digests of the run folders that its networks name, so that another run in
-    such a folder is noticed.
+    """The config with the digests of the run folders that its options name, so that another run in
+    such a folder is noticed. An option ``NAME`` names one if there is an option ``NAME_digest``.
 
     Raises:
       ConfigError: for a run folder without a checkpoint.
     """
-    for field, option in _runs(config):
-        own: dict[str, Any] = dict(getattr(config, field).options)
-        path = f"{field}.{option}"
-        if not own.get(f"{option}_digest"):
-            config = with_value(config, f"{path}_digest", digest_of(path, own.get(option, "")))
+    options = {
+        player: options_of(getattr(chosen(player, config), player))
+        for player in ("generator", "discriminator")
+    } | {"pairs": pairs.options_of(one_of("pairs", config.pairs.name, pairs.PAIRS))}
+    for field, known in options.items():
+        own = dict(getattr(config, field).options)
+        for name in own.keys() & known.keys():
+            if f"{name}_digest" in known and own[name] and not own.get(f"{name}_digest"):
+                path = f"{field}.{name}"
+                config = with_value(config, f"{path}_digest", digest_of(path, own[name]))
     return config
-
-
-def _runs(config: Config) -> Iterator[tuple[str, str]]:
-    """The fields and options of a config that name run folders."""
-    for player in PLAYERS:
-        architecture = chosen(player, config)
-        known = options_of(getattr(architecture, player))
-        yield from ((player, option) for option in architecture.runs if option in known)
-    if dict(config.pairs.options).get(ABOVE):
-        yield "pairs", ABOVE
 
 
 def _config(option: str, folder: pathlib.Path) -> Config:

@@ -28,14 +28,10 @@ def check(gan: Gan, examples: int, members: int, field: str = "batch_size") -> N
     import jax
 
     from gan_jax.engine.gan import init_state
-    from gan_jax.types import Batch
 
     source = gan.source
-    shape = source.shape
-    fits_memory(field, f"{examples:,} examples per step", 4 * examples * math.prod(shape))
-    abstract = jax.ShapeDtypeStruct
-    x, y = abstract((1, 1, *shape), source.stored), abstract((1, 1), "int32")
-    batch = Batch(source.each(x), source.each(y))
+    fits_memory(field, f"{examples:,} examples per step", 4 * examples * math.prod(source.shape))
+    batch = source.abstract_batch((1, 1))
     state = jax.eval_shape(functools.partial(init_state, gan), jax.random.key(0), batch)
     size = sum(math.prod(a.shape) * a.dtype.itemsize for a in jax.tree.leaves(state))
     fits_memory("seeds", f"the states of {members:,} GANs", members * size)

@@ -56,9 +56,7 @@ def init_population(
             f"{len(keys)} keys."
         )
     if batch is None:
-        source = gans[0].source
-        x = jnp.zeros((1, 2, *source.shape), source.stored)
-        batch = Batch(source.each(x), source.each(jnp.zeros((1, 2), jnp.int32)))
+        batch = gans[0].source.abstract_batch((1, 2))
     numbers = jax.tree.map(lambda *a: jnp.stack(a), *map(scalars.encode, gans))
     like, average = examples(batch), averages(gans[0])
     return _init_population(

@@ -169,7 +169,7 @@ class Evaluator:
         if settings.standing_statistics:
             state = with_standing_statistics(gan, state, jax.random.key(settings.seed))
         latents_key, path_key = jax.random.split(jax.random.key(settings.seed))
-        asked = in_turn(gan, self._config, settings.count)
+        asked = in_turn(gan, self._config, settings.count, settings.seed)
         z = gan.prior.draw(latents_key, settings.count, settings.truncation)
         examples = generated(gan, state, z, asked.y)
         inputs = self._inputs(examples, asked.labels)

@@ -11,7 +11,7 @@ from gan_jax.config import Config, Pairs
 from gan_jax.engine.gan import Gan
 from gan_jax.errors import ConfigError, one_of
 from gan_jax.modality import DOMAINS, Domains, to_float
-from gan_jax.sampling.conditions import of_classes
+from gan_jax.sampling.conditions import held_out, of_classes
 from gan_jax.types import Array, Batch
 
 
@@ -26,7 +26,7 @@ class FromDomain:
 
     def draw(self, labels: Array, key: Array) -> Array:
         """Images ``[n, h, w, c]`` of classes ``[n]``."""
-        return to_float(of_classes(self.config, np.asarray(labels))[0])
+        return to_float(of_classes(held_out(self.config)[0][0], np.asarray(labels)).x)
 
 
 def one_way(gan: Gan, config: Config, to: str) -> tuple[Gan, Config]:

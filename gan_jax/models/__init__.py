@@ -45,8 +45,8 @@ class Architecture(NamedTuple):
     they replace; ``usual_heads``: whether other conditionings have their usual head. ``copied``:
     collections of statistics that an EMA copies instead of averaging. ``loaded``:
     ``(options, trained) -> fields``: the fields of a network that hold trained networks, from the
-    values of its options; ``trained`` is a `gan_jax.build.trained.Trained`. ``runs``: the options
-    that name a run folder. For each ``NAME`` there is an option ``NAME_digest``.
+    values of its options; ``trained`` is a `gan_jax.build.trained.Trained`. An option ``NAME``
+    beside which there is ``NAME_digest`` names a run folder.
     """
 
     generator: type[nn.Module] | None
@@ -59,7 +59,11 @@ class Architecture(NamedTuple):
     usual_heads: bool = True
     copied: tuple[str, ...] = ()
     loaded: Callable[[Mapping[str, Any], Any], dict[str, Any]] = lambda *_: {}
-    runs: tuple[str, ...] = ()
+
+    @property
+    def body_ignores_conditions(self) -> bool:
+        """Whether at most the head of the discriminator looks at conditions."""
+        return self.blind or (self.usual_heads and not self.headless)
 
     def head(self, conditioning: str, usual: Callable[[int], nn.Module]) -> Callable:
         """The discriminator's head of a conditioning, as a function of the number of classes.
@@ -75,6 +79,13 @@ class Architecture(NamedTuple):
         return self.heads.get(conditioning, usual)
 
 
+_STACKGAN = Architecture(
+    stackgan.Generator,
+    stackgan.Discriminator,
+    conditions=(Tokens,),
+    heads={"none": lambda _: stackgan.Head()},
+    usual_heads=False,
+)
 MODELS = {
     "mlp": Architecture(mlp.Generator, mlp.Discriminator, (Modality,), (None, Vectors)),
     "dcgan": Architecture(dcgan.Generator, dcgan.Discriminator, conditions=(None, Vectors)),
@@ -104,22 +115,9 @@ MODELS = {
         headless=True,
         blind=True,
     ),
-    "stackgan": Architecture(
-        stackgan.Generator,
-        stackgan.Discriminator,
-        conditions=(Tokens,),
-        heads={"none": lambda _: stackgan.Head()},
-        usual_heads=False,
-    ),
-    "stackgan2": Architecture(
-        stackgan.Refiner,
-        stackgan.Discriminator,
-        conditions=(Tokens,),
-        heads={"none": lambda _: stackgan.Head()},
-        usual_heads=False,
-        copied=(FROZEN,),
-        loaded=stackgan.loaded,
-        runs=("first",),
+    "stackgan": _STACKGAN,
+    "stackgan2": _STACKGAN._replace(
+        generator=stackgan.Refiner, copied=(FROZEN,), loaded=stackgan.loaded
     ),
 }
 

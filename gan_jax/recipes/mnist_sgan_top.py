@@ -4,7 +4,7 @@ layer of a classifier, 64 numbers. `mnist_sgan` is the lower level.
     uv run train.py mnist_sgan_top
 
 One core of an AMD EPYC: 6,000 steps in 1.5 minutes of CPU time, after the classifier was trained,
-once, in 3 minutes.
+once.
 """
 
 from gan_jax.config import Config, Network, Optimizer, Penalty

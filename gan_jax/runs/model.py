@@ -74,7 +74,7 @@ def load(folder: str | Path) -> tuple[Gan, GanState]:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigError(f"workdir: {folder / MODEL} cannot be read ({error}).") from error
     gan = build(config)
-    first = init_state(gan, jax.random.key(config.seed), abstract_batch(config, gan.source.shape))
+    first = init_state(gan, jax.random.key(config.seed), abstract_batch(config, gan.source))
     players = {side: _with_weights(folder, side, getattr(first, side)) for side in SIDES}
     return gan, first.replace(step=first.step + step, **players)
 

@@ -112,7 +112,7 @@ class Run:
 
     def abstract_state(self) -> GanState:
         """Shapes and dtypes of the run's state, without computing it."""
-        batch = abstract_batch(self.config, self.gan.source.shape)
+        batch = abstract_batch(self.config, self.gan.source)
         if self.single:
             init = functools.partial(init_state, self.gan)
             return jax.eval_shape(init, jax.random.key(0), batch)

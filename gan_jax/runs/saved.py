@@ -7,14 +7,13 @@ import os
 from pathlib import Path
 
 import jax
-import jax.numpy as jnp
 
 from gan_jax import checkpoint
 from gan_jax.engine.gan import Gan, init_state
 from gan_jax.errors import ConfigError
 from gan_jax.files import replacing
 from gan_jax.runs.convert import VERSION
-from gan_jax.types import Batch, GanState
+from gan_jax.types import GanState
 
 MARK = "state.json"
 """The file that marks such a folder; it holds the step."""
@@ -74,7 +73,5 @@ def restore(path: str | os.PathLike, gan: Gan, like: GanState | None = None) -> 
 
 def abstract_state(gan: Gan) -> GanState:
     """Shapes and dtypes of the state of a GAN for labelled examples."""
-    source = gan.source
-    x = jnp.zeros((1, 2, *source.shape), source.stored)
-    batch = Batch(source.each(x), source.each(jnp.zeros((1, 2), jnp.int32)))
+    batch = gan.source.abstract_batch((1, 2))
     return jax.eval_shape(lambda key: init_state(gan, key, batch), jax.random.key(0))

@@ -11,12 +11,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from gan_jax.config import Config
-from gan_jax.data import describe, load
+from gan_jax.data import describe
+from gan_jax.data.labelled import training_streams
 from gan_jax.data.splits import held_out_split
+from gan_jax.data.streams import Join, Stream
 from gan_jax.engine.gan import Gan, frozen_variables, prepared
 from gan_jax.metrics.streaming import stream
-from gan_jax.modality import DOMAINS, labels_in_turn
-from gan_jax.types import Batch, PyTree
+from gan_jax.modality import labels_in_turn
+from gan_jax.types import Array, Batch, PyTree
 
 BLOCK = 500
 """Examples from which conditions are made at once."""
@@ -42,7 +44,7 @@ def num_classes_of(gan: Gan, config: Config) -> int:
     return describe(config.dataset).num_classes
 
 
-def conditions(gan: Gan, config: Config, labels: np.ndarray) -> Conditions:
+def conditions(gan: Gan, config: Config, labels: np.ndarray, seed: int = 0) -> Conditions:
     """The conditions of samples of given classes.
 
     Args:
@@ -51,64 +53,53 @@ def conditions(gan: Gan, config: Config, labels: np.ndarray) -> Conditions:
         has a method ``draw(labels, key) -> y``, it makes them.
       config: names the dataset.
       labels: ``[n]`` int32; ignored if there are no classes.
+      seed: of what is random in conditions, such as a phrasing.
     """
     labels = np.asarray(labels, np.int32)
     if gan.condition is None:
         return Conditions(labels, labels if gan.num_classes else None)
     if (draw := getattr(gan.prepare, "draw", None)) is not None:
-        return Conditions(jax.device_get(draw(jnp.asarray(labels), jax.random.key(0))), labels)
-    if config.unpaired is not None:
-        sides = config, dataclasses.replace(config, dataset=config.unpaired)
-        found = [of_classes(own, labels) for own in sides]
-        x, y = (dict(zip(DOMAINS, own, strict=True)) for own in zip(*found, strict=True))
-        return Conditions(of_examples(gan, x, y), None)
-    real, known = of_classes(config, labels)
-    y = of_examples(gan, real, known)
-    return Conditions(y, known if known.min() >= 0 else None, real)
+        return Conditions(jax.device_get(draw(jnp.asarray(labels), jax.random.key(seed))), labels)
+    streams, join = held_out(config)
+    batch = join(tuple(of_classes(stream, labels) for stream in streams))
+    y = as_seen(gan, batch, seed).y
+    known = isinstance(batch.y, np.ndarray) and batch.y.min() >= 0
+    return Conditions(y, batch.y if known else None, batch.x)
 
 
-def of_classes(config: Config, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Stored examples ``[n, ...]`` of the classes ``[n]``, of any if the dataset has none, and
-    their labels: of a held-out split, or of the training split if there is none.
-    """
-    data = load(config.dataset, held_out_split(config, False) or config.split, config.framing)
-    if data.labels.max() >= 0:
-        chosen = _of_classes(data.labels, labels)
-    else:
-        chosen = np.arange(len(labels)) % len(data.labels)
-    return data.examples[chosen], data.labels[chosen]
-
-
-def in_turn(gan: Gan, config: Config, n: int) -> Conditions:
+def in_turn(gan: Gan, config: Config, n: int, seed: int = 0) -> Conditions:
     """`conditions` of ``n`` samples, whose classes alternate."""
-    return conditions(gan, config, labels_in_turn(n, num_classes_of(gan, config)))
+    return conditions(gan, config, labels_in_turn(n, num_classes_of(gan, config)), seed)
 
 
-def of_examples(gan: Gan, examples: PyTree, labels: PyTree) -> PyTree:
-    """The conditions ``[n, ...]`` made from stored examples ``[n, ...]`` and labels ``[n]``."""
-    made = functools.partial(_made, gan, frozen_variables(gan))
-    n = len(jax.tree.leaves(labels)[0])
-    return stream(made, examples, labels, block=min(BLOCK, n))
+def held_out(config: Config) -> tuple[tuple[Stream, ...], Join]:
+    """`gan_jax.data.labelled.training_streams` of a held-out split, or of the training split if
+    there is none.
+    """
+    split = held_out_split(config, False) or config.split
+    return training_streams(dataclasses.replace(config, split=split))
 
 
-def as_seen(gan: Gan, examples: np.ndarray, labels: np.ndarray) -> PyTree:
-    """Stored examples ``[n, ...]`` as the networks of the GAN see them."""
-    made = functools.partial(_seen, gan, frozen_variables(gan))
-    return stream(made, examples, labels, block=min(BLOCK, len(labels)))
+def of_classes(stream: Stream, labels: np.ndarray) -> Batch:
+    """Stored examples of the classes ``[n]``, of any if the stream has none, with their labels."""
+    if stream.y.max() >= 0:
+        chosen = _of_classes(stream.y, labels)
+    else:
+        chosen = np.arange(len(labels)) % len(stream.y)
+    return Batch(stream.x[chosen], stream.y[chosen])
+
+
+def as_seen(gan: Gan, batch: Batch, seed: int = 0) -> Batch:
+    """Stored examples ``[n, ...]`` with labels ``[n]`` as the networks of the GAN see them, with
+    their conditions.
+    """
+    made = functools.partial(_prepared, gan, frozen_variables(gan), jax.random.key(seed))
+    return stream(made, batch, block=min(BLOCK, len(jax.tree.leaves(batch)[0])))
 
 
 @functools.partial(jax.jit, static_argnames="gan")
-def _made(gan: Gan, frozen: dict[str, PyTree], examples: PyTree, labels: PyTree) -> PyTree:
-    return _prepared(gan, frozen, examples, labels).y
-
-
-@functools.partial(jax.jit, static_argnames="gan")
-def _seen(gan: Gan, frozen: dict[str, PyTree], examples: PyTree, labels: PyTree) -> PyTree:
-    return _prepared(gan, frozen, examples, labels).x
-
-
-def _prepared(gan: Gan, frozen: dict[str, PyTree], examples: PyTree, labels: PyTree) -> Batch:
-    return prepared(gan, frozen, Batch(examples, labels), jax.random.key(0))
+def _prepared(gan: Gan, frozen: dict[str, PyTree], key: Array, batch: Batch) -> Batch:
+    return prepared(gan, frozen, batch, key)
 
 
 def _of_classes(known: np.ndarray, labels: np.ndarray) -> np.ndarray:

@@ -79,7 +79,7 @@ def export(
         )
     about, shape = describe(config.dataset), content_shape(config)
     _format(config.dataset, shape)
-    asked = in_turn(gan, config, num_samples)
+    asked = in_turn(gan, config, num_samples, seed)
     labels = np.zeros(num_samples, np.int32) if asked.labels is None else asked.labels
     images, metadata = _drawn(gan, state, config, labels, asked.y, seed, filters)
     metadata |= {"run": run, "config": to_dict(config), **provenance()}

@@ -12,7 +12,7 @@ from gan_jax.config import Config
 from gan_jax.data import load, some
 from gan_jax.engine.gan import Gan
 from gan_jax.sampling.conditions import as_seen, conditions, num_classes_of
-from gan_jax.types import PyTree
+from gan_jax.types import Batch, PyTree
 
 
 def fixed_inputs(gan: Gan, config: Config) -> tuple[PyTree, PyTree]:
@@ -22,7 +22,7 @@ def fixed_inputs(gan: Gan, config: Config) -> tuple[PyTree, PyTree]:
     index, labels = gan.modality.layout(num_classes_of(gan, config))
     latents = gan.prior.draw(jax.random.key(config.seed), int(index.max()) + 1)
     latents = jax.tree.map(lambda z: z[index], latents)
-    return latents, jax.tree.map(jnp.asarray, conditions(gan, config, labels).y)
+    return latents, jax.tree.map(jnp.asarray, conditions(gan, config, labels, config.seed).y)
 
 
 def painter(config: Config, gan: Gan) -> Callable[[np.ndarray], np.ndarray]:
@@ -33,5 +33,5 @@ def painter(config: Config, gan: Gan) -> Callable[[np.ndarray], np.ndarray]:
     if modality.real_shown:
         data = load(config.dataset, config.split, config.framing)
         shown = some(np.arange(len(data.labels)), modality.real_shown)
-        real = as_seen(gan, data.examples[shown], data.labels[shown])
+        real = as_seen(gan, Batch(data.examples[shown], data.labels[shown])).x
     return lambda samples: modality.picture(samples, real)

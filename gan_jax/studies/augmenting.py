@@ -147,7 +147,7 @@ def train_gan(
       FloatingPointError: if the training diverges.
     """
     gan = build(config)
-    batch = abstract_batch(config, gan.source.shape)
+    batch = abstract_batch(config, gan.source)
     data = from_arrays(
         *images, config.seed, batch_size=config.batch_size, d_steps=config.d_steps, flip=config.flip
     )

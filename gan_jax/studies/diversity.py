@@ -91,12 +91,13 @@ def relative_diversity(
     from gan_jax.data import load
     from gan_jax.data.splits import held_out_split
     from gan_jax.metrics import estimate
-    from gan_jax.sampling.conditions import of_examples
+    from gan_jax.sampling.conditions import as_seen
     from gan_jax.sampling.draw import generated
+    from gan_jax.types import Batch
 
     data = load(config.dataset, held_out_split(config, True) or config.split, config.framing)
     chosen = np.random.default_rng(options.seed).permutation(len(data.labels))[: options.conditions]
-    y = of_examples(gan, data.examples[chosen], data.labels[chosen])
+    y = as_seen(gan, Batch(data.examples[chosen], data.labels[chosen]), options.seed).y
     y = jax.tree.map(lambda a: np.repeat(a, options.samples, axis=0), y)
     n = options.samples * len(chosen)
     z = gan.prior.draw(jax.random.key(options.seed), n)

@@ -70,7 +70,7 @@ class Members:
 
     def init(self, returns: int = 0) -> GanState:
         keys = jnp.stack([first_key(config, returns) for config in self._configs])
-        batch = abstract_batch(self._configs[0], self.gan.source.shape)
+        batch = abstract_batch(self._configs[0], self.gan.source)
         return jax.device_put(init_population(self._gans, keys, batch), self.shardings)
 
     def steps(self, start: int) -> Steps:

@@ -36,7 +36,7 @@ class Single:
         self.shardings = self._placement.of(run.abstract_state())
 
     def init(self, returns: int = 0) -> GanState:
-        batch = abstract_batch(self._config, self.gan.source.shape)
+        batch = abstract_batch(self._config, self.gan.source)
         init = functools.partial(init_state, self.gan, batch=batch)
         return jax.jit(init, out_shardings=self.shardings)(first_key(self._config, returns))
 

@@ -75,7 +75,7 @@ def stepper(
         )
     rows = parallel.own_rows(mesh, config.batch_size)
     arriving = parallel.prefetch(batches(config, start, rows, ahead=READ_AHEAD), mesh)
-    batch = abstract_batch(config, gan.source.shape, parallel.split(mesh))
+    batch = abstract_batch(config, gan.source, parallel.split(mesh))
     return Steps(
         make=lambda state, n: _streamed(gan, state, arriving, n, placement),
         compile=lambda state: train_step.lower(gan, state, batch, None, placement).compile(),

@@ -8,7 +8,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from gan_jax.errors import has_option, one_of
+from gan_jax.errors import ConfigError, has_option, one_of
 from gan_jax.parts.pairs.images import domains, downsample, edges, grey, mask
 from gan_jax.parts.pairs.levels import features, hidden
 from gan_jax.parts.pairs.pairing import Pairing, Read
@@ -49,6 +49,8 @@ def pairing(name: str, read: Read, options: Mapping[str, Any]) -> Pairing:
         another kind than the rule needs.
     """
     known = options_of(one_of("pairs", name, PAIRS))
-    for key in options:
+    for key, value in options.items():
         has_option("pairs", name, key, known)
+        if isinstance(known[key], str) and not isinstance(value, str):
+            raise ConfigError(f"pairs.{key} must be a name, not {value!r}.")
     return PAIRS[name](read, **options)

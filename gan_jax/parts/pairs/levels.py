@@ -81,7 +81,7 @@ def features(
     encoder, size, _ = _encoder(read, network, task)
     prepare = OfFeatures()
     if upper is not None:
-        _check_encoder(above, upper.frozen, encoder)
+        _check_encoder(above, upper.state.frozen, encoder)
         prepare = BelowLevel(upper)
     return Pairing(Vectors((size,)), prepare=prepare, frozen=(encoder,))
 
