@@ -20,6 +20,7 @@ from gan_jax.build.trained import Trained, pinned
 from gan_jax.config import Augmentation, Config, Network, Pairs, Penalty
 from gan_jax.data import describe, load
 from gan_jax.data.captions import language_of
+from gan_jax.engine import scalars
 from gan_jax.engine.gan import init_state
 from gan_jax.modality import Tokens, Vectors
 from gan_jax.parts.regularizers import G_REGULARIZERS
@@ -194,6 +195,7 @@ def test_levels_of_a_stack(tmp_path, monkeypatch):
     )
     outcome = train(below, tmp_path / "below")
     gan, _ = gan_jax.load(tmp_path / "below")
+    assert "prepare" not in scalars.encode(gan)  # which has the level above
     assert gan.condition == Vectors((5,)) and num_classes_of(gan, below) == 10
     asked = conditions(gan, below, np.array([4, 4, 9]))
     assert asked.real is None and asked.labels.tolist() == [4, 4, 9]

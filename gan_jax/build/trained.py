@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import pathlib
 from collections.abc import Callable
@@ -24,13 +23,15 @@ from gan_jax.recognizers.pretrained import pretrained
 from gan_jax.types import Array, GanState, PyTree
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
 class TrainedGenerator:
-    """The generator of a run folder, with its EMA weights; ``key`` changes with them."""
+    """The generator of a run folder, with its EMA weights; ``key`` changes with them.
 
-    gan: Gan
-    state: GanState
-    key: str
+    It is no dataclass, as the scalars of its GAN are not those of the GAN that it is a part of
+    (`gan_jax.engine.scalars` collects those of dataclasses).
+    """
+
+    def __init__(self, gan: Gan, state: GanState, key: str):
+        self.gan, self.state, self.key = gan, state, key
 
     @property
     def network(self) -> nn.Module:
