@@ -251,7 +251,7 @@ def _convolution(x: Array, w: Array, window: Window) -> Array:
 
 def _correlation(x: Array, w: Array, strides: tuple[int, ...], pads: Sequence) -> Array:
     """XLA's, of ``x`` that is padded beforehand where it is smaller than the kernel: XLA exchanges
-    their roles otherwise, and has no fast kernel for that, which takes up to 40 times as long.
+    their roles otherwise, and has no fast kernel for that.
     """
     if any(n < k for n, k in zip(x.shape[1:3], w.shape[:2], strict=True)):
         every = ((0, 0, 0), *((lo, hi, 0) for lo, hi in pads), (0, 0, 0))
