@@ -3,18 +3,20 @@
 import dataclasses
 import itertools
 
+import jax
 import numpy as np
 import pytest
 
 from gan_jax.data import combinations, dataset, describe, load
-from gan_jax.data.captions import COLOURED, PADDING, language_of, words_of
-from gan_jax.data.combinations import BOXES, COLOURS, COMBINATIONS, COUNTS, GROUNDS
+from gan_jax.data.captions import CLASSES, COLOURED, PADDING, Language, language_of, words_of
+from gan_jax.data.combinations import BOXES, COLOURS, COMBINATIONS, COUNTS, GROUNDS, values_of
 from gan_jax.data.dataset import Dataset
 from gan_jax.data.description import Description
 from gan_jax.data.embedded import coloured_mnist
 from gan_jax.data.embedded.coloured_mnist import SPLITS, coloured
 from gan_jax.errors import ConfigError
 from gan_jax.metrics import attributes as judges
+from gan_jax.parts.pairs.words import OneWordChanged
 
 EVERY = np.arange(COMBINATIONS)
 
@@ -155,6 +157,27 @@ def test_captions_that_cannot_be_read_are_refused(text, message):
 
 def described(*names):
     return Description("shop", "1", (28, 28, 1), len(names), names, {"train": 9})
+
+
+def test_similar_captions_differ_in_one_word_and_say_something_else():
+    right = np.array([COLOURED.tokens(COLOURED.text(own)) for own in COLOURED.table[::97, 1]])
+    labels = [COLOURED.label(COLOURED.text(own)) for own in right]
+    changed = set()
+    for seed in range(20):
+        similar = np.asarray(OneWordChanged(COLOURED).apply({}, right, jax.random.key(seed)))
+        assert ((similar != right).sum(1) == 1).all()
+        for was, own in zip(labels, similar, strict=True):
+            other = COLOURED.label(COLOURED.text(own))
+            differs = values_of(other) != values_of(was)
+            assert differs.sum() == 1
+            changed.add(int(differs.argmax()))
+    assert changed == set(range(5))
+    names = Language((("name", ("t shirt", "ankle boot", "bag")),), CLASSES)
+    word = {name: i for i, name in enumerate(names.words)}
+    assert (
+        names.exchangeable[word["t"], word["bag"]] and names.exchangeable[word["boot"]].sum() == 1
+    )
+    assert not names.exchangeable[word["picture"]].any() and not np.diag(names.exchangeable).any()
 
 
 def test_class_names_are_captions():

@@ -23,6 +23,7 @@ from gan_jax.nn.norms import BiasOnly
 from gan_jax.parts.losses import nonsaturating
 from gan_jax.parts.priors import Normal
 from gan_jax.parts.regularizers import kl, matching
+from gan_jax.parts.regularizers.conditions import SIMILAR
 from gan_jax.types import Batch, Critique, Fake, Term
 
 WORDS, Z = len(COLOURED.words), 3
@@ -205,6 +206,28 @@ def test_equal_captions_are_no_wrong_pairs():
     one = players.of_critiques(Critique(jnp.zeros(1)), Critique(jnp.zeros(1)))
     with pytest.raises(ConfigError, match=r"^matching exchanges conditions and needs .* not 1\.$"):
         matching().apply((), one)
+
+
+def test_a_share_of_the_wrong_pairs_is_similar():
+    """D scores similar captions 5.0, which `pairs` cannot reach."""
+    context = pairs([0, 1, 2, 2])
+    look = context.discriminate
+    context = dataclasses.replace(
+        context,
+        frozen={SIMILAR: lambda y, key: jnp.full_like(y, 9)},
+        discriminate=lambda x, y: Critique(jnp.where(y[:, 1] == 9, 5.0, look(x, y % 3).score)),
+    )
+    soft = lambda score: np.log1p(np.exp(score))
+    near = 0.5 * (soft(5.0) - soft(np.array([0.5, -0.5, 1.0, 0.0])))
+    all_near = matching(similar=1.0).apply((), context)[0]
+    np.testing.assert_allclose(all_near, near, rtol=1e-6)
+    some = [
+        matching(similar=0.25).apply((), dataclasses.replace(context, key=jax.random.key(i)))[0]
+        for i in range(100)
+    ]
+    assert 0.19 < np.mean(np.isclose(some, near, rtol=1e-6)) < 0.31
+    with pytest.raises(ConfigError, match=r"^matching similar=0.5 needs conditions that can be"):
+        matching(similar=0.5).apply((), dataclasses.replace(context, frozen={}))
 
 
 def second_stage():

@@ -75,6 +75,21 @@ class Language:
         table.flags.writeable = False
         return table
 
+    @functools.cached_property
+    def exchangeable(self) -> np.ndarray:
+        """``[words, words]`` bool, read-only: whether a word can take the place of another, so that
+        the caption describes something else: both are at the same place in values of the same
+        attribute, such as "red" and "green", or "top" and "bottom" in "top left".
+        """
+        found = np.zeros((len(self.words),) * 2, bool)
+        for _, values in self.attributes:
+            for place in itertools.zip_longest(*(words_of(value) for value in values)):
+                tokens = [self._token[word] for word in place if word is not None]
+                found[np.ix_(tokens, tokens)] = True
+        np.fill_diagonal(found, False)
+        found.flags.writeable = False
+        return found
+
     def tokens(self, text: str) -> np.ndarray:
         """The tokens of a caption, ``[length]`` int32.
 
