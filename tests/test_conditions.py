@@ -22,7 +22,10 @@ from gan_jax.data import describe, load
 from gan_jax.data.captions import language_of
 from gan_jax.engine import scalars
 from gan_jax.engine.gan import init_state
-from gan_jax.modality import Tokens, Vectors
+from gan_jax.engine.trained import sample
+from gan_jax.modality import Images, Tokens, Vectors
+from gan_jax.parts.pairs import Read
+from gan_jax.parts.pairs.levels import features
 from gan_jax.parts.regularizers import G_REGULARIZERS
 from gan_jax.recognizers.cnn import Cnn
 from gan_jax.recognizers.networks import Recognizer
@@ -160,6 +163,17 @@ TOP = dataclasses.replace(
 )
 
 
+BELOW = dataclasses.replace(
+    TINY,
+    prior="recovered",
+    latents=3,
+    generator=Network("dcgan", width=2, base=2),
+    discriminator=Network("dcgan", width=2, base=2),
+    g_penalties=(Penalty("encoded", 1.0),),
+    **PLAIN,
+)
+
+
 def test_levels_of_a_stack(tmp_path, monkeypatch):
     """The upper level makes hidden layers, and the lower level images, whose conditions are made by
     the upper one when it is sampled.
@@ -183,16 +197,7 @@ def test_levels_of_a_stack(tmp_path, monkeypatch):
     value, _ = G_REGULARIZERS["encoded"]().apply((), shown(jnp.float32(x) / 127.5 - 1, h + 0.5))
     np.testing.assert_allclose(value, 0.25, rtol=1e-4)
     train(TOP, tmp_path / "top")
-    below = dataclasses.replace(
-        TINY,
-        pairs=Pairs("features", above=str(tmp_path / "top")),
-        prior="recovered",
-        latents=3,
-        generator=Network("dcgan", width=2, base=2),
-        discriminator=Network("dcgan", width=2, base=2),
-        g_penalties=(Penalty("encoded", 1.0),),
-        **PLAIN,
-    )
+    below = dataclasses.replace(BELOW, pairs=Pairs("features", above=str(tmp_path / "top")))
     outcome = train(below, tmp_path / "below")
     gan, _ = gan_jax.load(tmp_path / "below")
     assert "prepare" not in scalars.encode(gan)  # which has the level above
@@ -212,9 +217,45 @@ def test_levels_of_a_stack(tmp_path, monkeypatch):
         gan_jax.build(dataclasses.replace(TINY, g_penalties=(Penalty("encoded", 1.0),)))
 
 
+def test_three_levels(tmp_path, monkeypatch):
+    """A label -> logits -> the last hidden layer -> an image, each level on top of the next run."""
+    monkeypatch.setattr(Trained, "classifier", lambda *_: untrained())
+    top = dataclasses.replace(TOP, pairs=Pairs("hidden", layer="logits"))
+    train(top, tmp_path / "top")
+    middle = dataclasses.replace(
+        TOP,
+        pairs=Pairs("between", above=str(tmp_path / "top")),
+        conditioning="none",
+        g_penalties=(Penalty("encoded", 1.0),),
+    )
+    train(middle, tmp_path / "middle")
+    gan, _ = gan_jax.load(tmp_path / "middle")
+    assert (gan.modality, gan.condition) == (Vectors((5,)), Vectors((10,)))
+    data = load("digits", "train")
+    _, state = gan_jax.load(tmp_path / "middle")
+    batch = gan_jax.Batch(data.examples[:3], data.labels[:3])
+    seen = gan_jax.engine.gan.prepared(gan, state.frozen, batch, jax.random.key(1))
+    h, logits = untrained().apply(data.examples[:3])
+    np.testing.assert_allclose(seen.x, h, atol=1e-6)
+    np.testing.assert_allclose(seen.y, logits, atol=1e-5)
+
+    labels, key = jnp.array([4, 4, 9]), jax.random.key(7)
+    below = dataclasses.replace(BELOW, pairs=Pairs("features", above=str(tmp_path / "middle")))
+    made = gan_jax.build(pinned(below)).prepare.draw(labels, key)
+    upper = sample(*gan_jax.load(tmp_path / "top"), jax.random.fold_in(key, 1), labels)
+    np.testing.assert_allclose(made, sample(gan, state, key, upper), atol=1e-5)
+    assert np.shape(upper) == (3, 10) and np.shape(made) == (3, 5)
+
+    alone = types.SimpleNamespace(gan=gan_jax.build(dataclasses.replace(middle, pairs="between")))
+    found = types.SimpleNamespace(generator=lambda *_: alone)
+    with pytest.raises(ConfigError, match="needs vectors of 10 numbers as conditions, which no"):
+        features(Read(Images((8, 8, 1)), describe("digits"), found), above="alone")
+
+
 @pytest.mark.parametrize(
     "changes, message",
     [
+        ({"pairs": "hidden:layer=conv"}, "pairs.layer 'conv' is unknown"),
         ({"pairs": "edgs"}, "pairs 'edgs' is unknown; did you mean 'edges'"),
         ({"pairs": "grey"}, "pairs grey requires images of 3 channels, not 1"),
         ({"pairs": "downsample:3"}, "factor must divide the sides of images of 8x8"),

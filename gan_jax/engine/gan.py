@@ -215,7 +215,8 @@ def init_state(
 
 
 def frozen_variables(gan: Gan, given: Mapping[str, PyTree] | None = None) -> dict[str, PyTree]:
-    """The variables by name of the networks that are not trained, given or those of the networks.
+    """The variables by name of the networks that are not trained, given or those of the networks;
+    without entries for networks that have none.
 
     Raises:
       ConfigError: if some are missing, or belong to no network.
@@ -223,7 +224,7 @@ def frozen_variables(gan: Gan, given: Mapping[str, PyTree] | None = None) -> dic
     own = {f.name: f.trained.variables for f in gan.frozen if f.trained is not None}
     variables = own | dict(given or {})
     checks.frozen(gan.frozen, variables)
-    return variables
+    return {name: own for name, own in variables.items() if own}
 
 
 def examples(batch: Batch) -> Batch:
@@ -273,7 +274,8 @@ def prepared(gan: Gan, frozen: dict[str, PyTree], batch: Batch, key: Array) -> B
 
 def networks(gan: Gan, frozen: dict[str, PyTree]) -> dict[str, Callable]:
     """The networks that are not trained, as functions by name."""
-    return {f.name: functools.partial(f.network.apply, frozen[f.name]) for f in gan.frozen}
+    variables = lambda f: frozen.get(f.name, {})
+    return {f.name: functools.partial(f.network.apply, variables(f)) for f in gan.frozen}
 
 
 def _first(

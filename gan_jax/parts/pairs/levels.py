@@ -1,6 +1,7 @@
 """Pairs of the levels of a stacked GAN (Huang et al. 2017, "Stacked generative adversarial
-networks"): an encoder ``x -> h -> label`` is the last hidden layer of a recognizer. The upper level
-makes ``h`` from a label, the lower one ``x`` from ``h``.
+networks"): an encoder ``x -> h -> label`` is a hidden layer of a recognizer. The upper level makes
+``h`` from a label, the lower one ``x`` from ``h``. With three levels, the logits are another hidden
+layer, and the level between makes the last hidden layer from them.
 """
 
 from __future__ import annotations
@@ -15,20 +16,33 @@ import jax.numpy as jnp
 import numpy as np
 from flax.traverse_util import flatten_dict
 
-from gan_jax.errors import ConfigError
+from gan_jax.errors import ConfigError, one_of
 from gan_jax.modality import Images, Vectors
 from gan_jax.parts.pairs.pairing import Pairing, Read
 from gan_jax.parts.regularizers.levels import CLASSIFIER, ENCODER
 from gan_jax.types import Array, Batch, Frozen, PyTree
 
+IMAGE_ENCODER = "image_encoder"
+"""Name of the frozen network ``x -> h`` where `ENCODER` is that of the examples, ``h``."""
+LAYERS = {"features": lambda features, logits: features, "logits": lambda features, logits: logits}
+"""The hidden layers of a recognizer: the last one, and the logits ``[b, k]``."""
+
 
 class Encoder(nn.Module):
-    """The features ``[b, f]`` of a recognizer, in evaluation mode."""
+    """A hidden layer ``[b, f]`` of a recognizer, one of `LAYERS`, in evaluation mode."""
 
     recognizer: nn.Module
+    layer: str = "features"
 
     def __call__(self, x: Array) -> Array:
-        return self.recognizer(x, train=False)[0]
+        return LAYERS[self.layer](*self.recognizer(x, train=False))
+
+
+class Identity(nn.Module):
+    """Returns its input."""
+
+    def __call__(self, x: Array) -> Array:
+        return x
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,6 +54,20 @@ class Known:
 
 
 @dataclasses.dataclass(frozen=True)
+class Above:
+    """The run of the level above, which makes the conditions of samples."""
+
+    run: Any
+
+    def draw(self, labels: Array, key: Array) -> Array:
+        """Conditions ``[n, f]`` of samples of given classes ``[n]``."""
+        given = labels
+        if (upper := getattr(self.run.gan.prepare, "draw", None)) is not None:
+            given = upper(labels, jax.random.fold_in(key, 1))
+        return self.run.sample(given, key)
+
+
+@dataclasses.dataclass(frozen=True)
 class OfFeatures:
     """The condition of an example is its encoding."""
 
@@ -48,14 +76,8 @@ class OfFeatures:
 
 
 @dataclasses.dataclass(frozen=True)
-class BelowLevel(OfFeatures):
+class BelowLevel(Above, OfFeatures):
     """`OfFeatures`, but the conditions of samples are made by the generator of the level above."""
-
-    above: Any
-
-    def draw(self, labels: Array, key: Array) -> Array:
-        """Conditions ``[n, f]`` of samples of given classes ``[n]``."""
-        return self.above.sample(labels, key)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,6 +86,20 @@ class AsHidden:
 
     def __call__(self, batch: Batch, frozen: Mapping[str, Callable], key: Array) -> Batch:
         return batch._replace(x=jax.lax.stop_gradient(frozen[ENCODER](batch.x)))
+
+
+@dataclasses.dataclass(frozen=True)
+class Between:
+    """The example is an encoding of what was read, and the condition the layer after it."""
+
+    def __call__(self, batch: Batch, frozen: Mapping[str, Callable], key: Array) -> Batch:
+        h = jax.lax.stop_gradient(frozen[IMAGE_ENCODER](batch.x))
+        return Batch(h, frozen[ENCODER](h))
+
+
+@dataclasses.dataclass(frozen=True)
+class BetweenLevels(Above, Between):
+    """`Between`, but the conditions of samples are made by the generator of the level above."""
 
 
 def features(
@@ -77,19 +113,26 @@ def features(
     ``above``: run folder of the upper level, from which samples get their conditions.
     """
     # A missing run is refused before a recognizer is trained.
-    upper = read.trained.generator("pairs.above", above, above_digest) if above else None
+    upper = _upper(read, above, above_digest)
     encoder, size, _ = _encoder(read, network, task)
-    prepare = OfFeatures()
     if upper is not None:
-        _check_encoder(above, upper.state.frozen, encoder)
-        prepare = BelowLevel(upper)
+        _check_encoder(above, upper, encoder)
+    prepare = OfFeatures() if upper is None else BelowLevel(upper)
     return Pairing(Vectors((size,)), prepare=prepare, frozen=(encoder,))
 
 
-def hidden(read: Read, network: str = "resnet_half", task: str = "labels") -> Pairing:
-    """A label -> the hidden layer of a recognizer. ``network``, ``task``: of the recognizer."""
-    encoder, size, last = _encoder(read, network, task)
-    classifier = Frozen(CLASSIFIER, nn.Dense(last.variables["params"]["bias"].shape[0]), last)
+def hidden(
+    read: Read,
+    network: str = "resnet_half",
+    task: str = "labels",
+    layer: str = "features",
+) -> Pairing:
+    """A label -> a hidden layer of a recognizer. ``network``, ``task``: of the recognizer.
+    ``layer``: features, which is the last hidden layer, or logits.
+    """
+    one_of("pairs.layer", layer, LAYERS)
+    encoder, size, last = _encoder(read, network, task, layer)
+    classifier = Frozen(CLASSIFIER, *_classifier(layer, last))
     return Pairing(
         example=Vectors((size,)),
         prepare=AsHidden(),
@@ -97,9 +140,51 @@ def hidden(read: Read, network: str = "resnet_half", task: str = "labels") -> Pa
     )
 
 
-def _check_encoder(above: str, frozen: Mapping[str, PyTree], own: Frozen) -> None:
+def between(
+    read: Read,
+    network: str = "resnet_half",
+    task: str = "labels",
+    above: str = "",
+    above_digest: str = "",
+) -> Pairing:
+    """The logits of a recognizer -> its last hidden layer. ``network``, ``task``: of the
+    recognizer. ``above``: run folder of the upper level, from which samples get their conditions.
+    """
+    upper = _upper(read, above, above_digest)
+    encoder, size, last = _encoder(read, network, task)
+    encoder = dataclasses.replace(encoder, name=IMAGE_ENCODER)
+    if upper is not None:
+        _check_encoder(above, upper, encoder)
+    network, known = _classifier("features", last)
+    return Pairing(
+        Vectors((network.features,)),
+        example=Vectors((size,)),
+        prepare=Between() if upper is None else BetweenLevels(upper),
+        frozen=(encoder, Frozen(ENCODER, network, known)),
+    )
+
+
+def _upper(read: Read, above: str, digest: str) -> Any:
+    """The run of the upper level; None without one.
+
+    Raises:
+      ConfigError: for a run whose samples need conditions that no run makes.
+    """
+    if not above:
+        return None
+    run = read.trained.generator("pairs.above", above, digest)
+    if run.gan.condition is not None and not hasattr(run.gan.prepare, "draw"):
+        raise ConfigError(
+            f"pairs.above: the run {above!r} needs {run.gan.condition} as conditions, which no run "
+            "above it makes; train it with pairs.above."
+        )
+    return run
+
+
+def _check_encoder(above: str, run: Any, own: Frozen) -> None:
     """Refuses an upper level whose hidden layers are of another recognizer."""
-    ours, theirs = (jax.tree.leaves(v) for v in (own.trained.variables, frozen.get(ENCODER)))
+    encoders = run.state.frozen.get(IMAGE_ENCODER, run.state.frozen.get(ENCODER))
+    ours, theirs = (jax.tree.leaves(v) for v in (own.trained.variables, encoders))
     same = len(ours) == len(theirs) and all(
         np.array_equal(a, b) for a, b in zip(ours, theirs, strict=True)
     )
@@ -110,16 +195,25 @@ def _check_encoder(above: str, frozen: Mapping[str, PyTree], own: Frozen) -> Non
         )
 
 
-def _encoder(read: Read, network: str, task: str) -> tuple[Frozen, int, Known]:
-    """The encoder, the size of its features, and the variables of the layer behind them."""
+def _encoder(
+    read: Read, network: str, task: str, layer: str = "features"
+) -> tuple[Frozen, int, Known]:
+    """The encoder, the size of its layer, and the variables of the layer of the logits."""
     if not isinstance(read.modality, Images):
         raise ConfigError(f"pairs needs images, but the examples are {read.modality}.")
     trained = read.trained.classifier("", network, task)
     wrapped = Known(trained.key, _under("recognizer", trained.variables))
-    encoder = Frozen(ENCODER, Encoder(trained.network), wrapped)
+    encoder = Frozen(ENCODER, Encoder(trained.network, layer), wrapped)
     last = _last_layer(trained.variables["params"])
     known = Known(f"last-layer-{trained.key}", {"params": last})
-    return encoder, last["kernel"].shape[0], known
+    return encoder, last["kernel"].shape[layer == "logits"], known
+
+
+def _classifier(layer: str, last: Known) -> tuple[nn.Module, Known]:
+    """The network from a hidden layer to logits, and its variables."""
+    if layer == "logits":
+        return Identity(), Known("identity", {})
+    return nn.Dense(last.variables["params"]["bias"].shape[0]), last
 
 
 def _under(name: str, variables: PyTree) -> PyTree:

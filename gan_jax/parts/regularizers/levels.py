@@ -7,7 +7,7 @@ from __future__ import annotations
 import jax.numpy as jnp
 import optax
 
-from gan_jax.errors import ConfigError
+from gan_jax.errors import ConfigError, either
 from gan_jax.parts.regularizers.making import memoryless
 from gan_jax.types import Context
 
@@ -18,7 +18,7 @@ ENCODER, CLASSIFIER = "encoder", "classifier"
 @memoryless
 def encoded(context: Context):
     """Mean squared error between the encoding of the fake and its condition ``h [b, f]``."""
-    h = _frozen(context, ENCODER, "encoded", "features")(context.fake.x)
+    h = _frozen(context, ENCODER, "encoded", "features", "between")(context.fake.x)
     return jnp.mean(jnp.square(h - context.fake.y), axis=1)
 
 
@@ -31,7 +31,7 @@ def classified(context: Context):
     return optax.softmax_cross_entropy_with_integer_labels(logits, context.fake.y)
 
 
-def _frozen(context: Context, name: str, term: str, pairs: str):
+def _frozen(context: Context, name: str, term: str, *pairs: str):
     if name not in context.frozen:
-        raise ConfigError(f"{term} needs a frozen {name}; use pairs {pairs!r}.")
+        raise ConfigError(f"{term} needs a frozen {name}; use pairs {either(pairs)}.")
     return context.frozen[name]
