@@ -8,6 +8,7 @@ import numpy as np
 import optax
 import players
 import pytest
+import scipy.special
 from test_pix2pix import images, size, traced
 
 import gan_jax
@@ -19,7 +20,7 @@ from gan_jax.models.options import options_of
 from gan_jax.parts.losses import least_squares
 from gan_jax.parts.pools import image_pool
 from gan_jax.parts.priors import Nothing
-from gan_jax.parts.regularizers import cycle, identity
+from gan_jax.parts.regularizers import cycle, identity, semantic
 from gan_jax.types import Batch, Fake, Term
 
 
@@ -162,6 +163,26 @@ def test_the_terms_are_means_per_example():
         value, _ = term().apply((), context)
         parts = [np.abs(made[name] - y[name]).mean((1, 2, 3)) for name in "ab"]
         np.testing.assert_allclose(value, np.mean(parts, axis=0), rtol=1e-5)
+
+
+def test_translations_keep_the_class_that_the_classifier_sees():
+    """Against scipy: the class of the image that was translated, whatever the classifier says of
+    the image of the other domain.
+    """
+    rng = np.random.default_rng(2)
+    weights = rng.normal(size=(32, 5)).astype(np.float32)
+    classify = lambda x: x.reshape(len(x), -1) @ weights
+    pair = lambda: {name: rng.normal(size=(3, 4, 4, 2)).astype(np.float32) for name in "ab"}
+    x, y = pair(), pair()
+    context = players.context(fake=Fake(x, y), frozen={"classifier": classify})
+    value, _ = semantic().apply((), context)
+    log_p = {name: scipy.special.log_softmax(classify(x[name]), axis=1) for name in "ab"}
+    seen = {name: classify(y[name]).argmax(1) for name in "ab"}
+    each = np.arange(3)
+    expected = -log_p["b"][each, seen["a"]] - log_p["a"][each, seen["b"]]
+    np.testing.assert_allclose(value, expected, rtol=1e-4)
+    with pytest.raises(ConfigError, match=r"^semantic needs the classifier of a labelled domain"):
+        semantic().apply((), players.context(fake=Fake(x, y), frozen={}))
 
 
 def test_the_cycle_is_one_translation_after_the_other():

@@ -10,10 +10,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gan_jax.errors import ConfigError
-from gan_jax.modality import Domains, Images
+from gan_jax.errors import ConfigError, one_of
+from gan_jax.modality import DOMAINS, Domains, Images
 from gan_jax.parts.pairs import rules
+from gan_jax.parts.pairs.levels import recognizing
 from gan_jax.parts.pairs.pairing import Pairing, Read
+from gan_jax.parts.regularizers.levels import CLASSIFIER
 from gan_jax.types import Array, Batch
 
 
@@ -70,11 +72,21 @@ class OfItself:
         return Batch(batch.x, batch.x)
 
 
-def domains(read: Read) -> Pairing:
-    """Images of one domain -> of the other, both ways, unpaired."""
+def domains(read: Read, labelled: str = "", network: str = "resnet_half") -> Pairing:
+    """Images of one domain -> of the other, both ways, unpaired. ``labelled``: the domain whose
+    labels may be used, a (dataset) or b (unpaired): its classifier is made for the term semantic.
+    ``network``: of the classifier.
+    """
     if not isinstance(read.modality, Domains):
         raise ConfigError("pairs domains needs a second dataset; set unpaired to its name.")
-    return Pairing(read.modality, prepare=OfItself())
+    frozen = ()
+    if labelled:
+        datasets = dict(zip(DOMAINS, ("", read.trained.config.unpaired), strict=True))
+        own = datasets[one_of("pairs.labelled", labelled, DOMAINS)]
+        frozen = (
+            recognizing(CLASSIFIER, read.trained.classifier(own, network, "labels"), "logits"),
+        )
+    return Pairing(read.modality, prepare=OfItself(), frozen=frozen)
 
 
 def _of_images(read: Read, prepare: OfImages, kind: type[Images] = Images) -> Pairing:

@@ -164,6 +164,12 @@ def between(
     )
 
 
+def recognizing(name: str, trained: Any, layer: str) -> Frozen:
+    """The frozen network ``x -> [b, f]`` that returns one of `LAYERS` of a recognizer."""
+    variables = _under("recognizer", trained.variables)
+    return Frozen(name, Encoder(trained.network, layer), Known(trained.key, variables))
+
+
 def _upper(read: Read, above: str, digest: str) -> Any:
     """The run of the upper level; None without one.
 
@@ -202,8 +208,7 @@ def _encoder(
     if not isinstance(read.modality, Images):
         raise ConfigError(f"pairs needs images, but the examples are {read.modality}.")
     trained = read.trained.classifier("", network, task)
-    wrapped = Known(trained.key, _under("recognizer", trained.variables))
-    encoder = Frozen(ENCODER, Encoder(trained.network, layer), wrapped)
+    encoder = recognizing(ENCODER, trained, layer)
     last = _last_layer(trained.variables["params"])
     known = Known(f"last-layer-{trained.key}", {"params": last})
     return encoder, last["kernel"].shape[layer == "logits"], known

@@ -33,7 +33,7 @@ from gan_jax.parts.regularizers.gradients import (
 from gan_jax.parts.regularizers.levels import classified, encoded
 from gan_jax.parts.regularizers.paths import path_length
 from gan_jax.parts.regularizers.scores import drift, lecam, sign_real
-from gan_jax.parts.regularizers.translation import cycle, identity, l1, l2
+from gan_jax.parts.regularizers.translation import cycle, identity, l1, l2, semantic
 from gan_jax.parts.regularizers.weights import orthogonal
 from gan_jax.types import Regularizer
 
@@ -73,6 +73,7 @@ __all__ = [
     "pull_away",
     "r1",
     "r2",
+    "semantic",
     "sign_real",
     "zcr",
     "zero_centred",
@@ -111,6 +112,7 @@ G_REGULARIZERS: dict[str, Callable[..., Regularizer]] = {
     "l2": l2,
     "cycle": cycle,
     "identity": identity,
+    "semantic": semantic,
 }
 MEASURES: dict[str, Callable[..., Regularizer]] = {"sign_real": sign_real}
 """What terms of D, of weight 0, measure for a feedback that follows ``d/NAME``."""

@@ -11,8 +11,11 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+import optax
 
 from gan_jax.errors import ConfigError
+from gan_jax.modality import DOMAINS
+from gan_jax.parts.regularizers.levels import CLASSIFIER
 from gan_jax.parts.regularizers.making import memoryless
 from gan_jax.types import Array, Context, PyTree
 
@@ -43,6 +46,26 @@ def identity(context: Context):
     (Zhu et al. 2017, section 5.2; their weight is 5).
     """
     return _distance(_extra("identity", context, "same"), context.fake.y, jnp.abs)
+
+
+@memoryless
+def semantic(context: Context):
+    """Cross entropy, in nats, of the class that the classifier of the labelled domain sees in each
+    translation, and the one that it sees in the image that was translated; the sum of both
+    directions (Hoffman et al. 2018, "CyCADA: cycle-consistent adversarial domain adaptation",
+    equation 4).
+    """
+    if CLASSIFIER not in context.frozen:
+        raise ConfigError(
+            "semantic needs the classifier of a labelled domain; use pairs domains:labelled=a or "
+            "domains:labelled=b."
+        )
+    classify, (a, b) = context.frozen[CLASSIFIER], DOMAINS
+    seen = lambda x: jnp.argmax(classify(x), axis=1)
+    kept = lambda one, other: optax.softmax_cross_entropy_with_integer_labels(
+        classify(context.fake.x[other]), seen(context.fake.y[one])
+    )
+    return kept(a, b) + kept(b, a)
 
 
 def _to_real(name: str, context: Context, measure: Callable[[Array], Array]) -> Array:
