@@ -16,7 +16,7 @@ import numpy as np
 from gan_jax.data import cache
 from gan_jax.data.cache import Chunk
 from gan_jax.data.description import Description
-from gan_jax.data.framing import Frame
+from gan_jax.data.framing import Form
 from gan_jax.data.slices import Part
 from gan_jax.errors import ConfigError
 from gan_jax.files import replacing
@@ -39,7 +39,7 @@ class Arrays:
         """Itself: nothing has to be prepared."""
         return self
 
-    def parts(self, parts: Sequence[Part], frame: Frame) -> Callable[[int, int], Chunk]:
+    def parts(self, parts: Sequence[Part], frame: Form) -> Callable[[int, int], Chunk]:
         """As `gan_jax.data.dataset.Source`."""
         found = [(self.split(p.split), p) for p in parts]
         x = [examples[p.start : p.end] for (examples, _), p in found]

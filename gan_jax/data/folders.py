@@ -22,7 +22,7 @@ from tqdm import tqdm
 from gan_jax.data import cache
 from gan_jax.data.cache import Chunk
 from gan_jax.data.description import Description
-from gan_jax.data.framing import Frame, decode
+from gan_jax.data.framing import Form, decode
 from gan_jax.data.slices import Part
 from gan_jax.errors import ConfigError
 
@@ -66,7 +66,7 @@ class Folder:
         """Itself: nothing has to be prepared."""
         return self
 
-    def parts(self, parts: Sequence[Part], frame: Frame) -> Callable[[int, int], Chunk]:
+    def parts(self, parts: Sequence[Part], frame: Form) -> Callable[[int, int], Chunk]:
         """As `gan_jax.data.dataset.Source`."""
         chosen = [file for p in parts for file in self.splits[p.split][p.start : p.end]]
         content = _content(self.path)
