@@ -2,6 +2,7 @@
 
 import io
 import itertools
+import shutil
 import sys
 
 import numpy as np
@@ -10,13 +11,14 @@ import soundfile
 import tensorflow_datasets as tfds
 from tensorflow_datasets.core.features import audio_feature
 
+import gan_jax
 from gan_jax.config import Config, Framing
-from gan_jax.data import describe, load, preparing
+from gan_jax.data import dataset, describe, load, preparing
 from gan_jax.data.audio_features import without_tensorflow
 from gan_jax.data.description import Description, check_flip
 from gan_jax.data.framing import decode, frame_of
 from gan_jax.errors import ConfigError
-from gan_jax.modality import Sounds
+from gan_jax.modality import Sounds, Vectors
 
 RATE = 8_000
 
@@ -99,8 +101,8 @@ def test_a_picture_shows_time_and_frequency():
     "data, framing, words",
     [
         (about(), Framing(), "length is required because the sounds of tones vary in length"),
-        (about(), Framing(length=0), "length must be between 1 and 16777216, not 0"),
-        (about(9), Framing(rate=0), "rate must be between 1000 and 384000, not 0"),
+        (about(), Framing(length=0), "length must be between 1 and 16777216 samples, not 0"),
+        (about(9), Framing(rate=0), "rate must be an integer between 1000 and 384000 Hz, not 0"),
         (about(9, None), Framing(), "rate is required because the sounds of tones vary in rate"),
         (about(9), Framing(8), "size 8 does not apply to sounds of 9 samples at 8000 Hz"),
         (about(9), Framing(channels=1), "channels 1 does not apply to sounds"),
@@ -144,6 +146,113 @@ def test_broken_files_are_named_with_the_reason():
         "none.wav (no samples)",
         "text.wav (not a readable sound)",
     )
+
+
+@pytest.fixture
+def own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("GAN_JAX_CACHE", str(tmp_path / "cache"))
+    dataset._report_broken.cache_clear()
+
+
+@pytest.fixture
+def clips(tmp_path, own_cache):
+    """Makes a folder of sound files from their paths and contents."""
+
+    def make(**files):
+        for path, content in files.items():
+            file = tmp_path / "clips" / path.replace("__", "/").replace("_", ".")
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(content)
+        return str(tmp_path / "clips")
+
+    return make
+
+
+def encoded(x, form, rate=RATE):
+    file = io.BytesIO()
+    soundfile.write(file, x, rate, format=form)
+    return file.getvalue()
+
+
+def test_a_folder_of_sounds_has_labels_from_its_folders(clips):
+    high, low = tone(900, 1_000.0), tone(800, 500.0)
+    name = clips(
+        train__high__a_wav=wav(high), train__low__b_flac=encoded(low, "FLAC"),
+        test__high__c_ogg=encoded(high, "OGG"), test__low__d_mp3=encoded(low, "MP3"),
+    )  # fmt: skip
+    found = describe(name)
+    assert (found.shape, found.rate, found.class_names) == ((None, 1), RATE, ("high", "low"))
+    assert found.splits == {"test": 2, "train": 2}
+    for split in ("train", "test"):
+        data = load(name, split, Framing(length=800))
+        assert data.examples.dtype == np.int16 and data.labels.tolist() == [0, 1]
+        spectra = np.abs(np.fft.rfft(data.examples[:, 200:600, 0]))  # 20 Hz each
+        assert spectra.argmax(1).tolist() == [50, 25]
+
+
+def test_a_zip_of_equal_sounds_needs_no_length(clips):
+    folder = clips(a_wav=wav(tone(30)), b_wav=wav(tone(30, 900.0)))
+    archive = shutil.make_archive(folder, "zip", folder)
+    found = describe(archive)
+    assert (found.shape, found.rate) == ((30, 1), RATE)
+    kept = load(archive, "train", Framing(normalize=False)).examples
+    np.testing.assert_allclose(kept[1, :, 0] / 32_768, tone(30, 900.0), atol=4e-5)
+    assert load(archive, "train", Framing(rate=16_000)).examples.shape == (2, 60, 1)
+
+
+def test_rates_that_differ_need_one(clips):
+    name = clips(a_wav=wav(tone(800)), b_wav=wav(tone(1_600, rate=2 * RATE), 2 * RATE))
+    assert (describe(name).shape, describe(name).rate) == ((None, 1), None)
+    with pytest.raises(ConfigError, match="rate is required because the sounds of clips vary in"):
+        load(name, "train", Framing(length=800))
+    one, other = load(name, "train", Framing(length=800, rate=RATE)).examples[:, 100:-100, 0]
+    np.testing.assert_allclose(one, other, atol=100)
+
+
+def test_broken_sounds_are_skipped_and_counted(clips, capfd):
+    name = clips(a_wav=wav(tone(30)), b_wav=b"", c_wav=b"words")
+    assert len(load(name, "train").labels) == 1
+    assert "2 of 3 files" in (said := capfd.readouterr().err)
+    assert "b.wav (an empty file), c.wav (not a readable sound); they are skipped.\n" in said
+    with pytest.raises(ConfigError, match=r"2 of 3 files .* are broken: b.wav \(an empty file\)"):
+        load(name, "train", Framing(strict=True))
+
+
+def test_a_folder_holds_one_kind_of_files(clips):
+    with pytest.raises(ConfigError, match="1 files, none of which is a valid sound"):
+        describe(clips(a_wav=b"words"))
+    with pytest.raises(ConfigError, match="has both images and sounds; it must contain files of"):
+        describe(clips(b_png=b"words"))
+
+
+def test_arrays_with_a_rate_are_sounds(own_cache):
+    x = np.stack([tone(40), tone(40, 900.0)]).astype(np.float32)
+    name = gan_jax.dataset(x, [0, 1], name="tones", rate=RATE)
+    assert describe(name).modality == Sounds((40, 1), RATE) and describe(name).num_classes == 2
+    stored = load(name, "train", Framing(normalize=False)).examples
+    np.testing.assert_array_equal(stored[..., 0], np.rint(x * 32_768))
+    loud = load(name, "train", Framing(length=20)).examples
+    assert loud.shape == (2, 20, 1) and (np.abs(loud).max((1, 2)) == 32_767).all()
+    stereo = np.stack([x, np.zeros_like(x)], axis=-1)
+    halves = load(gan_jax.dataset(stereo, rate=RATE), "train", Framing(normalize=False)).examples
+    np.testing.assert_allclose(halves[..., 0], x * 16_384, atol=1)
+    assert describe(gan_jax.dataset(x)).modality == Vectors((40,))
+
+
+@pytest.mark.parametrize(
+    "x, rate, words",
+    [
+        (np.zeros((2, 9)), 0, "rate must be an integer between 1000 and 384000 Hz, not 0"),
+        (np.zeros((2, 9)), 8e3, "rate must be an integer between 1000 and 384000 Hz, not 8000.0"),
+        (np.zeros((2, 9), np.uint8), RATE, "examples must be sounds .* not uint8 of shape"),
+        (np.zeros((2, 0)), RATE, "examples must not be empty"),
+        (np.full((2, 9), np.nan), RATE, r"examples must be in \[-1, 1\], but has other or NaN"),
+        (np.full((2, 9), 300.0), RATE, r"examples must be in \[-1, 1\], but has other or NaN"),
+    ],
+)
+def test_arrays_that_are_no_sounds(own_cache, x, rate, words):
+    with pytest.raises(ConfigError, match=words):
+        gan_jax.dataset(x, rate=rate)
 
 
 RECORDED = [*itertools.product(("2", "7"), ("ann", "bob"), (4, 5, 11))]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -110,12 +112,31 @@ def read(content: bytes) -> tuple[np.ndarray, int]:
     Raises:
       ValueError: for an empty file, or one that libsndfile cannot read.
     """
+    with _opened(content) as file:
+        return file.read(dtype="float32", always_2d=True), file.samplerate
+
+
+def header(content: bytes) -> tuple[int, int]:
+    """The length in samples of a sound file, and its rate.
+
+    Raises:
+      ValueError: as `read`, and for a file without samples.
+    """
+    with _opened(content) as file:
+        if not file.frames:
+            raise ValueError("no samples")
+        return file.frames, file.samplerate
+
+
+@contextlib.contextmanager
+def _opened(content: bytes) -> Iterator[Any]:
     import soundfile
 
     if not content:
         raise ValueError("an empty file")
     try:
-        return soundfile.read(io.BytesIO(content), dtype="float32", always_2d=True)
+        with soundfile.SoundFile(io.BytesIO(content)) as file:
+            yield file
     except soundfile.LibsndfileError as error:
         raise ValueError("not a readable sound") from error
 
@@ -128,8 +149,10 @@ def sound_frame(about: Description, framing: Framing) -> SoundFrame:
         vary.
     """
     length, rate = framing.length, framing.rate
-    _within("length", length, 1, LONGEST)
-    _within("rate", rate, *RATES)
+    if length is not None and not 1 <= length <= LONGEST:
+        raise ConfigError(f"length must be between 1 and {LONGEST} samples, not {length}.")
+    if rate is not None:
+        check_rate(rate)
     if rate is None and about.rate is None:
         raise ConfigError(
             f"rate is required because the sounds of {about.name} vary in rate; set the samples "
@@ -146,6 +169,12 @@ def sound_frame(about: Description, framing: Framing) -> SoundFrame:
     return SoundFrame((length, 1), rate, about.rate, framing.normalize)
 
 
-def _within(field: str, value: int | None, low: int, high: int) -> None:
-    if value is not None and not low <= value <= high:
-        raise ConfigError(f"{field} must be between {low} and {high}, not {value}.")
+def check_rate(rate: int) -> None:
+    """Refuses a rate that no sound has.
+
+    Raises:
+      ConfigError: naming the accepted range.
+    """
+    low, high = RATES
+    if not isinstance(rate, int) or not low <= rate <= high:
+        raise ConfigError(f"rate must be an integer between {low} and {high} Hz, not {rate!r}.")

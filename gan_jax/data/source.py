@@ -24,7 +24,8 @@ from gan_jax.data.audio_features import without_tensorflow
 from gan_jax.data.cache import Chunk
 from gan_jax.data.description import Description
 from gan_jax.data.embedded import DATASETS
-from gan_jax.data.folders import PREPARED, SUFFIXES
+from gan_jax.data.file_kinds import SUFFIXES
+from gan_jax.data.folders import PREPARED
 from gan_jax.data.framing import Form, decode
 from gan_jax.data.slices import Part
 from gan_jax.errors import ConfigError, either, one_of
@@ -251,8 +252,8 @@ def _in_folder(folder: Path) -> tfds.core.DatasetBuilder:
         raise ConfigError(f"dataset folder {folder.absolute()} does not exist.")
     if not (folder / PREPARED).is_file():
         raise ConfigError(
-            f"dataset folder {folder.absolute()} has neither images ({', '.join(SUFFIXES)}) nor "
-            f"{PREPARED}, which TFDS writes."
+            f"dataset folder {folder.absolute()} has neither images or sounds "
+            f"({', '.join(SUFFIXES)}) nor {PREPARED}, which TFDS writes."
         )
     try:
         return tfds.builder_from_directory(folder)
