@@ -181,7 +181,7 @@ def _gan(config: Config, read: Read, pairs: Pairing, conditioning: Conditioning)
         lookahead=config.lookahead,
         lookahead_rate=config.lookahead_rate,
         frozen=pairs.frozen,
-        read=None if pairs.example is None else read.modality,
+        read=read.modality if pairs.example is not None and pairs.prepare is not None else None,
         condition=pairs.condition,
         prepare=pairs.prepare,
     )
