@@ -39,13 +39,16 @@ VERSION = 2
 
 @dataclasses.dataclass(frozen=True)
 class Framing:
-    """How images are brought to one size and mode; the fields are those of `Config`."""
+    """How examples are brought to one shape; the fields are those of `Config`."""
 
     size: int | None = None
     fit: str | None = None
     channels: int | None = None
     background: str | None = None
     strict: bool = False
+    length: int | None = None
+    rate: int | None = None
+    normalize: bool = True
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,9 +56,9 @@ class Config:
     """One experiment: the data, the networks, the objective and the length of the training."""
 
     dataset: str = "digits"
-    """Dataset: a TFDS name (mnist, fashion_mnist, cifar10, svhn_cropped, emnist/letters, ...), a
+    """Dataset: a TFDS name (mnist, fashion_mnist, cifar10, emnist/letters, spoken_digit, ...), a
     built-in dataset (digits; points; stacked_mnist and coloured_mnist, made from MNIST), or the
-    path of a folder or .zip of images or of a dataset written by TFDS or eval.py --export.
+    path of a folder or .zip of images or sounds, or of a set written by TFDS or eval.py --export.
     """
     unpaired: str | None = None
     """Second dataset, whose images are drawn beside those of the dataset without being paired with
@@ -80,8 +83,14 @@ class Config:
     """Colour behind transparent pixels and of borders, a name or #rrggbb; None: white behind
     transparent pixels, black borders.
     """
+    length: int | None = None
+    """Samples per sound; longer ones are cut, shorter ones end with silence. None keeps all."""
+    rate: int | None = None
+    """Samples per second to which sounds are resampled; None keeps the dataset's rate."""
+    normalize: bool = True
+    """Subtract the mean of each sound and divide by its peak, so that all are equally loud."""
     strict: bool = False
-    """Refuse a folder that contains broken image files, instead of skipping and reporting them."""
+    """Refuse a folder that contains broken files, instead of skipping and reporting them."""
     flip: bool = False
     """Flip images horizontally in half of the epochs."""
     labels: int = 0
@@ -189,8 +198,7 @@ class Config:
     steps: int = 5_000
     """Number of training steps."""
     diagnose_every: int = 200
-    """Log diagnostics (gradient norms, D accuracy, diversity, ...) every N steps; 0 disables them.
-    """
+    """Log diagnostics (gradient norms, D accuracy, diversity, ...) every N steps; 0 disables it."""
     diagnose_modes: int = 0
     """Samples to classify at each diagnostics line, to count the classes; 0 disables it."""
     eval_every: int = 0
@@ -217,8 +225,8 @@ class Config:
 
     @property
     def framing(self) -> Framing:
-        """The fields that say how images are brought to one size and mode."""
-        return Framing(self.size, self.fit, self.channels, self.background, self.strict)
+        """The fields that say how examples are brought to one shape."""
+        return Framing(**{f.name: getattr(self, f.name) for f in dataclasses.fields(Framing)})
 
     @property
     def minibatches(self) -> int:

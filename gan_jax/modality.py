@@ -24,8 +24,21 @@ COLUMNS = 10
 """Images per row of a sample grid; the grid of an unconditional GAN is square."""
 ROWS = 20
 """Maximum number of classes in a sample grid; if there are more, evenly spaced ones are shown."""
+LOUDEST = 32_767
+"""The stored sample that networks see as 1."""
 POINTS = 2_000
 """Number of samples in a picture of vectors, and of real points."""
+
+
+def grid_layout(num_classes: int) -> tuple[np.ndarray, np.ndarray]:
+    """The `Modality.layout` of a grid: one row per class, with the same latents in each column;
+    without classes a square.
+    """
+    if not num_classes:
+        return np.arange(COLUMNS**2), np.repeat(np.arange(COLUMNS), COLUMNS)
+    shown = min(num_classes, ROWS)
+    classes = np.linspace(0, num_classes - 1, shown).round().astype(np.int32)
+    return np.tile(np.arange(COLUMNS), shown), np.repeat(classes, COLUMNS)
 
 
 def labels_in_turn(n: int, num_classes: int) -> np.ndarray:
@@ -59,8 +72,19 @@ class Modality:
     def __str__(self) -> str:
         return f"{self.name} of shape {self.shape}"
 
+    @property
+    def represented(self) -> Modality:
+        """The kind of the examples as they are stored, drawn and scored; another one if networks
+        see a representation of them, such as spectrograms of sounds.
+        """
+        return self
+
     def to_network(self, x: PyTree) -> PyTree:
         """Converts stored examples to what networks see; converted ones are returned unchanged."""
+        return x
+
+    def restored(self, x: PyTree) -> PyTree:
+        """The examples of the kind `represented` in what networks return; a function of JAX."""
         return x
 
     def to_stored(self, x: PyTree) -> PyTree:
@@ -87,7 +111,8 @@ class Modality:
     def abstract_batch(self, lead: tuple[int, ...], sharding: Any = None) -> Batch:
         """Shapes and dtypes of labelled examples with the leading axes ``lead``, without data."""
         struct = functools.partial(jax.ShapeDtypeStruct, sharding=sharding)
-        x, y = struct((*lead, *self.shape), self.stored), struct(lead, np.int32)
+        x = struct((*lead, *self.represented.shape), self.stored)
+        y = struct(lead, np.int32)
         return Batch(self.each(x), self.each(y))
 
     def layout(self, num_classes: int) -> tuple[np.ndarray, np.ndarray]:
@@ -123,11 +148,7 @@ class Images(Modality):
 
     def layout(self, num_classes: int) -> tuple[np.ndarray, np.ndarray]:
         """One row per class, with the same latents in each column; without classes a square."""
-        if not num_classes:
-            return np.arange(COLUMNS**2), np.repeat(np.arange(COLUMNS), COLUMNS)
-        shown = min(num_classes, ROWS)
-        classes = np.linspace(0, num_classes - 1, shown).round().astype(np.int32)
-        return np.tile(np.arange(COLUMNS), shown), np.repeat(classes, COLUMNS)
+        return grid_layout(num_classes)
 
     def shown(self, x: np.ndarray) -> np.ndarray:
         """The pixels ``[n, h, w, c]`` uint8 by which images are shown that networks see."""
@@ -189,6 +210,46 @@ class Vectors(Modality):
 
 
 @dataclasses.dataclass(frozen=True)
+class Sounds(Modality):
+    """``[..., length, 1]``: stored as int16, seen by networks as float32 in [-1, 1], which is the
+    stored number divided by 32,767.
+
+    Attributes:
+      rate: samples per second; None if it varies in the data set.
+    """
+
+    rate: int | None = None
+
+    name, axes, stored = "sounds", 2, np.int16
+    bounded = True
+
+    def __str__(self) -> str:
+        length = "varying length" if self.shape[0] is None else f"{self.shape[0]:,} samples"
+        return f"sounds of {length} at {self.rate or 'varying'} Hz"
+
+    def to_network(self, x: Array) -> Array:
+        if x.dtype == jnp.int16:
+            return jnp.clip(x.astype(jnp.float32) / LOUDEST, -1, 1)
+        if not jnp.issubdtype(x.dtype, jnp.floating):
+            raise ConfigError(f"x must be int16, or float in [-1, 1], not {x.dtype} {x.shape}.")
+        return x
+
+    def to_stored(self, x: Array) -> np.ndarray:
+        x = np.asarray(x)
+        if x.dtype == np.int16:
+            return x
+        return np.rint(np.clip(x.astype(np.float32), -1, 1) * LOUDEST).astype(np.int16)
+
+    def layout(self, num_classes: int) -> tuple[np.ndarray, np.ndarray]:
+        """As for images: one row per class, with the same latents in each column."""
+        return grid_layout(num_classes)
+
+    def picture(self, samples: np.ndarray, real: np.ndarray | None = None) -> np.ndarray:
+        """Spectrograms: time from left to right, frequency from bottom to top."""
+        return pictures.grid(pictures.spectrograms(self.to_network(samples)[..., 0]), COLUMNS)
+
+
+@dataclasses.dataclass(frozen=True)
 class Tokens(Modality):
     """``[..., length]`` int32 in [0, words): sequences of words, such as captions.
 
@@ -204,11 +265,12 @@ class Tokens(Modality):
 DOMAINS = ("a", "b")
 """The names of two domains."""
 KINDS = (Images, Vectors)
-"""The kinds that are recognized by the shape of a dataset's examples."""
+"""The kinds that are recognized by the shape of examples alone; sounds also have a rate."""
 
 
 def of_shape(shape: tuple[int, ...]) -> Modality:
-    """The modality of a dataset's examples: images ``(h, w, c)`` or vectors ``(d,)``.
+    """The modality of images ``(h, w, c)`` or vectors ``(d,)``. That of a data set's examples,
+    which may be sounds, is `gan_jax.data.Frame.modality`.
 
     Raises:
       ConfigError: for another number of axes.

@@ -16,6 +16,10 @@ GAP = 2
 GAP_GREY = 64
 FONT = 1 / 36
 """Font size of the names above a grid relative to its width, legible on a phone too."""
+HOP, WIDE = 64, 128
+"""Samples per column of a spectrogram, and columns, at least and at most."""
+RANGE = 80
+"""Decibels from black to white in a spectrogram."""
 DRAWN = (1, 3, 4)
 """Numbers of channels that can be drawn: grey, colour, colour and transparency."""
 
@@ -89,6 +93,31 @@ def blank(shape: tuple[int, ...]) -> np.ndarray:
     if shape[-1] == 4:
         grey[..., 3] = 255
     return grey
+
+
+def spectrograms(waves: np.ndarray) -> np.ndarray:
+    """The magnitudes of short-time Fourier transforms in decibels.
+
+    Windows are those of Hann. A hop of at least `HOP` samples makes pictures at most about `WIDE`
+    pixels wide.
+
+    Args:
+      waves: ``[n, length]`` floats in [-1, 1].
+
+    Returns:
+      ``[n, h, w, 1]`` uint8: time from left to right, frequency from 0 at the bottom to half the
+      rate at the top; a sine of amplitude 1 is white, and what is `RANGE` decibels below is black.
+    """
+    waves = np.asarray(waves, np.float32)
+    hop = max(HOP, -(-waves.shape[1] // WIDE))
+    window = 2 * hop
+    waves = np.pad(waves, ((0, 0), (hop, window - waves.shape[1] % hop)))
+    frames = np.lib.stride_tricks.sliding_window_view(waves, window, axis=1)[:, ::hop]
+    hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(window) / window)
+    magnitudes = np.abs(np.fft.rfft(frames * hann.astype(np.float32))[..., :-1]) / (hann.sum() / 2)
+    level = 1 + 20 * np.log10(np.maximum(magnitudes, 1e-9)) / RANGE
+    pixels = np.rint(255 * np.clip(level, 0, 1)).astype(np.uint8)
+    return pixels.transpose(0, 2, 1)[:, ::-1, :, None]
 
 
 def points(samples: np.ndarray, real: np.ndarray) -> np.ndarray:

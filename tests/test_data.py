@@ -234,8 +234,8 @@ def test_cache_is_mapped_and_read_only():
 
 def test_later_starts_do_without_tfds(monkeypatch):
     first, about = load("digits", "test", 16), describe("digits")
-    monkeypatch.setitem(sys.modules, "gan_jax.data.source", None)  # its import now fails
-    monkeypatch.delattr("gan_jax.data.source", raising=False)
+    monkeypatch.setitem(sys.modules, "gan_jax.data.recordings", None)  # its import now fails
+    monkeypatch.delattr("gan_jax.data.recordings", raising=False)
     again = load("digits", "test", 16)
     np.testing.assert_array_equal(again.examples, first.examples)
     assert again.description == first.description == describe("digits") == about

@@ -210,7 +210,7 @@ def test_later_loads_decode_nothing(photos, monkeypatch):
     name = str(photos("a.png", "b.png"))
     load(name, "train")
     monkeypatch.setattr(folders, "decode", lambda *_: pytest.fail("decodes"))
-    monkeypatch.setattr(folders, "_shape", lambda *_: pytest.fail("reads headers"))
+    monkeypatch.setattr(folders, "_headers", lambda *_: pytest.fail("reads headers"))
     assert numbers(load(name, "train")) == [0, 1]
 
 

@@ -40,7 +40,7 @@ from gan_jax.errors import (
     within,
 )
 from gan_jax.grammar import Part, check_scalar
-from gan_jax.modality import Domains, Images, Modality, of_shape
+from gan_jax.modality import Domains, Images, Modality
 from gan_jax.parts import augment, mixing, priors
 from gan_jax.parts.conditioning import CONDITIONINGS, Conditioning
 from gan_jax.parts.conditions import CONDITIONS
@@ -67,14 +67,14 @@ def build(config: Config) -> Gan:
     """
     check_numbers(config)
     description = describe(config.dataset)
-    shape = frame_of(description, config.framing).shape
-    numbers = math.prod(shape)
-    fits_memory("size", f"an example of the shape {shape}", 4 * numbers)
+    own = frame_of(description, config.framing).modality
+    numbers = math.prod(own.shape)
+    fits_memory("size", f"an example of the shape {own.shape}", 4 * numbers)
     fits_memory("batch_size", f"{config.batch_size:,} examples", config.batch_size * numbers)
-    check_flip(shape, config.flip)
+    check_flip(own, config.flip)
     conditioning = CONDITIONINGS[one_of("conditioning", config.conditioning, CONDITIONINGS)]
     trained = Trained(config, build)
-    read = Read(_source(config, shape), description, trained)
+    read = Read(_source(config, own), description, trained)
     pairs = pairing(config.pairs.name, read, dict(config.pairs.options))
     if conditioning.labels and pairs.condition is not None:
         raise ConfigError(
@@ -92,28 +92,28 @@ def build(config: Config) -> Gan:
     return gan
 
 
-def _source(config: Config, shape: tuple[int, ...]) -> Modality:
-    """The kind of the examples that are read.
+def _source(config: Config, own: Modality) -> Modality:
+    """The kind of the examples that are read. ``own``: that of the dataset's examples.
 
     Raises:
       ConfigError: for a second dataset that the GAN does not use, or whose images have another
         shape.
     """
     if config.unpaired is None:
-        return of_shape(shape)
+        return own
     if config.pairs.name != "domains":
         raise ConfigError(
             f"unpaired {config.unpaired!r} has no effect with pairs {config.pairs.name!r}; use "
             "pairs 'domains'."
         )
     other = frame_of(describe(config.unpaired), config.framing).shape
-    if other != shape or not isinstance(of_shape(shape), Images):
+    if other != own.shape or not isinstance(own, Images):
         raise ConfigError(
             f"unpaired {config.unpaired!r} has examples of the shape {list(other)}, but "
-            f"{config.dataset!r} of {list(shape)}; both must be images of one shape: set size, "
+            f"{config.dataset!r} of {list(own.shape)}; both must be images of one shape: set size, "
             "channels and fit."
         )
-    return Domains(shape)
+    return Domains(own.shape)
 
 
 def build_members(configs: Sequence[Config]) -> tuple[Gan, ...]:
@@ -181,7 +181,7 @@ def _gan(config: Config, read: Read, pairs: Pairing, conditioning: Conditioning)
         lookahead=config.lookahead,
         lookahead_rate=config.lookahead_rate,
         frozen=pairs.frozen,
-        read=None if pairs.example is None else read.modality,
+        read=read.modality if pairs.example is not None and pairs.prepare is not None else None,
         condition=pairs.condition,
         prepare=pairs.prepare,
     )

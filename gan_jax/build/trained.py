@@ -9,10 +9,12 @@ from typing import NamedTuple
 
 import flax.linen as nn
 import jax
+import numpy as np
 
 from gan_jax import checkpoint
 from gan_jax.build.networks import chosen
 from gan_jax.config import FILE, Config, from_dict, with_value
+from gan_jax.data import load, some
 from gan_jax.engine.gan import Gan, init_state
 from gan_jax.engine.trained import sample
 from gan_jax.errors import ConfigError, one_of
@@ -55,6 +57,11 @@ class Trained(NamedTuple):
     def classifier(self, dataset: str, network: str, task: str) -> Recognizer:
         """See `gan_jax.recognizers.pretrained.pretrained`."""
         return pretrained(self.config.dataset, self.config.framing, dataset, network, task)
+
+    def examples(self, most: int) -> np.ndarray:
+        """At most so many stored examples of the training split, a fixed selection."""
+        config = self.config
+        return some(load(config.dataset, config.split, config.framing).examples, most)
 
     def generator(self, option: str, folder: str, digest: str) -> TrainedGenerator:
         """The generator of the newest checkpoint of a run folder.

@@ -16,8 +16,9 @@ import numpy as np
 from gan_jax.data import cache
 from gan_jax.data.cache import Chunk
 from gan_jax.data.description import Description
-from gan_jax.data.framing import Frame
+from gan_jax.data.framing import Form
 from gan_jax.data.slices import Part
+from gan_jax.data.sounds import SoundFrame, check_rate
 from gan_jax.errors import ConfigError
 from gan_jax.files import replacing
 from gan_jax.modality import KINDS, Images
@@ -39,7 +40,7 @@ class Arrays:
         """Itself: nothing has to be prepared."""
         return self
 
-    def parts(self, parts: Sequence[Part], frame: Frame) -> Callable[[int, int], Chunk]:
+    def parts(self, parts: Sequence[Part], frame: Form) -> Callable[[int, int], Chunk]:
         """As `gan_jax.data.dataset.Source`."""
         found = [(self.split(p.split), p) for p in parts]
         x = [examples[p.start : p.end] for (examples, _), p in found]
@@ -73,6 +74,7 @@ def dataset(
     test: tuple[np.ndarray, np.ndarray] | np.ndarray | None = None,
     class_names: Sequence[str] | None = None,
     name: str = "arrays",
+    rate: int | None = None,
 ) -> str:
     """Stores arrays in the user's cache as a data set.
 
@@ -81,12 +83,14 @@ def dataset(
 
     Args:
       examples: images ``[n, h, w]`` or ``[n, h, w, c]`` uint8 in [0, 255], or vectors ``[n, d]``
-        float32: the split ``train``.
+        float32: the split ``train``. With ``rate``, sounds ``[n, length]`` or
+        ``[n, length, channels]``, int16 or floats in [-1, 1]; channels are averaged.
       labels: ``[n]`` integers in [0, number of classes).
       test: the split ``test`` of held-out examples; with labels, a pair ``(examples, labels)``.
         Without it, a tenth of each class is held out where scores need it.
       class_names: one for each class; by default the numbers up to the largest label.
       name: the name of the data set in reports: letters, digits, ``_`` and ``-``.
+      rate: samples per second, if the examples are sounds.
 
     Returns:
       A path for `Config.dataset`, `describe`, or ``--dataset``.
@@ -97,9 +101,11 @@ def dataset(
     """
     if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", name):
         raise ConfigError(f"name must be 1 to 64 letters, digits, _ or -, not {name!r}.")
-    splits = {"train": (_examples("examples", examples), labels)}
+    if rate is not None:
+        check_rate(rate)
+    splits = {"train": (_examples("examples", examples, rate), labels)}
     if test is not None:
-        splits["test"] = _test(test, labels is not None)
+        splits["test"] = _test(test, labels is not None, rate)
     shapes = [x.shape[1:] for x, _ in splits.values()]
     if shapes[-1] != shapes[0]:
         raise ConfigError(f"test examples must have the shape {shapes[0]}, not {shapes[1]}.")
@@ -112,7 +118,7 @@ def dataset(
         "shape": shapes[0],
         "class_names": classes,
         "splits": {split: len(x) for split, (x, _) in arrays.items()},
-    }
+    } | ({} if rate is None else {"rate": rate})
     about["version"] = _digest(about, arrays)
     folder = cache.cache_folder() / "arrays" / f"{name}-{about['version']}"
     if not _is_whole(folder, about):
@@ -144,9 +150,11 @@ def open_arrays(name: str) -> Arrays:
     return Arrays(path, about, about.version)
 
 
-def _examples(field: str, x: Any) -> np.ndarray:
-    """Images ``[n, h, w, c]`` or vectors ``[n, d]``."""
+def _examples(field: str, x: Any, rate: int | None) -> np.ndarray:
+    """Images ``[n, h, w, c]``, vectors ``[n, d]`` or, with a rate, sounds ``[n, length, 1]``."""
     x = np.asarray(x)
+    if rate is not None:
+        return _sounds(field, x, rate)
     if x.ndim == 3 and x.dtype == np.uint8:
         x = x[..., None]
     if not any(x.ndim == kind.axes + 1 and x.dtype == kind.stored for kind in KINDS):
@@ -161,9 +169,23 @@ def _examples(field: str, x: Any) -> np.ndarray:
     return x
 
 
-def _test(test: Any, labelled: bool) -> tuple[np.ndarray, Any]:
+def _sounds(field: str, x: np.ndarray, rate: int) -> np.ndarray:
+    known = x.dtype == np.int16 or np.issubdtype(x.dtype, np.floating)
+    if x.ndim not in (2, 3) or not known:
+        raise ConfigError(
+            f"{field} must be sounds [n, length] or [n, length, channels], int16 or floats in "
+            f"[-1, 1], because rate is {rate}, not {x.dtype} of shape {x.shape}."
+        )
+    if 0 in x.shape:
+        raise ConfigError(f"{field} must not be empty, but has the shape {x.shape}.")
+    if x.dtype != np.int16 and not np.abs(x).max() <= 1:
+        raise ConfigError(f"{field} must be in [-1, 1], but has other or NaN values.")
+    return SoundFrame((x.shape[1], 1), rate, rate, normalize=False).examples(x)
+
+
+def _test(test: Any, labelled: bool, rate: int | None) -> tuple[np.ndarray, Any]:
     if not labelled and not isinstance(test, (tuple, list)):
-        return _examples("test", test), None
+        return _examples("test", test, rate), None
     if not isinstance(test, (tuple, list)) or len(test) != 2:
         raise ConfigError("test must be a pair (examples, labels).")
     x, y = test
@@ -172,7 +194,7 @@ def _test(test: Any, labelled: bool) -> tuple[np.ndarray, Any]:
             f"test {'lacks labels' if labelled else 'has labels'} but the training examples "
             f"{'have' if labelled else 'lack'} them; give labels for both or for neither."
         )
-    return _examples("test", x), y
+    return _examples("test", x, rate), y
 
 
 def _class_names(splits: dict[str, tuple], class_names: Sequence[str] | None) -> tuple[str, ...]:

@@ -17,9 +17,9 @@ from tqdm import tqdm
 
 from gan_jax.config import Framing
 from gan_jax.data import arrays, cache, folders
-from gan_jax.data.description import Description, example_dtype
+from gan_jax.data.description import Description
 from gan_jax.data.embedded import DATASETS
-from gan_jax.data.framing import Frame, as_framing, frame_of
+from gan_jax.data.framing import Form, as_framing, frame_of
 from gan_jax.data.order import shuffled
 from gan_jax.data.slices import Part, Stratum, accepted, resolve, stratum
 from gan_jax.errors import ConfigError
@@ -32,8 +32,8 @@ _TOGETHER = 4096  # examples copied at once
 class Dataset:
     """One split.
 
-    ``examples``: memory-mapped, ``[n, h, w, c]`` uint8 in [0, 255] or ``[n, d]`` float32;
-    ``labels``: ``[n]`` int32, -1 without a label.
+    ``examples``: memory-mapped, ``[n, h, w, c]`` uint8 in [0, 255], ``[n, d]`` float32 or
+    ``[n, length, 1]`` int16; ``labels``: ``[n]`` int32, -1 without a label.
     """
 
     examples: np.memmap
@@ -42,7 +42,7 @@ class Dataset:
 
 
 class Source(Protocol):
-    """Where the examples of a data set come from: TFDS, a folder of images, or arrays.
+    """Where the examples of a data set come from: TFDS, a folder of files, or arrays.
 
     ``digest``: changes with the examples; ``versioned``: whether name and version determine them;
     ``infos``: TFDS's information about the splits, None for other sources.
@@ -56,7 +56,7 @@ class Source(Protocol):
     def ready(self, load: Callable) -> Source:
         """The source with its examples on disk; ``load`` reads the sets that it is made from."""
 
-    def parts(self, parts: Sequence[Part], frame: Frame) -> Callable[[int, int], cache.Chunk]:
+    def parts(self, parts: Sequence[Part], frame: Form) -> Callable[[int, int], cache.Chunk]:
         """A function that reads examples ``start`` to ``end`` of these parts in the given frame.
 
         It raises `ConfigError` if they cannot be read.
@@ -67,8 +67,8 @@ def describe(name: str) -> Description:
     """The description of the data set ``name``; no example is loaded.
 
     Raises:
-      ConfigError: for an unknown name (with the nearest one), or a set that contains neither images
-        nor vectors.
+      ConfigError: for an unknown name (with the nearest one), or a set that contains neither
+        images, vectors nor sounds.
     """
     root, question = _root(name), _question("describe", name)
     if (answer := cache.recall(question, root)) is not None:
@@ -83,11 +83,13 @@ def load(name: str, split: str, framing: Framing | int | None = None) -> Dataset
     """Examples and labels of a split, decoded on first use and memory-mapped from then on.
 
     Args:
-      name: a TFDS name (``mnist``, ``emnist/letters``), one of `DATASETS`, what `gan_jax.dataset`
-        returned, or the path of a folder or a .zip of images, or of a folder that TFDS wrote.
+      name: a TFDS name (``mnist``, ``emnist/letters``, ``spoken_digit/speaker``), one of
+        `DATASETS`, what `gan_jax.dataset` returned, or the path of a folder or a .zip of images or
+        sounds, or of a folder that TFDS wrote.
       split: in TFDS's slicing language (``train``, ``train[:90%]``, ``train+test``), or a part of
         each class (``train[:90% stratified]``).
-      framing: size and format of the images, as `Config.framing`; a number is a size only.
+      framing: size and format of the images, or length and rate of the sounds, as
+        `Config.framing`; a number is a size only.
 
     Raises:
       ConfigError: for an unknown name or split, a framing that does not apply to the examples, or a
@@ -103,7 +105,7 @@ def load(name: str, split: str, framing: Framing | int | None = None) -> Dataset
     frame = frame_of(opened.description, framing)  # refused before anything is prepared
     opened = opened.ready(load)
     about = opened.description
-    if isinstance(opened, arrays.Arrays) and split in about.splits and frame.shape == about.shape:
+    if isinstance(opened, arrays.Arrays) and split in about.splits and frame.keeps(about):
         return Dataset(*opened.split(split), about)
     if (part := stratum(split)) is not None:
         folder = _stratified(opened, part, load(name, part.split, framing), frame)
@@ -120,12 +122,12 @@ def _opened(name: str) -> Source:
         return arrays.open_arrays(name)
     if folders.is_folder(name):
         return folders.open_folder(name)
-    from gan_jax.data import source  # imports TFDS, which takes a second
+    from gan_jax.data import recordings  # imports TFDS, which takes a second
 
-    return source.open_source(name, _root(name))
+    return recordings.open_recordings(name, _root(name))
 
 
-def _decoded(opened: Source, name: str, split: str, frame: Frame, strict: bool) -> Path:
+def _decoded(opened: Source, name: str, split: str, frame: Form, strict: bool) -> Path:
     """The folder of a split's examples within the cache, written if it is not there."""
     parts = resolve(opened.description, split, opened.infos)
     folder = _folder(opened, parts, frame)
@@ -135,13 +137,13 @@ def _decoded(opened: Source, name: str, split: str, frame: Frame, strict: bool) 
         with tqdm(
             total=n, desc=f"decoding {name} {split}", unit=" examples", **folders.QUIET
         ) as bar:
-            dtype = example_dtype(frame.shape)
+            dtype = frame.modality.stored
             cache.decode(whole, (n, *frame.shape), dtype, opened.parts(parts, frame), bar.update)
     _report_broken(name, len(cache.read(whole)[1]), tuple(cache.broken(whole)), strict)
     return folder
 
 
-def _stratified(opened: Source, part: Stratum, whole: Dataset, frame: Frame) -> Path:
+def _stratified(opened: Source, part: Stratum, whole: Dataset, frame: Form) -> Path:
     """As `_decoded`, for some examples of a decoded split."""
     places = part.places(whole.labels)
     if not len(places):
@@ -160,12 +162,10 @@ def _stratified(opened: Source, part: Stratum, whole: Dataset, frame: Frame) -> 
     return folder
 
 
-def _folder(opened: Source, part: Sequence[Part] | Stratum, frame: Frame) -> Path:
+def _folder(opened: Source, part: Sequence[Part] | Stratum, frame: Form) -> Path:
     """Where examples lie within the cache."""
     about = opened.description
-    plain = frame.fit in (None, "pad") and frame.background is None  # determined by the shape
-    values = () if plain else (frame.fit, frame.background)
-    key = cache.digest(part, frame.shape, opened.digest, *values)
+    key = cache.digest(part, frame.shape, opened.digest, *frame.values)
     return Path("examples", about.name, about.version, key)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from gan_jax.errors import ConfigError
-from gan_jax.modality import Modality, of_shape
+from gan_jax.modality import Modality, Sounds, of_shape
 
 
 @dataclasses.dataclass(frozen=True)
@@ -16,11 +16,12 @@ class Description:
       name: includes TFDS's configuration (``emnist/letters``).
       version: TFDS's version, or a digest that changes with the content.
       shape: (h, w, c) of every image as stored, where h and w are None if images vary in size; or
-        (d,) of every vector.
+        (d,) of every vector; or (length, 1) of every sound, where the length is None if it varies.
       num_classes, class_names: 0 and () without labels.
       splits: number of examples per split, empty until the set has been prepared; for a folder,
         number of files per split.
       fit: how images are resized if `Config.fit` is not set.
+      rate: samples per second of sounds, None if it varies; 0 for everything else.
     """
 
     name: str
@@ -30,23 +31,19 @@ class Description:
     class_names: tuple[str, ...]
     splits: dict[str, int]
     fit: str = "pad"
+    rate: int | None = 0
 
     @property
     def modality(self) -> Modality:
-        """The modality of the examples, before any padding."""
-        return of_shape(self.shape)
+        """The modality of the examples as stored, before any conversion."""
+        return of_shape(self.shape) if self.rate == 0 else Sounds(self.shape, self.rate)
 
 
-def example_dtype(shape: tuple[int, ...]) -> type:
-    """How examples of a shape are stored: images (h, w, c) as uint8, vectors (d,) as float32."""
-    return of_shape(shape).stored
-
-
-def check_flip(shape: tuple[int, ...], flip: bool) -> None:
+def check_flip(modality: Modality, flip: bool) -> None:
     """Refuses ``flip`` for examples that cannot be mirrored.
 
     Raises:
-      ConfigError: for vectors with ``flip``.
+      ConfigError: for vectors or sounds with ``flip``.
     """
-    if flip and not (modality := of_shape(shape)).mirrors:
+    if flip and not modality.mirrors:
         raise ConfigError(f"flip {flip} does not apply to {modality}; use False.")

@@ -1,45 +1,41 @@
-"""A folder or .zip file of images: assigns its files to splits and classes.
+"""A folder or .zip file of images or sounds: assigns its files to splits and classes.
 
-Layouts are ``CLASS/IMAGE``, ``SPLIT/CLASS/IMAGE`` (TFDS's ImageFolder), ``SPLIT/IMAGE`` and
-``IMAGE``. Pillow decodes the images; TFDS's ImageFolder would need TensorFlow.
+Layouts are ``CLASS/FILE``, ``SPLIT/CLASS/FILE`` (TFDS's ImageFolder), ``SPLIT/FILE`` and ``FILE``.
+Pillow decodes images and libsndfile sounds; TFDS's ImageFolder would need TensorFlow.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import io
 import os
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from PIL import Image
 from tqdm import tqdm
 
 from gan_jax.data import cache
 from gan_jax.data.cache import Chunk
 from gan_jax.data.description import Description
-from gan_jax.data.framing import Frame, decode
+from gan_jax.data.file_kinds import KINDS, SUFFIXES, Kind
+from gan_jax.data.framing import Form, decode
 from gan_jax.data.slices import Part
 from gan_jax.errors import ConfigError
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 PREPARED = "dataset_info.json"
 """A file in every folder that TFDS wrote."""
 SPLITS = ("train", "test", "validation", "val", "valid")
 """Folders with these names are splits, if there are no others."""
 QUIET = {"delay": 2, "leave": False, "disable": None}
 """Progress bars appear only if something takes long, and only on a terminal."""
-_DEPTH = 3  # maximum number of parts of a path: SPLIT/CLASS/IMAGE
-_GREY = ("1", "L", "LA", "I", "I;16", "I;16B", "I;16L", "I;16N")
-_ORIENTATION = 0x0112  # EXIF's tag; values from 5 to 8 exchange width and height
+_DEPTH = 3  # maximum number of parts of a path: SPLIT/CLASS/FILE
 
 
 class Entry(NamedTuple):
-    """An image file: its path within the folder, with slashes; its size in bytes; and a stamp that
+    """A file: its path within the folder, with slashes; its size in bytes; and a stamp that
     changes with its content: the modification time or, within a .zip, the checksum.
     """
 
@@ -50,7 +46,7 @@ class Entry(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Folder:
-    """A folder or a .zip of images.
+    """A folder or a .zip of files.
 
     ``splits``: for each name, the paths and labels of its files, -1 without a label. ``digest``:
     changes with any of the files.
@@ -66,22 +62,22 @@ class Folder:
         """Itself: nothing has to be prepared."""
         return self
 
-    def parts(self, parts: Sequence[Part], frame: Frame) -> Callable[[int, int], Chunk]:
+    def parts(self, parts: Sequence[Part], frame: Form) -> Callable[[int, int], Chunk]:
         """As `gan_jax.data.dataset.Source`."""
         chosen = [file for p in parts for file in self.splits[p.split][p.start : p.end]]
         content = _content(self.path)
 
         def read(start: int, end: int) -> Chunk:
             names, labels = zip(*chosen[start:end], strict=True)
-            images, kept, broken = decode(frame, names, content)
-            return Chunk(images, np.array(labels, np.int32)[kept], broken)
+            examples, kept, broken = decode(frame, names, content)
+            return Chunk(examples, np.array(labels, np.int32)[kept], broken)
 
         return read
 
 
 def is_folder(name: str) -> bool:
-    """Whether a name is the path of a .zip, or of a folder with images: it begins like a path, or
-    contains a slash, and the folder exists.
+    """Whether a name is the path of a .zip, or of a folder with images or sounds: it begins like a
+    path, or contains a slash, and the folder exists.
     """
     path = Path(os.path.expanduser(name))
     if path.suffix.lower() == ".zip":
@@ -92,54 +88,57 @@ def is_folder(name: str) -> bool:
 
 
 def open_folder(name: str) -> Folder:
-    """The images of a folder or .zip; their headers are read once.
+    """The images or sounds of a folder or .zip; their headers are read once.
 
     Raises:
-      ConfigError: if it does not exist, or its images have no known layout.
+      ConfigError: if it does not exist, has both images and sounds, or its files have no known
+        layout.
     """
     path = Path(os.path.abspath(os.path.expanduser(name)))
     if not os.path.exists(path):
         raise ConfigError(f"dataset {path} does not exist.")
     entries = _entries(path)
-    splits, class_names = layout(path, [entry.path for entry in entries])
+    kind = _kind(path, entries)
+    splits, class_names = layout(path, [entry.path for entry in entries], kind)
     names = [entry[:2] for entry in entries]
     digest = cache.digest(os.fspath(path), entries)
     question = cache.digest("headers", digest)
-    shape = cache.recall(question, path.parent)
-    if shape is None:
-        shape = {"shape": _shape(path, entries)}
-        cache.remember(question, shape, path.parent, path)
+    found = cache.recall(question, path.parent)
+    if found is None:
+        found = _headers(path, entries, kind)
+        cache.remember(question, found, path.parent, path)
     about = Description(
         name=path.stem,
         version=cache.digest("folder", names),
-        shape=tuple(shape["shape"]),
+        shape=tuple(found["shape"]),
         num_classes=len(class_names),
         class_names=class_names,
         splits={name: len(files) for name, files in splits.items()},
         fit="crop",
+        rate=found.get("rate", 0),  # earlier caches do not have it
     )
     return Folder(path, about, splits, digest)
 
 
 def layout(
-    path: Path, images: Sequence[str]
+    path: Path, files: Sequence[str], kind: Kind
 ) -> tuple[dict[str, list[tuple[str, int]]], tuple[str, ...]]:
-    """The images of each split, by their paths within ``path``, with their labels; and the names of
+    """The files of each split, by their paths within ``path``, with their labels; and the names of
     the classes.
 
     A single outer folder that is not named like a split is ignored, and so is a single class.
 
     Raises:
-      ConfigError: for images at different depths, or too deep.
+      ConfigError: for files at different depths, or too deep.
     """
-    parts = [PurePosixPath(image).parts for image in images]
+    parts = [PurePosixPath(file).parts for file in files]
     if len({p[0] for p in parts}) == 1 and len(parts[0]) > 1 and parts[0][0] not in SPLITS:
         parts = [p[1:] for p in parts]
-    depths = dict(zip(map(len, parts), images, strict=True))
+    depths = dict(zip(map(len, parts), files, strict=True))
     if len(depths) != 1 or max(depths) > _DEPTH:
         raise ConfigError(
-            f"dataset {path} has {' and '.join(depths.values()) or 'no images'}; its images "
-            f"({', '.join(SUFFIXES)}) must all be in CLASS/, in SPLIT/CLASS/, in SPLIT/, or "
+            f"dataset {path} has {' and '.join(depths.values())}; its {kind.name} "
+            f"({', '.join(kind.suffixes)}) must all be in CLASS/, in SPLIT/CLASS/, in SPLIT/, or "
             "directly in it."
         )
     in_splits = _DEPTH in depths or (2 in depths and {p[0] for p in parts} <= set(SPLITS))
@@ -148,13 +147,13 @@ def layout(
     classes = sorted({class_of(p) for p in parts})
     label = {name: i if len(classes) > 1 else -1 for i, name in enumerate(classes)}
     splits: dict[str, list[tuple[str, int]]] = {}
-    for image, p in zip(images, parts, strict=True):
-        splits.setdefault(split_of(p), []).append((image, label[class_of(p)]))
+    for file, p in zip(files, parts, strict=True):
+        splits.setdefault(split_of(p), []).append((file, label[class_of(p)]))
     return splits, tuple(classes) if len(classes) > 1 else ()
 
 
 def _walk(path: Path, depth: int = _DEPTH) -> Iterator[os.DirEntry]:
-    """Image files below a folder, in the order of their names, without hidden ones."""
+    """Files of all `KINDS` below a folder, in the order of their names, without hidden ones."""
     for entry in _visible(path):
         if entry.is_dir():
             yield from _walk(entry.path, depth - 1) if depth else ()
@@ -183,7 +182,7 @@ def _hidden(name: str) -> bool:
 
 
 def _entries(path: Path) -> list[Entry]:
-    """The images of a folder or .zip, in the order of their paths."""
+    """The files of all `KINDS` in a folder or .zip, in the order of their paths."""
     if path.is_dir():
         relative = lambda file: PurePosixPath(Path(file.path).relative_to(path)).as_posix()
         stats = ((relative(file), _stat(file)) for file in _walk(path))
@@ -206,20 +205,34 @@ def _content(path: Path) -> Callable[[str], bytes]:
     return zipfile.ZipFile(path).read if path.is_file() else lambda name: (path / name).read_bytes()
 
 
-def _shape(path: Path, entries: Sequence[Entry]) -> list[int | None]:
-    """(h, w, c) of all images from their headers; h and w are None if sizes vary. Files that are
-    not images are skipped.
+def _kind(path: Path, entries: Sequence[Entry]) -> Kind:
+    """The kind of all files.
+
+    Raises:
+      ConfigError: if there are none, or several kinds.
+    """
+    names = [entry.path.lower() for entry in entries]
+    found = [kind for kind in KINDS if any(name.endswith(kind.suffixes) for name in names)]
+    if len(found) != 1:
+        has = "both images and sounds" if found else "neither images nor sounds"
+        raise ConfigError(
+            f"dataset {path} has {has}; it must contain files of one kind "
+            f"({' or '.join(', '.join(kind.suffixes) for kind in KINDS)})."
+        )
+    return found[0]
+
+
+def _headers(path: Path, entries: Sequence[Entry], kind: Kind) -> dict[str, Any]:
+    """What all headers together say. Files that cannot be read are skipped.
 
     Raises:
       ConfigError: if no file can be read.
     """
     content = _content(path)
 
-    def header(entry: Entry) -> tuple[int, int, bool] | None:
+    def header(entry: Entry) -> tuple | None:
         try:
-            with Image.open(io.BytesIO(content(entry.path))) as image:
-                (w, h), turned = image.size, image.getexif().get(_ORIENTATION, 1) > 4
-                return (w, h, image.mode in _GREY) if turned else (h, w, image.mode in _GREY)
+            return kind.header(content(entry.path))
         except Exception:  # decoders raise anything; the file is reported when it is decoded
             return None
 
@@ -233,8 +246,6 @@ def _shape(path: Path, entries: Sequence[Entry]) -> list[int | None]:
             bar.update()
     if not found:
         raise ConfigError(
-            f"dataset {path} has {len(entries)} files, none of which is a valid image."
+            f"dataset {path} has {len(entries)} files, none of which is a valid {kind.one}."
         )
-    sides = {(h, w) for h, w, _ in found}
-    h, w = sides.pop() if len(sides) == 1 else (None, None)
-    return [h, w, 1 if all(grey for *_, grey in found) else 3]
+    return kind.together(found)

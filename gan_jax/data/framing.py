@@ -1,4 +1,6 @@
-"""Converts images of any size and mode to arrays of one size, number of channels and background."""
+"""Converts images of any size and mode to arrays of one size, number of channels and background;
+and chooses the form of all kinds of examples.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +14,9 @@ from PIL import Image, ImageColor, ImageOps
 
 from gan_jax.config import Framing
 from gan_jax.data.description import Description
+from gan_jax.data.sounds import SoundFrame, sound_frame
 from gan_jax.errors import ConfigError, one_of
-from gan_jax.modality import Images
+from gan_jax.modality import Images, Modality, Sounds, of_shape
 
 LANCZOS = Image.Resampling.LANCZOS
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}
@@ -21,6 +24,11 @@ MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 _DRAFT = 4  # a large JPEG is decoded at a reduced size, but at least this multiple of the final one
 LARGEST = 1 << 14
 """The largest accepted side in pixels."""
+FIELDS: dict[type[Modality], tuple[str, ...]] = {
+    Images: ("size", "fit", "channels", "background"),
+    Sounds: ("length", "rate", "normalize"),
+}
+"""The fields of `Framing` that apply to each kind of example."""
 
 
 def _cropped(image: Image.Image, side: int, _) -> Image.Image:
@@ -57,6 +65,32 @@ class Frame:
     shape: tuple[int, ...]
     fit: str | None = None
     background: str | None = None
+
+    @property
+    def modality(self) -> Modality:
+        """The kind of the results."""
+        return of_shape(self.shape)
+
+    @property
+    def values(self) -> tuple:
+        """What determines the results in addition to the shape."""
+        plain = self.fit in (None, "pad") and self.background is None
+        return () if plain else (self.fit, self.background)
+
+    def keeps(self, about: Description) -> bool:
+        """Whether the stored examples remain as they are."""
+        return about.shape == self.shape
+
+    def file(self, content: bytes) -> np.ndarray:
+        """The content of an image file as `image`.
+
+        Raises:
+          Exception: of any kind, if it cannot be decoded.
+        """
+        with Image.open(io.BytesIO(content)) as image:
+            if self.fit:  # decodes a JPEG file at a reduced, still sufficient size
+                image.draft(None, (_DRAFT * self.shape[1], _DRAFT * self.shape[0]))
+            return self.image(image)
 
     def image(self, image: Image.Image) -> np.ndarray:
         """One image as ``[h, w, c]`` uint8.
@@ -107,24 +141,26 @@ class Frame:
         return image.convert(mode)
 
 
+Form = Frame | SoundFrame
+"""The form to which the examples of a data set are converted."""
+
+
 def as_framing(framing: Framing | int | None) -> Framing:
     """A framing; an integer stands for a size only."""
     return framing if isinstance(framing, Framing) else Framing(framing)
 
 
-def frame_of(about: Description, framing: Framing | int | None) -> Frame:
+def frame_of(about: Description, framing: Framing | int | None) -> Form:
     """The format to which the examples of a data set are converted.
 
     Raises:
       ConfigError: for a value that is not accepted, or that has no effect on such examples.
     """
     framing = as_framing(framing)
+    _check_fields(about, framing)
+    if isinstance(about.modality, Sounds):
+        return sound_frame(about, framing)
     if not isinstance(about.modality, Images):
-        for field in ("size", "fit", "channels", "background"):
-            if (value := getattr(framing, field)) is not None:
-                raise ConfigError(
-                    f"{field} {value} does not apply to {about.modality}; leave it out."
-                )
         return Frame(about.shape)
     h, w, stored = about.shape
     size, channels = framing.size, framing.channels or stored
@@ -141,9 +177,9 @@ def frame_of(about: Description, framing: Framing | int | None) -> Frame:
 
 
 def decode(
-    frame: Frame, names: Sequence[str], read: Callable[[str], bytes]
+    frame: Form, names: Sequence[str], read: Callable[[str], bytes]
 ) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
-    """Image files, decoded by several threads.
+    """Files, decoded by several threads.
 
     Args:
       frame: the format of the results.
@@ -151,34 +187,40 @@ def decode(
       read: returns the content of a file by its name; called by several threads at once.
 
     Returns:
-      The decoded images ``[m, h, w, c]`` uint8; a mask ``[n]`` bool of the files that could be
+      The decoded examples ``[m, *frame.shape]``; a mask ``[n]`` bool of the files that could be
       decoded; and the names of the others, each with the reason.
     """
 
     def one(name: str) -> np.ndarray | str:
         try:
-            with Image.open(io.BytesIO(read(name))) as image:
-                if frame.fit:  # decodes a JPEG file at a reduced, still sufficient size
-                    image.draft(None, (_DRAFT * frame.shape[1], _DRAFT * frame.shape[0]))
-                return frame.image(image)
+            return frame.file(read(name))
         except Exception as error:  # decoders raise all kinds of exceptions
             return f"{name} ({first_line(error)})"
 
     with ThreadPoolExecutor() as pool:
         results = list(pool.map(one, names))
     kept = np.array([not isinstance(result, str) for result in results], bool)
-    images = np.empty((kept.sum(), *frame.shape), np.uint8)
+    examples = np.empty((kept.sum(), *frame.shape), frame.modality.stored)
     for i, place in enumerate(np.flatnonzero(kept)):
-        images[i] = results[place]
-    return images, kept, tuple(result for result in results if isinstance(result, str))
+        examples[i] = results[place]
+    return examples, kept, tuple(result for result in results if isinstance(result, str))
 
 
 def first_line(error: BaseException) -> str:
-    """Why an image could not be decoded, in a few words."""
+    """Why a file could not be decoded, in a few words."""
     text = (str(error).strip().splitlines() or [""])[0]
     if isinstance(error, Image.UnidentifiedImageError):
         return "not a readable image"
     return text.rstrip(".") or type(error).__name__
+
+
+def _check_fields(about: Description, framing: Framing) -> None:
+    """Refuses the fields of other kinds of examples."""
+    own = FIELDS.get(type(about.modality), ())
+    for field in (name for names in FIELDS.values() for name in names if name not in own):
+        value = getattr(framing, field)
+        if value != getattr(Framing, field):
+            raise ConfigError(f"{field} {value} does not apply to {about.modality}; leave it out.")
 
 
 def _check_size(about: Description, framing: Framing) -> None:

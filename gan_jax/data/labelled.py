@@ -9,6 +9,7 @@ import numpy as np
 from gan_jax.config import Config
 from gan_jax.data.dataset import Dataset, load
 from gan_jax.data.description import check_flip
+from gan_jax.data.framing import frame_of
 from gan_jax.data.order import shuffled
 from gan_jax.data.streams import Join, SideBySide, Stream, concatenated
 from gan_jax.errors import ConfigError, at_least
@@ -53,7 +54,7 @@ def training_streams(config: Config) -> tuple[tuple[Stream, ...], Join]:
     """
     at_least("batch_size", config.batch_size, 1)
     dataset = load(config.dataset, config.split, config.framing)
-    check_flip(dataset.examples.shape[1:], config.flip)
+    check_flip(frame_of(dataset.description, config.framing).modality, config.flip)
     x, y, few = np.asarray(dataset.examples), dataset.labels, labelled(dataset, config)
     if config.unpaired is not None:
         other = load(config.unpaired, config.split, config.framing)

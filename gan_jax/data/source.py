@@ -20,14 +20,16 @@ from absl import logging as absl_logging
 from tensorflow_datasets.core import registered
 
 from gan_jax.data import cache, preparing, tfrecords
+from gan_jax.data.audio_features import without_tensorflow
 from gan_jax.data.cache import Chunk
 from gan_jax.data.description import Description
 from gan_jax.data.embedded import DATASETS
-from gan_jax.data.folders import PREPARED, SUFFIXES
-from gan_jax.data.framing import Frame, decode
+from gan_jax.data.file_kinds import SUFFIXES
+from gan_jax.data.folders import PREPARED
+from gan_jax.data.framing import Form, decode
 from gan_jax.data.slices import Part
-from gan_jax.errors import ConfigError, one_of
-from gan_jax.modality import Images, Vectors, of_feature
+from gan_jax.errors import ConfigError, either, one_of
+from gan_jax.modality import Images, Modality, Sounds, Vectors, of_feature
 
 READ = {preparing.FORMAT, tfrecords.FORMAT}
 """File formats that can be read."""
@@ -115,34 +117,45 @@ class Source:
             )
         return source
 
-    def parts(self, parts: Sequence[Part], frame: Frame) -> Callable[[int, int], Chunk]:
+    def parts(self, parts: Sequence[Part], frame: Form) -> Callable[[int, int], Chunk]:
         """As `gan_jax.data.dataset.Source`."""
-        split = functools.reduce(
-            operator.add, (tfds.core.ReadInstruction(p.split, p.start, p.end) for p in parts)
-        )
-        files = (
-            None in self.description.shape
-        )  # images of different sizes, which TFDS returns undecoded
-        decoders = {self.example_key: tfds.decode.SkipDecoding()} if files else None
-        with self._reading():
-            if preparing.FORMAT in self._formats:
-                examples = self.builder.as_data_source(
-                    split, file_format=preparing.FORMAT, decoders=decoders
-                )
-            else:
-                examples = tfrecords.TfRecordSource(self.builder.info, split, decoders)
+        examples = self.examples(parts)
 
         def read(start: int, end: int) -> Chunk:
-            with self._reading():
+            with self.reading():
                 found = examples.__getitems__(range(start, end))
                 x = [example[self.example_key] for example in found]
                 y = [example[self.label_key] if self.label_key else -1 for example in found]
-                return Chunk(self._framed(x, start, frame), np.array(y, np.int32))
+                return Chunk(self.framed(x, start, frame), np.array(y, np.int32))
 
         return read
 
-    def _framed(self, x: list[Any], start: int, frame: Frame) -> np.ndarray:
-        if None in self.description.shape:
+    def examples(self, parts: Sequence[Part]) -> Any:
+        """The examples of these parts: ``examples.__getitems__(numbers)`` is a list of dicts."""
+        split = functools.reduce(
+            operator.add, (tfds.core.ReadInstruction(p.split, p.start, p.end) for p in parts)
+        )
+        decoders = {self.example_key: tfds.decode.SkipDecoding()} if self._files else None
+        with self.reading():
+            if preparing.FORMAT in self._formats:
+                return self.builder.as_data_source(
+                    split, file_format=preparing.FORMAT, decoders=decoders
+                )
+            return tfrecords.TfRecordSource(self.builder.info, split, decoders)
+
+    @property
+    def _files(self) -> bool:
+        """Whether TFDS returns undecoded files: images of different sizes."""
+        about = self.description
+        return None in about.shape and isinstance(about.modality, Images)
+
+    def framed(self, x: list[Any], start: int, frame: Form) -> np.ndarray:
+        """Examples as TFDS returns them, the first of which has the number ``start``, in the given
+        form.
+        """
+        if isinstance(self.description.modality, Sounds):
+            return frame.examples(x)
+        if self._files:
             names = [str(start + i) for i in range(len(x))]
             images, _, broken = decode(frame, names, lambda name: x[int(name) - start])
             if broken:
@@ -154,7 +167,7 @@ class Source:
         return frame.examples(stacked)
 
     @contextlib.contextmanager
-    def _reading(self) -> Iterator[None]:
+    def reading(self) -> Iterator[None]:
         """A context for reading the prepared files.
 
         Raises:
@@ -175,9 +188,9 @@ def open_source(name: str, root: Path) -> Source:
     made from other sets.
 
     Raises:
-      ConfigError: if it does not exist, or contains neither images nor vectors.
+      ConfigError: if it does not exist, or contains neither images, vectors nor sounds.
     """
-    with _quiet():
+    with _quiet(), without_tensorflow():
         builder = _builder(name, root)
         if name in DATASETS and not builder.is_prepared() and not _made_from(builder):
             builder = preparing.prepare_embedded(lambda: _builder(name, root))
@@ -239,8 +252,8 @@ def _in_folder(folder: Path) -> tfds.core.DatasetBuilder:
         raise ConfigError(f"dataset folder {folder.absolute()} does not exist.")
     if not (folder / PREPARED).is_file():
         raise ConfigError(
-            f"dataset folder {folder.absolute()} has neither images ({', '.join(SUFFIXES)}) nor "
-            f"{PREPARED}, which TFDS writes."
+            f"dataset folder {folder.absolute()} has neither images or sounds "
+            f"({', '.join(SUFFIXES)}) nor {PREPARED}, which TFDS writes."
         )
     try:
         return tfds.builder_from_directory(folder)
@@ -289,32 +302,36 @@ def _check_features(builder: tfds.core.DatasetBuilder) -> None:
 
 def _keys(name: str, info: tfds.core.DatasetInfo) -> tuple[str, str | None]:
     """The keys of the example and the class label: the supervised ones, otherwise the only image
-    (or vector) and the only class label.
+    (or sound, or vector) and the only class label.
     """
     features = dict(info.features)
     if info.supervised_keys and all(isinstance(key, str) for key in info.supervised_keys):
         features = {key: features[key] for key in info.supervised_keys[:2]}
-    plain = {k: f for k, f in features.items() if type(f.shape) is tuple}
-    kinds = {k: of_feature(f.shape, f.np_dtype) for k, f in plain.items()}
+    kinds = {k: _kind(f) for k, f in features.items()}
     labels = [k for k, f in features.items() if isinstance(f, tfds.features.ClassLabel)]
     of_kind = lambda kind: [k for k, found in kinds.items() if found is kind]
-    images, vectors = of_kind(Images), of_kind(Vectors)
-    examples = images or vectors
+    examples = next(filter(None, map(of_kind, (Images, Sounds, Vectors))), [])
     if len(examples) != 1:
-        wanted = "8-bit images" if len(images) > 1 else "8-bit images or vectors of 32-bit floats"
+        wanted = {Images: "8-bit images", Sounds: "sounds", Vectors: "vectors of 32-bit floats"}
+        kind = wanted[kinds[examples[0]]] if examples else either(wanted.values())
         raise ConfigError(
-            f"dataset {name!r} has {len(examples)} features that are {wanted}; "
-            "exactly one is needed."
+            f"dataset {name!r} has {len(examples)} features that are {kind}; exactly one is needed."
         )
     return examples[0], labels[0] if len(labels) == 1 else None
+
+
+def _kind(feature: tfds.features.FeatureConnector) -> type[Modality] | None:
+    """The kind of example that a feature can be; None if it can be none."""
+    if isinstance(feature, tfds.features.Audio):
+        return Sounds
+    return of_feature(feature.shape, feature.np_dtype) if type(feature.shape) is tuple else None
 
 
 def _describe(
     builder: tfds.core.DatasetBuilder, example_key: str, label_key: str | None
 ) -> Description:
     features = builder.info.features
-    *sides, last = features[example_key].shape
-    shape = (*sides, last or 3)  # if the number of channels varies, images become RGB
+    shape, rate = _shape_and_rate(builder.name, features[example_key])
     config = builder.builder_config.name if builder.builder_config else None
     return Description(
         name=f"{builder.name}/{config}" if config else builder.name,
@@ -324,4 +341,22 @@ def _describe(
         class_names=tuple(features[label_key].names) if label_key else (),
         splits={name: split.num_examples for name, split in builder.info.splits.items()},
         fit="crop" if None in shape else "pad",
+        rate=rate,
     )
+
+
+def _shape_and_rate(name: str, feature: tfds.features.FeatureConnector) -> tuple[tuple, int]:
+    """As `Description.shape` and `Description.rate`.
+
+    Raises:
+      ConfigError: for sounds of an unknown rate.
+    """
+    *sides, last = feature.shape
+    if not isinstance(feature, tfds.features.Audio):
+        return (*sides, last or 3), 0  # if the number of channels varies, images become RGB
+    if not feature.sample_rate:
+        raise ConfigError(
+            f"dataset {name!r} does not state the rate of its sounds; prepare it with a "
+            "sample_rate of its Audio feature."
+        )
+    return (feature.shape[0], 1), feature.sample_rate

@@ -116,7 +116,7 @@ class Evaluator:
             )
         if settings.standing_statistics:
             check_batch_norm(gan)
-        numbers = np.dtype(gan.modality.stored).itemsize * math.prod(gan.modality.shape)
+        numbers = np.dtype(gan.modality.stored).itemsize * math.prod(gan.modality.represented.shape)
         fits_memory(
             "metrics" if settings.protocols else "num_samples",
             f"{settings.count:,} samples with their features",

@@ -73,7 +73,7 @@ def extremes(
       real: real examples ``[m, ...]``, if the modality needs them.
     """
     modality = gan.modality
-    shown = SHOWN.get(type(modality), OTHERS)
+    shown = SHOWN.get(type(modality.represented), OTHERS)
     rankings = {"discriminator": discriminator_scores(gan, state, examples, y)}
     if sample.logits is not None and shown.by_recognizer:
         rankings["recognizer"] = confidence(sample.logits, sample.labels)

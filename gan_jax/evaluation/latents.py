@@ -115,8 +115,9 @@ def _obstacle(kind: str, spaces: Sequence[str], labelled: bool, config: Config) 
 
 
 def _check(gan: Gan, seed: int, truncation: float | None) -> None:
-    if not isinstance(gan.modality, Images) or gan.modality.shape[-1] not in DRAWN:
-        raise ConfigError(f"latents need a GAN of images, not of {gan.modality}.")
+    kind = gan.modality.represented
+    if not isinstance(kind, Images) or kind.shape[-1] not in DRAWN:
+        raise ConfigError(f"latents need a GAN of images, not of {kind}.")
     is_seed("seed", seed)
     if truncation is not None:
         within("truncation", truncation, "(0, inf)")

@@ -55,7 +55,7 @@ from load import generate
 ```
 
 - Inputs: {_latents(columns)}{labels}; any n.
-- Output: {_output(gan.modality)}.
+- Output: {_output(gan.modality.represented)}.
 
 With gan_jax, `gan, state = gan_jax.load(FOLDER)` loads both networks for sampling, evaluation or
 further training. `generator.safetensors` holds the weights and `{model.PROGRAM}` the program

@@ -64,7 +64,7 @@ def draw(drawn: Drawn) -> dict[str, np.ndarray]:
 
     Kinds of examples that are not in `PICTURES` are only shown by `Modality.picture`.
     """
-    return PICTURES.get(type(drawn.gan.modality), _of_any)(drawn)
+    return PICTURES.get(type(drawn.gan.modality.represented), _of_any)(drawn)
 
 
 def _of_images(drawn: Drawn) -> dict[str, np.ndarray]:

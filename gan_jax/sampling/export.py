@@ -68,7 +68,7 @@ def export(
     """
     check(folder)
     at_least("num_samples", num_samples, 1)
-    size = np.dtype(gan.modality.stored).itemsize * math.prod(gan.modality.shape)
+    size = np.dtype(gan.modality.stored).itemsize * math.prod(gan.modality.represented.shape)
     fits_memory("num_samples", f"{num_samples:,} samples", num_samples * size)
     is_seed("seed", seed)
     filters.check(num_classes_of(gan, config))

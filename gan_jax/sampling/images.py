@@ -174,7 +174,7 @@ def check_animation(path: Path) -> None:
 
 
 def _check_images(option: str, gan: Gan) -> None:
-    modality = gan.modality
+    modality = gan.modality.represented
     if gan.condition is not None:
         raise ConfigError(f"{option} needs a GAN whose conditions are class labels.")
     if not isinstance(modality, Images):

@@ -80,7 +80,7 @@ def program(gan: Gan, state: GanState) -> bytes:
     def generate(weights: dict[str, Any], latents: jax.Array, *labels: jax.Array) -> jax.Array:
         y = labels[0] if labels else jnp.zeros(latents.shape[:1], jnp.int32)
         made = now.network.apply(model.nested(weights), latents, y, train=False, **numbers)
-        return made.x if isinstance(made, Fake) else made
+        return gan.modality.restored(made.x if isinstance(made, Fake) else made)
 
     weights = jax.eval_shape(lambda: model.flat(state.generator.variables(averaged=True)))
     z = jax.eval_shape(lambda: gan.prior.draw(jax.random.key(0), 1))

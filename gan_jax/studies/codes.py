@@ -81,7 +81,7 @@ def measure(options: Options) -> None:
     print(f"mean of {len(found)}: NMI {means[0]:.3f}, purity {means[1]:.1%}")
     best = max(range(len(found)), key=lambda i: scores(found[i]))
     print(f"member {best}, class of each category: {' '.join(map(str, found[best].argmax(1)))}")
-    if isinstance(run.gans[best].modality, Images):
+    if isinstance(run.gans[best].modality.represented, Images):
         path = options.run / "codes.png"
         pictures.save(path, picture(run.gans[best], state_of(best), options.seed))
         print(f"Written: {path}")

@@ -110,7 +110,7 @@ def _check(gan: Gan, config: Config) -> None:
     shape = frame_of(about, config.framing).shape
     if gan.frozen:
         raise ConfigError("frozen networks work with gan_jax.train_steps, not with gan_jax.train.")
-    if gan.modality.shape != shape:
+    if gan.modality.represented.shape != shape:
         raise ConfigError(
             f"dataset {config.dataset!r} has examples of shape {list(shape)}, but the GAN makes "
             f"{gan.modality}."

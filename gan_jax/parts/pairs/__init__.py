@@ -12,6 +12,7 @@ from gan_jax.errors import ConfigError, has_option, one_of
 from gan_jax.parts.pairs.images import domains, downsample, edges, grey, mask
 from gan_jax.parts.pairs.levels import between, features, hidden
 from gan_jax.parts.pairs.pairing import Pairing, Read
+from gan_jax.parts.pairs.sounds import spectrogram
 from gan_jax.parts.pairs.words import captions
 
 __all__ = ["PAIRS", "Pairing", "Read", "options_of", "pairing"]
@@ -27,6 +28,7 @@ PAIRS: dict[str, Callable[..., Pairing]] = {
     "features": features,
     "hidden": hidden,
     "between": between,
+    "spectrogram": spectrogram,
 }
 """``make(read, **options) -> Pairing`` by name."""
 

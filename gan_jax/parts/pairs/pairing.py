@@ -30,7 +30,8 @@ class Pairing:
     Attributes:
       condition: the kind of the conditions, as networks see them; None: class labels.
       prepare: as `gan_jax.engine.gan.Gan.prepare`; None: the labels that were read.
-      example: the kind of the examples that ``prepare`` makes; None: those that were read.
+      example: the kind of the examples that ``prepare`` makes, or, without ``prepare``, a
+        representation of those that were read (`Modality.represented`); None: those that were read.
       frozen: the networks that ``prepare`` needs.
       fields: the fields of both networks that the conditions determine.
     """

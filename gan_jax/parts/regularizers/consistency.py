@@ -88,7 +88,7 @@ class _Change(NamedTuple):
 def _augmented_change(
     context: Context, key: Array, batch: Batch | Fake, critique: Critique, change: _Change
 ):
-    if not isinstance(context.modality, Images):
+    if not isinstance(context.modality, Images) or not context.modality.mirrors:
         raise ConfigError(
             f"cr and bcr shift and mirror images and do not apply to {context.modality.name}; use "
             "zcr instead."
