@@ -91,6 +91,11 @@ class Modality:
         """Converts the output of networks to numpy arrays as datasets store them."""
         return np.asarray(x, self.stored)
 
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The fields of generators that depend on the examples."""
+        return {"shape": self.shape, "bounded": self.bounded}
+
     def check(self, field: str, x: PyTree) -> None:
         """Refuses examples ``[b, ...]``, as networks see them, of the wrong shape.
 

@@ -252,6 +252,46 @@ def test_three_levels(tmp_path, monkeypatch):
         features(Read(Images((8, 8, 1)), describe("digits"), found), above="alone")
 
 
+def test_both_levels_in_one_game(tmp_path, monkeypatch):
+    """Samples are the images, which the lower level makes from what the upper one makes."""
+    monkeypatch.setattr(Trained, "classifier", lambda *_: untrained())
+    joint = dataclasses.replace(
+        TOP,
+        pairs="levels",
+        latents=6,
+        generator=Network("stacked", units=4, width=2),
+        discriminator=Network("stacked", units=4, width=2),
+        g_penalties=(Penalty("levels", 1.0),),
+        penalties=(Penalty("r1", 0.1),),
+    )
+    train(joint, tmp_path / "joint")
+    gan, state = gan_jax.load(tmp_path / "joint")
+    data = load("digits", "train")
+    batch = gan_jax.Batch(data.examples[:5], data.labels[:5])
+    h, _ = untrained().apply(data.examples[:5])
+    seen = gan_jax.engine.gan.prepared(gan, state.frozen, batch, jax.random.key(1))
+    np.testing.assert_allclose(seen.x["hidden"], h, atol=1e-6)
+
+    z = gan.prior.draw(jax.random.key(0), 3)
+    made = gan_jax.generate(gan, state, z, jnp.array([4, 4, 9]))
+    other = gan_jax.generate(gan, state, z.at[:, 3:].set(0), jnp.array([4, 4, 9]))
+    assert made["hidden"].shape == (3, 5) and made["image"].shape == (3, 8, 8, 1)
+    np.testing.assert_allclose(made["hidden"], other["hidden"], atol=1e-6)
+    assert np.abs(made["image"] - other["image"]).max() > 1e-6
+    assert gan.modality.to_stored(jax.device_get(made)).shape == (3, 8, 8, 1)
+
+    y = jnp.array([1, 2])
+    networks = gan_jax.engine.gan.networks(gan, state.frozen)
+    x = {"hidden": jnp.float32(h[:2]) + 0.5, "image": jnp.float32(data.examples[:2]) / 127.5 - 1}
+    shown = types.SimpleNamespace(fake=gan_jax.Fake(x, y), frozen=networks)
+    value, _ = G_REGULARIZERS["levels"]().apply((), shown)
+    logits = networks["classifier"](x["hidden"])
+    expected = 0.25 - scipy.special.log_softmax(logits, axis=1)[[0, 1], [1, 2]]
+    np.testing.assert_allclose(value, expected, rtol=1e-4)
+    with pytest.raises(ConfigError, match="levels needs both levels of a stacked GAN"):
+        gan_jax.build(dataclasses.replace(TINY, g_penalties=(Penalty("levels", 1.0),)))
+
+
 @pytest.mark.parametrize(
     "changes, message",
     [

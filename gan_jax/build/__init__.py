@@ -195,7 +195,7 @@ def _generator(own: _Chosen) -> Player:
     return Player(
         network=network(
             "generator", config, modality, own.pairs, own.read.trained,
-            shape=modality.shape, bounded=modality.bounded, dtype=own.dtype, **given,
+            dtype=own.dtype, **modality.fields, **given,
         ),
         optimizer=optimizer("g_optimizer", config.g_optimizer),
         terms=(

@@ -9,6 +9,7 @@ examples, features and the head are float32. All other fields are specific to th
 those made by `options.option` can be set by a `gan_jax.config.Network`.
 """
 
+import functools
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -28,10 +29,13 @@ from gan_jax.models import (
     r3gan,
     sagan,
     sngan,
+    stacked,
     stackgan,
     stylegan2,
 )
 from gan_jax.models.projected import FROZEN
+from gan_jax.nn.heads import ConcatHead, ProjectionHead
+from gan_jax.parts.pairs.levels import Levels
 
 
 class Architecture(NamedTuple):
@@ -114,6 +118,16 @@ MODELS = {
         conditions=(Domains,),
         headless=True,
         blind=True,
+    ),
+    "stacked": Architecture(
+        stacked.Generator,
+        stacked.Discriminator,
+        (Levels,),
+        heads={
+            name: functools.partial(stacked.with_upper, head)
+            for name, head in {"concat": ConcatHead, "projection": ProjectionHead}.items()
+        },
+        usual_heads=False,
     ),
     "stackgan": _STACKGAN,
     "stackgan2": _STACKGAN._replace(

@@ -10,7 +10,7 @@ from typing import Any
 
 from gan_jax.errors import ConfigError, has_option, one_of
 from gan_jax.parts.pairs.images import domains, downsample, edges, grey, mask
-from gan_jax.parts.pairs.levels import between, features, hidden
+from gan_jax.parts.pairs.levels import between, features, hidden, levels
 from gan_jax.parts.pairs.pairing import Pairing, Read
 from gan_jax.parts.pairs.sounds import spectrogram
 from gan_jax.parts.pairs.words import captions
@@ -28,6 +28,7 @@ PAIRS: dict[str, Callable[..., Pairing]] = {
     "features": features,
     "hidden": hidden,
     "between": between,
+    "levels": levels,
     "spectrogram": spectrogram,
 }
 """``make(read, **options) -> Pairing`` by name."""

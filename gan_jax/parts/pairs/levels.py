@@ -17,7 +17,7 @@ import numpy as np
 from flax.traverse_util import flatten_dict
 
 from gan_jax.errors import ConfigError, one_of
-from gan_jax.modality import Images, Vectors
+from gan_jax.modality import Images, Modality, Vectors
 from gan_jax.parts.pairs.pairing import Pairing, Read
 from gan_jax.parts.regularizers.levels import CLASSIFIER, ENCODER
 from gan_jax.types import Array, Batch, Frozen, PyTree
@@ -26,6 +26,46 @@ IMAGE_ENCODER = "image_encoder"
 """Name of the frozen network ``x -> h`` where `ENCODER` is that of the examples, ``h``."""
 LAYERS = {"features": lambda features, logits: features, "logits": lambda features, logits: logits}
 """The hidden layers of a recognizer: the last one, and the logits ``[b, k]``."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Levels(Modality):
+    """``{"hidden": [..., n], "image": [..., h, w, c]}`` float32: images with the hidden layer of a
+    recognizer. They are stored as the images; ``shape`` is that of one.
+
+    Attributes:
+      hidden: number of units of the hidden layer.
+    """
+
+    hidden: int
+
+    name, axes, stored, bounded = "images with hidden layers", 3, np.uint8, True
+
+    @property
+    def represented(self) -> Images:
+        return Images(self.shape)
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        return super().fields | {"hidden": self.hidden}
+
+    def check(self, field: str, x: PyTree) -> None:
+        if not isinstance(x, dict) or set(x) != {"hidden", "image"}:
+            raise ConfigError(f"{field} must be {self.name}, a dictionary of hidden and image.")
+        Vectors((self.hidden,)).check(f"{field}['hidden']", x["hidden"])
+        self.represented.check(f"{field}['image']", x["image"])
+
+    def restored(self, x: PyTree) -> Array:
+        return x["image"]
+
+    def to_stored(self, x: PyTree) -> np.ndarray:
+        return self.represented.to_stored(x["image"] if isinstance(x, dict) else x)
+
+    def layout(self, num_classes: int) -> tuple[np.ndarray, np.ndarray]:
+        return self.represented.layout(num_classes)
+
+    def picture(self, samples: PyTree, real: np.ndarray | None = None) -> np.ndarray:
+        return self.represented.picture(self.to_stored(samples))
 
 
 class Encoder(nn.Module):
@@ -86,6 +126,15 @@ class AsHidden:
 
     def __call__(self, batch: Batch, frozen: Mapping[str, Callable], key: Array) -> Batch:
         return batch._replace(x=jax.lax.stop_gradient(frozen[ENCODER](batch.x)))
+
+
+@dataclasses.dataclass(frozen=True)
+class WithHidden:
+    """The example is the image with its encoding."""
+
+    def __call__(self, batch: Batch, frozen: Mapping[str, Callable], key: Array) -> Batch:
+        h = jax.lax.stop_gradient(frozen[ENCODER](batch.x))
+        return batch._replace(x={"hidden": h, "image": batch.x})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -168,6 +217,18 @@ def recognizing(name: str, trained: Any, layer: str) -> Frozen:
     """The frozen network ``x -> [b, f]`` that returns one of `LAYERS` of a recognizer."""
     variables = _under("recognizer", trained.variables)
     return Frozen(name, Encoder(trained.network, layer), Known(trained.key, variables))
+
+
+def levels(read: Read, network: str = "resnet_half", task: str = "labels") -> Pairing:
+    """A label -> the image with the hidden layer of a recognizer: both levels in one game.
+    ``network``, ``task``: of the recognizer.
+    """
+    encoder, size, last = _encoder(read, network, task)
+    return Pairing(
+        example=Levels(read.modality.shape, size),
+        prepare=WithHidden(),
+        frozen=(encoder, Frozen(CLASSIFIER, *_classifier("features", last))),
+    )
 
 
 def _upper(read: Read, above: str, digest: str) -> Any:

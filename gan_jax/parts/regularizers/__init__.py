@@ -30,7 +30,7 @@ from gan_jax.parts.regularizers.gradients import (
     r2,
     zero_centred,
 )
-from gan_jax.parts.regularizers.levels import classified, encoded
+from gan_jax.parts.regularizers.levels import classified, encoded, levels
 from gan_jax.parts.regularizers.paths import path_length
 from gan_jax.parts.regularizers.scores import drift, lecam, sign_real
 from gan_jax.parts.regularizers.translation import cycle, identity, l1, l2, semantic
@@ -66,6 +66,7 @@ __all__ = [
     "l2",
     "labelled_classes",
     "lecam",
+    "levels",
     "matching",
     "max_gp",
     "orthogonal",
@@ -107,6 +108,7 @@ G_REGULARIZERS: dict[str, Callable[..., Regularizer]] = {
     "kl": kl,
     "words": g_words,
     "encoded": encoded,
+    "levels": levels,
     "classified": classified,
     "l1": l1,
     "l2": l2,

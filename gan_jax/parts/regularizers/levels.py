@@ -4,6 +4,7 @@ al. 2017, "Stacked generative adversarial networks", equation 3).
 
 from __future__ import annotations
 
+import jax
 import jax.numpy as jnp
 import optax
 
@@ -29,6 +30,21 @@ def classified(context: Context):
     """
     logits = _frozen(context, CLASSIFIER, "classified", "hidden")(context.fake.x)
     return optax.softmax_cross_entropy_with_integer_labels(logits, context.fake.y)
+
+
+@memoryless
+def levels(context: Context):
+    """Of both levels in one game: the cross entropy, in nats, of the class that the classifier sees
+    in the hidden layer and its label, and the mean squared error between the encoding of the image
+    and the hidden layer that it was made from, which only the image follows.
+    """
+    if not isinstance(context.fake.x, dict):
+        raise ConfigError("levels needs both levels of a stacked GAN; use pairs 'levels'.")
+    h, y = context.fake.x["hidden"], context.fake.y
+    logits = _frozen(context, CLASSIFIER, "levels", "levels")(h)
+    seen = _frozen(context, ENCODER, "levels", "levels")(context.fake.x["image"])
+    apart = jnp.mean(jnp.square(seen - jax.lax.stop_gradient(h)), axis=1)
+    return optax.softmax_cross_entropy_with_integer_labels(logits, y) + apart
 
 
 def _frozen(context: Context, name: str, term: str, *pairs: str):
