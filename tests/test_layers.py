@@ -11,7 +11,7 @@ import pytest
 ROOT = pathlib.Path(__file__).parent.parent
 CHAPTERS = [
     ("errors", "types", "grammar", "config", "sweeps"),
-    ("files", "pacing", "pictures", "modality", "checkpoint", "command_line", "arguments"),
+    ("sound",), ("files", "pacing", "pictures", "modality", "checkpoint", "command_line", "arguments"),
     ("recipes",), ("devices",), ("data",), ("nn",), ("parts",), ("models",), ("metrics",),
     ("engine",), ("recognizers",), ("build",), ("health",), ("latents",), ("runs",), ("sampling",),
     ("report",), ("evaluation",), ("training",), ("studies",), ("benchmarks",), ("commands",),
