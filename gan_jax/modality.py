@@ -72,8 +72,19 @@ class Modality:
     def __str__(self) -> str:
         return f"{self.name} of shape {self.shape}"
 
+    @property
+    def represented(self) -> Modality:
+        """The kind of the examples as they are stored, drawn and scored; another one if networks
+        see a representation of them, such as spectrograms of sounds.
+        """
+        return self
+
     def to_network(self, x: PyTree) -> PyTree:
         """Converts stored examples to what networks see; converted ones are returned unchanged."""
+        return x
+
+    def restored(self, x: PyTree) -> PyTree:
+        """The examples of the kind `represented` in what networks return; a function of JAX."""
         return x
 
     def to_stored(self, x: PyTree) -> PyTree:

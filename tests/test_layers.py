@@ -10,8 +10,8 @@ import pytest
 
 ROOT = pathlib.Path(__file__).parent.parent
 CHAPTERS = [
-    ("errors", "types", "grammar", "config", "sweeps"),
-    ("sound",), ("files", "pacing", "pictures", "modality", "checkpoint", "command_line", "arguments"),
+    ("errors", "types", "grammar", "config", "sweeps"), ("sound",),
+    ("files", "pacing", "pictures", "modality", "checkpoint", "command_line", "arguments"),
     ("recipes",), ("devices",), ("data",), ("nn",), ("parts",), ("models",), ("metrics",),
     ("engine",), ("recognizers",), ("build",), ("health",), ("latents",), ("runs",), ("sampling",),
     ("report",), ("evaluation",), ("training",), ("studies",), ("benchmarks",), ("commands",),
