@@ -17,7 +17,7 @@ GAP_GREY = 64
 FONT = 1 / 36
 """Font size of the names above a grid relative to its width, legible on a phone too."""
 HOP, WIDE = 64, 128
-"""Samples per column of a spectrogram, and columns, at least and at most."""
+"""The smallest number of samples per column of a spectrogram, and the largest of columns."""
 RANGE = 80
 """Decibels from black to white in a spectrogram."""
 DRAWN = (1, 3, 4)
@@ -98,8 +98,8 @@ def blank(shape: tuple[int, ...]) -> np.ndarray:
 def spectrograms(waves: np.ndarray) -> np.ndarray:
     """The magnitudes of short-time Fourier transforms in decibels.
 
-    Windows are those of Hann. A hop of at least `HOP` samples makes pictures at most about `WIDE`
-    pixels wide.
+    Windows are those of Hann. Columns are `HOP` samples apart, or more, so that there are at most
+    `WIDE`.
 
     Args:
       waves: ``[n, length]`` floats in [-1, 1].
@@ -110,8 +110,8 @@ def spectrograms(waves: np.ndarray) -> np.ndarray:
     """
     waves = np.asarray(waves, np.float32)
     hop = max(HOP, -(-waves.shape[1] // WIDE))
-    window = 2 * hop
-    waves = np.pad(waves, ((0, 0), (hop, window - waves.shape[1] % hop)))
+    window, columns = 2 * hop, -(-waves.shape[1] // hop)
+    waves = np.pad(waves, ((0, 0), (hop, columns * hop - waves.shape[1])))
     frames = np.lib.stride_tricks.sliding_window_view(waves, window, axis=1)[:, ::hop]
     hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(window) / window)
     magnitudes = np.abs(np.fft.rfft(frames * hann.astype(np.float32))[..., :-1]) / (hann.sum() / 2)

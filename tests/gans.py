@@ -23,8 +23,12 @@ SGD = optax.sgd(0.1)
 OWN = ("kl", "encoded", "classified", "cycle", "identity")
 G_PENALTIES = {name: make for name, make in G_REGULARIZERS.items() if name not in OWN}
 """Those for every generator: not of conditioning augmentation, the levels of a stack, or cycles."""
-OF_LABELS = {name: own for name, own in MODELS.items() if None in own.conditions}
-"""The architectures that take class labels."""
+OF_LABELS = {
+    name: own
+    for name, own in MODELS.items()
+    if None in own.conditions and issubclass(Images, own.modalities)
+}
+"""The architectures of images that take class labels."""
 
 
 def random_batch(seed=0, d_steps=1, b=8, shape=SHAPE):

@@ -1,14 +1,17 @@
 """TensorBoard's copy of the record, read by TensorBoard's own reader."""
 
+import io
 import logging
 
 import numpy as np
 import pytest
+import soundfile
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams import metadata
 
 from gan_jax.runs import logs
 from gan_jax.runs.events import PATTERN, Events
+from gan_jax.sound import wav
 
 
 def write(folder, first, steps):
@@ -16,6 +19,7 @@ def write(folder, first, steps):
     for step in steps:
         events.scalars({"g/loss": step / 2}, step)
         events.image("samples", np.zeros((2, 3, 3), np.uint8), step)
+        events.sound("samples/one", wav.encoded(np.full(4, step, np.int16), 8_000), step)
     events.close()
 
 
@@ -32,6 +36,9 @@ def test_no_step_comes_back_after_a_resumption(tmp_path, caplog):
         found = read(tmp_path)
     assert [event.step for event in found.Scalars("g/loss")] == [4, 8, 12, 16]
     assert [event.step for event in found.Images("samples")] == [4, 8, 12, 16]
+    *_, last = found.Audio("samples/one")
+    sound, rate = soundfile.read(io.BytesIO(last.encoded_audio_string), dtype="int16")
+    assert (sound.tolist(), rate, last.step) == ([16] * 4, 8_000, 16)
     assert "out of order" not in caplog.text and "Purging" not in caplog.text
 
 

@@ -4,9 +4,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from gans import OF_LABELS
 
 from gan_jax.errors import ConfigError
-from gan_jax.models import MODELS
 from gan_jax.models.options import options_of
 from gan_jax.nn.heads import UnconditionalHead
 from gan_jax.nn.minibatch_std import minibatch_std
@@ -52,7 +52,8 @@ def test_groups_that_do_not_fit_are_refused(b, group, words):
 
 
 @pytest.mark.parametrize(
-    "name", [name for name, a in MODELS.items() if "minibatch_std" in options_of(a.discriminator)]
+    "name",
+    [name for name, a in OF_LABELS.items() if "minibatch_std" in options_of(a.discriminator)],
 )
 def test_discriminators_see_what_other_examples_of_the_group_are_like(name):
     """Nothing else lets examples meet: a score changes with the other example of its group and with
@@ -63,7 +64,7 @@ def test_discriminators_see_what_other_examples_of_the_group_are_like(name):
         | ({} if name == "mlp" else {"base": 4})
         | ({"norm": NORMS["none"]} if name == "dcgan" else {})
     )
-    d = MODELS[name].discriminator(UnconditionalHead(), minibatch_std=2, **options)
+    d = OF_LABELS[name].discriminator(UnconditionalHead(), minibatch_std=2, **options)
     x, y = jax.random.normal(jax.random.key(0), (4, 8, 8, 1)), jnp.zeros(4, jnp.int32)
 
     @jax.jit

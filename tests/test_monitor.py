@@ -6,7 +6,7 @@ import pytest
 
 from gan_jax.health.monitor import RULES, findings
 
-HEALTHY = {"d_ranking": 0.9, "g_grad_norm": 1.0, "diversity": 0.8}
+HEALTHY = {"d_ranking": 0.9, "g_grad_norm": 1.0, "diversity": 0.8, "silent_share": 0.5}
 
 
 def log(*diagnoses, every=2):
@@ -28,7 +28,11 @@ def spoken(lines):
     return {name: steps for name, steps in heard.items() if steps}
 
 
-ILL = {"saturated": {"d_ranking": 1.0, "g_grad_norm": 1e-4}, "collapsed": {"diversity": 0.05}}
+ILL = {
+    "saturated": {"d_ranking": 1.0, "g_grad_norm": 1e-4},
+    "collapsed": {"diversity": 0.05},
+    "silent": {"silent_share": 0.6},
+}
 
 
 def test_a_healthy_run_is_quiet():

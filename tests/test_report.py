@@ -92,6 +92,27 @@ def test_the_newest_step_is_shown_and_pictures_are_its_own(folder):
     assert len(own) == 1
 
 
+def test_sounds_are_heard_within_the_page(folder):
+    assert written(folder).all("audio") == [] and "Listen" not in written(folder).text
+    files = {EVIL[1:7]: b"RIFF one", "two": b"RIFF two"}
+    save(evaluation(40, sounds=files), folder / run_folder.EVAL)
+    saved = folder / run_folder.EVAL / "step_000040_samples_two.wav"
+    assert saved.read_bytes() == files["two"]
+    page = written(folder)
+    check_alone(page)
+    assert "Listen" in page.text
+    heard = {sound["aria-label"]: sound["src"] for sound in page.all("audio")}
+    begin = "data:audio/wav;base64,"
+    assert {
+        name.removeprefix("Samples of "): base64.b64decode(source.removeprefix(begin))
+        for name, source in heard.items()
+    } == files
+    (policy,) = (own["content"] for own in page.all("meta") if "http-equiv" in own)
+    assert "media-src data:;" in policy
+    saved.unlink()
+    assert "Unreadable files: step_000040_samples_two.wav" in written(folder).text
+
+
 def test_samples_over_training_are_evenly_spread(folder):
     page = written(folder)
     shown = [image for image in page.all("img") if image["alt"].startswith("Step")]

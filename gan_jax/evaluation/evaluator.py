@@ -207,6 +207,7 @@ class Evaluator:
             protocols={name: estimates(own, names) for name, own in protocols.items()},
             extremes=ends.values,
             truncation=self._truncation_curve(gan, state),
+            sounds=evaluation_pictures.record(drawn),
         )
 
     def _inputs(self, examples: np.ndarray, labels: np.ndarray | None) -> Inputs:

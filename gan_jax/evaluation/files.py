@@ -1,8 +1,9 @@
 """The files of an evaluation, written atomically, and its table for a terminal.
 
-The files are ``step_XXXXXX.json``, ``step_XXXXXX_PICTURE.png`` and ``scores.csv``, with one row per
-step. Non-default settings appear in the file names: the suffix of
-`gan_jax.evaluation.settings.Settings` follows ``step_XXXXXX`` and ``scores``.
+The files are ``step_XXXXXX.json``, ``step_XXXXXX_PICTURE.png``, for sounds
+``step_XXXXXX_samples_CLASS.wav``, and ``scores.csv``, with one row per step. Non-default settings
+appear in the file names: the suffix of `gan_jax.evaluation.settings.Settings` follows
+``step_XXXXXX`` and ``scores``.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ LINE = ("frechet_distance", "label_agreement", "test_error", "modes_covered", "h
 
 
 def save(evaluation: Evaluation, folder: Path, suffix: str = "") -> list[Path]:
-    """Writes ``step_XXXXXX.json`` and a PNG per picture, the JSON last; then rewrites
+    """Writes ``step_XXXXXX.json`` and a file per picture and sound, the JSON last; then rewrites
     ``scores.csv``.
 
     Args:
@@ -52,16 +53,21 @@ def save(evaluation: Evaluation, folder: Path, suffix: str = "") -> list[Path]:
       ConfigError: if the folder cannot be written.
     """
     begin = stem(evaluation.step, suffix)
-    files = {name: f"{begin}_{name}.png" for name in evaluation.pictures}
+    drawn = {name: f"{begin}_{name}.png" for name in evaluation.pictures}
+    heard = {name: f"{begin}_samples_{name}.wav" for name in evaluation.sounds}
     values = {f.name: getattr(evaluation, f.name) for f in dataclasses.fields(evaluation)}
-    text = json.dumps(values | {"pictures": files}, indent=2, allow_nan=False) + "\n"
-    paths = [folder / f"{begin}.json", *(folder / file for file in files.values())]
+    values |= {"pictures": drawn, "sounds": heard}
+    text = json.dumps(values, indent=2, allow_nan=False) + "\n"
+    paths = [folder / name for name in (f"{begin}.json", *drawn.values(), *heard.values())]
     try:
         with contextlib.ExitStack() as stack:  # closes in reverse order, hence the JSON last
-            to_json, *to_pictures = [stack.enter_context(replacing(path)) for path in paths]
+            to_json, *others = [stack.enter_context(replacing(path)) for path in paths]
             to_json.write_text(text, encoding="utf-8")
+            to_pictures, to_sounds = others[: len(drawn)], others[len(drawn) :]
             for path, pixels in zip(to_pictures, evaluation.pictures.values(), strict=True):
                 pictures.save(path, pixels)
+            for path, wav in zip(to_sounds, evaluation.sounds.values(), strict=True):
+                path.write_bytes(wav)
     except OSError as error:
         raise ConfigError(f"workdir: {folder} cannot be written ({error.strerror}).") from error
     evaluations = read(folder, suffix).by_step
@@ -70,9 +76,9 @@ def save(evaluation: Evaluation, folder: Path, suffix: str = "") -> list[Path]:
 
 
 def loaded(values: dict[str, Any]) -> Evaluation:
-    """Reads an evaluation written by `save`, without its pictures."""
+    """Reads an evaluation written by `save`, without its pictures and sounds."""
     fields = {f.name: values[f.name] for f in dataclasses.fields(Evaluation) if f.name in values}
-    return Evaluation(**fields | {"pictures": {}})
+    return Evaluation(**fields | {"pictures": {}, "sounds": {}})
 
 
 def scalars(values: dict[str, Any]) -> dict[str, tuple[float | None, float | None, float | None]]:

@@ -1,4 +1,4 @@
-"""The pictures of an evaluation: samples, interpolations, nearest training images."""
+"""The pictures and sounds of an evaluation: samples, interpolations, nearest training images."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ import numpy as np
 
 from gan_jax import pictures
 from gan_jax.config import Config
-from gan_jax.data import load
+from gan_jax.data import describe, load
 from gan_jax.engine.gan import Gan
 from gan_jax.latents.paths import arc
 from gan_jax.metrics import Sample, nearest_neighbours
-from gan_jax.modality import COLUMNS, ROWS, Images, Modality
+from gan_jax.modality import COLUMNS, ROWS, Images, Modality, Sounds, labels_in_turn
 from gan_jax.recognizers import FeatureNetwork, real_sample
 from gan_jax.sampling.conditions import Conditions, in_turn, num_classes_of
 from gan_jax.sampling.draw import generated
+from gan_jax.sound import wav
 from gan_jax.types import Array, GanState, held
 
 PATHS = 10
@@ -83,18 +84,50 @@ def _of_any(drawn: Drawn) -> dict[str, np.ndarray]:
     return {"samples": drawn.gan.modality.picture(drawn.examples, drawn.real)}
 
 
-PICTURES: dict[type[Modality], Callable[[Drawn], dict[str, np.ndarray]]] = {Images: _of_images}
-"""Kinds of examples with further pictures besides samples."""
+def _of_sounds(drawn: Drawn) -> dict[str, np.ndarray]:
+    chosen = _chosen(len(drawn.examples), num_classes_of(drawn.gan, drawn.config))
+    waves = drawn.gan.modality.represented.to_network(drawn.examples[chosen.ravel()])[..., 0]
+    return {"samples": pictures.grid(pictures.spectrograms(waves), chosen.shape[1])}
+
+
+PICTURES: dict[type[Modality], Callable[[Drawn], dict[str, np.ndarray]]] = {
+    Images: _of_images,
+    Sounds: _of_sounds,
+}
+"""Kinds of examples with other pictures than that of all samples."""
+
+
+def record(drawn: Drawn) -> dict[str, bytes]:
+    """The sounds of the picture ``samples``, see `gan_jax.sound.wav.by_class`; none if the samples
+    are no sounds.
+    """
+    sounds, num_classes = drawn.gan.modality.represented, num_classes_of(drawn.gan, drawn.config)
+    if not isinstance(sounds, Sounds):
+        return {}
+    chosen = _chosen(len(drawn.examples), num_classes).ravel()
+    names = describe(drawn.config.dataset).class_names if num_classes else ()
+    labels = labels_in_turn(len(drawn.examples), num_classes)[chosen]
+    return wav.by_class(drawn.examples[chosen, :, 0], labels, names, sounds.rate)
+
+
+def _chosen(n: int, num_classes: int) -> np.ndarray:
+    """Which of ``n`` samples of alternating classes a grid ``[rows, columns]`` shows: one row per
+    class, or the first samples of an unconditional GAN.
+    """
+    if not num_classes:
+        rows = max(1, min(n // COLUMNS, COLUMNS))
+        return np.arange(min(n, rows * COLUMNS)).reshape(rows, -1)
+    rows = min(num_classes, ROWS, n)
+    columns = max(1, min(COLUMNS, n // num_classes))
+    return np.arange(rows)[:, None] + num_classes * np.arange(columns)
 
 
 def _sample_grid(images: np.ndarray, num_classes: int) -> np.ndarray:
     """One row per class, or the first samples of an unconditional GAN."""
     if not num_classes:
         return pictures.grid(images[: COLUMNS**2], COLUMNS)
-    rows = min(num_classes, ROWS, len(images))
-    columns = max(1, min(COLUMNS, len(images) // num_classes))
-    chosen = np.arange(rows)[:, None] + num_classes * np.arange(columns)
-    return pictures.grid(images[chosen.ravel()], columns)
+    chosen = _chosen(len(images), num_classes)
+    return pictures.grid(images[chosen.ravel()], chosen.shape[1])
 
 
 def _translations(drawn: Drawn, kind: Images) -> np.ndarray:

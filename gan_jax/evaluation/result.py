@@ -24,6 +24,7 @@ class Evaluation:
         as many samples as the baseline has images.
       left_out: the reason why a score is missing, by name.
       pictures: ``[H, W, c]`` uint8 by name.
+      sounds: WAV files of samples by class, see `gan_jax.sound.wav.by_class`.
       intervals, real_intervals, matched_intervals: the 95% interval ``[low, high]`` of each score;
         None for an end that is unknown or infinite.
       protocols: ``[value, low, high]`` by metric and score, or one such list per class name.
@@ -44,6 +45,7 @@ class Evaluation:
     protocols: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
     extremes: dict[str, list[float]] = dataclasses.field(default_factory=dict)
     truncation: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    sounds: dict[str, bytes] = dataclasses.field(default_factory=dict)
 
 
 def values(scores: dict[str, Estimate], class_names: tuple[str, ...]) -> dict[str, Any]:

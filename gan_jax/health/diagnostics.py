@@ -22,6 +22,8 @@ from gan_jax.engine.objectives import PREFIXES, Update, play
 from gan_jax.engine.train_step import moved
 from gan_jax.engine.trained import generate
 from gan_jax.engine.update import gradients, part_of, parts_of
+from gan_jax.health.loudness import loudness
+from gan_jax.modality import Modality, Sounds
 from gan_jax.nn.spectral import SIGMAS
 from gan_jax.types import Array, Batch, D, G, GanState, Metrics, Pair, PyTree
 
@@ -60,6 +62,7 @@ def diagnose(gan: Gan, state: GanState, batch: Batch, held_out: Batch | None = N
         by spectral normalization; only for layers that use it.
       - ``ema_distance``: ``|w - w_ema| / |w|`` over all parameters of G; only with an EMA.
       - ``diversity``: see `diversity`.
+      - of sounds, also those of `gan_jax.health.loudness.loudness`.
     """
     gan = scalars.bind(_plain(gan), state.scalars, state.step)
     key = jax.random.fold_in(jax.random.fold_in(state.key, state.step), 0)
@@ -74,6 +77,7 @@ def diagnose(gan: Gan, state: GanState, batch: Batch, held_out: Batch | None = N
         **_gradients(update),
         **_judgement(*judged),
         **_sigmas(gan, state, update.real),
+        **_loudness(gan.modality, fakes, update.real.x),
         "diversity": diversity(_flat(fakes), _flat(update.real.x), labels),
     }
     if state.generator.average is not None:
@@ -219,6 +223,14 @@ def _judgement(real: Array, fake: Array, held_out: Array | None) -> Metrics:
             metrics[f"d_score_{name}"] = genuine.mean()
             metrics[f"d_score_{name}_std"] = genuine.std()
     return metrics
+
+
+def _loudness(modality: Modality, fake: PyTree, real: PyTree) -> Metrics:
+    """That of sounds, from examples as networks see them."""
+    sounds = modality.represented
+    if not isinstance(sounds, Sounds):
+        return {}
+    return loudness(*(modality.restored(x)[..., 0] for x in (fake, real)), sounds.rate)
 
 
 def _sigmas(gan: Gan, state: GanState, real: Batch) -> Metrics:

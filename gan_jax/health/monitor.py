@@ -25,6 +25,11 @@ COLLAPSED = 0.1
 were above 0.3 from the second diagnostics on (an MLP can start at 0.07), a collapsed one at 0.00
 (``docs/stability.md``).
 """
+MUTE = 0.5
+"""The samples have gone silent if more than this share of them is, by
+`gan_jax.health.loudness.SILENT`. Before the first updates, samples are often silent; a GAN that
+learns is heard after a few hundred steps.
+"""
 
 Line = Mapping[str, float]
 
@@ -80,7 +85,19 @@ def collapsed(lines: Sequence[Line]) -> Finding | None:
     return _begun(lines, name, lambda line: line[name] < COLLAPSED, text)
 
 
-RULES: dict[str, Rule] = {"not_finite": not_finite, "saturated": saturated, "collapsed": collapsed}
+def silent(lines: Sequence[Line]) -> Finding | None:
+    """Most samples of a GAN of sounds are silent: G's output is near 0, whatever its latents."""
+    name = PREFIX + "silent_share"
+    text = f"more than {MUTE:.0%} of the samples are silent"
+    return _begun(lines, name, lambda line: line[name] > MUTE, text)
+
+
+RULES: dict[str, Rule] = {
+    "not_finite": not_finite,
+    "saturated": saturated,
+    "collapsed": collapsed,
+    "silent": silent,
+}
 """``rule(lines) -> Finding``, or None if the last of the lines (one or more, oldest first) raises
 no alarm.
 """

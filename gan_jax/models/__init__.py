@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import flax.linen as nn
 
 from gan_jax.errors import ConfigError, either
-from gan_jax.modality import Domains, Images, Modality, Tokens, Vectors
+from gan_jax.modality import Domains, Images, Modality, Sounds, Tokens, Vectors
 from gan_jax.models import (
     biggan,
     biggan_deep,
@@ -32,6 +32,7 @@ from gan_jax.models import (
     stacked,
     stackgan,
     stylegan2,
+    wavegan,
 )
 from gan_jax.models.projected import FROZEN
 from gan_jax.nn.heads import ConcatHead, ProjectionHead
@@ -107,6 +108,9 @@ MODELS = {
         stylegan2.Discriminator,
         heads={"none": lambda _: stylegan2.Head(), "projection": stylegan2.Head},
         copied=(stylegan2.BUFFERS,),
+    ),
+    "wavegan": Architecture(
+        wavegan.Generator, wavegan.Discriminator, (Sounds,), conditions=(None, Vectors)
     ),
     "pix2pix": Architecture(
         pix2pix.Generator, pix2pix.Discriminator, conditions=(Images,), headless=True

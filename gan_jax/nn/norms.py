@@ -89,6 +89,16 @@ class BiasOnly(nn.Module):
         return (x + bias).astype(self.dtype)
 
 
+class Identity(nn.Module):
+    """No normalization and no parameters, for layers that have a bias of their own."""
+
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
+        return x.astype(self.dtype)
+
+
 class InstanceNorm(nn.Module):
     """Instance normalization (Ulyanov et al. 2016) over the places of each map, without gain and
     bias; the same in training and sampling.

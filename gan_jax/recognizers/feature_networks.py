@@ -10,7 +10,7 @@ import numpy as np
 
 from gan_jax.config import Framing
 from gan_jax.data import TRUTHS, Description, frame_of
-from gan_jax.errors import ConfigError, one_of
+from gan_jax.errors import ConfigError, either, one_of
 from gan_jax.metrics.mixtures import Modes, equal_modes, nearest_modes
 from gan_jax.modality import Images, Modality, Vectors
 from gan_jax.recognizers import inception
@@ -91,7 +91,12 @@ BY_MODALITY: dict[type[Modality], Chooser] = {Images: _of_images, Vectors: _of_v
 
 
 def _default(dataset: str, about: Description, framing: Sized, config: RecognizerConfig) -> Choice:
-    choose = BY_DATASET.get(dataset) or BY_MODALITY[type(about.modality)]
+    choose = BY_DATASET.get(dataset) or BY_MODALITY.get(type(about.modality))
+    if choose is None:
+        kinds = either(kind.name for kind in BY_MODALITY)
+        raise ConfigError(
+            f"features: {DEFAULT} takes {kinds}, but {dataset} contains {about.modality.name}."
+        )
     return choose(dataset, about, framing, config)
 
 

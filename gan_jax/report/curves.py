@@ -18,6 +18,13 @@ CURVES = {
     PREFIX + "g_grad_norm": "G",
     PREFIX + "d_grad_norm": "D",
     PREFIX + "d_ranking": "ranking, real above fake",
+    PREFIX + "silent_share": "silent samples",
+    PREFIX + "clipped_share_fake": "clipped samples",
+    PREFIX + "clipped_share_real": "clipped real sounds",
+    PREFIX + "rms_fake": "samples",
+    PREFIX + "rms_real": "real sounds",
+    PREFIX + "centroid_fake": "samples",
+    PREFIX + "centroid_real": "real sounds",
 }
 """Names of curves that cannot be derived from the names of the metrics."""
 
@@ -98,6 +105,12 @@ def training_charts(lines: list[dict], marks: list[tuple[float, str]]) -> list[C
         "losses": (losses, False),
         "accuracy of D": (starting(PREFIX + "d_accuracy", PREFIX + "d_ranking"), True),
         "diversity of samples (1: as diverse as the data)": (starting(PREFIX + "diversity"), False),
+        "loudness (root mean square; 1: full scale)": (starting(PREFIX + "rms_"), False),
+        "silent and clipped sounds": (
+            starting(PREFIX + "silent_share", PREFIX + "clipped_share"),
+            True,
+        ),
+        "spectral centroid in Hz": (starting(PREFIX + "centroid_"), False),
         "gradient norms": (starting(PREFIX + "g_grad_norm", PREFIX + "d_grad_norm"), False),
         "scores of D": (scores, False),
         "regularizers and other terms": (

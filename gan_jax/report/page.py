@@ -94,6 +94,10 @@ def run_page(run: RunFiles) -> str:
         pictures=[
             _picture(name, run, PICTURES.get(name)) for name in run.pictures if name not in ENDS
         ],
+        sounds=[
+            {"title": name, "source": data_uri("audio/wav", wav)}
+            for name, wav in run.sounds.items()
+        ],
         ends=[_picture(name, run, text) for name, text in ENDS.items() if name in run.pictures],
         latents=[
             {"title": own["title"], "caption": own["caption"], "source": png_uri(own["png"])}
@@ -233,7 +237,12 @@ def _progress(progress: Progress) -> list[dict[str, str]]:
 
 def png_uri(png: bytes) -> str:
     """A PNG file as a data URI."""
-    return f"data:image/png;base64,{base64.b64encode(png).decode()}"
+    return data_uri("image/png", png)
+
+
+def data_uri(kind: str, content: bytes) -> str:
+    """A file of a media type as a data URI."""
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
 
 
 def _rows_of(evaluation: dict, config: dict) -> str:

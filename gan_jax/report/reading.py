@@ -43,11 +43,13 @@ class Files:
 class RunFiles(Files):
     """The files of a single GAN, or of one member of a population.
 
-    ``pictures``: PNG files of the newest evaluation by name. ``latents``: pictures of the latent
-    space at the newest evaluated step, each with ``title``, ``caption`` and ``png``.
+    ``pictures``: PNG files of the newest evaluation by name. ``sounds``: its WAV files of samples,
+    by class. ``latents``: pictures of the latent space at the newest evaluated step, each with
+    ``title``, ``caption`` and ``png``.
     """
 
     pictures: dict[str, bytes]
+    sounds: dict[str, bytes] = dataclasses.field(default_factory=dict)
     latents: list[dict[str, Any]] = dataclasses.field(default_factory=list)
 
 
@@ -108,16 +110,19 @@ def _run(
     folder: Path, suffix: str, name: str, config: dict[str, Any], starts: list, lines: list
 ) -> RunFiles:
     evaluations, missing = _evaluations(folder, suffix)
-    files = evaluations[-1].get("pictures") or {}
+    kinds = [evaluations[-1].get(kind) or {} for kind in ("pictures", "sounds")]
     known = run_evaluations.read_latents(folder, evaluations[-1]["step"], suffix)
     shown = [own for kind in known.values() for own in (kind.get("pictures") or {}).values()]
     found: dict[str, bytes] = {}
-    for file in [*files.values(), *(own["file"] for own in shown)]:
+    files = [file for kind in kinds for file in kind.values()]
+    for file in [*files, *(own["file"] for own in shown)]:
         try:
             found[file] = (folder / Path(file).name).read_bytes()
         except OSError:
             missing = (*missing, file)
-    pictures = {name: found[file] for name, file in files.items() if file in found}
+    pictures, sounds = (
+        {name: found[file] for name, file in kind.items() if file in found} for kind in kinds
+    )
     latents = [own | {"png": found[own["file"]]} for own in shown if own["file"] in found]
     return RunFiles(
         name=name,
@@ -126,6 +131,7 @@ def _run(
         lines=lines,
         evaluations=evaluations,
         pictures=pictures,
+        sounds=sounds,
         missing=missing,
         latents=latents,
     )

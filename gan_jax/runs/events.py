@@ -17,6 +17,7 @@ from google.protobuf.message import DecodeError
 from tensorboardX import summary
 from tensorboardX.event_file_writer import EventsWriter
 from tensorboardX.proto.event_pb2 import Event, SessionLog
+from tensorboardX.proto.summary_pb2 import Summary
 
 from gan_jax import files
 
@@ -52,6 +53,11 @@ class Events:
     def image(self, name: str, pixels: np.ndarray, step: int) -> None:
         """Adds ``[H, W, c]`` uint8 pixels."""
         self._add(Event(summary=summary.image(name, pixels, dataformats="HWC")), step)
+
+    def sound(self, name: str, wav: bytes, step: int) -> None:
+        """Adds a WAV file."""
+        audio = Summary.Audio(encoded_audio_string=wav, content_type="audio/wav")
+        self._add(Event(summary=Summary(value=[Summary.Value(tag=name, audio=audio)])), step)
 
     def hparams(self, values: Mapping[str, Any], metrics: tuple[str, ...]) -> None:
         """Adds hyperparameters by name for TensorBoard's table of runs, which also has columns for

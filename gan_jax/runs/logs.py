@@ -52,6 +52,10 @@ class Record:
         """Adds ``[H, W, c]`` uint8 pixels to the TensorBoard events."""
         self._events.image(name, pixels, step)
 
+    def sound(self, step: int, wav: bytes, name: str) -> None:
+        """Adds a WAV file to the TensorBoard events."""
+        self._events.sound(name, wav, step)
+
     def flush(self) -> None:
         """Brings all events to the disk; lines are there already."""
         self._events.flush()
@@ -122,6 +126,16 @@ class Journal:
             pixels = paint()
             pictures.save(path, pixels)
             self._record.picture(step, pixels, name)
+
+    def sounds(
+        self, path: pathlib.Path, step: int, record: Callable[[], Mapping[str, bytes]], name: str
+    ) -> None:
+        """Writes the WAV files that ``record`` returns by name, next to the picture ``path`` and to
+        the TensorBoard events.
+        """
+        for own, wav in record().items() if self._record else ():
+            path.with_name(f"{path.stem}_{own}.wav").write_bytes(wav)
+            self._record.sound(step, wav, f"{name}/{own}")
 
     def warn(self, text: str) -> None:
         """Shows a permanent line."""

@@ -1,4 +1,6 @@
-"""Pictures of samples from the same latents and labels at every step, so that steps compare."""
+"""Pictures and sounds of samples from the same latents and labels at every step, so that steps
+compare.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +11,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from gan_jax.config import Config
-from gan_jax.data import load, some
+from gan_jax.data import describe, load, some
 from gan_jax.engine.gan import Gan
+from gan_jax.modality import Sounds
 from gan_jax.sampling.conditions import as_seen, conditions, num_classes_of
+from gan_jax.sound import wav
 from gan_jax.types import Batch, PyTree
 
 
@@ -35,3 +39,16 @@ def painter(config: Config, gan: Gan) -> Callable[[np.ndarray], np.ndarray]:
         shown = some(np.arange(len(data.labels)), modality.real_shown)
         real = as_seen(gan, Batch(data.examples[shown], data.labels[shown])).x
     return lambda samples: modality.picture(samples, real)
+
+
+def recorder(config: Config, gan: Gan) -> Callable[[np.ndarray], dict[str, bytes]]:
+    """A function that returns the samples ``[n, *shape]`` of `painter` as WAV files by the name of
+    their class, see `gan_jax.sound.wav.by_class`; none if they are no sounds.
+    """
+    sounds, num_classes = gan.modality.represented, num_classes_of(gan, config)
+    if not isinstance(sounds, Sounds):
+        return lambda samples: {}
+    names = describe(config.dataset).class_names if num_classes else ()
+    _, labels = gan.modality.layout(num_classes)
+    stored = lambda samples: gan.modality.to_stored(samples)[..., 0]
+    return lambda samples: wav.by_class(stored(samples), labels, names, sounds.rate)

@@ -134,6 +134,7 @@ class _Tools(NamedTuple):
     evaluate: evaluating.Evaluate | None
     inputs: tuple[PyTree, PyTree]
     paint: Callable[[np.ndarray], np.ndarray]
+    record: Callable[[np.ndarray], dict[str, bytes]]
 
 
 @dataclasses.dataclass
@@ -214,6 +215,7 @@ class _Training:
             evaluating.evaluation(self.run, self.workdir, trainee.everywhere),
             parallel.put(inputs, trainee.everywhere),
             samples.painter(config, trainee.gan),
+            samples.recorder(config, trainee.gan),
         )
 
     def _first(self, returns: int = 0) -> GanState:
@@ -353,6 +355,7 @@ class _Stretch:
             path = folder.picture(self._training.workdir, self.step, name)
             title = f"samples{name and '_' + name}"
             self._journal.picture(path, self.step, lambda: self._tools.paint(images), title)
+            self._journal.sounds(path, self.step, lambda: self._tools.record(images), title)
 
     def _save(self, state: GanState) -> None:
         self._trainee.check_state(state, self.step)

@@ -1,0 +1,51 @@
+"""Sounds as WAV files to listen to."""
+
+from __future__ import annotations
+
+import io
+import re
+import wave
+from collections.abc import Sequence
+
+import numpy as np
+
+GAP = 0.15
+"""Seconds of silence between two sounds of a file."""
+
+
+def encoded(sound: np.ndarray, rate: int) -> bytes:
+    """A sound ``[n]`` int16 as the bytes of a WAV file."""
+    content = io.BytesIO()
+    with wave.open(content, "wb") as file:
+        file.setparams((1, 2, rate, len(sound), "NONE", ""))  # one channel, two bytes
+        file.writeframes(sound.astype("<i2").tobytes())
+    return content.getvalue()
+
+
+def one_after_another(waves: np.ndarray, rate: int) -> bytes:
+    """Sounds ``[m, n]`` int16 as one WAV file, with silence between them."""
+    apart = np.pad(waves, ((0, 0), (0, round(GAP * rate))))
+    return encoded(apart.ravel(), rate)
+
+
+def by_class(
+    waves: np.ndarray, labels: np.ndarray, names: Sequence[str], rate: int
+) -> dict[str, bytes]:
+    """A WAV file for each class that occurs, or a single one with the name "all" without classes.
+
+    Args:
+      waves: ``[m, n]`` int16.
+      labels: ``[m]`` integers, the classes of the sounds; ignored without names.
+      names: of the classes.
+      rate: samples per second.
+
+    Returns:
+      Files by the name of the class, in which everything but letters, digits and hyphens is an
+      underscore.
+    """
+    if not names:
+        return {"all": one_after_another(waves, rate)}
+    return {
+        re.sub(r"[^\w-]", "_", names[label]): one_after_another(waves[labels == label], rate)
+        for label in np.unique(labels)
+    }
