@@ -61,8 +61,10 @@ class Config:
     path of a folder or .zip of images or sounds, or of a set written by TFDS or eval.py --export.
     """
     unpaired: str | None = None
-    """Second dataset, whose images are drawn beside those of the dataset without being paired with
-    them, to translate between both domains (with pairs domains).
+    """Second dataset, to translate between both domains (with pairs domains)."""
+    paired: str | None = None
+    """Second dataset or folder: its first image is the condition of the dataset's first, and so on,
+    in the order of their files (with pairs given).
     """
     split: str = "train"
     """Split to train on, in TFDS slicing syntax, such as train[:90%]; train[:90% stratified] takes
@@ -104,10 +106,9 @@ class Config:
     labels.
     """
     pairs: Pairs = Pairs()
-    """What examples are conditioned on: their labels; images made from them by edges, grey,
-    downsample:4 (4 times smaller) or mask:0.25 (a hidden quarter of the area); captions of their
-    labels; features, the hidden layer of a classifier, made by a run of hidden; or domains, the
-    images of the other of two datasets (see unpaired).
+    """What examples are conditioned on: their labels; images made from them (edges, grey,
+    downsample:4, mask:0.25); given, images of your own (see paired); captions of their labels;
+    features, a hidden layer of a classifier; or domains, images of another dataset (see unpaired).
     """
     conditioning: str = "none"
     """How labels condition G and D."""

@@ -199,6 +199,16 @@ class Domains(Modality):
         return np.concatenate([self.image.picture(samples[name]) for name in DOMAINS[::-1]])
 
 
+class ImagePairs(Domains):
+    """As `Domains`, but the images of an example belong together and have one label."""
+
+    name = "pairs of images"
+
+    def abstract_batch(self, lead: tuple[int, ...], sharding: Any = None) -> Batch:
+        batch = super().abstract_batch(lead, sharding)
+        return batch._replace(y=batch.y[DOMAINS[0]])
+
+
 class Vectors(Modality):
     """``[..., d]`` float32, unbounded: points of the plane, or any other vectors."""
 

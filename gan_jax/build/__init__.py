@@ -40,7 +40,7 @@ from gan_jax.errors import (
     within,
 )
 from gan_jax.grammar import Part, check_scalar
-from gan_jax.modality import Domains, Images, Modality
+from gan_jax.modality import Domains, ImagePairs, Images, Modality
 from gan_jax.parts import augment, mixing, priors
 from gan_jax.parts.conditioning import CONDITIONINGS, Conditioning
 from gan_jax.parts.conditions import CONDITIONS
@@ -99,21 +99,29 @@ def _source(config: Config, own: Modality) -> Modality:
       ConfigError: for a second dataset that the GAN does not use, or whose images have another
         shape.
     """
-    if config.unpaired is None:
-        return own
-    if config.pairs.name != "domains":
-        raise ConfigError(
-            f"unpaired {config.unpaired!r} has no effect with pairs {config.pairs.name!r}; use "
-            "pairs 'domains'."
-        )
-    other = frame_of(describe(config.unpaired), config.framing).shape
-    if other != own.shape or not isinstance(own, Images):
-        raise ConfigError(
-            f"unpaired {config.unpaired!r} has examples of the shape {list(other)}, but "
-            f"{config.dataset!r} of {list(own.shape)}; both must be images of one shape: set size, "
-            "channels and fit."
-        )
-    return Domains(own.shape)
+    for field, (pairs, kind) in _SECOND.items():
+        if (name := getattr(config, field)) is None:
+            continue
+        if config.pairs.name != pairs:
+            raise ConfigError(
+                f"{field} {name!r} has no effect with pairs {config.pairs.name!r}; use pairs "
+                f"{pairs!r}."
+            )
+        other = frame_of(describe(name), config.framing).shape
+        if other != own.shape or not isinstance(own, Images):
+            raise ConfigError(
+                f"{field} {name!r} has examples of the shape {list(other)}, but "
+                f"{config.dataset!r} of {list(own.shape)}; both must be images of one shape: set "
+                "size, channels and fit."
+            )
+        return kind(own.shape)
+    return own
+
+
+_SECOND = {"unpaired": ("domains", Domains), "paired": ("given", ImagePairs)}
+"""The fields that name a second dataset, with the pairs that use it, and the kind of what is read
+then.
+"""
 
 
 def build_members(configs: Sequence[Config]) -> tuple[Gan, ...]:

@@ -79,6 +79,14 @@ class Options:
     """Draw these captions instead of evaluating, for a GAN of captions: a row of samples each, in
     RUN/eval/captions.png.
     """
+    translate: str | None = None
+    """Translate the images of this folder or dataset instead of evaluating, for a GAN whose
+    conditions are images, to PNG files in RUN/eval/translated.
+    """
+    to: str = "b"
+    """With --translate and a GAN of two domains: the domain to translate to, a (that of dataset) or
+    b (that of unpaired).
+    """
     export: pathlib.Path | None = None
     """Write the samples to this new folder as a TFDS dataset to train on, instead of evaluating."""
     export_model: pathlib.Path | None = None
@@ -101,6 +109,10 @@ class Options:
     """With --export: discriminator rejection sampling (Azadi et al. 2019) with gamma at this
     percentile: 80 keeps the best few, 0 nearly all.
     """
+
+
+BESIDE = ("latents", "captions", "translate")
+"""Options that write to the run's folder instead of evaluating."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -158,7 +170,7 @@ def check(options: Options) -> None:
 
 def exports(options: Options) -> tuple[str, ...]:
     """The export options that are given."""
-    names = ("latents", "captions", "export", "export_model", "export_images", "interpolation")
+    names = (*BESIDE, "export", "export_model", "export_images", "interpolation")
     return tuple(name for name in names if getattr(options, name) not in (None, ()))
 
 
@@ -213,7 +225,7 @@ def export(options: Options) -> int:
     (name,) = exports(options)
     if name == "latents":
         kinds_of(options)
-    elif name not in ("interpolation", "captions"):
+    elif name not in ("interpolation", *BESIDE):
         exporting.check(getattr(options, name), name)
     run = run_folder.read(options.workdir)
     if not run.single:
@@ -233,10 +245,10 @@ def export(options: Options) -> int:
     write = {
         "export": export_dataset, "export_model": export_model, "export_images": export_images,
         "interpolation": export_interpolation, "latents": explore_latents,
-        "captions": draw_captions,
+        "captions": draw_captions, "translate": translate,
     }  # fmt: skip
     write[name](options, run.config, gan, state)
-    if name not in ("latents", "captions"):
+    if name not in BESIDE:
         print(f"written:     {getattr(options, name)}")
     return 0
 
@@ -272,6 +284,20 @@ def draw_captions(options: Options, config: Config, gan: Gan, state: GanState) -
 
     path = options.workdir / folder.EVAL / "captions.png"
     captioned.draw_captions(gan, state, config, options.captions, path, options.seed)
+    written([path])
+
+
+def translate(options: Options, config: Config, gan: Gan, state: GanState) -> None:
+    from gan_jax.evaluation.one_way import one_way
+    from gan_jax.modality import Domains
+    from gan_jax.runs import folder
+    from gan_jax.sampling import translated
+
+    if isinstance(gan.modality, Domains):
+        gan, config = one_way(gan, config, options.to)
+    path = options.workdir / folder.EVAL / "translated"
+    n = translated.translate(gan, state, config, options.translate, path, options.seed)
+    print(f"{n:,} images were translated.")
     written([path])
 
 

@@ -66,6 +66,10 @@ def training_streams(config: Config) -> tuple[tuple[Stream, ...], Join]:
             for i, own in enumerate(sets)
         )
         return streams, SideBySide(DOMAINS)
+    if config.paired is not None:
+        own = load(config.paired, config.split, config.framing)
+        _check_number(config, len(x), len(own.examples))
+        x = dict(zip(DOMAINS, (x, np.asarray(own.examples)), strict=True))
     if few is None:
         return (Stream(x, y, config.batch_size, flip=config.flip),), concatenated
     rest = config.batch_size - config.labelled_batch
@@ -74,3 +78,11 @@ def training_streams(config: Config) -> tuple[tuple[Stream, ...], Join]:
         Stream(x, y, rest, flip=config.flip, labelled=False),
     )
     return streams, concatenated
+
+
+def _check_number(config: Config, n: int, paired: int) -> None:
+    if n != paired:
+        raise ConfigError(
+            f"paired {config.paired!r} has {paired:,} images in {config.split!r}, but "
+            f"{config.dataset!r} has {n:,}; each image needs one."
+        )

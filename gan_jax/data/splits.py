@@ -21,8 +21,9 @@ def held_out_split(config: Config, labelled: bool) -> str | None:
     None if there is none.
     """
     splits, used = describe(config.dataset).splits, re.findall(r"\w+", config.split)
-    if config.unpaired is not None:
-        splits = splits.keys() & describe(config.unpaired).splits.keys()
+    for other in (config.unpaired, config.paired):
+        if other is not None:
+            splits = splits.keys() & describe(other).splits.keys()
     name = next((name for name in HELD_OUT if name in splits and name not in used), None)
     if name is None and config.split == PARTS[0]:
         name = PARTS[1]

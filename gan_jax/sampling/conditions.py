@@ -28,8 +28,8 @@ class Conditions(NamedTuple):
     """The conditions of ``n`` samples.
 
     ``y``: ``[n, ...]``, as G takes them. ``labels``: ``[n]`` int32, the classes; None if they are
-    unknown. ``real``: ``[n, ...]``, the stored examples from which the conditions were made; None
-    for class labels.
+    unknown. ``real``: ``[n, ...]``, the stored examples that have these conditions; None for
+    class labels.
     """
 
     y: PyTree
@@ -62,9 +62,9 @@ def conditions(gan: Gan, config: Config, labels: np.ndarray, seed: int = 0) -> C
         return Conditions(jax.device_get(draw(jnp.asarray(labels), jax.random.key(seed))), labels)
     streams, join = held_out(config)
     batch = join(tuple(of_classes(stream, labels) for stream in streams))
-    y = as_seen(gan, batch, seed).y
+    seen = as_seen(gan, batch, seed)
     known = isinstance(batch.y, np.ndarray) and batch.y.min() >= 0
-    return Conditions(y, batch.y if known else None, batch.x)
+    return Conditions(seen.y, batch.y if known else None, gan.modality.to_stored(seen.x))
 
 
 def in_turn(gan: Gan, config: Config, n: int, seed: int = 0) -> Conditions:
@@ -86,7 +86,7 @@ def of_classes(stream: Stream, labels: np.ndarray) -> Batch:
         chosen = _of_classes(stream.y, labels)
     else:
         chosen = np.arange(len(labels)) % len(stream.y)
-    return Batch(stream.x[chosen], stream.y[chosen])
+    return jax.tree.map(lambda a: np.asarray(a)[chosen], Batch(stream.x, stream.y))
 
 
 def as_seen(gan: Gan, batch: Batch, seed: int = 0) -> Batch:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from gan_jax.errors import ConfigError, has_option, one_of
-from gan_jax.parts.pairs.images import domains, downsample, edges, grey, mask
+from gan_jax.parts.pairs.images import domains, downsample, edges, given, grey, mask
 from gan_jax.parts.pairs.levels import between, features, hidden, levels
 from gan_jax.parts.pairs.pairing import Pairing, Read
 from gan_jax.parts.pairs.sounds import spectrogram
@@ -23,6 +23,7 @@ PAIRS: dict[str, Callable[..., Pairing]] = {
     "grey": grey,
     "downsample": downsample,
     "mask": mask,
+    "given": given,
     "captions": captions,
     "domains": domains,
     "features": features,

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from gan_jax.errors import ConfigError, one_of
-from gan_jax.modality import DOMAINS, Domains, Images
+from gan_jax.modality import DOMAINS, Domains, ImagePairs, Images
 from gan_jax.parts.pairs import rules
 from gan_jax.parts.pairs.levels import recognizing
 from gan_jax.parts.pairs.pairing import Pairing, Read
@@ -62,6 +62,23 @@ def mask(read: Read, amount: float = 0.25) -> Pairing:
     """
     prepare = OfImages(rules.masked, (("share", amount),), random=True)
     return _of_images(read, prepare, MaskedImages)
+
+
+@dataclasses.dataclass(frozen=True)
+class AsGiven:
+    """The condition of an image is the one that was read with it."""
+
+    def __call__(self, batch: Batch, frozen: Mapping[str, Callable], key: Array) -> Batch:
+        target, condition = (batch.x[name] for name in DOMAINS)
+        return Batch(target, condition)
+
+
+def given(read: Read) -> Pairing:
+    """An image of a second dataset -> the one of the dataset at the same place."""
+    if not isinstance(read.modality, ImagePairs):
+        raise ConfigError("pairs given needs a second dataset; set paired to its name or folder.")
+    image = read.modality.image
+    return Pairing(image, example=image, prepare=AsGiven())
 
 
 @dataclasses.dataclass(frozen=True)
