@@ -63,9 +63,8 @@ class Config:
     unpaired: str | None = None
     """Second dataset, to translate between both domains (with pairs domains)."""
     paired: str | None = None
-    """Second dataset or folder: its first image is the condition of the dataset's first, and so on,
-    in the order of their files (with pairs given).
-    """
+    """Second dataset, whose images are the conditions of those of the dataset (with pairs given),
+    both in the order of their files."""
     split: str = "train"
     """Split to train on, in TFDS slicing syntax, such as train[:90%]; train[:90% stratified] takes
     a random 90% of each class.
