@@ -15,6 +15,7 @@ from gan_jax.build import abstract_batch
 from gan_jax.commands import eval as eval_script
 from gan_jax.data import describe, load
 from gan_jax.engine.trained import generate
+from gan_jax.modality import Images
 from gan_jax.parts.priors import Normal
 from gan_jax.pictures import to_uint8
 from gan_jax.runs import folder as run_folder
@@ -184,7 +185,7 @@ def test_export_is_known_by_its_name_below_the_data_folder(made, tmp_path, monke
 
 def test_unlabelled_colours_survive(tmp_path):
     images = np.random.default_rng(0).integers(0, 256, (5, 8, 9, 3), np.uint8)
-    export_module.write(tmp_path / "x", images, None, (), {})
+    export_module.write(tmp_path / "x", images, Images((8, 9, 3)), None, (), {})
     data = load(str(tmp_path / "x"), "train")
     np.testing.assert_array_equal(data.examples, images)
     assert data.description.num_classes == 0
@@ -199,7 +200,8 @@ def test_failed_export_leaves_nothing(tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "replace", stop)
     with pytest.raises(KeyboardInterrupt):
-        export_module.write(tmp_path / "x", images, np.zeros(3, np.int32), ("a",), {})
+        labels = np.zeros(3, np.int32)
+        export_module.write(tmp_path / "x", images, Images((8, 8, 1)), labels, ("a",), {})
     assert list(tmp_path.iterdir()) == []
 
 

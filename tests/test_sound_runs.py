@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -9,8 +10,11 @@ import soundfile
 
 import gan_jax
 from gan_jax import Config, Network
+from gan_jax.config import Framing
+from gan_jax.data import describe, load
 from gan_jax.errors import ConfigError
 from gan_jax.modality import COLUMNS, Sounds
+from gan_jax.sampling.export import export
 from gan_jax.sound import wav
 
 RATE, LENGTH = 2_000, 64
@@ -67,3 +71,27 @@ def test_a_gan_of_sounds_is_built_for_its_length_and_rate(config):
         gan_jax.build(dataclasses.replace(config, generator=Network("dcgan")))
     with pytest.raises(ConfigError, match="flip True does not apply to sounds of 64 samples at"):
         gan_jax.build(dataclasses.replace(config, flip=True))
+
+
+@pytest.fixture(scope="module")
+def exported(config, run, tmp_path_factory):
+    """Six samples as a data set of TFDS."""
+    folder = tmp_path_factory.mktemp("exported") / "made" / "1.0.0"
+    gan, state = gan_jax.load(run)
+    export(gan, state, config, folder, num_samples=6)
+    return folder
+
+
+def test_exported_sounds_are_a_data_set(config, exported):
+    """By its folder and by its name, without TensorFlow: as drawn, with rate and class names."""
+    about = describe(str(exported))
+    assert about.modality == Sounds((LENGTH, 1), RATE)
+    assert (about.class_names, about.splits) == (("low", "hi gh"), {"train": 6})
+    data = load(str(exported), "train", Framing(normalize=False))
+    assert data.labels.tolist() == [0, 1] * 3 and data.examples.any((1, 2)).all()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TFDS_DATA_DIR", str(exported.parent.parent))
+        named = load("made", "train", Framing(normalize=False))
+        np.testing.assert_array_equal(named.examples, data.examples)
+    assert gan_jax.build(dataclasses.replace(config, dataset=str(exported))).num_classes == 2
+    assert "tensorflow" not in sys.modules

@@ -289,7 +289,7 @@ def recorded(tmp_path, monkeypatch):
                 name = f"{digit}_{speaker}_{number}.wav"
                 yield i, {"audio": sound, "label": int(digit), "audio/filename": name}
 
-    with without_tensorflow():
+    with preparing.quiet(), without_tensorflow():
         preparing.prepare_embedded(lambda: SpokenDigit(data_dir=tmp_path))
 
 

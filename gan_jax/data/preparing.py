@@ -11,11 +11,12 @@ import queue
 import threading
 import time
 import urllib.parse
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import requests
 import tensorflow_datasets as tfds
+from absl import logging as absl_logging
 from tensorflow_datasets.core.utils import tqdm_utils
 
 from gan_jax.errors import ConfigError
@@ -80,6 +81,19 @@ def download_and_prepare(name: str, builder: tfds.core.DatasetBuilder) -> None:
         raise ConfigError(
             f"dataset {name!r} could not be prepared by TFDS: {reason(error)}."
         ) from error
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Without TFDS's warnings of what is normal here: no OpenCV, no TensorFlow, a set not yet
+    prepared.
+    """
+    before = absl_logging.get_verbosity()
+    absl_logging.set_verbosity(absl_logging.ERROR)
+    try:
+        yield
+    finally:
+        absl_logging.set_verbosity(before)
 
 
 def reason(error: BaseException) -> str:

@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
-from absl import logging as absl_logging
 from tensorflow_datasets.core import registered
 
 from gan_jax.data import cache, preparing, tfrecords
@@ -99,7 +98,7 @@ class Source:
             if self.name in DATASETS:
                 for other in _made_from(self.builder):
                     load(other, "train")  # its own error, if it is missing
-                with _quiet():
+                with preparing.quiet():
                     preparing.prepare_embedded(lambda: _builder(self.name, self.root, load))
             else:
                 preparing.download_and_prepare(self.description.name, self.builder)
@@ -174,7 +173,7 @@ class Source:
           ConfigError: if they cannot be read.
         """
         try:
-            with _quiet():
+            with preparing.quiet():
                 yield
         except Exception as error:  # readers and decoders of TFDS raise all kinds
             raise ConfigError(
@@ -190,7 +189,7 @@ def open_source(name: str, root: Path) -> Source:
     Raises:
       ConfigError: if it does not exist, or contains neither images, vectors nor sounds.
     """
-    with _quiet(), without_tensorflow():
+    with preparing.quiet(), without_tensorflow():
         builder = _builder(name, root)
         if name in DATASETS and not builder.is_prepared() and not _made_from(builder):
             builder = preparing.prepare_embedded(lambda: _builder(name, root))
@@ -198,17 +197,6 @@ def open_source(name: str, root: Path) -> Source:
         example_key, label_key = _keys(name, builder.info)
         about = _describe(builder, example_key, label_key)
         return Source(name, root, builder, about, example_key, label_key)
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Without TFDS's warnings of what is normal here: no OpenCV, a set not yet prepared."""
-    before = absl_logging.get_verbosity()
-    absl_logging.set_verbosity(absl_logging.ERROR)
-    try:
-        yield
-    finally:
-        absl_logging.set_verbosity(before)
 
 
 def _made_from(builder: tfds.core.DatasetBuilder) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Writes generated images as a TensorFlow Datasets (TFDS) dataset, without TensorFlow."""
+"""Writes generated images or sounds as a TensorFlow Datasets (TFDS) dataset, without TensorFlow."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from gan_jax.data import describe, frame_of, load
 from gan_jax.engine.gan import Gan
 from gan_jax.errors import ConfigError, at_least, either, fits_memory, is_seed
 from gan_jax.files import replacing
-from gan_jax.modality import Images, Modality, of_shape
+from gan_jax.modality import Images, Modality, Sounds
 from gan_jax.recognizers import recognizer
 from gan_jax.runs.provenance import provenance
 from gan_jax.sampling.conditions import in_turn, num_classes_of
@@ -29,7 +29,7 @@ from gan_jax.types import GanState, PyTree
 
 SPLIT = "train"
 WRITER_BLOCK = 1_000
-"""Images per call of the writer."""
+"""Examples per call of the writer."""
 
 
 def export(
@@ -43,7 +43,7 @@ def export(
     filters: Filters = ALL,
     run: str | None = None,
 ) -> dict[str, Any]:
-    """Draws images and atomically writes them as a TFDS dataset.
+    """Draws images or sounds and atomically writes them as a TFDS dataset.
 
     Padding of the real images is cropped. The classes of a conditional GAN are balanced and have
     the names of the real dataset.
@@ -53,7 +53,7 @@ def export(
       folder: the folder of the dataset, new or empty; ``tfds.builder_from_directory(folder)`` and
         ``train.py --dataset folder`` read it. In ``TFDS_DATA_DIR/NAME/1.0.0`` it can be loaded by
         its name.
-      num_samples: number of images to write.
+      num_samples: number of examples to write.
       seed: determines the latents and the random choices of the filters.
       filters: the samples to draw and keep. Confidence is computed by the classifier from which
         `gan_jax.evaluate` takes features.
@@ -77,14 +77,15 @@ def export(
             f"rejection {filters.rejection} needs a GAN whose conditions are class labels; leave "
             "it out."
         )
-    about, shape = describe(config.dataset), content_shape(config)
-    _format(config.dataset, shape)
+    about, kind = describe(config.dataset), content(config)
+    _format(config.dataset, kind)
     asked = in_turn(gan, config, num_samples, seed)
     labels = np.zeros(num_samples, np.int32) if asked.labels is None else asked.labels
-    images, metadata = _drawn(gan, state, config, labels, asked.y, seed, filters)
+    examples, metadata = _drawn(gan, state, config, labels, asked.y, seed, filters)
     metadata |= {"run": run, "config": to_dict(config), **provenance()}
     names = about.class_names if asked.labels is not None else ()
-    write(folder, cropped(images, shape), labels if names else None, names, metadata)
+    examples = cropped(examples, kind.shape)
+    write(folder, examples, kind, labels if names else None, names, metadata)
     return metadata
 
 
@@ -97,7 +98,7 @@ def _drawn(
     seed: int,
     filters: Filters,
 ) -> tuple[np.ndarray, dict[str, Any]]:
-    """Images of the labels and conditions, and their provenance."""
+    """Examples of the labels and conditions, and their provenance."""
 
     def real() -> tuple[np.ndarray, np.ndarray]:
         data = load(config.dataset, config.split, config.framing)
@@ -130,14 +131,22 @@ def _drawn(
     }
 
 
-def content_shape(config: Config) -> tuple[int, ...]:
-    """The shape (h, w, c) or (d,) of a dataset's examples, without the padding of the config."""
+def content(config: Config) -> Modality:
+    """The kind of a dataset's examples, without the padding of the config."""
     about = describe(config.dataset)
-    return frame_of(about, config.framing).content(about.shape)
+    frame = frame_of(about, config.framing)
+    return dataclasses.replace(frame.modality, shape=frame.content(about.shape))
 
 
-def cropped(images: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
-    """Crops images ``[n, H, W, c]`` centrally to a shape (h, w, c), which removes their padding."""
+def content_shape(config: Config) -> tuple[int, ...]:
+    """The shape of `content`."""
+    return content(config).shape
+
+
+def cropped(images: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Crops images ``[n, H, W, c]`` centrally to a shape (h, w, c), which removes their padding;
+    sounds ``[n, length, 1]`` have none.
+    """
     (height, width), (h, w) = images.shape[1:3], shape[:2]
     top, left = (height - h) // 2, (width - w) // 2
     return images[:, top : top + h, left : left + w]
@@ -162,13 +171,14 @@ def check(folder: Path, option: str = "export") -> None:
 
 def write(
     folder: Path,
-    images: np.ndarray,
+    examples: np.ndarray,
+    kind: Modality,
     labels: np.ndarray | None,
     names: tuple[str, ...],
     metadata: dict[str, Any],
 ) -> None:
-    """Writes images ``[n, h, w, c]`` uint8 and labels ``[n]`` as the training split of a TFDS
-    dataset.
+    """Writes examples ``[n, *kind.shape]``, as stored, and labels ``[n]`` as the training split of
+    a TFDS dataset.
 
     Args:
       names: the class names; () with labels None.
@@ -181,7 +191,7 @@ def write(
     try:
         with replacing(folder) as unfinished:
             unfinished.mkdir()
-            _write(unfinished, _name_and_version(folder), images, labels, names, metadata)
+            _write(unfinished, _name_and_version(folder), examples, kind, labels, names, metadata)
             # If the machine crashes after the renaming, no file may be left blank.
             for file in unfinished.iterdir():
                 with file.open("rb") as stream:
@@ -194,19 +204,19 @@ def write(
 class Format:
     """The form of one kind of example in a TFDS dataset.
 
-    ``feature(shape)`` returns the TFDS feature called ``name``; ``encoded(example)`` returns its
+    ``feature(kind)`` returns the TFDS feature called ``name``; ``encoded(example)`` returns its
     input.
     """
 
     name: str
-    feature: Callable[[tuple[int, ...]], Any]
+    feature: Callable[[Any], Any]
     encoded: Callable[[np.ndarray], Any]
 
 
-def _png(shape: tuple[int, ...]) -> Any:
+def _png(kind: Images) -> Any:
     import tensorflow_datasets as tfds  # takes about a second
 
-    return tfds.features.Image(shape=shape, encoding_format="png")
+    return tfds.features.Image(shape=kind.shape, encoding_format="png")
 
 
 def _pillow(image: np.ndarray) -> Any:
@@ -215,28 +225,42 @@ def _pillow(image: np.ndarray) -> Any:
     return Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
 
 
+def _audio(kind: Sounds) -> Any:
+    import tensorflow_datasets as tfds
+
+    return tfds.features.Audio(shape=kind.shape[:1], dtype=np.int64, sample_rate=kind.rate)
+
+
+def _samples(sound: np.ndarray) -> np.ndarray:
+    """TFDS stores and returns the numbers of 16-bit files as int64."""
+    return sound[:, 0].astype(np.int64)
+
+
 PNG_CHANNELS = (1, 3, 4)
-FORMATS: dict[type[Modality], Format] = {Images: Format("image", _png, _pillow)}
+FORMATS: dict[type[Modality], Format] = {
+    Images: Format("image", _png, _pillow),
+    Sounds: Format("audio", _audio, _samples),
+}
 """The kinds of examples that can be exported."""
 
 
-def _format(dataset: str, shape: tuple[int, ...]) -> Format:
-    modality = of_shape(shape)
-    if type(modality) not in FORMATS:
-        kinds = either(kind.name for kind in FORMATS)
-        raise ConfigError(f"export supports only {kinds}, but {dataset} holds {modality.name}.")
-    if shape[-1] not in PNG_CHANNELS:
+def _format(dataset: str, kind: Modality) -> Format:
+    if type(kind) not in FORMATS:
+        kinds = either(known.name for known in FORMATS)
+        raise ConfigError(f"export supports only {kinds}, but {dataset} holds {kind.name}.")
+    if isinstance(kind, Images) and kind.shape[-1] not in PNG_CHANNELS:
         raise ConfigError(
             f"export supports images of {either(PNG_CHANNELS)} channels, but those of {dataset} "
-            f"have {shape[-1]}."
+            f"have {kind.shape[-1]}."
         )
-    return FORMATS[type(modality)]
+    return FORMATS[type(kind)]
 
 
 def _write(
     folder: Path,
     name_and_version: tuple[str, str],
-    images: np.ndarray,
+    examples: np.ndarray,
+    kind: Modality,
     labels: np.ndarray | None,
     names: tuple[str, ...],
     metadata: dict[str, Any],
@@ -245,34 +269,34 @@ def _write(
     from tensorflow_datasets.core.dataset_info import DatasetIdentity
     from tensorflow_datasets.core.sequential_writer import SequentialWriter
 
+    from gan_jax.data.audio_features import without_tensorflow
+    from gan_jax.data.preparing import quiet
+
     name, version = name_and_version
-    kind = _format(name, images.shape[1:])
-    features = {kind.name: kind.feature(images.shape[1:])}
-    if labels is not None:
-        features["label"] = tfds.features.ClassLabel(names=list(names))
+    form = _format(name, kind)
     identity = DatasetIdentity(name, tfds.core.Version(version), os.fspath(folder), "gan_jax")
-    info = tfds.core.DatasetInfo(
-        builder=identity,
-        description=f"{len(images):,} {of_shape(images.shape[1:]).name} drawn from a generator; "
-        "metadata.json holds their provenance.",
-        features=tfds.features.FeaturesDict(features),
-        supervised_keys=None if labels is None else (kind.name, "label"),
-        metadata=tfds.core.MetadataDict(json.loads(json.dumps(metadata))),
-    )
-    writer = SequentialWriter(info, max_examples_per_shard=len(images), file_format="array_record")
-    writer.initialize_splits([SPLIT])
-    with tqdm(total=len(images), desc="writing", unit=" images", leave=False, disable=None) as bar:
-        for start in range(0, len(images), WRITER_BLOCK):
-            part = range(start, min(start + WRITER_BLOCK, len(images)))
-            examples = [{kind.name: kind.encoded(images[i])} for i in part]
-            if labels is not None:
-                examples = [
-                    example | {"label": int(labels[i])}
-                    for example, i in zip(examples, part, strict=True)
-                ]
-            writer.add_examples({SPLIT: examples})
-            bar.update(len(part))
-    writer.close_all()
+    with quiet(), without_tensorflow():
+        features = {form.name: form.feature(kind)}
+        if labels is not None:
+            features["label"] = tfds.features.ClassLabel(names=list(names))
+        info = tfds.core.DatasetInfo(
+            builder=identity,
+            description=f"{len(examples):,} {kind.name} drawn from a generator; metadata.json "
+            "holds their provenance.",
+            features=tfds.features.FeaturesDict(features),
+            supervised_keys=None if labels is None else (form.name, "label"),
+            metadata=tfds.core.MetadataDict(json.loads(json.dumps(metadata))),
+        )
+        writer = SequentialWriter(info, len(examples), file_format="array_record")
+        writer.initialize_splits([SPLIT])
+        with tqdm(total=len(examples), desc="writing", leave=False, disable=None) as bar:
+            for start in range(0, len(examples), WRITER_BLOCK):
+                part = range(start, min(start + WRITER_BLOCK, len(examples)))
+                label = lambda i: {} if labels is None else {"label": int(labels[i])}
+                rows = [{form.name: form.encoded(examples[i])} | label(i) for i in part]
+                writer.add_examples({SPLIT: rows})
+                bar.update(len(part))
+        writer.close_all()
 
 
 def _name_and_version(folder: Path) -> tuple[str, str]:
