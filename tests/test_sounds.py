@@ -2,6 +2,8 @@
 
 import io
 import itertools
+import os
+import pathlib
 import shutil
 import sys
 
@@ -321,3 +323,22 @@ def test_an_unknown_task_of_a_set_is_refused(recorded):
         describe("spoken_digit/speakers")
     with pytest.raises(ConfigError, match="length is required because the sounds of spoken_digit"):
         load("spoken_digit", "train")
+
+
+def test_sets_whose_code_needs_tensorflow_are_read_from_their_files(recorded, monkeypatch):
+    builder = tfds.builder
+
+    def without(name, **options):
+        if name == "speech_commands":
+            raise ModuleNotFoundError("No module named 'tensorflow'")
+        return builder(name, **options)
+
+    monkeypatch.setattr(tfds, "builder", without)
+    with pytest.raises(ConfigError, match=r"dataset 'speech_commands' is not prepared .*--extra"):
+        describe("speech_commands")
+    root = pathlib.Path(os.environ["TFDS_DATA_DIR"])
+    (root / "speech_commands").mkdir()
+    (root / "spoken_digit" / "1.0.9").rename(root / "speech_commands" / "0.0.3")
+    found = describe("speech_commands")
+    assert (found.shape, found.rate, found.splits) == ((None, 1), RATE, {"train": 12})
+    assert load("speech_commands", "train", Framing(length=9)).examples.shape == (12, 9, 1)
