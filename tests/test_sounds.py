@@ -248,6 +248,7 @@ def test_arrays_with_a_rate_are_sounds(own_cache):
         (np.zeros((2, 9)), 8e3, "rate must be an integer between 1000 and 384000 Hz, not 8000.0"),
         (np.zeros((2, 9), np.uint8), RATE, "examples must be sounds .* not uint8 of shape"),
         (np.zeros((2, 0)), RATE, "examples must not be empty"),
+        ([np.zeros(4), np.zeros(5)], RATE, "examples must be one array, but the shapes of its"),
         (np.full((2, 9), np.nan), RATE, r"examples must be in \[-1, 1\], but has other or NaN"),
         (np.full((2, 9), 300.0), RATE, r"examples must be in \[-1, 1\], but has other or NaN"),
     ],

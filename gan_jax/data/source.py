@@ -365,7 +365,7 @@ def _shape_and_rate(name: str, feature: tfds.features.FeatureConnector) -> tuple
         return (*sides, last or 3), 0  # if the number of channels varies, images become RGB
     if not feature.sample_rate:
         raise ConfigError(
-            f"dataset {name!r} does not state the rate of its sounds; prepare it with a "
-            "sample_rate of its Audio feature."
+            f"dataset {name!r} does not state the rate of its sounds; use a dataset whose Audio "
+            "feature has a sample_rate."
         )
     return (feature.shape[0], 1), feature.sample_rate
