@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from gan_jax.errors import ConfigError
     from gan_jax.evaluation.evaluator import evaluate
     from gan_jax.evaluation.result import Evaluation
-    from gan_jax.modality import Images, Modality, Vectors
+    from gan_jax.modality import Images, Modality, Sounds, Vectors
     from gan_jax.recipes import recipe
     from gan_jax.runs.restore import load
     from gan_jax.runs.saved import save
@@ -59,11 +59,11 @@ __all__ = [
     "Augment", "Augmentation", "Batch", "Config", "ConfigError", "Context", "Critique", "DContext",
     "Evaluation", "Fake", "Feedback", "Frozen", "GContext", "Gan", "GanState", "Images", "Loss",
     "Memory", "Mixing", "Modality", "Network", "Optimizer", "Penalty", "Player", "PlayerState",
-    "Population",
-    "Regularizer", "Schedule", "Term", "Trained", "Tunable", "Turns", "Vectors", "batches", "build",
-    "build_members", "dataset", "describe", "discriminate", "evaluate", "generate",
-    "init_population", "init_state", "latents", "load", "member", "recipe", "resident", "sample",
-    "save", "train", "train_population", "train_step", "train_steps", "with_seeds",
+    "Population", "Regularizer", "Schedule", "Sounds", "Term", "Trained", "Tunable", "Turns",
+    "Vectors", "batches", "build", "build_members", "dataset", "describe", "discriminate",
+    "evaluate", "generate", "init_population", "init_state", "latents", "load", "member", "recipe",
+    "resident", "sample", "save", "train", "train_population", "train_step", "train_steps",
+    "with_seeds",
 ]  # fmt: skip
 
 _MODULES = {
@@ -78,7 +78,7 @@ _MODULES = {
     "errors": "ConfigError",
     "evaluation.evaluator": "evaluate",
     "evaluation.result": "Evaluation",
-    "modality": "Images Modality Vectors",
+    "modality": "Images Modality Sounds Vectors",
     "recipes": "recipe",
     "runs.restore": "load",
     "runs.saved": "save",
