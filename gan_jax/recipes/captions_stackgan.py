@@ -12,7 +12,7 @@ the images, for combinations in the training split and for held-out ones; the di
 
 import dataclasses
 
-from gan_jax.config import Network
+from gan_jax.config import Network, Penalty
 from gan_jax.recipes import captions_stackgan1
 
 config = dataclasses.replace(
@@ -22,7 +22,8 @@ config = dataclasses.replace(
     generator=Network(
         "stackgan2", first="runs/captions_stackgan1", width=16, widest=64, base=8, blocks=1
     ),
-    discriminator=Network("stackgan2", norm="none", width=24, widest=96),
-    steps=3_000,
+    discriminator=Network("stackgan2", norm="none", width=32, widest=128, blocks=0),
+    penalties=(Penalty("r1", 0.03, every=4), Penalty("matching", 1.0, similar=0.5)),
+    steps=8_000,
 )
 time, score = "18 min, 1 CPU core", "4 of 5 attributes >= 98%"

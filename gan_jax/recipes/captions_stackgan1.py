@@ -20,11 +20,12 @@ config = Config(
     pairs="captions",
     latents=32,
     generator=Network("stackgan", **_network),
-    discriminator=Network("stackgan", norm="none", width=48, widest=192),
-    penalties=(Penalty("r1", 0.1, every=4), Penalty("matching", 1.0)),
+    discriminator=Network("stackgan", norm="none", width=48, widest=192, blocks=0),
+    penalties=(Penalty("r1", 0.02, every=4), Penalty("matching", 1.0, similar=0.5)),
     g_penalties=(Penalty("kl", 2.0),),
     g_optimizer=Optimizer(lr=5e-4, b1=0.5),
     d_optimizer=Optimizer(lr=1e-3, b1=0.5),
-    steps=6_000,
+    batch_size=32,
+    steps=28_000,
 )
 time, score = "13 min, 1 CPU core", "4 of 5 attributes >= 99%"

@@ -1,0 +1,24 @@
+"""Both levels of a Stacked GAN (Huang et al. 2017) on MNIST in one game: from a label to the hidden
+layer of a classifier, and from that to the image. `mnist_sgan_top` and `mnist_sgan` are the levels,
+trained one after the other.
+
+    uv run train.py mnist_sgan_joint
+"""
+
+import dataclasses
+
+from gan_jax.config import Network, Pairs, Penalty
+from gan_jax.recipes import mnist_sgan
+
+_network = Network("stacked", units=256, width=32)
+config = dataclasses.replace(
+    mnist_sgan.config,
+    pairs=Pairs("levels"),
+    conditioning="concat",
+    latents=100,
+    generator=_network,
+    discriminator=_network,
+    g_penalties=(Penalty("levels", 1.0),),
+    penalties=(Penalty("r1", 0.5, every=4),),
+)
+time, score = "", ""
