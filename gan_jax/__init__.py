@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from gan_jax.errors import ConfigError
     from gan_jax.evaluation.evaluator import evaluate
     from gan_jax.evaluation.result import Evaluation
-    from gan_jax.modality import Images, Modality, Vectors
+    from gan_jax.modality import Images, Modality, Sounds, Vectors
     from gan_jax.recipes import recipe
     from gan_jax.runs.restore import load
     from gan_jax.runs.saved import save
@@ -78,7 +78,7 @@ _MODULES = {
     "errors": "ConfigError",
     "evaluation.evaluator": "evaluate",
     "evaluation.result": "Evaluation",
-    "modality": "Images Modality Vectors",
+    "modality": "Images Modality Sounds Vectors",
     "recipes": "recipe",
     "runs.restore": "load",
     "runs.saved": "save",

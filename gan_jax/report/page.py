@@ -176,13 +176,15 @@ def _setting(setting: dict) -> dict[str, Any]:
 def _facts(config: dict, lines: list, starts: list, newest: dict) -> list[tuple[str, str]]:
     about = newest.get("provenance") or {}
     version = f" {about['version']}" if about.get("version") else ""
-    side = f", {config['size']}x{config['size']}" if config.get("size") else ""
+    shape = f", {config['size']}x{config['size']}" if config.get("size") else ""
+    shape += f", {config['length']:,} samples" if config.get("length") else ""
+    shape += f" at {config['rate']:,} Hz" if config.get("rate") else ""
     seconds = next(
         (line["seconds"] for line in reversed(lines) if "seconds" in line and "event" not in line),
         None,
     )
     facts = {
-        "Dataset": f"{config.get('dataset')}{version}, {config.get('split')}{side}",
+        "Dataset": f"{config.get('dataset')}{version}, {config.get('split')}{shape}",
         "Step": f"{newest['step']:,} of {config.get('steps', 0):,}",
         "Training time": None
         if seconds is None
