@@ -59,11 +59,11 @@ __all__ = [
     "Augment", "Augmentation", "Batch", "Config", "ConfigError", "Context", "Critique", "DContext",
     "Evaluation", "Fake", "Feedback", "Frozen", "GContext", "Gan", "GanState", "Images", "Loss",
     "Memory", "Mixing", "Modality", "Network", "Optimizer", "Penalty", "Player", "PlayerState",
-    "Population",
-    "Regularizer", "Schedule", "Term", "Trained", "Tunable", "Turns", "Vectors", "batches", "build",
-    "build_members", "dataset", "describe", "discriminate", "evaluate", "generate",
-    "init_population", "init_state", "latents", "load", "member", "recipe", "resident", "sample",
-    "save", "train", "train_population", "train_step", "train_steps", "with_seeds",
+    "Population", "Regularizer", "Schedule", "Sounds", "Term", "Trained", "Tunable", "Turns",
+    "Vectors", "batches", "build", "build_members", "dataset", "describe", "discriminate",
+    "evaluate", "generate", "init_population", "init_state", "latents", "load", "member", "recipe",
+    "resident", "sample", "save", "train", "train_population", "train_step", "train_steps",
+    "with_seeds",
 ]  # fmt: skip
 
 _MODULES = {

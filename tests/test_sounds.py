@@ -2,6 +2,8 @@
 
 import io
 import itertools
+import os
+import pathlib
 import shutil
 import sys
 
@@ -246,6 +248,7 @@ def test_arrays_with_a_rate_are_sounds(own_cache):
         (np.zeros((2, 9)), 8e3, "rate must be an integer between 1000 and 384000 Hz, not 8000.0"),
         (np.zeros((2, 9), np.uint8), RATE, "examples must be sounds .* not uint8 of shape"),
         (np.zeros((2, 0)), RATE, "examples must not be empty"),
+        ([np.zeros(4), np.zeros(5)], RATE, "examples must be one array, but the shapes of its"),
         (np.full((2, 9), np.nan), RATE, r"examples must be in \[-1, 1\], but has other or NaN"),
         (np.full((2, 9), 300.0), RATE, r"examples must be in \[-1, 1\], but has other or NaN"),
     ],
@@ -321,3 +324,22 @@ def test_an_unknown_task_of_a_set_is_refused(recorded):
         describe("spoken_digit/speakers")
     with pytest.raises(ConfigError, match="length is required because the sounds of spoken_digit"):
         load("spoken_digit", "train")
+
+
+def test_sets_whose_code_needs_tensorflow_are_read_from_their_files(recorded, monkeypatch):
+    builder = tfds.builder
+
+    def without(name, **options):
+        if name == "speech_commands":
+            raise ModuleNotFoundError("No module named 'tensorflow'")
+        return builder(name, **options)
+
+    monkeypatch.setattr(tfds, "builder", without)
+    with pytest.raises(ConfigError, match=r"dataset 'speech_commands' is not prepared .*--extra"):
+        describe("speech_commands")
+    root = pathlib.Path(os.environ["TFDS_DATA_DIR"])
+    (root / "speech_commands").mkdir()
+    (root / "spoken_digit" / "1.0.9").rename(root / "speech_commands" / "0.0.3")
+    found = describe("speech_commands")
+    assert (found.shape, found.rate, found.splits) == ((None, 1), RATE, {"train": 12})
+    assert load("speech_commands", "train", Framing(length=9)).examples.shape == (12, 9, 1)

@@ -152,7 +152,13 @@ def open_arrays(name: str) -> Arrays:
 
 def _examples(field: str, x: Any, rate: int | None) -> np.ndarray:
     """Images ``[n, h, w, c]``, vectors ``[n, d]`` or, with a rate, sounds ``[n, length, 1]``."""
-    x = np.asarray(x)
+    try:
+        x = np.asarray(x)
+    except ValueError as error:
+        raise ConfigError(
+            f"{field} must be one array, but the shapes of its parts differ; bring them to one "
+            "shape."
+        ) from error
     if rate is not None:
         return _sounds(field, x, rate)
     if x.ndim == 3 and x.dtype == np.uint8:

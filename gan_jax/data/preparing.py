@@ -23,6 +23,8 @@ from gan_jax.errors import ConfigError
 
 FORMAT = "array_record"
 """The only format that TFDS reads without TensorFlow and that keeps every example."""
+BY_TENSORFLOW = "TFDS needs TensorFlow to prepare it once: `uv run --extra prepare ...`."
+"""The end of a message where TensorFlow is missing."""
 _PATIENCE = 3.0  # seconds for name resolution and the answer of a host
 
 
@@ -58,9 +60,7 @@ def download_and_prepare(name: str, builder: tfds.core.DatasetBuilder) -> None:
     if type(builder).__module__.startswith("tensorflow_datasets.") and not importlib.util.find_spec(
         "tensorflow"
     ):
-        raise ConfigError(
-            f"{absent}; TFDS needs TensorFlow to prepare it once: `uv run --extra prepare ...`."
-        )
+        raise ConfigError(f"{absent}; {BY_TENSORFLOW}")
     by_hand = Path(
         builder.data_dir_root, "downloads", "manual"
     )  # where TFDS looks for archives before it downloads

@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import difflib
 import functools
+import importlib.util
 import json
 import operator
 import os
@@ -219,13 +220,33 @@ def _builder(name: str, root: Path, load: Load | None = None) -> tfds.core.Datas
             raise _unknown(name, known)
         if "config" in options and set_name.name in known:
             _check_config(set_name.name, options["config"])
-        return tfds.builder(name, data_dir=root)
+        return _of_tfds(name, root)
     except ConfigError:
         raise
     except Exception as error:  # an invalid name or version, or unreadable files
         raise ConfigError(
             f"dataset {name!r} cannot be opened by TFDS: {preparing.reason(error)}."
         ) from error
+
+
+def _of_tfds(name: str, root: Path) -> tfds.core.DatasetBuilder:
+    """The builder of a name; of its prepared files, if its code needs TensorFlow, which is absent.
+
+    Raises:
+      ConfigError: if such a set is not prepared.
+    """
+    try:
+        return tfds.builder(name, data_dir=root)
+    except ImportError as error:
+        if importlib.util.find_spec("tensorflow"):
+            raise
+        try:
+            return tfds.core.read_only_builder.builder_from_files(name, data_dir=root)
+        except registered.DatasetNotFoundError:
+            raise ConfigError(
+                f"dataset {name!r} is not prepared in {root} (set by TFDS_DATA_DIR); "
+                f"{preparing.BY_TENSORFLOW}"
+            ) from error
 
 
 def _is_folder(name: str) -> bool:
@@ -344,7 +365,7 @@ def _shape_and_rate(name: str, feature: tfds.features.FeatureConnector) -> tuple
         return (*sides, last or 3), 0  # if the number of channels varies, images become RGB
     if not feature.sample_rate:
         raise ConfigError(
-            f"dataset {name!r} does not state the rate of its sounds; prepare it with a "
-            "sample_rate of its Audio feature."
+            f"dataset {name!r} does not state the rate of its sounds; use a dataset whose Audio "
+            "feature has a sample_rate."
         )
     return (feature.shape[0], 1), feature.sample_rate

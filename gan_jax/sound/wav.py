@@ -9,6 +9,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+LONGEST = 40
+"""Characters of a class in the name of a file."""
 GAP = 0.15
 """Seconds of silence between two sounds of a file."""
 
@@ -40,12 +42,21 @@ def by_class(
       rate: samples per second.
 
     Returns:
-      Files by the name of the class, in which everything but letters, digits and hyphens is an
-      underscore.
+      Files by the name of the class, see `file_names`.
     """
     if not names:
         return {"all": one_after_another(waves, rate)}
+    known = file_names(names)
     return {
-        re.sub(r"[^\w-]", "_", names[label]): one_after_another(waves[labels == label], rate)
-        for label in np.unique(labels)
+        known[label]: one_after_another(waves[labels == label], rate) for label in np.unique(labels)
     }
+
+
+def file_names(names: Sequence[str]) -> list[str]:
+    """Class names as different parts of file names: at most `LONGEST` characters, in which
+    everything but letters, digits and hyphens is an underscore; numbered, if some would be equal.
+    """
+    found = [re.sub(r"[^\w-]", "_", name)[:LONGEST] for name in names]
+    if len(set(found)) < len(found):
+        found = [f"{i}_{name}" for i, name in enumerate(found)]
+    return found

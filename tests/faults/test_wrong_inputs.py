@@ -8,7 +8,9 @@ import pathlib
 import shlex
 import shutil
 
+import numpy as np
 import pytest
+import soundfile
 
 from gan_jax.commands import COMMANDS
 
@@ -49,6 +51,11 @@ TRAIN = [
     "--g-penalties encoded:1", "--g-penalties kl:2", "--prior none --generator mlp --latents 0",
     "--pairs captions --conditioning none --generator stackgan2 --discriminator stackgan",
     "--pairs captions --conditioning none --generator stackgan2:first=nowhere",
+    "--length 9", "--rate 8000", "--no-normalize", "--dataset ./tones",
+    "--dataset spoken_digit/speakers", "--size None --dataset ./tones",
+    "--size None --dataset ./tones --length 0", "--size None --dataset ./tones --rate 8",
+    "--size None --dataset ./mixed --length 9", "--size None --dataset ./empty --length 9",
+    "--size None --dataset ./words --length 9",
 ]  # fmt: skip
 EVAL = [
     "", "nowhere", "folder", "file", "run --checkpoint 0400", "run --checkpoint -1",
@@ -105,11 +112,19 @@ CASES = [
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    """A folder with a file, a folder that is in use, and a run."""
+    """A folder with a file, a folder that is in use, folders of sounds, and a run."""
     folder = tmp_path_factory.mktemp("place")
     (folder / "file").write_text("mine")
     (folder / "folder").mkdir()
     (folder / "folder" / "thesis.tex").write_text("mine")
+    tone = np.sin(np.arange(20, dtype=np.float32))
+    for name, rates in {"tones": (8_000, 8_000), "mixed": (8_000, 16_000)}.items():
+        (folder / name).mkdir()
+        for i, rate in enumerate(rates):
+            soundfile.write(folder / name / f"{i}.wav", tone, rate)
+    for name, content in {"empty": b"", "words": b"words"}.items():
+        (folder / name).mkdir()
+        (folder / name / "0.wav").write_bytes(content)
     for name in ("run", "copy"):
         shutil.copytree(RUN, folder / name)
     return folder
