@@ -342,3 +342,10 @@ def to_float(x: Array) -> Array:
     if not jnp.issubdtype(x.dtype, jnp.floating):
         raise ConfigError(f"x must be uint8, or float in [-1, 1], not {x.dtype} {x.shape}.")
     return x
+
+
+def seen(x: Array) -> Array:
+    """Stored images uint8 or sounds int16 as networks see them, float32 in [-1, 1]; floating-point
+    arrays unchanged.
+    """
+    return Sounds(x.shape[1:]).to_network(x) if x.dtype == jnp.int16 else to_float(x)

@@ -43,6 +43,7 @@ def test_key_changes_with_everything_it_is_made_from(tmp_path, monkeypatch):
         library._key({split: load("digits", split, 16) for split in data}, TINY),
         library._key(other, TINY),
         library._key(data, dataclasses.replace(TINY, lr=1e-4)),
+        library._key(data, TINY, rate=8_000),
         library._key(dict(data, train=dataclasses.replace(data["train"], description=newer)), TINY),
     ]
     monkeypatch.setattr(library, "_digests", lambda files: ["changed"])

@@ -331,7 +331,7 @@ def test_command_trains_tells_and_keeps(cache, capsys):
         "digits", None, dataclasses.replace(SMALL_CNN, features=8, steps=3, batch_size=16)
     ).about
     assert out.startswith(
-        f"Test accuracy {about['test_accuracy']:.2%} on 355 images of digits, test, after 3 steps"
+        f"Test accuracy {about['test_accuracy']:.2%} on 355 examples of digits, test, after 3 steps"
     )
     assert f"kept in: {library.kept(about['key'])}" in out and "Training a classifier" in err
     assert main(command) == 0

@@ -12,6 +12,7 @@ from gan_jax.config import Config, Network, Pairs
 from gan_jax.engine.train_step import train_step
 from gan_jax.errors import ConfigError
 from gan_jax.evaluation import extremes, pictures
+from gan_jax.evaluation.evaluator import evaluate
 from gan_jax.metrics import Sample
 from gan_jax.modality import Images, Sounds
 from gan_jax.parts.pairs import Read, pairing, sounds
@@ -39,8 +40,9 @@ def clips():
 def config(clips, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GAN_JAX_CACHE", str(tmp_path_factory.mktemp("cache")))
+        labels = np.arange(12) % 3
         yield Config(
-            dataset=gan_jax.dataset(clips, np.arange(12) % 3, rate=RATE),
+            dataset=gan_jax.dataset(clips, labels, test=(clips, labels), rate=RATE),
             normalize=False,
             pairs=Pairs("spectrogram", window=WINDOW, hop=HOP),
             generator=Network("dcgan", width=2),
@@ -117,6 +119,24 @@ def test_a_step_takes_sounds_and_samples_are_sounds(gan, state):
     sample = Sample(np.zeros((6, 2), np.float32), None, np.arange(6) % 3)
     found = extremes.extremes(gan, state, samples, np.arange(6, dtype=np.int32) % 3, sample)
     assert set(found.pictures) == {"worst_by_discriminator", "best_by_discriminator"}
+
+
+class Listener:
+    """A feature network that takes stored sounds and nothing else: mean and loudness of each."""
+
+    key, about = "listener", {}
+
+    def features(self, x):
+        assert x.shape[1:] == (LENGTH, 1) and x.dtype == np.int16
+        x = x[..., 0] / np.float32(32_767)
+        return np.stack([x.mean(1), x.std(1)], axis=1), None
+
+
+def test_an_evaluation_hears_sounds(gan, state, config):
+    found = evaluate(gan, state, config, num_samples=6, feature_network=Listener())
+    assert found.scores["frechet_distance"] > 2 * found.real["frechet_distance"]
+    assert {"samples", "worst_by_discriminator"} <= set(found.pictures)
+    assert set(found.sounds) == {"0", "1", "2"}
 
 
 def test_pictures_show_what_one_hears(gan, clips):

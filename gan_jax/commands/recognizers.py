@@ -24,6 +24,8 @@ class Options:
 
     size: int | None = None
     """Zero-pad smaller images to this side length."""
+    length: int | None = None
+    """Cut or pad sounds to this number of samples."""
     test_on: str | None = None
     """Test on another dataset: the real one if the training set is generated (classification
     accuracy score).
@@ -40,11 +42,13 @@ def main(argv: list[str] | None = None) -> int:
         dataset, options, config = parse(argv)
         command_line.loading()
         with interrupts.ends_with(stopped):
+            from gan_jax.config import Framing
             from gan_jax.recognizers import kept, recognizer
 
             command_line.fast_cpu()
             command_line.keep_compilations()
-            found = recognizer(dataset, options.size, config, options.test_on)
+            framing = Framing(options.size, length=options.length)
+            found = recognizer(dataset, framing, config, options.test_on)
     about = found.about
     since = (
         f" since step {about['resumed_from']:,}, where an interrupted training was resumed"
@@ -52,9 +56,9 @@ def main(argv: list[str] | None = None) -> int:
         else ""
     )
     print(
-        f"Test accuracy {about['test_accuracy']:.2%} on {about['test_images']:,} images of "
+        f"Test accuracy {about['test_accuracy']:.2%} on {about['test_images']:,} examples of "
         f"{about['test_dataset']}, {about['test_split']}, after "
-        f"{about['steps']:,} steps on {about['train_images']:,} images of {about['dataset']}, "
+        f"{about['steps']:,} steps on {about['train_images']:,} examples of {about['dataset']}, "
         f"{about['train_split']}, in {about['training_seconds']:.0f} s{since}."
     )
     print(f"kept in: {kept(found.key)}")

@@ -82,8 +82,8 @@ def _interpolated(image: Array, rows: Array, columns: Array) -> Array:
 
 
 def noisy(key: Array, x: Array, noise: float) -> Array:
-    """``x`` plus uniform noise, each image's of an amplitude of its own in [0, noise], clipped to
-    [-1, 1].
+    """Images or sounds ``x [b, ...]`` plus uniform noise, each one's of an amplitude of its own in
+    [0, noise], clipped to [-1, 1].
 
     Generated images have such flaws, and a recognizer that never saw any takes them all for one
     class.
@@ -91,7 +91,8 @@ def noisy(key: Array, x: Array, noise: float) -> Array:
     if not noise:
         return x
     amplitude_key, pixel_key = jax.random.split(key)
-    amplitudes = jax.random.uniform(amplitude_key, (len(x), 1, 1, 1), maxval=noise)
+    each = (len(x),) + (1,) * (x.ndim - 1)
+    amplitudes = jax.random.uniform(amplitude_key, each, maxval=noise)
     # Bytes are noise enough, and take a third of the time of floats.
     return jnp.clip(
         x + amplitudes * to_float(jax.random.bits(pixel_key, x.shape, jnp.uint8)), -1, 1

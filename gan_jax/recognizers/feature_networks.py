@@ -12,8 +12,9 @@ from gan_jax.config import Framing
 from gan_jax.data import TRUTHS, Description, frame_of
 from gan_jax.errors import ConfigError, either, one_of
 from gan_jax.metrics.mixtures import Modes, equal_modes, nearest_modes
-from gan_jax.modality import Images, Modality, Vectors
+from gan_jax.modality import Images, Modality, Sounds, Vectors
 from gan_jax.recognizers import inception
+from gan_jax.recognizers.hearing import MELS, Bands
 from gan_jax.recognizers.inception_weights import load_inception
 from gan_jax.recognizers.library import recognizer
 from gan_jax.recognizers.networks import (
@@ -86,7 +87,23 @@ def _of_vectors(
 
 BY_DATASET: dict[str, Chooser] = {"stacked_mnist": _stacked}
 """Data sets with a specific feature extractor."""
-BY_MODALITY: dict[type[Modality], Chooser] = {Images: _of_images, Vectors: _of_vectors}
+
+
+def _of_sounds(
+    dataset: str, about: Description, framing: Sized, config: RecognizerConfig
+) -> Choice:
+    """A classifier of the data set's classes or, without labels, statistics of mel bands."""
+    if about.num_classes:
+        return _of_images(dataset, about, framing, config)
+    rate = frame_of(about, framing).modality.rate
+    return Choice(2 * MELS, lambda: Bands(rate))
+
+
+BY_MODALITY: dict[type[Modality], Chooser] = {
+    Images: _of_images,
+    Vectors: _of_vectors,
+    Sounds: _of_sounds,
+}
 """The feature extractor of all other data sets."""
 
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from gan_jax import checkpoint, pacing
 from gan_jax.data import from_arrays
+from gan_jax.modality import Modality
 from gan_jax.recognizers.architectures import classifier
 from gan_jax.recognizers.networks import Recognizer
 from gan_jax.recognizers.recipes import RecognizerConfig
@@ -31,19 +32,21 @@ def fit(
     images: np.ndarray,
     labels: np.ndarray,
     num_classes: int,
+    modality: Modality | None = None,
     *,
     told: Told | None = None,
     checkpoints: Path | None = None,
 ) -> Recognizer:
-    """Trains a recognizer on images of one's own: a function of its arguments alone.
+    """Trains a recognizer on examples of one's own: a function of its arguments alone.
 
     Sets of as many images and configs that differ in the seed alone share one compilation.
 
     Args:
       config: how it is made; its seed determines everything random.
-      images, labels: ``[n, h, w, c]`` uint8, ``[n]`` integers in [0, num_classes); ``n`` may be
-        less than a batch.
+      images, labels: ``[n, h, w, c]`` uint8, or sounds ``[n, length, 1]`` int16, and ``[n]``
+        integers in [0, num_classes); ``n`` may be less than a batch.
       num_classes: of the labels.
+      modality: the kind of the examples; None: images.
       told: called with the number of steps made since the last call and the means of their metrics.
       checkpoints: a folder for checkpoints, from which an interrupted training goes on, and that is
         removed in the end.
@@ -54,7 +57,7 @@ def fit(
     Raises:
       ConfigError: for an unknown architecture or a number out of range.
     """
-    made = classifier(config, num_classes)
+    made = classifier(config, num_classes, modality)
     state, step = _begin(made, config, images.shape[1:], checkpoints)
     about = {"resumed_from": step}
     data = from_arrays(images, labels, config.seed, batch_size=config.batch_size)
@@ -78,7 +81,7 @@ def fit(
 
 
 def accuracy(recognizer: Recognizer, images: np.ndarray, labels: np.ndarray) -> float:
-    """Share of images ``[n, h, w, c]``, uint8 or float32 in [-1, 1], whose most probable class is
+    """Share of examples ``[n, ...]``, as stored or float32 in [-1, 1], whose most probable class is
     their label ``[n]``.
     """
     _, logits = recognizer.features(images)

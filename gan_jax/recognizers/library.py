@@ -27,16 +27,26 @@ from gan_jax.data.splits import train_and_test
 from gan_jax.errors import ConfigError, fits_memory, is_seed
 from gan_jax.files import replacing
 from gan_jax.metrics import Gaussian, Sample, covariance, frechet, gaussian_of, streaming
-from gan_jax.modality import Images, to_float
+from gan_jax.modality import Images, Modality, Sounds, seen, to_float
 from gan_jax.nn import conv, conv_ops, winograd
-from gan_jax.recognizers import architectures, augment, cnn, fitting, networks, resnet, training
+from gan_jax.recognizers import (
+    architectures,
+    augment,
+    cnn,
+    fitting,
+    hearing,
+    networks,
+    resnet,
+    training,
+)
 from gan_jax.recognizers.architectures import classifier
 from gan_jax.recognizers.networks import FeatureNetwork, Recognizer
 from gan_jax.recognizers.recipes import SMALL_CNN, RecognizerConfig
+from gan_jax.sound import spectra
 
 TRAINING_CODE = (
-    *(architectures, augment, cnn, fitting, resnet, training),
-    *(conv, conv_ops, winograd, order, batch_at, to_float),
+    *(architectures, augment, cnn, fitting, hearing, resnet, spectra, training),
+    *(conv, conv_ops, winograd, order, batch_at, Sounds.to_network, seen, to_float),
 )
 """Modules and functions that determine the weights that result from a recipe."""
 REFERENCE_CODE = (networks, streaming, covariance, frechet)
@@ -68,35 +78,36 @@ def recognizer(
     about = describe(dataset)
     if not about.num_classes and config.task == "labels":
         raise ConfigError(f"dataset {dataset} has no labels, which training a classifier requires.")
-    if not isinstance(about.modality, Images):
+    if not isinstance(about.modality, (Images, Sounds)):
         raise ConfigError(
-            f"dataset {dataset} contains {about.modality.name}, but classifiers need images."
+            f"dataset {dataset} contains {about.modality.name}, but classifiers need images or "
+            "sounds."
         )
     is_seed("recognizer.seed", config.seed)
-    shape = frame_of(about, framing).shape
-    classes = augment.turns_of(shape) if config.task == "turns" else about.num_classes
-    _check_memory(config, shape, classes)
-    network = classifier(config, classes).network
+    modality = frame_of(about, framing).modality
+    classes = augment.turns_of(modality.shape) if config.task == "turns" else about.num_classes
+    _check_memory(config, modality, classes)
+    network = classifier(config, classes, modality).network
     data = _data(dataset, framing, test_on)
-    key = _key(data, config)
+    key = _key(data, config, getattr(modality, "rate", None))
     path = kept(key)
     arrays = _read(path)
     if arrays is None:
-        arrays = _trained(data, classes, config, key)
+        arrays = _trained(data, classes, config, modality, key)
         _write(path, arrays)
     about = json.loads(str(arrays.pop("about")))
     return Recognizer(network, flax.traverse_util.unflatten_dict(arrays, sep="/"), key, about)
 
 
-def _check_memory(config: RecognizerConfig, shape: tuple[int, ...], classes: int) -> None:
+def _check_memory(config: RecognizerConfig, modality: Modality, classes: int) -> None:
     """Refuses configs whose largest layers or batch alone exceed the memory."""
     copies = 4 * 4  # bytes of a weight, its average and AdamW's moments
     width, features, batch = config.width or 0, config.features, config.batch_size
     fits_memory("recognizer.width", f"a network of width {width:,}", copies * 9 * width**2)
     weights = features * classes
     fits_memory("recognizer.features", f"a layer of {features:,} units", copies * weights)
-    numbers = batch * math.prod(shape)
-    fits_memory("recognizer.batch_size", f"a batch of {batch:,} images", 4 * numbers)
+    numbers = batch * math.prod(modality.shape)
+    fits_memory("recognizer.batch_size", f"a batch of {batch:,} {modality.name}", 4 * numbers)
 
 
 def kept(key: str) -> Path:
@@ -165,19 +176,23 @@ def _digests(code: tuple[Any, ...]) -> list[str]:
 
 
 def _trained(
-    data: dict[str, Dataset], classes: int, config: RecognizerConfig, key: str
+    data: dict[str, Dataset],
+    classes: int,
+    config: RecognizerConfig,
+    modality: Modality,
+    key: str,
 ) -> dict[str, np.ndarray]:
     """Arrays of a newly trained network by path, and its provenance as JSON in ``about``."""
     for split, part in data.items():
         if part.labels.min() < 0 and config.task == "labels":
             raise ConfigError(
-                f"dataset {part.description.name} has unlabelled images in {split}; a classifier "
-                "needs a label for each image."
+                f"dataset {part.description.name} has unlabelled {modality.name} in {split}; a "
+                "classifier needs a label for each."
             )
     (train_split, train_data), (test_split, test_data) = data.items()
     about, n = train_data.description, len(train_data.labels)
     print(
-        f"Training a classifier on {about.name}, {train_split} ({n:,} images), once.",
+        f"Training a classifier on {about.name}, {train_split} ({n:,} {modality.name}), once.",
         file=sys.stderr,
         flush=True,
     )
@@ -194,7 +209,7 @@ def _trained(
         images = np.asarray(train_data.examples)
         checkpoints = _folder(key) / "checkpoints"
         new = fitting.fit(
-            config, images, train_data.labels, classes, told=told, checkpoints=checkpoints
+            config, images, train_data.labels, classes, modality, told=told, checkpoints=checkpoints
         )
     provenance = {
         **dataclasses.asdict(config),
@@ -225,13 +240,13 @@ def _accuracy(network: Recognizer, config: RecognizerConfig, data: Dataset) -> f
     return float(np.mean([fitting.accuracy(network, augment.turned(x, t), t) for t in turns]))
 
 
-def _key(data: dict[str, Dataset], config: RecognizerConfig) -> str:
-    """The key of a classifier: a digest of the data, the recipe and the code."""
+def _key(data: dict[str, Dataset], config: RecognizerConfig, rate: int | None = None) -> str:
+    """The key of a classifier: a digest of the data, the rate of sounds, the recipe and the code."""
     content = {
         split: [part.description.name, part.description.version, _content(part)]
         for split, part in data.items()
     }
-    return _digest(content, dataclasses.asdict(config), _digests(TRAINING_CODE))
+    return _digest(content, rate, dataclasses.asdict(config), _digests(TRAINING_CODE))
 
 
 def _content(data: Dataset) -> str:

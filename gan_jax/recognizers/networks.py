@@ -13,7 +13,7 @@ import numpy as np
 from gan_jax.data import Truth
 from gan_jax.metrics.mixtures import mode_logits
 from gan_jax.metrics.streaming import stream
-from gan_jax.modality import to_float
+from gan_jax.modality import seen, to_float
 from gan_jax.types import Array, PyTree
 
 RECOGNIZER_BLOCK = 250
@@ -22,7 +22,7 @@ PIXEL_SIDE = 8
 
 
 class FeatureNetwork(Protocol):
-    """Anything that turns images into features.
+    """Anything that turns images, or other examples, into features.
 
     ``key`` names its content: equal keys give equal features. ``about`` is its provenance, for
     JSON.
@@ -162,7 +162,7 @@ def stacked_predictions(features: np.ndarray) -> np.ndarray:
 
 @functools.partial(jax.jit, static_argnums=0)
 def _recognize(network: nn.Module, variables: PyTree, images: Array) -> tuple[Array, Array]:
-    return network.apply(variables, to_float(images), train=False)
+    return network.apply(variables, seen(images), train=False)
 
 
 @jax.jit

@@ -41,13 +41,14 @@ def pretrained(dataset: str, framing: Framing, own: str, network: str, task: str
             "feature extractor of the run's evaluation, whose scores would then flatter the GAN; "
             "use another network, task or recognizer."
         )
+    for name in (dataset, own or dataset):
+        if not isinstance(describe(name).modality, Images):
+            raise ConfigError(
+                f"discriminator.recognizer {name!r} contains {describe(name).modality.name}, but "
+                "the classifier of a GAN sees images."
+            )
     if own in ("", dataset):
         return _kept(dataset, framing, config)
-    if not isinstance(describe(own).modality, Images):
-        raise ConfigError(
-            f"discriminator.recognizer {own!r} contains {describe(own).modality.name}, but a "
-            "classifier sees images."
-        )
     h, _, c = shape = frame_of(describe(dataset), framing).shape
     other = dataclasses.replace(framing, size=h, channels=c, fit=framing.fit or "pad")
     found = frame_of(describe(own), other).shape

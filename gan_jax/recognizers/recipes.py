@@ -9,8 +9,8 @@ import dataclasses
 
 @dataclasses.dataclass(frozen=True)
 class Augmentation:
-    """How much training images are changed at random; see `gan_jax.recognizers.augment`. The
-    default changes nothing.
+    """How much training examples are changed at random, images or sounds; see
+    `gan_jax.recognizers.augment` and `gan_jax.recognizers.hearing`. The default changes nothing.
     """
 
     shift: int = 0
@@ -23,6 +23,14 @@ class Augmentation:
     """Height and width are stretched by factors in [1 - scale, 1 + scale]."""
     noise: float = 0.0
     """Most amplitude of uniform noise, on the scale of [-1, 1]."""
+    delay: float = 0.0
+    """Of sounds: most of the length by which they begin later or earlier."""
+    speed: float = 0.0
+    """Of sounds: they are faster or slower by factors in [1 - speed, 1 + speed]."""
+    gain: float = 0.0
+    """Of sounds: most decibels by which they are softer."""
+    hiss: float = 0.0
+    """Of sounds: most amplitude of uniform noise, on the scale of [-1, 1]."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,7 +64,7 @@ class RecognizerConfig:
     average: bool = False
     """Keep the moving average of the weights instead of the last ones."""
     augmentation: Augmentation = Augmentation()
-    """Random changes of the training images."""
+    """Random changes of the training examples."""
     task: str = "labels"
     """What is learned: labels, or turns: by how many quarters an image was turned, for which no
     labels are needed (Gidaris et al. 2018).
@@ -65,7 +73,9 @@ class RecognizerConfig:
     """Determines initial weights, order and augmentation."""
 
 
-SMALL_CNN = RecognizerConfig(augmentation=Augmentation(shift=1, noise=0.5))
+_SPOKEN = {"delay": 0.1, "speed": 0.1, "gain": 12.0, "hiss": 0.02}
+
+SMALL_CNN = RecognizerConfig(augmentation=Augmentation(shift=1, noise=0.5, **_SPOKEN))
 """The feature network of evaluations: trained in seconds, and used to noise."""
 
 UNLABELLED = dataclasses.replace(SMALL_CNN, task="turns")
@@ -105,8 +115,8 @@ RECIPES: dict[str, RecognizerConfig] = {
 
 
 def classic(dataset: str) -> Augmentation:
-    """The classic augmentation of a data set's images; of an unknown set's, shifts by a pixel."""
-    return CLASSIC.get(dataset, Augmentation(shift=1))
+    """The classic augmentation of a data set; of an unknown set's images, shifts by a pixel."""
+    return CLASSIC.get(dataset, Augmentation(shift=1, **_SPOKEN))
 
 
 def recipe(dataset: str) -> RecognizerConfig:

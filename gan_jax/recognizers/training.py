@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from collections.abc import Callable
 
 import flax.linen as nn
 import flax.struct
@@ -14,7 +15,7 @@ import jax.numpy as jnp
 import optax
 
 from gan_jax.data import Resident, batch_at
-from gan_jax.modality import to_float
+from gan_jax.modality import seen
 from gan_jax.recognizers.augment import mirrored, noisy, randomly_turned, shifted, warped
 from gan_jax.recognizers.recipes import Augmentation
 from gan_jax.types import Array, Batch, Metrics, PyTree
@@ -25,24 +26,35 @@ whatever the length.
 """
 
 
+def augmented(augmentation: Augmentation, key: Array, x: Array) -> Array:
+    """``x [b, h, w, c]`` float32 in [-1, 1], each image changed at random."""
+    flip_key, warp_key, shift_key, noise_key = jax.random.split(key, 4)
+    x = mirrored(flip_key, x, 0.5 if augmentation.flip else 0.0)
+    x = warped(warp_key, x, augmentation.rotation, augmentation.scale)
+    x = shifted(shift_key, x, augmentation.shift)
+    return noisy(noise_key, x, augmentation.noise)
+
+
 @dataclasses.dataclass(frozen=True)
 class Classifier:
     """A network with what it takes to train it: hashable, a static argument of the jitted step.
 
     Attributes:
-      network: module ``(x [b, h, w, c], *, train) -> (features [b, f], logits [b, k])``.
+      network: module ``(x [b, ...], *, train) -> (features [b, f], logits [b, k])``.
       optimizer: an optax transformation.
-      augmentation: of the training images.
+      augmentation: of the training examples.
+      augment: ``(augmentation, key, x) -> x``, by which they are changed at random.
       smoothing: share of each label that is spread over all classes (Szegedy et al. 2016, section
         7).
-      mixup: parameter of the Beta distribution that two images and their labels are mixed by (Zhang
-        et al. 2018, equation 1); 0: none.
+      mixup: parameter of the Beta distribution that two examples and their labels are mixed by
+        (Zhang et al. 2018, equation 1); 0: none.
       turns: it learns which way up images are, whatever their labels.
     """
 
     network: nn.Module
     optimizer: optax.GradientTransformation
     augmentation: Augmentation = Augmentation()
+    augment: Callable[[Augmentation, Array, Array], Array] = augmented
     smoothing: float = 0.0
     mixup: float = 0.0
     turns: bool = False
@@ -74,8 +86,8 @@ class ClassifierState:
     average: PyTree
 
 
-def init_state(classifier: Classifier, key: Array, shape: tuple[int, int, int]) -> ClassifierState:
-    """The state before the first step, for images of a shape (h, w, c)."""
+def init_state(classifier: Classifier, key: Array, shape: tuple[int, ...]) -> ClassifierState:
+    """The state before the first step, for examples of a shape, such as (h, w, c)."""
     key, init_key = jax.random.split(key)
     variables = classifier.network.init(init_key, jnp.zeros((2, *shape)), train=False)
     stats = {name: value for name, value in variables.items() if name != "params"}
@@ -89,12 +101,12 @@ def init_state(classifier: Classifier, key: Array, shape: tuple[int, int, int]) 
 def train_step(
     classifier: Classifier, state: ClassifierState, batch: Batch
 ) -> tuple[ClassifierState, Metrics]:
-    """One update by the cross-entropy of augmented images.
+    """One update by the cross-entropy of augmented examples.
 
     Args:
       classifier: static.
       state: donated: the caller goes on with the one returned.
-      batch: ``x [b, h, w, c]`` uint8, or float32 in [-1, 1]; ``y [b]`` int32.
+      batch: ``x [b, ...]`` as stored, or float32 in [-1, 1]; ``y [b]`` int32.
 
     Returns:
       The new state, and the batch's mean ``loss`` and ``accuracy``, ``()`` float32.
@@ -132,10 +144,10 @@ def _train_step(
     augment_key, mix_key, dropout_key = jax.random.split(
         jax.random.fold_in(state.key, state.step), 3
     )
-    x, y = to_float(batch.x), batch.y
+    x, y = seen(batch.x), batch.y
     if classifier.turns:
         x, y = randomly_turned(jax.random.fold_in(augment_key, 1), x)
-    x = augmented(classifier.augmentation, augment_key, x)
+    x = classifier.augment(classifier.augmentation, augment_key, x)
 
     def objective(params: PyTree):
         run = functools.partial(
@@ -168,21 +180,12 @@ def _train_step(
     return ClassifierState(state.step + 1, state.key, network, average), metrics
 
 
-def augmented(augmentation: Augmentation, key: Array, x: Array) -> Array:
-    """``x [b, h, w, c]`` float32 in [-1, 1], each image changed at random."""
-    flip_key, warp_key, shift_key, noise_key = jax.random.split(key, 4)
-    x = mirrored(flip_key, x, 0.5 if augmentation.flip else 0.0)
-    x = warped(warp_key, x, augmentation.rotation, augmentation.scale)
-    x = shifted(shift_key, x, augmentation.shift)
-    return noisy(noise_key, x, augmentation.noise)
-
-
 def _mixed(key: Array, x: Array, alpha: float) -> tuple[Array, Array]:
-    """Shares ``[b]`` from Beta(alpha, alpha), and every image mixed by its share with the one as
+    """Shares ``[b]`` from Beta(alpha, alpha), and every example mixed by its share with the one as
     far from the batch's other end.
     """
     share = jax.random.beta(key, alpha, alpha, (len(x),))
-    s = share[:, None, None, None]
+    s = share.reshape(-1, *(1,) * (x.ndim - 1))
     return share, s * x + (1 - s) * x[::-1]
 
 

@@ -129,13 +129,20 @@ def mel_filters(rate: int, bins: int, mels: int, low: float, high: float) -> np.
 
 
 def log_mel(
-    x: Array, rate: int, window: int, hop: int, mels: int, low: float, high: float
+    x: Array,
+    rate: int,
+    window: int,
+    hop: int,
+    mels: int,
+    low: float,
+    high: float,
+    floor: float = QUIETEST,
 ) -> Array:
-    """Logarithms of the magnitudes in mel bands, plus `QUIETEST`: ``[..., length] -> [...,
-    frames, mels]`` float32; see `mel_filters`.
+    """Logarithms of the magnitudes in mel bands, plus ``floor``: ``[..., length] -> [..., frames,
+    mels]`` float32; see `stft` and `mel_filters`.
     """
     filters = mel_filters(rate, window // 2 + 1, mels, low, high)
-    return jnp.log(magnitudes(x, window, hop) @ filters + QUIETEST)
+    return jnp.log(magnitudes(x, window, hop) @ filters + floor)
 
 
 def magnitudes(x: Array, window: int, hop: int) -> Array:
