@@ -37,7 +37,13 @@ def quick(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "net, sizes", [("r3gan32", (274_912, 266_848)), ("stylegan2_32", (263_987, 288_993))]
+    "net, sizes",
+    [
+        ("r3gan32", (274_912, 266_848)),
+        ("stylegan2_32", (263_987, 288_993)),
+        ("specgan64", (1_213_889, 693_665)),
+        ("wavegan4k", (476_161, 271_489)),
+    ],
 )
 def test_networks_have_the_sizes_of_their_peers(net, sizes):
     gan = NETS[net](jnp.float32)

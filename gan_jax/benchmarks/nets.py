@@ -11,13 +11,17 @@ import flax.linen as nn
 import optax
 
 from gan_jax.engine.gan import Gan, Player
-from gan_jax.modality import Images
-from gan_jax.models import biggan, dcgan, mlp, r3gan, sngan, stylegan2
+from gan_jax.modality import Images, Modality, Sounds
+from gan_jax.models import biggan, dcgan, mlp, r3gan, sngan, stylegan2, wavegan
 from gan_jax.nn.heads import UnconditionalHead
 from gan_jax.parts.losses import LOSSES
+from gan_jax.parts.pairs.sounds import Spectrograms
 from gan_jax.parts.priors import Normal
 from gan_jax.parts.regularizers import r1, r2
+from gan_jax.sound.spectra import QUIETEST
 from gan_jax.types import Term
+
+_SOUNDS = Sounds((4_096, 1), 8_000)
 
 
 def dcgan32(dtype: Any) -> Gan:
@@ -80,6 +84,33 @@ def biggan32(dtype: Any) -> Gan:
     return _gan(shape, networks, "hinge", optax.adam(2e-4, b1=0.0, b2=0.999), 128)
 
 
+def specgan64(dtype: Any) -> Gan:
+    """DCGAN of spectrograms 64x64x1 of 4,096 samples, whose computation is a part of the step: 128
+    -> 4x4x256 -> 128 -> 64 -> 32 -> 1, and 1 -> 32 -> 64 -> 128 -> 256 -> 1.
+    """
+    shape, head, bins = (64, 64, 1), UnconditionalHead(), 64
+    kind = Spectrograms(shape, _SOUNDS, 128, 64, QUIETEST, (-5.0,) * bins, (5.0,) * bins)
+    networks = (
+        dcgan.Generator(shape, width=32, dtype=dtype),
+        dcgan.Discriminator(head, width=32, dtype=dtype),
+    )
+    optimizer = optax.adam(2e-4, b1=0.5, b2=0.999)
+    return _gan(shape, networks, "nonsaturating", optimizer, 128, kind=kind)
+
+
+def wavegan4k(dtype: Any) -> Gan:
+    """WaveGAN of 4,096 samples: 100 -> 16x128 -> 64 -> 32 -> 16 -> 1, and back, with 25 taps and
+    phase shuffle.
+    """
+    shape, head = _SOUNDS.shape, UnconditionalHead()
+    networks = (
+        wavegan.Generator(shape, width=16, dtype=dtype),
+        wavegan.Discriminator(head, width=16, dtype=dtype),
+    )
+    optimizer = optax.adam(1e-4, b1=0.5, b2=0.9)
+    return _gan(shape, networks, "nonsaturating", optimizer, 100, kind=_SOUNDS)
+
+
 def _gan(
     shape: tuple[int, ...],
     networks: tuple[nn.Module, nn.Module],
@@ -87,10 +118,11 @@ def _gan(
     optimizer: optax.GradientTransformation,
     latent_size: int,
     d_terms: tuple[Term, ...] = (),
+    kind: Modality | None = None,
 ) -> Gan:
     g, d = networks
     players = Player(g, optimizer), Player(d, optimizer, d_terms)
-    return Gan(*players, LOSSES[loss], Normal(latent_size), Images(shape))
+    return Gan(*players, LOSSES[loss], Normal(latent_size), kind or Images(shape))
 
 
 NETS: dict[str, Callable[[Any], Gan]] = {
@@ -100,4 +132,6 @@ NETS: dict[str, Callable[[Any], Gan]] = {
     "r3gan32": r3gan32,
     "stylegan2_32": stylegan2_32,
     "biggan32": biggan32,
+    "specgan64": specgan64,
+    "wavegan4k": wavegan4k,
 }

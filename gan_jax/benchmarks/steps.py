@@ -145,9 +145,10 @@ class Program(NamedTuple):
 def compiled_steps(
     gan: Gan, batch: int, steps_per_call: int = 1, seeds: int = 1, d_steps: int = 1
 ) -> Program:
-    """Compiles a step, or a loop of steps, on random images; arguments as for `measure`."""
-    rng = np.random.default_rng(0)
-    images = rng.integers(0, 256, (_EXAMPLES, *gan.modality.shape), dtype=np.uint8)
+    """Compiles a step, or a loop of steps, on random examples; arguments as for `measure`."""
+    rng, kind = np.random.default_rng(0), gan.modality
+    shape, most = (_EXAMPLES, *kind.represented.shape), np.iinfo(kind.stored).max
+    images = rng.integers(0, most, shape, dtype=kind.stored, endpoint=True)
     labels = np.zeros(_EXAMPLES, np.int32)
     data = from_arrays(images, labels, 0, batch_size=batch, d_steps=d_steps)
     minibatch = jax.jit(batch_at)(data, jnp.int32(0))

@@ -241,7 +241,7 @@ def _accuracy(network: Recognizer, config: RecognizerConfig, data: Dataset) -> f
 
 
 def _key(data: dict[str, Dataset], config: RecognizerConfig, rate: int | None = None) -> str:
-    """The key of a classifier: a digest of the data, the rate of sounds, the recipe and the code."""
+    """The key of a classifier: a digest of data, rate of sounds, recipe and code."""
     content = {
         split: [part.description.name, part.description.version, _content(part)]
         for split, part in data.items()
