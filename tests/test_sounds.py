@@ -77,6 +77,10 @@ def test_resampling_keeps_a_tone():
     assert frame.shape == (2_000, 1)
     found = frame.sound(tone(1_000), RATE)[200:-200, 0] / 32_768
     np.testing.assert_allclose(found, tone(2_000, rate=2 * RATE)[200:-200], atol=1e-3)
+    with pytest.raises(ValueError, match="no samples"):
+        frame.sound(tone(1), 40 * RATE)
+    with pytest.raises(ValueError, match="NaN or infinite samples"):
+        frame.sound(np.array([0.1, np.nan]), RATE)
 
 
 def test_networks_see_what_is_stored():

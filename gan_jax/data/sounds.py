@@ -75,17 +75,14 @@ class SoundFrame:
             are normalized, integers of more than 16 bits.
         """
         x = np.asarray(x)
-        if not x.size:
-            raise ValueError("no samples")
         whole = np.issubdtype(x.dtype, np.integer)
-        x = x.reshape(len(x), -1).mean(1, dtype=np.float64) * (1 if whole else _FULL)
+        if x.size:
+            x = x.reshape(len(x), -1).mean(1, dtype=np.float64) * (1 if whole else _FULL)
+            x = _resampled(x, rate, self.rate)[: self.shape[0]]
+        if not x.size:  # also of a sound that is too short for a lower rate
+            raise ValueError("no samples")
         if not np.isfinite(x).all():
             raise ValueError("NaN or infinite samples")
-        if rate != self.rate:
-            import soxr
-
-            x = soxr.resample(x, rate, self.rate)
-        x = x[: self.shape[0]]
         if self.normalize:
             x = x - x.mean()
             peak = np.abs(x).max()
@@ -104,6 +101,14 @@ class SoundFrame:
     def content(self, shape: tuple[int | None, ...]) -> tuple[int, ...]:
         """The shape of the results, which have no border."""
         return self.shape
+
+
+def _resampled(x: np.ndarray, rate: int, to: int) -> np.ndarray:
+    if rate == to:
+        return x
+    import soxr
+
+    return soxr.resample(x, rate, to)
 
 
 def read(content: bytes) -> tuple[np.ndarray, int]:
