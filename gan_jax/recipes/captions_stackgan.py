@@ -26,4 +26,4 @@ config = dataclasses.replace(
     penalties=(Penalty("r1", 0.03, every=4), Penalty("matching", 1.0, similar=0.5)),
     steps=8_000,
 )
-time, score = "17 min, 1 CPU core", "digit 73%, others 99% as captioned"
+time, score = "17 min, 1 CPU core", "digit 73%, others 99%"

@@ -27,4 +27,4 @@ config = Config(
     batch_size=32,
     steps=28_000,
 )
-time, score = "17 min, 1 CPU core", "digit 73%, others 100% as captioned"
+time, score = "17 min, 1 CPU core", "digit 73%, others 100%"
