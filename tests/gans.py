@@ -20,7 +20,7 @@ from gan_jax.types import Batch, GanState, PlayerState
 SHAPE = (8, 8, 1)
 SGD = optax.sgd(0.1)
 """One object, so that equal GANs share their compilations."""
-OWN = ("kl", "encoded", "classified", "cycle", "identity")
+OWN = ("kl", "encoded", "classified", "levels", "cycle", "identity", "semantic")
 G_PENALTIES = {name: make for name, make in G_REGULARIZERS.items() if name not in OWN}
 """Those for every generator: not of conditioning augmentation, the levels of a stack, or cycles."""
 OF_LABELS = {

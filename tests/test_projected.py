@@ -215,7 +215,7 @@ def test_codes_and_labels_fit_its_heads(asked):
         ({"discriminator": "projected:recognizer=3"}, "discriminator.recognizer must be a name, "),
         (
             {"discriminator": "projected:recognizer=ring8"},
-            "discriminator.recognizer 'ring8' contains vectors, but a",
+            "discriminator.recognizer 'ring8' contains vectors, but the classifier",
         ),
         (
             {"conditioning": "acgan"},

@@ -19,7 +19,7 @@ from gan_jax.parts.regularizers import (
 )
 from gan_jax.types import Batch, Fake
 
-OF_LEVELS = ("encoded", "classified", "cycle", "identity")
+OF_LEVELS = ("encoded", "classified", "levels", "cycle", "identity", "semantic")
 """Terms of the levels of a stack and of cycles, which have tests of their own."""
 G_NAMES = [name for name in G_REGULARIZERS if name not in OF_LEVELS]
 ALL = [("d", name) for name in REGULARIZERS] + [("g", name) for name in G_NAMES]

@@ -97,7 +97,7 @@ class Evaluator:
                 "pairs 'domains': an evaluation has one direction of translation; use gan-jax "
                 "study translation RUN, which evaluates both."
             )
-        if gan.read is not None:
+        if gan.read is not None and gan.modality.represented != gan.read:
             raise ConfigError(
                 f"pairs {config.pairs.name!r}: an evaluation compares samples with the examples of "
                 f"the dataset, but this GAN makes {gan.modality}; evaluate the run that uses it."

@@ -44,7 +44,6 @@ _AUGMENTATION = (
     "Conditioning augmentation: the condition is drawn from a Gaussian that depends on the "
     "caption; otherwise it is its mean."
 )
-_NAMES = "Also predict the words of the caption from the image, as the term words requires."
 _BLOCKS = "Residual blocks at the smallest feature maps."
 _FIRST = "Run folder of the first stage, whose generator is used as it is and not trained further."
 _DIGEST = "Digest of its newest checkpoint; set when training begins."
@@ -283,9 +282,6 @@ class Discriminator(nn.Module):
     normalized -> a residual block -> the head, with an embedding of the caption. A second stage,
     whose images are twice as large, thereby has one layer more.
 
-    With ``names``, ``extras["words"] [b, words]`` are logits of the words that occur in the
-    caption, linear in the last feature maps, which do not depend on the caption.
-
     Attributes:
       words: as in `Generator`.
     """
@@ -301,7 +297,6 @@ class Discriminator(nn.Module):
     encoder: Callable[..., nn.Module] = option(MeanOfWords, ENCODERS, _ENCODER)
     text: int = option(128, 1, _TEXT)
     compared: int = option(128, 1, _COMPARED)
-    names: bool = option(False, bool, _NAMES)
     dtype: Any = jnp.float32
 
     @nn.compact
@@ -317,12 +312,7 @@ class Discriminator(nn.Module):
             x = ResidualBlock(norm, _leaky, self.spectral, dtype=self.dtype)(x, train=train)
         text = self.encoder(self.words, self.text, name="text")(y)
         text = _leaky(nn.Dense(self.compared, name="compared")(text))
-        x = x.astype(jnp.float32)
-        critique = normalized(self.head)(x, text)
-        if self.names:
-            logits = nn.Dense(self.words, name="words")(x.reshape(len(x), -1))
-            critique = critique._replace(extras=critique.extras | {"words": logits})
-        return critique
+        return normalized(self.head)(x.astype(jnp.float32), text)
 
 
 class Head(nn.Module):

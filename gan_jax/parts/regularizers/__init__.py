@@ -18,7 +18,7 @@ from gan_jax.parts.regularizers.classes import (
     labelled_classes,
 )
 from gan_jax.parts.regularizers.codes import categorical_codes, continuous_codes
-from gan_jax.parts.regularizers.conditions import d_words, g_words, kl, matching
+from gan_jax.parts.regularizers.conditions import kl, matching
 from gan_jax.parts.regularizers.consistency import bcr, cr, g_zcr, zcr
 from gan_jax.parts.regularizers.features import feature_matching, pull_away
 from gan_jax.parts.regularizers.gradients import (
@@ -49,14 +49,12 @@ __all__ = [
     "cr",
     "cycle",
     "d_classes",
-    "d_words",
     "dragan",
     "drift",
     "encoded",
     "entropy",
     "feature_matching",
     "g_classes",
-    "g_words",
     "g_zcr",
     "gp",
     "gp_one_sided",
@@ -97,7 +95,6 @@ REGULARIZERS: dict[str, Callable[..., Regularizer]] = {
     "entropy": entropy,
     "class_consistency": class_consistency,
     "matching": matching,
-    "words": d_words,
 }
 G_REGULARIZERS: dict[str, Callable[..., Regularizer]] = {
     "feature_matching": feature_matching,
@@ -106,7 +103,6 @@ G_REGULARIZERS: dict[str, Callable[..., Regularizer]] = {
     "orthogonal": orthogonal,
     "path_length": path_length,
     "kl": kl,
-    "words": g_words,
     "encoded": encoded,
     "levels": levels,
     "classified": classified,

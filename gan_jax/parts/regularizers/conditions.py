@@ -10,14 +10,12 @@ import operator
 
 import jax
 import jax.numpy as jnp
-import optax
 from jax.nn import softplus
 
-from gan_jax.data.captions import PADDING
 from gan_jax.devices import batch_axis
 from gan_jax.errors import ConfigError, within
 from gan_jax.parts.regularizers.making import memoryless
-from gan_jax.types import Array, Context, Critique, PyTree
+from gan_jax.types import Array, Context, PyTree
 
 SIMILAR = "similar"
 """Name of a frozen network: conditions ``(y [b, ...], key)`` -> wrong ones that are similar."""
@@ -54,7 +52,7 @@ def matching(context: Context, *, similar: float = 0.0):
         possible: captions with one word changed. Otherwise what most conditions differ in, such as
         a colour, is enough to tell wrong ones, and D never compares the rest.
     """
-    within("matching similar", similar, "[0, 1]")
+    within("similar", similar, "[0, 1]")
     conditions = batch_axis.whole(context.real.y)
     n = len(batch_axis.whole(context.real_critique.score))
     if n < 2:
@@ -71,30 +69,6 @@ def matching(context: Context, *, similar: float = 0.0):
     )
     differ = _differ(context.real.y, wrong_y).reshape(-1, *(1,) * (fake.ndim - 1))
     return jnp.where(differ, 0.5 * (wrong - fake), 0)
-
-
-@memoryless
-def d_words(context: Context):
-    """Cross entropy, in nats, of the words that D finds in each real example, and those that occur
-    in its caption ``y [b, length]``: each word occurs or not, and all count. As in TAC-GAN (Dash et
-    al. 2017, "TAC-GAN: text conditioned auxiliary classifier generative adversarial network"), with
-    words in place of classes.
-
-    D returns logits ``extras["words"] [b, words]``.
-    """
-    return _words(context.real_critique, context.real.y)
-
-
-@memoryless
-def g_words(context: Context):
-    """As `d_words`, of the fakes and their captions."""
-    return _words(context.fake_critique, context.fake.y)
-
-
-def _words(critique: Critique, tokens: Array) -> Array:
-    logits = critique.extra("words", wanted_by="words")
-    occur = jax.nn.one_hot(tokens, logits.shape[1]).max(axis=1).at[:, PADDING].set(0)
-    return jnp.sum(optax.sigmoid_binary_cross_entropy(logits, occur), axis=1)
 
 
 def _partly_similar(context: Context, wrong_y: PyTree, share: float) -> PyTree:
