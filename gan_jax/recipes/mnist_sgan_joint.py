@@ -3,6 +3,8 @@ layer of a classifier, and from that to the image. `mnist_sgan_top` and `mnist_s
 trained one after the other.
 
     uv run train.py mnist_sgan_joint
+
+One core of an AMD EPYC: 3,000 steps in 8 minutes. Its samples of a digit look nearly alike.
 """
 
 import dataclasses
@@ -21,4 +23,4 @@ config = dataclasses.replace(
     g_penalties=(Penalty("levels", 1.0),),
     penalties=(Penalty("r1", 0.5, every=4),),
 )
-time, score = "", ""
+time, score = "8 min, 1 CPU core", "not measured"
