@@ -57,6 +57,8 @@ class Modality:
       stored: dtype of examples in a dataset.
       bounded: whether networks see values in [-1, 1], so that generators end with tanh.
       mirrors: whether an example can be mirrored left to right.
+      from_stored: whether stored examples can be converted to what networks see, so that D can
+        score them; not if networks see more than is stored.
       real_shown: number of real examples that a picture needs in addition to the samples.
     """
 
@@ -67,6 +69,7 @@ class Modality:
     stored: ClassVar[Any] = np.float32
     bounded: ClassVar[bool] = False
     mirrors: ClassVar[bool] = False
+    from_stored: ClassVar[bool] = True
     real_shown: ClassVar[int] = 0
 
     def __str__(self) -> str:

@@ -32,6 +32,21 @@ def to_uint8(images: np.ndarray) -> np.ndarray:
     return np.clip(np.rint((images.astype(np.float32) + 1) * 127.5), 0, 255).astype(np.uint8)
 
 
+def rows(*parts: np.ndarray, columns: int) -> np.ndarray:
+    """The `grid` of equally many images of each kind: in turn, a row of each.
+
+    Args:
+      parts: ``[n, h, w, c]`` uint8 each; grey images beside colour ones are shown in colour.
+      columns: images per row; the last rows are filled with black.
+    """
+    n, channels = len(parts[0]), max(part.shape[-1] for part in parts)
+    columns = min(n, columns)
+    whole = [np.broadcast_to(part, (*part.shape[:-1], channels)) for part in parts]
+    whole = [np.pad(part, [(0, -n % columns), (0, 0), (0, 0), (0, 0)]) for part in whole]
+    blocks = [part[i : i + columns] for i in range(0, n, columns) for part in whole]
+    return grid(np.concatenate(blocks), columns)
+
+
 def grid(images: np.ndarray, columns: int) -> np.ndarray:
     """Tiles images row by row, enlarging small ones by an integer factor.
 

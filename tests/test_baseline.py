@@ -92,7 +92,7 @@ def test_the_table_in_a_terminal_shows_both_rows(many):
     assert equal.startswith("Fréchet distance (n = 355)")
     real_text = f"{many.real['frechet_distance']:.4g}"
     assert real_text not in drawn and real_text in equal
-    assert "355 samples with 355 real images" in table(many)
+    assert "355 samples with 355 real examples" in table(many)
 
 
 def test_the_baseline_is_thinned_to_the_number_of_samples(judged, many):
@@ -142,7 +142,7 @@ def test_curves_compare_equal_numbers(many):
     values = dataclasses.asdict(many)
     (chart,) = score_charts([values, values | {"step": values["step"] + 1}])
     names = [curve.name for curve in chart.curves]
-    assert names == ["samples", "355 real images", "355 samples"]
+    assert names == ["samples", "355 real examples", "355 samples"]
 
 
 def test_the_accuracy_of_the_features_is_of_its_own_test_images(many):
@@ -150,7 +150,7 @@ def test_the_accuracy_of_the_features_is_of_its_own_test_images(many):
     values = dataclasses.asdict(many)
     network = {"test_accuracy": 0.9859, "test_images": 10_000, "test_split": "test"}
     values["provenance"]["feature_network"] |= network
-    assert "test accuracy 98.59% on 10,000 images of test." in dict(compared(values))["features"]
+    assert "test accuracy 98.59% on 10,000 examples of test." in dict(compared(values))["features"]
 
 
 def test_members_fail_by_the_modes_of_as_many_samples_as_real_examples():

@@ -279,6 +279,10 @@ def test_both_levels_in_one_game(tmp_path, monkeypatch):
     np.testing.assert_allclose(made["hidden"], other["hidden"], atol=1e-6)
     assert np.abs(made["image"] - other["image"]).max() > 1e-6
     assert gan.modality.to_stored(jax.device_get(made)).shape == (3, 8, 8, 1)
+    found = gan_jax.evaluate(gan, state, joint, num_samples=200)
+    assert np.isfinite(found.scores["frechet_distance"])
+    assert {"samples", "worst_by_recognizer"} <= found.pictures.keys()
+    assert "worst_by_discriminator" not in found.pictures  # which sees the hidden layer, too
 
     y = jnp.array([1, 2])
     networks = gan_jax.engine.gan.networks(gan, state.frozen)

@@ -140,7 +140,7 @@ def test_unlabelled_data_are_compared_by_what_turns_teach(monkeypatch):
     network = found.provenance["feature_network"]
     assert (network["task"], network["features"]) == ("turns", QUICK.features)
     assert network["test_accuracy"] > 0.4  # of four turns, after a few steps
-    assert "on the turns of 355 images of test." in table(found)
+    assert "on the turns of 355 examples of test." in table(found)
 
 
 class Looks:

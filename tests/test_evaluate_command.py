@@ -92,7 +92,7 @@ def test_another_process_evaluates_the_run_folder_alone(run, tmp_path):
     assert about["jax"] == jax.__version__
     assert about["feature_network"]["test_accuracy"] >= 0.98
     assert f"{values['scores']['frechet_distance']:.4g}" in done.stdout
-    assert "200 of step 10, against 1,442 images of train" in done.stdout
+    assert "200 of step 10, against 1,442 examples of train" in done.stdout
 
 
 def test_latest_checkpoint_is_the_default(run, tmp_path, capsys):

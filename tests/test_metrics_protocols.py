@@ -168,7 +168,8 @@ def test_a_protocol_takes_its_number_of_images():
     with pytest.raises(ConfigError, match="fid2k needs 2000 images, but there are only 1100"):
         metrics.parse("fid2k")[0].measure(INPUTS)
     with pytest.raises(
-        ConfigError, match="memorization200 cannot be computed because no real images are held out"
+        ConfigError,
+        match="memorization200 cannot be computed because no real examples are held out",
     ):
         metrics.parse("memorization200")[0].measure(without("held_out"))
 

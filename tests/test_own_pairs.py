@@ -80,6 +80,27 @@ def test_what_is_no_pair_is_refused(tmp_path, changes, message):
     assert not (tmp_path / "run").exists()
 
 
+class Level:
+    """A feature network: the mean of an image."""
+
+    key, about = "level", {}
+
+    def features(self, images):
+        return np.asarray(images, np.float32).mean((1, 2, 3))[:, None], None
+
+
+def test_samples_are_compared_with_the_paired_images(tmp_path):
+    config = folders(tmp_path)
+    gan = gan_jax.build(config)
+    state = gan_jax.init_state(gan, jax.random.key(0), next(gan_jax.batches(config)))
+    found = gan_jax.evaluate(gan, state, config, num_samples=N, feature_network=Level())
+    real = np.float64(load(config.dataset, "test", None).examples) / 127.5 - 1
+    made = gan_jax.generate(gan, state, (), conditions(gan, config, np.zeros(N, np.int32)).y)
+    expected = np.abs(np.asarray(made) - real).mean()
+    assert found.scores["l1"] == pytest.approx(expected, abs=0.01)
+    assert "translations" in found.pictures
+
+
 def test_a_folder_is_translated(tmp_path, capsys):
     config, run = folders(tmp_path), tmp_path / "run"
     train(config, run)

@@ -189,7 +189,7 @@ def _gan(config: Config, read: Read, pairs: Pairing, conditioning: Conditioning)
         lookahead=config.lookahead,
         lookahead_rate=config.lookahead_rate,
         frozen=pairs.frozen,
-        read=read.modality if pairs.example is not None and pairs.prepare is not None else None,
+        read=None if pairs.prepare is None else read.modality,
         condition=pairs.condition,
         prepare=pairs.prepare,
     )

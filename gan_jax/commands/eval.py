@@ -83,9 +83,9 @@ class Options:
     """Translate the images of this folder or dataset instead of evaluating, for a GAN whose
     conditions are images, to PNG files in RUN/eval/translated.
     """
-    to: str = "b"
+    to: str | None = None
     """With --translate and a GAN of two domains: the domain to translate to, a (that of dataset) or
-    b (that of unpaired).
+    b (that of unpaired, the default).
     """
     export: pathlib.Path | None = None
     """Write the samples to this new folder as a TFDS dataset to train on, instead of evaluating."""
@@ -158,6 +158,8 @@ def check(options: Options) -> None:
         )
     if options.images is not None and options.latents is None:
         raise ConfigError("images can only be used with --latents.")
+    if options.to is not None and options.translate is None:
+        raise ConfigError("to can only be used with --translate.")
     if exporting and (options.metrics, options.features) != (None, Options.features):
         raise ConfigError(f"{export} writes without evaluating; drop --metrics and --features.")
     if options.export is None and (options.min_confidence, options.rejection) != (None, None):
@@ -289,12 +291,14 @@ def draw_captions(options: Options, config: Config, gan: Gan, state: GanState) -
 
 def translate(options: Options, config: Config, gan: Gan, state: GanState) -> None:
     from gan_jax.evaluation.one_way import one_way
-    from gan_jax.modality import Domains
+    from gan_jax.modality import DOMAINS, Domains
     from gan_jax.runs import folder
     from gan_jax.sampling import translated
 
     if isinstance(gan.modality, Domains):
-        gan, config = one_way(gan, config, options.to)
+        gan, config = one_way(gan, config, options.to or DOMAINS[1])
+    elif options.to is not None:
+        raise ConfigError(f"to {options.to!r} needs a GAN of two domains, not of {gan.modality}.")
     path = options.workdir / folder.EVAL / "translated"
     n = translated.translate(gan, state, config, options.translate, path, options.seed)
     print(f"{n:,} images were translated.")

@@ -21,8 +21,8 @@ CLASSIFIED_BLOCK = 500
 
 
 def classifies(gan: Gan) -> bool:
-    """Whether D's head returns class logits of an example alone."""
-    if gan.condition is not None:
+    """Whether D's head returns class logits of a stored example alone."""
+    if gan.condition is not None or not gan.modality.from_stored:
         return False
     own = gan.discriminator
     inputs = jax.random.key(0), jnp.zeros((2, *gan.modality.shape)), jnp.zeros(2, jnp.int32)

@@ -11,7 +11,7 @@ import jax
 import numpy as np
 
 from gan_jax.config import Config
-from gan_jax.data import describe, load, some
+from gan_jax.data import describe, frame_of, load, some
 from gan_jax.data.splits import held_out_split
 from gan_jax.engine.gan import Gan
 from gan_jax.engine.trained import check_batch_norm, with_standing_statistics
@@ -97,13 +97,14 @@ class Evaluator:
                 "pairs 'domains': an evaluation has one direction of translation; use gan-jax "
                 "study translation RUN, which evaluates both."
             )
-        if gan.read is not None and gan.modality.represented != gan.read:
+        about = describe(config.dataset)
+        if gan.modality.represented != frame_of(about, config.framing).modality:
             raise ConfigError(
                 f"pairs {config.pairs.name!r}: an evaluation compares samples with the examples of "
                 f"the dataset, but this GAN makes {gan.modality}; evaluate the run that uses it."
             )
         if feature_network is None:
-            given = config.dataset, describe(config.dataset), config.framing, recognizer_config
+            given = config.dataset, about, config.framing, recognizer_config
             self._choice = choose(*given, settings.features)
         else:
             data = load(config.dataset, config.split, config.framing)
@@ -123,7 +124,7 @@ class Evaluator:
             settings.count * (numbers + 4 * self._choice.count),
         )
         load(config.dataset, "train", config.framing)  # prepares the dataset if necessary
-        self._about = describe(config.dataset)
+        self._about = about
         self._splits = splits_of(config, self._about.splits)
         if settings.protocols:
             planned = self._planned(gan)

@@ -74,7 +74,9 @@ def extremes(
     """
     modality = gan.modality
     shown = SHOWN.get(type(modality.represented), OTHERS)
-    rankings = {"discriminator": discriminator_scores(gan, state, examples, y)}
+    rankings = {}
+    if modality.from_stored:
+        rankings["discriminator"] = discriminator_scores(gan, state, examples, y)
     if sample.logits is not None and shown.by_recognizer:
         rankings["recognizer"] = confidence(sample.logits, sample.labels)
     count, found = shown.count(len(examples)), Extremes({}, {})

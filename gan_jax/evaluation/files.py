@@ -141,7 +141,7 @@ def table(evaluation: Evaluation) -> str:
     """
     scores, real = evaluation.scores, evaluation.real
     intervals, real_intervals = evaluation.intervals, evaluation.real_intervals
-    lines = [f"{'':30}{'samples':>10}  {'95% interval':19}{'real images':>12}  95% interval"]
+    lines = [f"{'':30}{'samples':>10}  {'95% interval':19}{'real examples':>14}  95% interval"]
     lines += [
         _row(row.title, *row.sample, *(row.real or ())) for row in score_rows(vars(evaluation))
     ]
@@ -162,7 +162,7 @@ def table(evaluation: Evaluation) -> str:
 
 
 def _row(title: str, value: str, within: str, real: str = "", real_within: str = "") -> str:
-    return f"{title:30}{value:>10}  {within:19}{real:>12}  {real_within}".rstrip()
+    return f"{title:30}{value:>10}  {within:19}{real:>14}  {real_within}".rstrip()
 
 
 def _protocol_lines(evaluation: Evaluation) -> list[str]:

@@ -147,7 +147,7 @@ def _scores(evaluation: dict[str, Any] | None) -> str:
     ]
     rows += [(f"{title}, {name}", cell(*own), "") for name, title, own in protocols(evaluation)]
     notes = [f"- {label}: {text}" for label, text in compared(evaluation)]
-    header = ("score (95% interval)", "samples", "real images")
+    header = ("score (95% interval)", "samples", "real examples")
     return "## Scores\n\n" + _table(header, rows) + "\n\n" + "\n".join(notes)
 
 

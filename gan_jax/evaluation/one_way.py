@@ -51,6 +51,7 @@ def one_way(gan: Gan, config: Config, to: str) -> tuple[Gan, Config]:
         generator=player(gan.generator, to=to),
         discriminator=player(gan.discriminator, only=to),
         modality=kind,
+        read=None,
         condition=kind,
         prepare=FromDomain(dataclasses.replace(own, dataset=source)),
     )

@@ -133,11 +133,9 @@ def _sample_grid(images: np.ndarray, num_classes: int) -> np.ndarray:
 def _translations(drawn: Drawn, kind: Images) -> np.ndarray:
     """Rows of conditions, of the samples made from them, and of the real images, if there are."""
     n, real = min(TRANSLATIONS, len(drawn.examples)), drawn.asked.real
-    shown, shape = kind.shown(drawn.asked.y[:n]), drawn.examples[:n].shape
-    rows = [np.broadcast_to(shown, shape), drawn.examples[:n]]
-    rows += [] if real is None else [real[:n]]
-    blocks = [np.concatenate([row[i : i + COLUMNS] for row in rows]) for i in range(0, n, COLUMNS)]
-    return pictures.grid(np.concatenate(blocks), min(n, COLUMNS))
+    beside = () if real is None else (real[:n],)
+    shown = kind.shown(drawn.asked.y[:n])
+    return pictures.rows(shown, drawn.examples[:n], *beside, columns=COLUMNS)
 
 
 def _interpolation(drawn: Drawn) -> np.ndarray:

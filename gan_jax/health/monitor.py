@@ -27,8 +27,7 @@ were above 0.3 from the second diagnostics on (an MLP can start at 0.07), a coll
 """
 MUTE = 0.5
 """The samples have gone silent if more than this share of them is, by
-`gan_jax.health.loudness.SILENT`. Before the first updates, samples are often silent; a GAN that
-learns is heard after a few hundred steps.
+`gan_jax.health.loudness.SILENT`. Before the first updates, samples are often silent.
 """
 
 Line = Mapping[str, float]

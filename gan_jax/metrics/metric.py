@@ -124,10 +124,10 @@ NEEDS: dict[str, tuple[Callable[[Inputs], bool], str]] = {
     ),
     "reference_labels": (
         lambda inputs: inputs.reference.labels is not None,
-        "the real images have no labels",
+        "the real examples have no labels",
     ),
     "training": (lambda inputs: inputs.training is not None, "the training images are not given"),
-    "held_out": (lambda inputs: inputs.held_out is not None, "no real images are held out"),
+    "held_out": (lambda inputs: inputs.held_out is not None, "no real examples are held out"),
 }
 
 

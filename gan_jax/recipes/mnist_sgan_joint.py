@@ -4,7 +4,9 @@ trained one after the other.
 
     uv run train.py mnist_sgan_joint
 
-One core of an AMD EPYC: 3,000 steps in 8 minutes. Its samples of a digit look nearly alike.
+One core of an AMD EPYC: 3,000 steps in 8 minutes. `uv run eval.py runs/mnist_sgan_joint`, 2,000
+samples, one seed: 100% [99.7, 100] recognized as their label, but FD 4.02 [3.78, 4.26]: samples of
+a digit look nearly alike.
 """
 
 import dataclasses
@@ -23,4 +25,4 @@ config = dataclasses.replace(
     g_penalties=(Penalty("levels", 1.0),),
     penalties=(Penalty("r1", 0.5, every=4),),
 )
-time, score = "8 min, 1 CPU core", "not measured"
+time, score = "8 min, 1 CPU core", "100% class accuracy, FD 4.0"

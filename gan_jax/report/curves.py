@@ -55,7 +55,7 @@ def score_charts(evaluations: list[dict]) -> list[Chart]:
         count = count if not all(alike) else ""
         curves = [
             series("samples", "scores", "intervals", [True] * len(steps)),
-            series(f"{count}real images", "real", "real_intervals", beside, dashed=True),
+            series(f"{count}real examples", "real", "real_intervals", beside, dashed=True),
         ]
         if not all(alike):
             curves.append(series(f"{count}samples", "matched", "matched_intervals", beside))

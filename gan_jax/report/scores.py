@@ -168,7 +168,7 @@ def compared(evaluation: dict) -> list[tuple[str, str]]:
     """Notes on the compared images and the features: a label and a sentence each."""
     about = evaluation.get("provenance") or {}
     classes = lambda p: f" ({p['classes']:,} classes)" if p.get("classes") else ""
-    part = lambda p: f"{p['images']:,} images of {p['split']}{classes(p)}"
+    part = lambda p: f"{p['images']:,} examples of {p['split']}{classes(p)}"
     found = []
     try:
         samples, real, network = about["samples"], about["real"], about["feature_network"]
@@ -183,7 +183,7 @@ def compared(evaluation: dict) -> list[tuple[str, str]]:
         )
         found.append(
             (
-                "real images",
+                "real examples",
                 f"{part(real)}, against {part(real['reference'])}: the real-vs-real baseline.",
             )
         )
@@ -191,7 +191,7 @@ def compared(evaluation: dict) -> list[tuple[str, str]]:
             found.append(
                 (
                     "compared",
-                    f"{real['images']:,} samples with {real['images']:,} real images, for scores "
+                    f"{real['images']:,} samples with {real['images']:,} real examples, for scores "
                     "that depend on the number of images.",
                 )
             )
@@ -207,5 +207,5 @@ def _accuracy(network: dict) -> str:
     if network.get("test_accuracy") is None:
         return ""
     task = "the turns of " if network.get("task") == "turns" else ""
-    images = f"{network['test_images']:,} images of {network['test_split']}"
+    images = f"{network['test_images']:,} examples of {network['test_split']}"
     return f", test accuracy {network['test_accuracy']:.2%} on {task}{images}"

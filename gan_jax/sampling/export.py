@@ -72,10 +72,11 @@ def export(
     fits_memory("num_samples", f"{num_samples:,} samples", num_samples * size)
     is_seed("seed", seed)
     filters.check(num_classes_of(gan, config))
-    if filters.rejection is not None and gan.condition is not None:
+    scored = gan.condition is None and gan.modality.from_stored
+    if filters.rejection is not None and not scored:
         raise ConfigError(
-            f"rejection {filters.rejection} needs a GAN whose conditions are class labels; leave "
-            "it out."
+            f"rejection {filters.rejection} needs a GAN whose conditions are class labels, and "
+            "whose D sees examples as they are stored; leave it out."
         )
     about, kind = describe(config.dataset), content(config)
     _format(config.dataset, kind)

@@ -49,7 +49,8 @@ def translate(
         new.mkdir()
         for i, image in enumerate(samples):
             pictures.save(new / f"{i:05}.png", image)
-        pictures.save(new / "overview.png", overview(images[:SHOWN], samples[:SHOWN]))
+        overview = pictures.rows(images[:SHOWN], samples[:SHOWN], columns=COLUMNS)
+        pictures.save(new / "overview.png", overview)
     return len(images)
 
 
@@ -73,18 +74,3 @@ def conditions_of(gan: Gan, config: Config, dataset: str) -> np.ndarray:
     return np.concatenate(
         [np.asarray(load(dataset, split, framing).examples) for split in describe(dataset).splits]
     )
-
-
-def overview(images: np.ndarray, samples: np.ndarray) -> np.ndarray:
-    """Rows of at most `COLUMNS` images ``[n, h, w, c]`` uint8, each row above that of its samples;
-    grey images are shown beside colour ones in colour.
-    """
-    channels = max(images.shape[-1], samples.shape[-1])
-    colour = lambda a: np.broadcast_to(a, (*a.shape[:-1], channels)) if a.shape[-1] == 1 else a
-    rows = [
-        pictures.grid(np.concatenate([colour(own[i : i + COLUMNS]) for own in (images, samples)]),
-                      len(images[i : i + COLUMNS]))
-        for i in range(0, len(images), COLUMNS)
-    ]  # fmt: skip
-    width = max(row.shape[1] for row in rows)
-    return np.concatenate([np.pad(r, [(0, 0), (0, width - r.shape[1]), (0, 0)]) for r in rows])

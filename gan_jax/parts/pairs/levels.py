@@ -18,7 +18,7 @@ from flax.traverse_util import flatten_dict
 
 from gan_jax.errors import ConfigError, one_of
 from gan_jax.modality import Images, Modality, Vectors
-from gan_jax.parts.pairs.pairing import Pairing, Read
+from gan_jax.parts.pairs.pairing import NO_VARIABLES, Known, Pairing, Read
 from gan_jax.parts.regularizers.levels import CLASSIFIER, ENCODER
 from gan_jax.types import Array, Batch, Frozen, PyTree
 
@@ -40,6 +40,7 @@ class Levels(Modality):
     hidden: int
 
     name, axes, stored, bounded = "images with hidden layers", 3, np.uint8, True
+    from_stored = False
 
     @property
     def represented(self) -> Images:
@@ -83,14 +84,6 @@ class Identity(nn.Module):
 
     def __call__(self, x: Array) -> Array:
         return x
-
-
-@dataclasses.dataclass(frozen=True)
-class Known:
-    """Variables of a network, compared by their ``key``."""
-
-    key: str
-    variables: PyTree = dataclasses.field(compare=False)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -161,11 +154,7 @@ def features(
     """The hidden layer of a recognizer -> the image. ``network``, ``task``: of the recognizer.
     ``above``: run folder of the upper level, from which samples get their conditions.
     """
-    # A missing run is refused before a recognizer is trained.
-    upper = _upper(read, above, above_digest)
-    encoder, size, _ = _encoder(read, network, task)
-    if upper is not None:
-        _check_encoder(above, upper, encoder)
+    upper, (encoder, size, _) = _below(read, network, task, above, above_digest)
     prepare = OfFeatures() if upper is None else BelowLevel(upper)
     return Pairing(Vectors((size,)), prepare=prepare, frozen=(encoder,))
 
@@ -199,17 +188,16 @@ def between(
     """The logits of a recognizer -> its last hidden layer. ``network``, ``task``: of the
     recognizer. ``above``: run folder of the upper level, from which samples get their conditions.
     """
-    upper = _upper(read, above, above_digest)
-    encoder, size, last = _encoder(read, network, task)
-    encoder = dataclasses.replace(encoder, name=IMAGE_ENCODER)
-    if upper is not None:
-        _check_encoder(above, upper, encoder)
-    network, known = _classifier("features", last)
+    upper, (encoder, size, last) = _below(read, network, task, above, above_digest)
+    to_logits, known = _classifier("features", last)
     return Pairing(
-        Vectors((network.features,)),
+        Vectors((to_logits.features,)),
         example=Vectors((size,)),
         prepare=Between() if upper is None else BetweenLevels(upper),
-        frozen=(encoder, Frozen(ENCODER, network, known)),
+        frozen=(
+            dataclasses.replace(encoder, name=IMAGE_ENCODER),
+            Frozen(ENCODER, to_logits, known),
+        ),
     )
 
 
@@ -229,6 +217,18 @@ def levels(read: Read, network: str = "resnet_half", task: str = "labels") -> Pa
         prepare=WithHidden(),
         frozen=(encoder, Frozen(CLASSIFIER, *_classifier("features", last))),
     )
+
+
+def _below(
+    read: Read, network: str, task: str, above: str, digest: str
+) -> tuple[Any, tuple[Frozen, int, Known]]:
+    """The run of the level above, None without one, and `_encoder` of the same recognizer. A
+    missing run is refused before a recognizer is trained.
+    """
+    upper, found = _upper(read, above, digest), _encoder(read, network, task)
+    if upper is not None:
+        _check_encoder(above, upper, found[0])
+    return upper, found
 
 
 def _upper(read: Read, above: str, digest: str) -> Any:
@@ -278,7 +278,7 @@ def _encoder(
 def _classifier(layer: str, last: Known) -> tuple[nn.Module, Known]:
     """The network from a hidden layer to logits, and its variables."""
     if layer == "logits":
-        return Identity(), Known("identity", {})
+        return Identity(), NO_VARIABLES
     return nn.Dense(last.variables["params"]["bias"].shape[0]), last
 
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from gan_jax.data import Description
 from gan_jax.modality import Modality
-from gan_jax.types import Array, Batch, Frozen
+from gan_jax.types import Array, Batch, Frozen, PyTree
 
 Prepare = Callable[[Batch, Mapping[str, Callable], Array], Batch]
 
@@ -21,6 +21,18 @@ class Read(NamedTuple):
     modality: Modality
     description: Description
     trained: Any
+
+
+@dataclasses.dataclass(frozen=True)
+class Known:
+    """Variables of a frozen network, compared by their ``key``."""
+
+    key: str
+    variables: PyTree = dataclasses.field(compare=False)
+
+
+NO_VARIABLES = Known("", {})
+"""Of a frozen network without weights."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from gan_jax.data.captions import Language, language_of
 from gan_jax.devices import batch_axis
 from gan_jax.modality import Tokens
-from gan_jax.parts.pairs.pairing import Pairing, Read
+from gan_jax.parts.pairs.pairing import NO_VARIABLES, Pairing, Read
 from gan_jax.parts.regularizers.conditions import SIMILAR
 from gan_jax.types import Array, Batch, Frozen
 
@@ -29,13 +29,6 @@ class InWords:
         table = jnp.asarray(self.language.table)
         phrasing = batch_axis.draw(jax.random.randint, key, batch.y.shape, 0, table.shape[1])
         return batch._replace(y=table[batch.y, phrasing])
-
-
-@dataclasses.dataclass(frozen=True)
-class NoVariables:
-    """The variables of a network that has none."""
-
-    variables: dict = dataclasses.field(default_factory=dict, compare=False)
 
 
 class OneWordChanged(nn.Module):
@@ -64,5 +57,5 @@ def captions(read: Read) -> Pairing:
     language = language_of(read.description)
     words = len(language.words)
     kind = Tokens((language.length,), words)
-    similar = Frozen(SIMILAR, OneWordChanged(language), NoVariables())
+    similar = Frozen(SIMILAR, OneWordChanged(language), NO_VARIABLES)
     return Pairing(kind, prepare=InWords(language), frozen=(similar,), fields=(("words", words),))
