@@ -280,6 +280,37 @@ class Tokens(Modality):
     name, axes, stored = "captions", 1, np.int32
 
 
+@dataclasses.dataclass(frozen=True)
+class Text(Modality):
+    """``[..., length]`` int32 in [0, words): one token per position, 0 after the end. Networks see
+    ``[..., length, words]`` float32: one-hot vectors, or probabilities of the tokens.
+
+    Attributes:
+      shape: (length, words).
+    """
+
+    name, axes, stored = "texts", 1, np.int32
+
+    @property
+    def words(self) -> int:
+        """The number of tokens of the language, with the padding 0."""
+        return self.shape[-1]
+
+    def to_network(self, x: Array) -> Array:
+        if jnp.issubdtype(x.dtype, jnp.integer):
+            return jax.nn.one_hot(x, self.words, dtype=jnp.float32)
+        return x
+
+    def to_stored(self, x: Array) -> np.ndarray:
+        """The most probable token at each position."""
+        x = np.asarray(x)
+        return x if x.dtype == np.int32 else np.argmax(x, -1).astype(np.int32)
+
+    def abstract_batch(self, lead: tuple[int, ...], sharding: Any = None) -> Batch:
+        struct = functools.partial(jax.ShapeDtypeStruct, sharding=sharding)
+        return Batch(struct((*lead, *self.shape[:-1]), self.stored), struct(lead, np.int32))
+
+
 DOMAINS = ("a", "b")
 """The names of two domains."""
 KINDS = (Images, Vectors)
