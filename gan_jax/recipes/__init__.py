@@ -31,6 +31,7 @@ from gan_jax.recipes import (
     mnist_ssl100,
     ring8_mlp,
     spoken_digit_specgan,
+    spoken_digit_vocoder,
     stacked_dcgan,
 )
 
@@ -49,6 +50,7 @@ _MODULES = (
     fashion_edges,
     digits_to_mnist,
     spoken_digit_specgan,
+    spoken_digit_vocoder,
     captions_stackgan1,
     captions_stackgan,
     cifar10_sngan,
