@@ -20,9 +20,14 @@ from gan_jax.types import Batch, GanState, PlayerState
 SHAPE = (8, 8, 1)
 SGD = optax.sgd(0.1)
 """One object, so that equal GANs share their compilations."""
-OWN = ("kl", "encoded", "classified", "levels", "cycle", "identity", "semantic")
+OWN = (
+    "kl", "encoded", "classified", "levels", "cycle", "identity", "semantic", "layer_features",
+    "mel",
+)  # fmt: skip
 G_PENALTIES = {name: make for name, make in G_REGULARIZERS.items() if name not in OWN}
-"""Those for every generator: not of conditioning augmentation, the levels of a stack, or cycles."""
+"""Those for every generator: not of conditioning augmentation, the levels of a stack, cycles, or
+vocoders.
+"""
 OF_LABELS = {
     name: own
     for name, own in MODELS.items()

@@ -19,9 +19,11 @@ from gan_jax.parts.regularizers import (
 )
 from gan_jax.types import Batch, Fake
 
-OF_LEVELS = ("encoded", "classified", "levels", "cycle", "identity", "semantic")
-"""Terms of the levels of a stack and of cycles, which have tests of their own."""
-G_NAMES = [name for name in G_REGULARIZERS if name not in OF_LEVELS]
+OWN = (
+    "encoded", "classified", "levels", "cycle", "identity", "semantic", "layer_features", "mel",
+)  # fmt: skip
+"""Terms of the levels of a stack, of cycles and of vocoders, which have tests of their own."""
+G_NAMES = [name for name in G_REGULARIZERS if name not in OWN]
 ALL = [("d", name) for name in REGULARIZERS] + [("g", name) for name in G_NAMES]
 IMAGES_ONLY = ("cr", "bcr")
 

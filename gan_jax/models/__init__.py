@@ -32,11 +32,13 @@ from gan_jax.models import (
     stacked,
     stackgan,
     stylegan2,
+    vocoder,
     wavegan,
 )
 from gan_jax.models.projected import FROZEN
 from gan_jax.nn.heads import ConcatHead, ProjectionHead
 from gan_jax.parts.pairs.levels import Levels
+from gan_jax.parts.pairs.mels import LogMels
 
 
 class Architecture(NamedTuple):
@@ -111,6 +113,14 @@ MODELS = {
     ),
     "wavegan": Architecture(
         wavegan.Generator, wavegan.Discriminator, (Sounds,), conditions=(None, Vectors)
+    ),
+    "vocoder": Architecture(
+        vocoder.Generator,
+        vocoder.Discriminator,
+        (Sounds,),
+        conditions=(LogMels,),
+        headless=True,
+        blind=True,
     ),
     "pix2pix": Architecture(
         pix2pix.Generator, pix2pix.Discriminator, conditions=(Images,), headless=True

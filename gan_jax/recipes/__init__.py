@@ -33,6 +33,7 @@ from gan_jax.recipes import (
     ring8_mlp,
     spoken_digit_specgan,
     spoken_digit_wavegan,
+    spoken_digit_vocoder,
     stacked_dcgan,
 )
 
@@ -52,6 +53,7 @@ _MODULES = (
     digits_to_mnist,
     spoken_digit_specgan,
     spoken_digit_wavegan,
+    spoken_digit_vocoder,
     captions_stackgan1,
     captions_stackgan,
     cifar10_sngan,
