@@ -17,12 +17,13 @@ from typing import Any, NamedTuple
 import flax.linen as nn
 
 from gan_jax.errors import ConfigError, either
-from gan_jax.modality import Domains, Images, Modality, Sounds, Tokens, Vectors
+from gan_jax.modality import Domains, Images, Modality, Sounds, Text, Tokens, Vectors
 from gan_jax.models import (
     biggan,
     biggan_deep,
     cyclegan,
     dcgan,
+    iwgan,
     mlp,
     pix2pix,
     projected,
@@ -112,6 +113,7 @@ MODELS = {
     "wavegan": Architecture(
         wavegan.Generator, wavegan.Discriminator, (Sounds,), conditions=(None, Vectors)
     ),
+    "iwgan": Architecture(iwgan.Generator, iwgan.Discriminator, (Text,)),
     "pix2pix": Architecture(
         pix2pix.Generator, pix2pix.Discriminator, conditions=(Images,), headless=True
     ),
