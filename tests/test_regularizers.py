@@ -11,6 +11,7 @@ import numpy as np
 import players
 import pytest
 import scipy.stats
+from gans import OF_TEXTS
 
 from gan_jax.errors import ConfigError
 from gan_jax.parts.regularizers import (
@@ -20,8 +21,8 @@ from gan_jax.parts.regularizers import (
 from gan_jax.types import Batch, Fake
 
 OF_LEVELS = ("encoded", "classified", "levels", "cycle", "identity", "semantic")
-"""Terms of the levels of a stack and of cycles, which have tests of their own."""
-G_NAMES = [name for name in G_REGULARIZERS if name not in OF_LEVELS]
+"""Terms of the levels of a stack and of cycles, which have tests of their own, as texts' have."""
+G_NAMES = [name for name in G_REGULARIZERS if name not in OF_LEVELS + OF_TEXTS]
 ALL = [("d", name) for name in REGULARIZERS] + [("g", name) for name in G_NAMES]
 IMAGES_ONLY = ("cr", "bcr")
 

@@ -28,11 +28,15 @@ from gan_jax.models import (
     pix2pix,
     projected,
     r3gan,
+    relgan,
     sagan,
+    scratchgan,
+    seqgan,
     sngan,
     stacked,
     stackgan,
     stylegan2,
+    transformer,
     wavegan,
 )
 from gan_jax.models.projected import FROZEN
@@ -114,6 +118,10 @@ MODELS = {
         wavegan.Generator, wavegan.Discriminator, (Sounds,), conditions=(None, Vectors)
     ),
     "iwgan": Architecture(iwgan.Generator, iwgan.Discriminator, (Text,)),
+    "scratchgan": Architecture(scratchgan.Generator, scratchgan.Discriminator, (Text,)),
+    "seqgan": Architecture(seqgan.Generator, seqgan.Discriminator, (Text,)),
+    "relgan": Architecture(relgan.Generator, relgan.Discriminator, (Text,)),
+    "transformer": Architecture(transformer.Generator, transformer.Discriminator, (Text,)),
     "pix2pix": Architecture(
         pix2pix.Generator, pix2pix.Discriminator, conditions=(Images,), headless=True
     ),

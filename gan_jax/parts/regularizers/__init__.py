@@ -33,6 +33,7 @@ from gan_jax.parts.regularizers.gradients import (
 from gan_jax.parts.regularizers.levels import classified, encoded, levels
 from gan_jax.parts.regularizers.paths import path_length
 from gan_jax.parts.regularizers.scores import drift, lecam, sign_real
+from gan_jax.parts.regularizers.texts import likelihood, reinforce, rollouts
 from gan_jax.parts.regularizers.translation import cycle, identity, l1, l2, semantic
 from gan_jax.parts.regularizers.weights import orthogonal
 from gan_jax.types import Regularizer
@@ -65,6 +66,7 @@ __all__ = [
     "labelled_classes",
     "lecam",
     "levels",
+    "likelihood",
     "matching",
     "max_gp",
     "orthogonal",
@@ -72,6 +74,8 @@ __all__ = [
     "pull_away",
     "r1",
     "r2",
+    "reinforce",
+    "rollouts",
     "semantic",
     "sign_real",
     "zcr",
@@ -111,6 +115,9 @@ G_REGULARIZERS: dict[str, Callable[..., Regularizer]] = {
     "cycle": cycle,
     "identity": identity,
     "semantic": semantic,
+    "reinforce": reinforce,
+    "rollouts": rollouts,
+    "likelihood": likelihood,
 }
 MEASURES: dict[str, Callable[..., Regularizer]] = {"sign_real": sign_real}
 """What terms of D, of weight 0, measure for a feedback that follows ``d/NAME``."""
