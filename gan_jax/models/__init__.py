@@ -17,21 +17,26 @@ from typing import Any, NamedTuple
 import flax.linen as nn
 
 from gan_jax.errors import ConfigError, either
-from gan_jax.modality import Domains, Images, Modality, Sounds, Tokens, Vectors
+from gan_jax.modality import Domains, Images, Modality, Sounds, Text, Tokens, Vectors
 from gan_jax.models import (
     biggan,
     biggan_deep,
     cyclegan,
     dcgan,
+    iwgan,
     mlp,
     pix2pix,
     projected,
     r3gan,
+    relgan,
     sagan,
+    scratchgan,
+    seqgan,
     sngan,
     stacked,
     stackgan,
     stylegan2,
+    transformer,
     vocoder,
     wavegan,
 )
@@ -122,6 +127,11 @@ MODELS = {
         headless=True,
         blind=True,
     ),
+    "iwgan": Architecture(iwgan.Generator, iwgan.Discriminator, (Text,)),
+    "scratchgan": Architecture(scratchgan.Generator, scratchgan.Discriminator, (Text,)),
+    "seqgan": Architecture(seqgan.Generator, seqgan.Discriminator, (Text,)),
+    "relgan": Architecture(relgan.Generator, relgan.Discriminator, (Text,)),
+    "transformer": Architecture(transformer.Generator, transformer.Discriminator, (Text,)),
     "pix2pix": Architecture(
         pix2pix.Generator, pix2pix.Discriminator, conditions=(Images,), headless=True
     ),

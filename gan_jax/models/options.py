@@ -65,6 +65,13 @@ def options_of(module: type) -> dict[str, Option]:
     }
 
 
+def numbers_of(module: type | None) -> Mapping[str, Option]:
+    """The numbers of a module's call, which are scalars of the training step, by name: its class
+    attribute ``NUMBERS``.
+    """
+    return getattr(module, "NUMBERS", {})
+
+
 def checked(field: str, value: Any, accepted: Accepted) -> Any:
     """The value of an option for its module; a name is replaced by its meaning, and a list of
     numbers by a tuple.

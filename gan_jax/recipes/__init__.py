@@ -32,8 +32,8 @@ from gan_jax.recipes import (
     mnist_ssl100,
     ring8_mlp,
     spoken_digit_specgan,
-    spoken_digit_wavegan,
     spoken_digit_vocoder,
+    spoken_digit_wavegan,
     stacked_dcgan,
 )
 

@@ -34,6 +34,7 @@ from gan_jax.parts.regularizers.levels import classified, encoded, levels
 from gan_jax.parts.regularizers.paths import path_length
 from gan_jax.parts.regularizers.scores import drift, lecam, sign_real
 from gan_jax.parts.regularizers.sounds import mel
+from gan_jax.parts.regularizers.texts import likelihood, reinforce, rollouts
 from gan_jax.parts.regularizers.translation import cycle, identity, l1, l2, semantic
 from gan_jax.parts.regularizers.weights import orthogonal
 from gan_jax.types import Regularizer
@@ -67,6 +68,7 @@ __all__ = [
     "layer_features",
     "lecam",
     "levels",
+    "likelihood",
     "matching",
     "max_gp",
     "mel",
@@ -75,6 +77,8 @@ __all__ = [
     "pull_away",
     "r1",
     "r2",
+    "reinforce",
+    "rollouts",
     "semantic",
     "sign_real",
     "zcr",
@@ -116,6 +120,9 @@ G_REGULARIZERS: dict[str, Callable[..., Regularizer]] = {
     "semantic": semantic,
     "layer_features": layer_features,
     "mel": mel,
+    "reinforce": reinforce,
+    "rollouts": rollouts,
+    "likelihood": likelihood,
 }
 MEASURES: dict[str, Callable[..., Regularizer]] = {"sign_real": sign_real}
 """What terms of D, of weight 0, measure for a feedback that follows ``d/NAME``."""
