@@ -19,6 +19,7 @@ import numpy as np
 from gan_jax import pictures
 from gan_jax.errors import ConfigError
 from gan_jax.types import Array, Batch, PyTree
+from gan_jax.vocabulary import Vocabulary, ended
 
 COLUMNS = 10
 """Images per row of a sample grid; the grid of an unconditional GAN is square."""
@@ -287,9 +288,17 @@ class Text(Modality):
 
     Attributes:
       shape: (length, words).
+      vocabulary: the tokens as text, if they are known.
     """
 
+    vocabulary: Vocabulary | None = None
+
     name, axes, stored = "texts", 1, np.int32
+
+    def __str__(self) -> str:
+        unit = self.vocabulary.unit if self.vocabulary else "tokens"
+        length, words = self.shape
+        return "texts" if length is None else f"texts of {length} {unit} ({words:,} different ones)"
 
     @property
     def words(self) -> int:
@@ -302,9 +311,9 @@ class Text(Modality):
         return x
 
     def to_stored(self, x: Array) -> np.ndarray:
-        """The most probable token at each position."""
+        """The most probable tokens up to the first padding, and padding after it."""
         x = np.asarray(x)
-        return x if x.dtype == np.int32 else np.argmax(x, -1).astype(np.int32)
+        return ended(x if x.dtype == np.int32 else np.argmax(x, -1).astype(np.int32))
 
     def abstract_batch(self, lead: tuple[int, ...], sharding: Any = None) -> Batch:
         struct = functools.partial(jax.ShapeDtypeStruct, sharding=sharding)
