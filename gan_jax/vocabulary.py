@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -14,15 +15,15 @@ PADDING = 0
 UNKNOWN = "\N{REPLACEMENT CHARACTER}"
 """How a token that is not in the vocabulary is shown."""
 UNITS = {"characters": "", "words": " "}
-"""What a token may be, and what stands between two of them. Words are what white space separates;
-white space within a text of characters is one blank.
-"""
+"""What a token may be, and what stands between two of them."""
+_WORD = re.compile(r"\w+(?:['’-]\w+)*|[^\w\s]")
 
 
 def divided(text: str, unit: str) -> list[str]:
-    """The tokens of a text, without white space at its ends."""
-    words = text.split()
-    return words if unit == "words" else list(" ".join(words))
+    """The tokens of a text: its words in lower case, with each punctuation mark as a word of its
+    own; or its characters, where white space is one blank, and none is at the ends.
+    """
+    return _WORD.findall(text.lower()) if unit == "words" else list(" ".join(text.split()))
 
 
 @dataclasses.dataclass(frozen=True)
