@@ -235,7 +235,7 @@ class Part:
 class Network(Part):
     """An architecture; its options are listed in its file in `gan_jax.models`."""
 
-    NAME, POSITIONAL = "dcgan", ("width",)
+    NAME, POSITIONAL, SCALARS = "dcgan", ("width",), ("temperature", "softness")
 
 
 class Optimizer(Part):

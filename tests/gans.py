@@ -12,7 +12,7 @@ from gan_jax.engine.gan import Gan, Player
 from gan_jax.modality import Images
 from gan_jax.models import MODELS, dcgan, mlp
 from gan_jax.nn.heads import ProjectionHead, UnconditionalHead
-from gan_jax.parts.losses import nonsaturating
+from gan_jax.parts.losses import LOSSES, nonsaturating
 from gan_jax.parts.priors import Normal
 from gan_jax.parts.regularizers import G_REGULARIZERS
 from gan_jax.types import Batch, GanState, PlayerState
@@ -20,9 +20,16 @@ from gan_jax.types import Batch, GanState, PlayerState
 SHAPE = (8, 8, 1)
 SGD = optax.sgd(0.1)
 """One object, so that equal GANs share their compilations."""
-OWN = ("kl", "encoded", "classified", "levels", "cycle", "identity", "semantic")
+GAMES = {name: loss for name, loss in LOSSES.items() if name != "none"}
+OF_TEXTS = ("reinforce", "rollouts", "likelihood")
+OWN = (
+    "kl", "encoded", "classified", "levels", "cycle", "identity", "semantic", "layer_features",
+    "mel", *OF_TEXTS,
+)  # fmt: skip
 G_PENALTIES = {name: make for name, make in G_REGULARIZERS.items() if name not in OWN}
-"""Those for every generator: not of conditioning augmentation, the levels of a stack, or cycles."""
+"""Those for every generator: not of conditioning augmentation, the levels of a stack, cycles,
+vocoders, or texts.
+"""
 OF_LABELS = {
     name: own
     for name, own in MODELS.items()

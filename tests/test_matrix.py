@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from gans import G_PENALTIES
+from gans import G_PENALTIES, GAMES
 
 import gan_jax
 from gan_jax.build import abstract_batch, build
@@ -21,7 +21,6 @@ from gan_jax.engine.train_step import train_step, train_steps
 from gan_jax.engine.trained import generate
 from gan_jax.metrics.mixtures import nearest_modes
 from gan_jax.parts.dynamics import DYNAMICS
-from gan_jax.parts.losses import LOSSES
 from gan_jax.parts.regularizers import REGULARIZERS
 from gan_jax.types import Loss, Term
 
@@ -59,7 +58,7 @@ lazily = lambda known: tuple(
 
 def every_loss(player):
     """The sum of all losses: what traces with it traces with each."""
-    return lambda real, fake: sum(getattr(loss, player)(real, fake) for loss in LOSSES.values())
+    return lambda real, fake: sum(getattr(loss, player)(real, fake) for loss in GAMES.values())
 
 
 @pytest.mark.parametrize("network, conditioning", TRACED)
@@ -102,12 +101,12 @@ FOR_VECTORS = {
     and name not in OF_CLASSES  # the others shift and mirror images
 }
 in_turn = lambda names, n: list(itertools.islice(itertools.cycle(names), n))
-CASES = max(len(LOSSES), (len(FOR_VECTORS) + 1) // 2)
+CASES = max(len(GAMES), (len(FOR_VECTORS) + 1) // 2)
 PENALTIES = in_turn(sorted(FOR_VECTORS), 2 * CASES)
 DIAGONAL = [
     (loss, PENALTIES[i::CASES], dynamics)
     for i, (loss, dynamics) in enumerate(
-        zip(in_turn(LOSSES, CASES), in_turn(DYNAMICS, CASES), strict=True)
+        zip(in_turn(GAMES, CASES), in_turn(DYNAMICS, CASES), strict=True)
     )
 ]
 

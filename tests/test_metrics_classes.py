@@ -57,6 +57,20 @@ def test_classes_and_their_divergence_of_a_written_out_case():
         metrics.class_divergence(classes, np.array([2, -1]))
 
 
+def test_the_effective_number_is_that_of_equally_frequent_classes():
+    found = metrics.effective_classes(np.repeat([0, 3], 500), 5)
+    np.testing.assert_allclose(found.value, 2)
+    assert 1.98 < found.low < 2 < found.high < 2.02
+    p = np.array([0.5, 0.3, 0.2])
+    entropy = scipy.stats.entropy(p)
+    found = metrics.effective_classes(np.repeat([0, 1, 2], [50, 30, 20]), 4)
+    np.testing.assert_allclose(found.value, np.exp(entropy))
+    rng = np.random.default_rng(2)
+    draws = [metrics.effective_classes(rng.choice(3, 500, p=p), 3) for _ in range(300)]
+    assert 0.9 <= np.mean([e.low <= np.exp(entropy) <= e.high for e in draws]) <= 0.99
+    assert metrics.effective_classes(np.zeros(9, int), 5).low >= 1
+
+
 def test_class_divergence_interval_holds_the_truth():
     rng = np.random.default_rng(2)
     p, q = np.array([0.5, 0.3, 0.15, 0.05]), np.ones(4)

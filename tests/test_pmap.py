@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from gans import G_PENALTIES, SHAPE, arrays, random_batch, small_dcgan, small_mlp
+from gans import G_PENALTIES, GAMES, SHAPE, arrays, random_batch, small_dcgan, small_mlp
 
 from gan_jax.devices import batch_axis
 from gan_jax.engine.gan import init_state
@@ -22,7 +22,6 @@ from gan_jax.models import mlp
 from gan_jax.nn.heads import ClassifierHead, UnconditionalHead
 from gan_jax.parts.augment import AUGMENTS
 from gan_jax.parts.conditions import Frequencies, Uniform
-from gan_jax.parts.losses import LOSSES
 from gan_jax.parts.mixing import pseudo_real
 from gan_jax.parts.priors import Codes
 from gan_jax.parts.regularizers import REGULARIZERS, d_classes, g_classes
@@ -49,7 +48,7 @@ CHANGES = [name for name in AUGMENTS if name not in ("diffaugment", "ada")]
 def weighted(player):
     """The sum of all losses by their weights."""
     return lambda real, fake, **weights: sum(
-        weight * getattr(LOSSES[name], player)(real, fake) for name, weight in weights.items()
+        weight * getattr(GAMES[name], player)(real, fake) for name, weight in weights.items()
     )
 
 
@@ -69,7 +68,7 @@ def everything(numbers):
             "top_k": numbers.get("top_k", 1.0),
         },
         {"network": mlp.Discriminator(ClassifierHead(10), width=16), "terms": terms("d", D_TERMS)},
-        loss=dataclasses.replace(EVERY_LOSS, numbers={name: of(name) for name in LOSSES}),
+        loss=dataclasses.replace(EVERY_LOSS, numbers={name: of(name) for name in GAMES}),
         augments=tuple(Augment(name, AUGMENTS[name].apply, of(name)) for name in CHANGES),
         num_classes=10,
     )
@@ -87,7 +86,7 @@ def pool(size):
 
 def numbers_of(name):
     """What is not 0 where a part acts, and what is not 0 where it does not."""
-    if name in LOSSES:
+    if name in GAMES:
         return {name: 1.0}, {}
     without = PLAIN | ({"instance_noise": 0.5} if name == "d/class_consistency" else {})
     return without | {name: SIZES.get(name, 1.0)}, without
@@ -103,7 +102,7 @@ def in_parts():
     return small_mlp(
         {"top_k": 0.5},
         {"terms": terms},
-        loss=LOSSES["relativistic_average"],
+        loss=GAMES["relativistic_average"],
         augments=(noise,),
         micro_batches=2,
     )
@@ -124,7 +123,7 @@ def transformed():
     return small_mlp(augments=tuple(augments))
 
 
-IN_ONE_PROGRAM = [*LOSSES, *PENALTIES, *CHANGES, "top_k"]
+IN_ONE_PROGRAM = [*GAMES, *PENALTIES, *CHANGES, "top_k"]
 ALONE = {
     "diffaugment and ada": transformed,
     "dropout and noise": lambda: disturbed(dropout=0.3, noise=0.3),

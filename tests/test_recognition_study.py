@@ -1,5 +1,6 @@
 """The study of recognition: its parts against definitions, and a tiny one from end to end."""
 
+import dataclasses
 import json
 import math
 
@@ -7,9 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import gan_jax
 from gan_jax import ConfigError
 from gan_jax.data import load
-from gan_jax.studies import augmenting, recognition, recognition_report
+from gan_jax.studies import augmenting, recognition, recognition_report, recognition_study
 from gan_jax.studies.augmenting import ARMS, LabelledImages, mixture, size_of_mixture, subset
 
 TINY = ["--dataset", "digits", "--gan-steps", "3", "--gan-width", "8", "--generated", "20"]
@@ -86,12 +88,12 @@ def test_tiny_study_is_resumed(tmp_path, monkeypatch, capsys):
     """
     seen, train = [], augmenting.fit
 
-    def interrupted(config, images, labels, num_classes, **options):
+    def interrupted(config, images, labels, *rest, **options):
         if len(seen) == 3:
             seen.append(None)
             raise KeyboardInterrupt
         seen.append((config, images))
-        return train(config, images, labels, num_classes, **options)
+        return train(config, images, labels, *rest, **options)
 
     monkeypatch.setattr(augmenting, "fit", interrupted)
     command = [*TINY, "--labels", "2", "--seeds", "1", "--workdir", str(tmp_path / "study")]
@@ -149,6 +151,44 @@ def test_gan_learns_from_the_given_images_alone(monkeypatch):
     images = LabelledImages(np.zeros((20, 8, 8, 1), np.uint8), np.arange(20, dtype=np.int32) % 10)
     _, state = augmenting.train_gan(config, images)
     assert state.step == 2 and len(given) == 1 and given[0][0] is images.x
+
+
+@pytest.fixture(scope="module")
+def spoken():
+    """Sounds in two classes, and the same in three groups; the last group has one of each class."""
+    y, group = np.repeat([0, 1], 7), np.tile([0, 0, 0, 1, 1, 1, 2], 2)
+    x = np.random.default_rng(0).uniform(-1, 1, (14, 64)).astype(np.float32)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(recognition_study, "train_and_test", lambda splits: ("train", "train"))
+        yield [gan_jax.dataset(x, labels, rate=2_000) for labels in (y, group)], y, group
+
+
+def test_examples_of_each_class_and_group_and_tests_of_a_group_that_was_not_seen(spoken, tmp_path):
+    (digits, speakers), y, group = spoken
+    options = recognition.Options(
+        digits, "1", speakers, seeds=3, length=4_096, generated=20, workdir=tmp_path / "study"
+    )
+    assert options.gan.pairs.name == "spectrogram" and options.gan.length == 4_096
+    study = recognition_study.Study(options)
+    places = study._places(1, seed=5)
+    assert sorted(zip(y[places], group[places], strict=True)) == [
+        (0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2),
+    ]  # fmt: skip
+    assert len(study._tested(0).y) == 14
+    other = dataclasses.replace(options, unseen=True, workdir=tmp_path / "other")
+    study = recognition_study.Study(other)
+    places = study._places(1, seed=1)
+    assert sorted(zip(y[places], group[places], strict=True)) == [(0, 0), (0, 2), (1, 0), (1, 2)]
+    assert len(study._tested(1).y) == 12  # both splits are the same here
+    with pytest.raises(ConfigError, match="labels: class 2 has only 1"):
+        recognition_study.Study(dataclasses.replace(options, labels="2"))
+    for changes, message in [
+        ({"seeds": 4, "unseen": True}, r"seeds must be in \[1, 3\], not 4"),
+        ({"groups": None, "unseen": True}, "unseen needs groups"),
+        ({"groups": "digits"}, "groups digits must have the examples of dataset"),
+    ]:
+        with pytest.raises(ConfigError, match=message):
+            recognition_study.check(dataclasses.replace(options, **changes))
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import numpy as np
 import players
 import pytest
 import scipy.stats
+from gans import OF_TEXTS
 
 from gan_jax.errors import ConfigError
 from gan_jax.parts.regularizers import (
@@ -19,9 +20,12 @@ from gan_jax.parts.regularizers import (
 )
 from gan_jax.types import Batch, Fake
 
-OF_LEVELS = ("encoded", "classified", "levels", "cycle", "identity", "semantic")
-"""Terms of the levels of a stack and of cycles, which have tests of their own."""
-G_NAMES = [name for name in G_REGULARIZERS if name not in OF_LEVELS]
+ELSEWHERE = (
+    "encoded", "classified", "levels", "cycle", "identity", "semantic", "layer_features", "mel",
+    *OF_TEXTS,
+)  # fmt: skip
+"""Terms of the levels of a stack, of cycles, vocoders and texts, which have tests of their own."""
+G_NAMES = [name for name in G_REGULARIZERS if name not in ELSEWHERE]
 ALL = [("d", name) for name in REGULARIZERS] + [("g", name) for name in G_NAMES]
 IMAGES_ONLY = ("cr", "bcr")
 

@@ -54,6 +54,10 @@ CASES = {
 }
 
 
+TOGETHER = [name for name in CASES if name not in ("top", "bottom", "reinforce")]
+"""The parts of the others are in these."""
+
+
 def first(name, seed=0):
     gan, data, frozen = CASES[name]
     batch = batch_at(data, jnp.int32(0))
@@ -81,7 +85,7 @@ def test_it_is_resumed_bit_by_bit(name, tmp_path):
     assert all(np.isfinite(value) for value in metrics.values())
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", TOGETHER)
 def test_it_runs_as_a_population(name):
     gan, data, frozen = CASES[name]
     keys = jnp.stack([jax.random.key(seed) for seed in (0, 1)])
@@ -96,7 +100,7 @@ def test_it_runs_as_a_population(name):
     assert metrics["d/loss"][0] != metrics["d/loss"][1]
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", TOGETHER)
 def test_devices_share_its_batches(name):
     gan, data, state = first(name)
     mesh = jax.make_mesh((4,), ("batch",), axis_types=(AxisType.Auto,))

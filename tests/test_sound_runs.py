@@ -14,6 +14,8 @@ from gan_jax.config import Framing
 from gan_jax.data import describe, load
 from gan_jax.errors import ConfigError
 from gan_jax.modality import COLUMNS, Sounds
+from gan_jax.recognizers import SMALL_CNN
+from gan_jax.recognizers.feature_networks import choose
 from gan_jax.sampling.export import export
 from gan_jax.sound import wav
 
@@ -95,3 +97,21 @@ def test_exported_sounds_are_a_data_set(config, exported):
         np.testing.assert_array_equal(named.examples, data.examples)
     assert gan_jax.build(dataclasses.replace(config, dataset=str(exported))).num_classes == 2
     assert "tensorflow" not in sys.modules
+
+
+def test_the_classifier_of_another_set_of_such_sounds_may_judge(config):
+    """Its classes are its own, and it is trained when it is used first."""
+    about = describe(config.dataset)
+    x = load(config.dataset, "train").examples
+    others = gan_jax.dataset(
+        x.astype(np.float32)[..., 0] / 32_767, np.arange(40) % 3, class_names=tuple("abc"),
+        rate=RATE,
+    )  # fmt: skip
+    given = config.dataset, about, config.framing, SMALL_CNN
+    assert choose(*given).own_classes
+    choice = choose(*given, others)
+    assert choice.logits == 3 and not choice.own_classes
+    with pytest.raises(ConfigError, match="classifier of digits takes images of shape"):
+        choose(*given, "digits")
+    with pytest.raises(ConfigError, match="features 'speakers' is unknown"):
+        choose(*given, "speakers")

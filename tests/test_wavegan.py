@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from gans import arrays
 
 import gan_jax
 from gan_jax.config import Config, Network, Penalty
@@ -101,13 +102,27 @@ def test_every_conditioning_and_norm_traces(config, conditioning, norm):
     assert gan.modality.shape == (64, 1)
 
 
-def test_a_step_with_gradient_penalties(config):
-    penalties = (Penalty("r1", 1.0), Penalty("gp", 1.0))
-    gan = gan_jax.build(dataclasses.replace(config, conditioning="concat", penalties=penalties))
-    batch = next(gan_jax.batches(config))
-    state = gan_jax.init_state(gan, jax.random.key(0), batch)
-    _, metrics = train_step(gan, state, batch)
+def test_two_steps_of_the_published_settings(config):
+    """WGAN-GP with five D updates, and R1 beside it, on shorter sounds and narrower networks."""
+    recipe = gan_jax.recipe("folder_wavegan")
+    small = dataclasses.replace(
+        recipe, dataset=config.dataset, length=None, rate=None, latents=4, batch_size=4,
+        generator=Network("wavegan", width=2, base=4, post_filter=8),
+        discriminator=Network("wavegan", width=2, base=4),
+        penalties=(*recipe.penalties, Penalty("r1", 1.0)),
+    )  # fmt: skip
+    gan, batches = gan_jax.build(small), gan_jax.batches(small)
+    state = gan_jax.init_state(gan, jax.random.key(0), next(batches))
+    players = [player.params for player in state.players]
+    names = [jax.tree_util.keystr(path) for path, _ in jax.tree_util.tree_leaves_with_path(players)]
+    first = arrays(players)
+    for _ in range(2):
+        state, metrics = train_step(gan, state, next(batches))
+    assert metrics["d/gp"] > 0 and metrics["d/r1"] > 0
     assert all(np.isfinite(value) for value in metrics.values())
+    after = arrays([player.params for player in state.players])
+    still = [name for a, b, name in zip(first, after, names, strict=True) if (a == b).all()]
+    assert len(still) == 1 and "head" in still[0] and "bias" in still[0]  # differences lack it
 
 
 def test_derivatives_of_gradients_are_those_of_plain_convolutions():

@@ -18,7 +18,7 @@ import numpy as np
 
 from gan_jax import types
 from gan_jax.build.fields import check_labels, check_numbers
-from gan_jax.build.networks import chosen, freezing, network, optimizer
+from gan_jax.build.networks import called_with, chosen, freezing, network, optimizer
 from gan_jax.build.trained import Trained
 from gan_jax.config import Config, Dynamics, Penalty, differences
 from gan_jax.data import (
@@ -214,6 +214,7 @@ def _generator(own: _Chosen) -> Player:
         average=config.ema,
         warm_up=config.ema_warm_up,
         copied=chosen("generator", config).copied,
+        numbers=called_with("generator", config),
         loss_weight=config.g_loss_weight,
         top_k=config.top_k,
     )  # fmt: skip
@@ -237,6 +238,7 @@ def _discriminator(own: _Chosen) -> Player:
         average=config.d_ema,
         warm_up=config.ema_warm_up,
         copied=chosen("discriminator", config).copied,
+        numbers=called_with("discriminator", config),
         clip=config.clip,
         memory=_pool(own),
         mixing=_mixing(config, own.conditioning),

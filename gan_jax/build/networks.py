@@ -11,13 +11,14 @@ import jax.numpy as jnp
 
 from gan_jax.config import Config, Network, Optimizer
 from gan_jax.errors import ConfigError, either, has_option, one_of
+from gan_jax.grammar import check_scalar
 from gan_jax.modality import Modality
 from gan_jax.models import DISCRIMINATORS, MODELS, Architecture
-from gan_jax.models.options import checked, options_of
+from gan_jax.models.options import checked, numbers_of, options_of
 from gan_jax.nn.depth import layers
 from gan_jax.parts import optimizers
 from gan_jax.parts.pairs import Pairing
-from gan_jax.types import Tunable
+from gan_jax.types import Scalar, Tunable
 
 
 def chosen(field: str, config: Config) -> Architecture:
@@ -51,12 +52,22 @@ def network(
             f"{config.dataset!r} are {modality}; use {either(fitting)}."
         )
     module = getattr(architecture, field)
-    known, options = options_of(module), {}
+    known, numbers, options = options_of(module), numbers_of(module), {}
     for key, value in network.options:
-        has_option(field, network.name, key, known)
-        options[key] = checked(f"{field}.{key}", value, known[key].accepted)
+        has_option(field, network.name, key, {**known, **numbers})
+        if key in known:
+            options[key] = checked(f"{field}.{key}", value, known[key].accepted)
     values = {key: option.default for key, option in known.items()} | options
     return module(**options, **given, **architecture.loaded(values, trained))
+
+
+def called_with(field: str, config: Config) -> dict[str, Scalar] | None:
+    """The numbers that a player's network is called with; None without any."""
+    given = dict(getattr(config, field).options)
+    known = numbers_of(getattr(chosen(field, config), field))
+    for key in known.keys() & given.keys():
+        check_scalar(f"{field}.{key}", given[key], known[key].accepted)
+    return {key: given.get(key, number.default) for key, number in known.items()} or None
 
 
 def _takes(architecture: Architecture, condition: Modality | None) -> bool:

@@ -56,7 +56,8 @@ class Options:
     metrics: str | None = None
     """Additional metrics with their numbers of samples, such as fid10k,kid10k,pr2k."""
     features: str = "default"
-    """Feature extractor: default (dataset classifier; raw coordinates for point sets) or inception.
+    """Feature extractor: default (dataset classifier; raw coordinates for point sets), inception,
+    or a dataset with such examples and other classes, such as spoken_digit/speaker.
     """
     truncation: float | None = None
     """Draw latents from N(0, 1) within [-X, X] (truncation trick, Brock et al. 2019)."""

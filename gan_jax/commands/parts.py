@@ -58,7 +58,7 @@ def _choices() -> dict[str, dict[str, dict[str, tuple[str, str]]]]:
     from gan_jax.build import PRECISIONS, keywords
     from gan_jax.data import DATASETS, FITS
     from gan_jax.models import DISCRIMINATORS, MODELS
-    from gan_jax.models.options import options_of
+    from gan_jax.models.options import numbers_of, options_of
     from gan_jax.parts import optimizers, pairs, priors
     from gan_jax.parts.augment import AUGMENTS
     from gan_jax.parts.conditioning import CONDITIONINGS
@@ -71,9 +71,9 @@ def _choices() -> dict[str, dict[str, dict[str, tuple[str, str]]]]:
     networks = lambda field, known: {
         name: {
             key: (o.default_text, o.help)
-            for key, o in options_of(getattr(architecture, field)).items()
+            for key, o in {**options_of(own), **numbers_of(own)}.items()
         }
-        for name, architecture in known.items()
+        for name, own in ((name, getattr(a, field)) for name, a in known.items())
     }
     plain = lambda options: {key: (str(default), "") for key, default in options.items()}
     bare = lambda names: {name: {} for name in names}

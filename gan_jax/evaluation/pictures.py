@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable
 
 import jax
@@ -15,8 +16,10 @@ from gan_jax.data import describe, load
 from gan_jax.engine.gan import Gan
 from gan_jax.latents.paths import arc
 from gan_jax.metrics import Sample, nearest_neighbours
-from gan_jax.modality import COLUMNS, ROWS, Images, Modality, Sounds, labels_in_turn
+from gan_jax.metrics.streaming import stream
+from gan_jax.modality import COLUMNS, ROWS, Images, Modality, Sounds, labels_in_turn, seen
 from gan_jax.recognizers import FeatureNetwork, real_sample
+from gan_jax.recognizers.hearing import BLOCK, bands
 from gan_jax.sampling.conditions import Conditions, in_turn, num_classes_of
 from gan_jax.sampling.draw import generated
 from gan_jax.sound import wav
@@ -86,8 +89,54 @@ def _of_any(drawn: Drawn) -> dict[str, np.ndarray]:
 
 def _of_sounds(drawn: Drawn) -> dict[str, np.ndarray]:
     chosen = _chosen(len(drawn.examples), num_classes_of(drawn.gan, drawn.config))
-    waves = drawn.gan.modality.represented.to_network(drawn.examples[chosen.ravel()])[..., 0]
-    return {"samples": pictures.grid(pictures.spectrograms(waves), chosen.shape[1])}
+    return {
+        "samples": pictures.grid(
+            _spectrograms(drawn, drawn.examples[chosen.ravel()]), chosen.shape[1]
+        ),
+        "neighbours": _sound_neighbours(drawn),
+    }
+
+
+def _spectrograms(drawn: Drawn, sounds: np.ndarray) -> np.ndarray:
+    """Pixels ``[n, h, w, 1]`` of sounds ``[n, length, 1]`` int16."""
+    waves = drawn.gan.modality.represented.to_network(sounds)[..., 0]
+    return pictures.spectrograms(waves)
+
+
+def _sound_neighbours(drawn: Drawn) -> np.ndarray:
+    """As `neighbour_grid`, of spectrograms."""
+    own, by_features, by_bands = _nearest_sounds(drawn)
+    tiles = np.concatenate([own[:, None], by_features, by_bands], axis=1)
+    flat = tiles.reshape(-1, *own.shape[1:])
+    grid = pictures.grid(_spectrograms(drawn, flat), tiles.shape[1])
+    count = by_features.shape[1]
+    names = {0: "sample", 1: "nearest by features", 1 + count: "nearest by mel bands"}
+    return pictures.headed(grid, tiles.shape[1], names)
+
+
+def _nearest_sounds(drawn: Drawn) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The first samples ``[n, length, 1]``, and their nearest training sounds ``[n, k, length, 1]``
+    by features, and by the logarithms of magnitudes in mel bands.
+    """
+    split = (drawn.config.dataset, drawn.config.split, drawn.config.framing)
+    real = np.asarray(load(*split).examples)
+    rows = min(
+        num_classes_of(drawn.gan, drawn.config) or SAMPLES_WITH_NEIGHBOURS,
+        SAMPLES_WITH_NEIGHBOURS,
+        len(drawn.examples),
+    )
+    own, count = drawn.examples[:rows], min(NEIGHBOURS, len(real))
+    known = real_sample(drawn.network, *split).features
+    by_features, _ = nearest_neighbours(drawn.sample.features[:rows], known, count)
+    rate = drawn.gan.modality.represented.rate
+    heard = [stream(functools.partial(_bands, rate=rate), x, block=BLOCK) for x in (own, real)]
+    by_bands, _ = nearest_neighbours(*heard, count)
+    return own, real[by_features], real[by_bands]
+
+
+@functools.partial(jax.jit, static_argnames="rate")
+def _bands(sounds: Array, rate: int) -> Array:
+    return bands(seen(sounds), rate).reshape(len(sounds), -1)
 
 
 PICTURES: dict[type[Modality], Callable[[Drawn], dict[str, np.ndarray]]] = {
@@ -98,8 +147,9 @@ PICTURES: dict[type[Modality], Callable[[Drawn], dict[str, np.ndarray]]] = {
 
 
 def record(drawn: Drawn) -> dict[str, bytes]:
-    """The sounds of the picture ``samples``, see `gan_jax.sound.wav.by_class`; none if the samples
-    are no sounds.
+    """The sounds of the picture ``samples``, see `gan_jax.sound.wav.by_class`, and ``beside_real``:
+    the first samples, each before its nearest training sound by mel bands. None if the samples are
+    no sounds.
     """
     sounds, num_classes = drawn.gan.modality.represented, num_classes_of(drawn.gan, drawn.config)
     if not isinstance(sounds, Sounds):
@@ -107,7 +157,10 @@ def record(drawn: Drawn) -> dict[str, bytes]:
     chosen = _chosen(len(drawn.examples), num_classes).ravel()
     names = describe(drawn.config.dataset).class_names if num_classes else ()
     labels = labels_in_turn(len(drawn.examples), num_classes)[chosen]
-    return wav.by_class(drawn.examples[chosen, :, 0], labels, names, sounds.rate)
+    heard = wav.by_class(drawn.examples[chosen, :, 0], labels, names, sounds.rate)
+    own, _, nearest = _nearest_sounds(drawn)
+    pairs = np.stack([own, nearest[:, 0]], axis=1).reshape(-1, own.shape[1])
+    return heard | {"beside_real": wav.one_after_another(pairs, sounds.rate)}
 
 
 def _chosen(n: int, num_classes: int) -> np.ndarray:

@@ -23,7 +23,8 @@ class Settings:
         `NUM_SAMPLES` without ``metrics``.
       seed: determines the latents and the random choices of metrics.
       metrics: metrics with their numbers of samples, such as ``fid10k,kid10k``.
-      features: one of `gan_jax.recognizers.feature_networks.FEATURES`.
+      features: one of `gan_jax.recognizers.feature_networks.FEATURES`, or a data set with such
+        examples, whose classifier extracts them.
       truncation: latents are drawn within [-truncation, truncation].
       standing_statistics: G normalizes by standing statistics, see
         `gan_jax.engine.trained.with_standing_statistics`.
@@ -53,7 +54,7 @@ class Settings:
         parts = [
             "-".join(protocol.name for protocol in self.protocols),
             f"n{self.count}" if not self.protocols and self.count != NUM_SAMPLES else "",
-            self.features if self.features != DEFAULT else "",
+            self.features.replace("/", "-") if self.features != DEFAULT else "",
             f"psi{self.truncation}" if self.truncation is not None else "",
             "standing" if self.standing_statistics else "",
             f"seed{self.seed}" if self.seed else "",

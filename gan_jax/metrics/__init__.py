@@ -4,7 +4,7 @@ A new metric is a function in a file of this folder and an entry of `METRICS` in
 """
 
 from gan_jax.metrics.birthday_test import duplicates
-from gan_jax.metrics.classes import class_count, class_divergence
+from gan_jax.metrics.classes import class_count, class_divergence, effective_classes
 from gan_jax.metrics.covariance import Moments, merge, moments, moments_of_blocks
 from gan_jax.metrics.data_copying import memorization
 from gan_jax.metrics.estimate import Estimate
@@ -48,6 +48,7 @@ __all__ = [
     "density_coverage",
     "draw_subsets",
     "duplicates",
+    "effective_classes",
     "frechet_by_class",
     "frechet_distance",
     "frechet_distance_of_moments",

@@ -52,6 +52,19 @@ def class_divergence(classes: np.ndarray, weights: np.ndarray) -> Estimate:
     return normal(value, np.sqrt(variance), least=0.0)
 
 
+def effective_classes(classes: np.ndarray, k: int) -> Estimate:
+    """exp(entropy) of the frequencies of ``classes`` ``[n]`` int, 0 to k - 1: the number of equally
+    frequent classes with the same entropy, in [1, k].
+
+    Returns:
+      The number with the exponentials of a normal 95% interval of the entropy over other draws of
+      images, computed as that of `class_divergence`.
+    """
+    divergence = class_divergence(classes, np.ones(k))
+    low, high = (k * np.exp(-bound) for bound in (divergence.high, divergence.low))
+    return Estimate(float(k * np.exp(-divergence.value)), float(max(low, 1.0)), float(high))
+
+
 def _frequencies(classes: np.ndarray, k: int) -> np.ndarray:
     if not len(classes) or classes.min() < 0 or classes.max() >= k:
         raise ValueError(

@@ -12,7 +12,7 @@ import numpy as np
 
 from gan_jax.metrics import labels, mixtures
 from gan_jax.metrics.birthday_test import duplicates
-from gan_jax.metrics.classes import class_count, class_divergence
+from gan_jax.metrics.classes import class_count, class_divergence, effective_classes
 from gan_jax.metrics.data_copying import memorization
 from gan_jax.metrics.estimate import Estimate, share
 from gan_jax.metrics.extrapolation import frechet_infinity, smallest_count
@@ -59,13 +59,14 @@ def _modes(inputs: Inputs) -> tuple[Estimate, Estimate, Estimate]:
     return covered, good, class_divergence(np.asarray(modes.nearest), np.asarray(modes.weights))
 
 
-def _classes(inputs: Inputs) -> tuple[Estimate, Estimate]:
+def _classes(inputs: Inputs) -> tuple[Estimate, Estimate, Estimate]:
     """The true frequencies are those that the classifier finds in real images, so that its bias
     cancels.
     """
     classes, k = inputs.images.logits.argmax(axis=1), inputs.images.logits.shape[1]
     real = np.bincount(inputs.reference.logits.argmax(axis=1), minlength=k)
-    return class_count(classes, k), class_divergence(classes, real)
+    counted = class_count(classes, k), class_divergence(classes, real)
+    return *counted, effective_classes(classes, k)
 
 
 def _labels(inputs: Inputs) -> tuple[Estimate, Estimate]:
@@ -219,6 +220,7 @@ METRICS: dict[str, Metric] = {
         {
             "class_count": Score("classes found", sized=True),
             "class_divergence": Score("KL of the class frequencies", sized=True),
+            "effective_classes": Score("effective number of classes", sized=True),
         },
         needs=("logits",),
     ),

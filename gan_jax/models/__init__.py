@@ -17,26 +17,33 @@ from typing import Any, NamedTuple
 import flax.linen as nn
 
 from gan_jax.errors import ConfigError, either
-from gan_jax.modality import Domains, Images, Modality, Sounds, Tokens, Vectors
+from gan_jax.modality import Domains, Images, Modality, Sounds, Text, Tokens, Vectors
 from gan_jax.models import (
     biggan,
     biggan_deep,
     cyclegan,
     dcgan,
+    iwgan,
     mlp,
     pix2pix,
     projected,
     r3gan,
+    relgan,
     sagan,
+    scratchgan,
+    seqgan,
     sngan,
     stacked,
     stackgan,
     stylegan2,
+    transformer,
+    vocoder,
     wavegan,
 )
 from gan_jax.models.projected import FROZEN
 from gan_jax.nn.heads import ConcatHead, ProjectionHead
 from gan_jax.parts.pairs.levels import Levels
+from gan_jax.parts.pairs.mels import LogMels
 
 
 class Architecture(NamedTuple):
@@ -112,6 +119,19 @@ MODELS = {
     "wavegan": Architecture(
         wavegan.Generator, wavegan.Discriminator, (Sounds,), conditions=(None, Vectors)
     ),
+    "vocoder": Architecture(
+        vocoder.Generator,
+        vocoder.Discriminator,
+        (Sounds,),
+        conditions=(LogMels,),
+        headless=True,
+        blind=True,
+    ),
+    "iwgan": Architecture(iwgan.Generator, iwgan.Discriminator, (Text,)),
+    "scratchgan": Architecture(scratchgan.Generator, scratchgan.Discriminator, (Text,)),
+    "seqgan": Architecture(seqgan.Generator, seqgan.Discriminator, (Text,)),
+    "relgan": Architecture(relgan.Generator, relgan.Discriminator, (Text,)),
+    "transformer": Architecture(transformer.Generator, transformer.Discriminator, (Text,)),
     "pix2pix": Architecture(
         pix2pix.Generator, pix2pix.Discriminator, conditions=(Images,), headless=True
     ),

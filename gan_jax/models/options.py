@@ -11,9 +11,10 @@ from typing import Any, NamedTuple
 
 from gan_jax.errors import ConfigError, one_of, true_or_false, whole, within
 
-Accepted = int | str | Mapping[str, Any] | type[bool] | type[str]
-"""The smallest integer; the interval of a number; names with their values; `bool`; or `str`: any
-text.
+Accepted = int | str | Mapping[str, Any] | type[bool] | type[str] | type[tuple] | type[list]
+"""The smallest integer; the interval of a number; names with their values; `bool`; `str`: any text;
+`tuple`: a tuple of positive integers, written with commas; or `list`: a tuple of such tuples,
+written with slashes between them.
 """
 
 # Help texts of options that several architectures share.
@@ -43,6 +44,9 @@ class Option(NamedTuple):
     @property
     def default_text(self) -> str:
         """The default as a user would write it."""
+        if self.accepted in (tuple, list):
+            rows = self.default if self.accepted is list else (self.default,)
+            return "/".join(",".join(map(str, row)) for row in rows)
         names = self.accepted if isinstance(self.accepted, Mapping) else {}
         return next((n for n, meant in names.items() if meant is self.default), str(self.default))
 
@@ -61,14 +65,26 @@ def options_of(module: type) -> dict[str, Option]:
     }
 
 
+def numbers_of(module: type | None) -> Mapping[str, Option]:
+    """The numbers of a module's call, which are scalars of the training step, by name: its class
+    attribute ``NUMBERS``.
+    """
+    return getattr(module, "NUMBERS", {})
+
+
 def checked(field: str, value: Any, accepted: Accepted) -> Any:
-    """The value of an option for its module; a name is replaced by its meaning.
+    """The value of an option for its module; a name is replaced by its meaning, and a list of
+    numbers by a tuple.
 
     Raises:
       ConfigError: for a value that is not accepted.
     """
     if isinstance(accepted, Mapping):
         return accepted[one_of(field, str(value), accepted)]
+    if accepted is tuple:
+        return positive_integers(field, value)
+    if accepted is list:
+        return tuple(positive_integers(field, part) for part in str(value).split("/"))
     if accepted is bool:
         true_or_false(field, value)
     elif accepted is str:
@@ -79,3 +95,17 @@ def checked(field: str, value: Any, accepted: Accepted) -> Any:
     else:
         whole(field, value, accepted)
     return value
+
+
+def positive_integers(field: str, value: int | str) -> tuple[int, ...]:
+    """The numbers of ``8,4,2``, or of a single number.
+
+    Raises:
+      ConfigError: for anything else.
+    """
+    parts = str(value).split(",")
+    if isinstance(value, bool) or not all(part.isdecimal() and int(part) for part in parts):
+        raise ConfigError(
+            f"{field} must be positive integers separated by commas, such as 8,4,2, not {value!r}."
+        )
+    return tuple(map(int, parts))

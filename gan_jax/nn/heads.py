@@ -143,6 +143,16 @@ class CodesHead(nn.Module):
         return critique._replace(extras=critique.extras | {"codes": codes})
 
 
+def at_each_place(head: nn.Module, features: jax.Array, y: jax.Array) -> Critique:
+    """A head at each of ``n`` places of features ``[b, n, f]``: a score for each, ``[b, n]``. Other
+    outputs, such as ``features [b, f]`` and ``class_logits [b, k]``, are means over the places.
+    """
+    b, n, f = features.shape
+    seen = head(features.reshape(b * n, f), jnp.repeat(y, n, axis=0))
+    mean = lambda a: a.reshape(b, n, *a.shape[1:]).mean(axis=1)
+    return Critique(seen.score.reshape(b, n), jax.tree.map(mean, seen.extras))
+
+
 def _scores(features: jax.Array) -> jax.Array:
     return nn.Dense(1)(features)[:, 0]
 

@@ -92,6 +92,9 @@ example of each kind, the loss is twice `relativistic`. G has the same loss with
 exchanged: the gradient of the negative D loss would vanish once D separates them.
 """
 
+none = Loss(d=lambda real, fake: jnp.zeros_like(fake), g=lambda real, fake: jnp.zeros_like(fake))
+"""No game: the terms alone train, such as ``likelihood``."""
+
 LOSSES = {
     "minimax": minimax,
     "nonsaturating": nonsaturating,
@@ -101,4 +104,5 @@ LOSSES = {
     "relativistic": relativistic,
     "relativistic_average": relativistic_average,
     "dual_contrastive": dual_contrastive,
+    "none": none,
 }

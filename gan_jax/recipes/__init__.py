@@ -22,6 +22,7 @@ from gan_jax.recipes import (
     fashion_stylegan2,
     folder32_dcgan,
     folder256_stylegan2,
+    folder_wavegan,
     grid25_mlp,
     mnist_dcgan,
     mnist_mlp,
@@ -31,6 +32,8 @@ from gan_jax.recipes import (
     mnist_ssl100,
     ring8_mlp,
     spoken_digit_specgan,
+    spoken_digit_vocoder,
+    spoken_digit_wavegan,
     stacked_dcgan,
 )
 
@@ -49,6 +52,8 @@ _MODULES = (
     fashion_edges,
     digits_to_mnist,
     spoken_digit_specgan,
+    spoken_digit_wavegan,
+    spoken_digit_vocoder,
     captions_stackgan1,
     captions_stackgan,
     cifar10_sngan,
@@ -57,6 +62,7 @@ _MODULES = (
     cifar10_biggan,
     folder32_dcgan,
     folder256_stylegan2,
+    folder_wavegan,
     ring8_mlp,
     grid25_mlp,
     stacked_dcgan,

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gan_jax.config import Framing
-from gan_jax.data import TRUTHS, Description, frame_of
+from gan_jax.data import TRUTHS, Description, describe, frame_of
 from gan_jax.errors import ConfigError, either, one_of
 from gan_jax.metrics.mixtures import Modes, equal_modes, nearest_modes
 from gan_jax.modality import Images, Modality, Sounds, Vectors
@@ -165,9 +165,28 @@ def choose(
     config: RecognizerConfig,
     features: str = DEFAULT,
 ) -> Choice:
-    """Chooses one of `FEATURES` for a data set with this description and framing.
+    """Chooses one of `FEATURES`, or the classifier of another data set, for a data set with this
+    description and framing.
 
     Raises:
       ConfigError: for an unknown name, or a network that does not support such data.
     """
-    return FEATURES[one_of("features", features, FEATURES)](dataset, about, framing, config)
+    if features in FEATURES or not _is_dataset(features):
+        return FEATURES[one_of("features", features, FEATURES)](dataset, about, framing, config)
+    other = describe(features)
+    taken, contained = (frame_of(each, framing).modality for each in (other, about))
+    if taken != contained:
+        raise ConfigError(
+            f"features: the classifier of {features} takes {taken}, but {dataset} contains "
+            f"{contained}."
+        )
+    own = _default(features, other, framing, config)
+    return own._replace(modes=None, own_classes=other.class_names == about.class_names)
+
+
+def _is_dataset(name: str) -> bool:
+    try:
+        describe(name)
+    except ConfigError:
+        return False
+    return True

@@ -44,11 +44,13 @@ PICTURES = {
         "Each row follows an arc from one latent vector to another, with everything else fixed.",
     ),
     "neighbours": (
-        "Nearest training images",
-        "Each row shows a sample, its nearest training images by features, and the nearest ones by "
-        "pixels. A sample that equals its neighbour was memorized.",
+        "Nearest training examples",
+        "Each row shows a sample, its nearest training examples by features, and the nearest ones "
+        "by pixels or, for sounds, by mel bands. A sample that equals its neighbour was memorized.",
     ),
 }
+HEARD = {"beside_real": "Samples, each before its nearest training sound by mel bands"}
+"""Titles of sounds that are not those of a class."""
 ENDS = {
     "worst_by_discriminator": (
         "Worst by D",
@@ -95,7 +97,7 @@ def run_page(run: RunFiles) -> str:
             _picture(name, run, PICTURES.get(name)) for name in run.pictures if name not in ENDS
         ],
         sounds=[
-            {"title": name, "source": data_uri("audio/wav", wav)}
+            {"title": HEARD.get(name, name), "source": data_uri("audio/wav", wav)}
             for name, wav in run.sounds.items()
         ],
         ends=[_picture(name, run, text) for name, text in ENDS.items() if name in run.pictures],

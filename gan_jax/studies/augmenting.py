@@ -15,12 +15,13 @@ import numpy as np
 from gan_jax import pacing
 from gan_jax.build import abstract_batch, build
 from gan_jax.config import Augmentation as GanAugmentation
-from gan_jax.config import Config, Network, Optimizer, Penalty
-from gan_jax.data import from_arrays
+from gan_jax.config import Config, Framing, Network, Optimizer, Penalty
+from gan_jax.data import describe, from_arrays
 from gan_jax.engine.gan import Gan, init_state
 from gan_jax.engine.train_step import train_steps
 from gan_jax.errors import ConfigError
-from gan_jax.modality import labels_in_turn
+from gan_jax.modality import Modality, Sounds, labels_in_turn
+from gan_jax.recipes import recipe
 from gan_jax.recognizers import Augmentation, Recognizer, RecognizerConfig, fit
 from gan_jax.sampling.draw import draw
 from gan_jax.sampling.filters import Filters, accepting
@@ -50,7 +51,7 @@ conditional generative models"; real and generated images; the same with classic
 
 
 class LabelledImages(NamedTuple):
-    """``x`` ``[n, h, w, c]`` uint8, ``y`` ``[n]`` int32."""
+    """``x`` ``[n, h, w, c]`` uint8, or sounds ``[n, length, 1]`` int16; ``y`` ``[n]`` int32."""
 
     x: np.ndarray
     y: np.ndarray
@@ -64,15 +65,17 @@ class Drawn(NamedTuple):
     seconds: float
 
 
-def gan_config(dataset: str, size: int | None = None) -> Config:
-    """A conditional DCGAN that trains within minutes on a CPU, on few images.
-
-    Like the recipe mnist_dcgan, but without padding of 28x28 images, and with translation
-    augmentation, without which D memorizes few images.
+def gan_config(dataset: str, framing: Framing = Framing()) -> Config:  # noqa: B008  (frozen)
+    """A conditional DCGAN that trains within minutes on a CPU, on few images: like the recipe
+    mnist_dcgan, but without padding of 28x28 images, and with translation augmentation, without
+    which D memorizes few images. Of sounds, the SpecGAN of the recipe spoken_digit_specgan.
     """
+    if isinstance(describe(dataset).modality, Sounds):
+        config = recipe("spoken_digit_specgan")
+        return dataclasses.replace(config, dataset=dataset, length=framing.length)
     return Config(
         dataset=dataset,
-        size=size,
+        size=framing.size,
         conditioning="projection",
         latents=64,
         generator=Network("dcgan", width=32),
@@ -194,9 +197,10 @@ def train_recognizer(
     n: int,
     real_share: float,
     num_classes: int,
+    modality: Modality,
     told: Callable[[int, dict], Any] | None = None,
 ) -> Recognizer:
     """Trains the classifier of an arm on ``n`` examples, as in `mixture`."""
     config = dataclasses.replace(config, augmentation=classic if arm.classic else Augmentation())
     images = mixture(real if arm.real else None, made if arm.generated else None, n, real_share)
-    return fit(config, *images, num_classes, told=told)
+    return fit(config, *images, num_classes, modality, told=told)

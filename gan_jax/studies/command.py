@@ -87,16 +87,15 @@ def numbers(option: str, text: str) -> list[int | None]:
     return [None if part == "all" else int(part) for part in dict.fromkeys(parts)]
 
 
-def labelled_images(dataset: str) -> Description:
-    """The description of a data set of labelled images.
+def labelled(dataset: str, *kinds: str) -> Description:
+    """The description of a labelled data set, of examples of these kinds; by default images.
 
     Raises:
       ConfigError: for another data set.
     """
     from gan_jax.data import describe
-    from gan_jax.modality import Images
 
-    about = describe(dataset)
-    if not isinstance(about.modality, Images) or not about.num_classes:
-        raise ConfigError(f"dataset {dataset} must contain labelled images.")
+    about, kinds = describe(dataset), kinds or ("images",)
+    if about.modality.name not in kinds or not about.num_classes:
+        raise ConfigError(f"dataset {dataset} must contain labelled {' or '.join(kinds)}.")
     return about

@@ -23,7 +23,7 @@ from gan_jax.engine.population import init_population, train_population, with_se
 from gan_jax.evaluation.real import splits_of
 from gan_jax.files import check_folder, write
 from gan_jax.studies import few_images_report as report
-from gan_jax.studies.command import labelled_images
+from gan_jax.studies.command import labelled
 from gan_jax.studies.few_images_measures import Data, Judge, data_of, judge, measured, unseen
 from gan_jax.studies.few_images_options import Options
 from gan_jax.studies.lines import Lines
@@ -54,7 +54,7 @@ class Study:
         self.options, config = options, options.config("none")
         self.folder = options.folder
         options.check()
-        about = labelled_images(options.dataset)
+        about = labelled(options.dataset)
         for arm in options.arms:
             build_members([options.config(arm)])
         check_folder("workdir", self.folder)

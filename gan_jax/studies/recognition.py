@@ -1,14 +1,17 @@
-"""Measure whether GAN samples improve a classifier. For each number of real labelled images per
-class, and each seed, train a GAN on these images only, and then classifiers on:
+"""Measure whether GAN samples improve a classifier of images or sounds. For each number of real
+labelled examples per class, and each seed, train a GAN on these examples only, and then classifiers
+on:
 
-  real            the real images
-  classic         the real images with classic augmentation (shifts, rotations, mirroring: whatever
-                  the data set allows)
-  generated       generated images only: the classification accuracy score of Ravuri & Vinyals 2019
-  real+generated  real and generated images
-  both            real and generated images with classic augmentation
+  real            the real examples
+  classic         the real examples with classic augmentation (images: shifts, rotations, mirroring,
+                  whatever the data set allows; sounds: delays, speed, gain, noise)
+  generated       generated examples only: the classification accuracy score of Ravuri & Vinyals
+                  2019
+  real+generated  real and generated examples
+  both            real and generated examples with classic augmentation
 
-The classifiers are tested on the test images of the data set. Results:
+The classifiers are tested on the test examples of the data set or, with --unseen,
+on a group, such as a speaker, that has no part in the training. Results:
 
   settings.json   the settings
   results.jsonl   one line per training

@@ -6,11 +6,17 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gan_jax.config import Config, Penalty, to_dict
+from gan_jax.config import Config, Framing, Penalty, to_dict
 from gan_jax.recognizers.recipes import RecognizerConfig, classic
 
 if TYPE_CHECKING:
     from gan_jax.sampling.filters import Filters
+
+
+LENGTH = 4_096
+"""Samples of a sound, of which spectrograms are 64x64."""
+GROUPS = {"spoken_digit": "spoken_digit/speaker"}
+"""Data sets with other classes of the same examples."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,25 +24,36 @@ class Options:
     """The command line."""
 
     dataset: str = "mnist"
-    """A labelled data set of images."""
+    """A labelled data set of images or sounds."""
     labels: str = "10,50,100"
-    """Numbers of real labelled images per class, separated by commas; all: every image."""
+    """Numbers of real labelled examples per class (with groups, per class and group), separated by
+    commas; all: every example.
+    """
+    groups: str | None = None
+    """Data set with other classes of the same examples, such as spoken_digit/speaker, which is that
+    of spoken_digit by default.
+    """
+    unseen: bool = False
+    """Test on all examples of a group that has no part in the training: group i for seed i."""
     seeds: int = 5
-    """Repetitions, each with different real images, GAN and classifiers."""
+    """Repetitions, each with different real examples, GAN and classifiers."""
     workdir: Path | None = None
     """Folder of the results; by default runs/recognition_DATASET."""
     size: int | None = None
     """Side to which smaller images are zero-padded."""
+    length: int | None = None
+    """Length to which sounds are cut or padded (default: 4096)."""
     gan_steps: int = 4_000
     """Training steps of each GAN."""
-    gan_width: int = 32
-    """Channels of the layers next to the image, for both players."""
-    gan_r1: float = 1.0
-    """Weight of R1, applied every fourth D step."""
+    gan_width: int | None = None
+    """Channels of the layers next to the example, for both players (default: 32 for images; as in
+    the recipe spoken_digit_specgan for sounds)."""
+    gan_r1: float | None = None
+    """Weight of R1, applied every fourth D step (default: 1 for images, 0.03 for sounds)."""
     generated: int = 20_000
-    """Images that each GAN generates, balanced over the classes."""
+    """Examples that each GAN generates, balanced over the classes."""
     real_share: float = 0.5
-    """Fraction of real images among those that a classifier sees, if it sees both kinds."""
+    """Fraction of real examples among those that a classifier sees, if it sees both kinds."""
     truncation: float | None = None
     """Filter: latents are drawn within [-PSI, PSI]."""
     min_confidence: float | None = None
@@ -53,15 +70,30 @@ class Options:
         """The GAN of each cell."""
         from gan_jax.studies.augmenting import gan_config
 
-        config = gan_config(self.dataset, self.size)
+        config = dataclasses.replace(gan_config(self.dataset, self.framing), steps=self.gan_steps)
+        if self.gan_r1 is not None:
+            r1 = Penalty("r1", self.gan_r1, every=4)
+            config = dataclasses.replace(config, penalties=(r1,))
+        if self.gan_width is None:
+            return config
         narrow = lambda network: dataclasses.replace(network, width=self.gan_width)
-        return dataclasses.replace(
-            config,
-            steps=self.gan_steps,
-            generator=narrow(config.generator),
-            discriminator=narrow(config.discriminator),
-            penalties=(Penalty("r1", self.gan_r1, every=4),),
-        )
+        players = (config.generator, config.discriminator)
+        generator, discriminator = map(narrow, players)
+        return dataclasses.replace(config, generator=generator, discriminator=discriminator)
+
+    @property
+    def framing(self) -> Framing:
+        """How examples are brought to one shape."""
+        from gan_jax.data import describe
+        from gan_jax.modality import Sounds
+
+        sounds = isinstance(describe(self.dataset).modality, Sounds)
+        return Framing(self.size, length=LENGTH if self.length is None and sounds else self.length)
+
+    @property
+    def grouping(self) -> str | None:
+        """The data set whose classes are the groups."""
+        return self.groups or GROUPS.get(self.dataset)
 
     @property
     def recognizer(self) -> RecognizerConfig:
@@ -79,7 +111,8 @@ class Options:
     def settings(self) -> dict[str, Any]:
         """The settings that determine the results, except labels and seeds."""
         asked = dataclasses.asdict(self)
-        for name in ("labels", "seeds", "workdir"):
-            del asked[name]
+        for name in ("labels", "seeds", "workdir", "gan_width", "gan_r1"):
+            del asked[name]  # the last two are in the config of the GAN
+        asked["groups"] = self.grouping
         parts = {"gan": to_dict(self.gan), "recognizer": dataclasses.asdict(self.recognizer)}
         return asked | parts | {"classic": dataclasses.asdict(classic(self.dataset))}

@@ -9,6 +9,7 @@ import numpy as np
 
 from gan_jax import pictures
 from gan_jax.files import replacing
+from gan_jax.modality import COLUMNS, Modality
 from gan_jax.studies.augmenting import LabelledImages
 from gan_jax.studies.lines import Line, Lines
 
@@ -47,14 +48,17 @@ class Results(Lines):
         with np.load(self._images(labels, seed), allow_pickle=False) as arrays:
             return LabelledImages(arrays["x"], arrays["y"])
 
-    def save_images(self, labels: str, seed: int, images: LabelledImages, k: int) -> None:
-        """Writes the generated images of a GAN, whose ``k`` classes alternate, and a grid with one
-        row per class.
+    def save_images(
+        self, labels: str, seed: int, images: LabelledImages, k: int, modality: Modality
+    ) -> None:
+        """Writes the generated examples of a GAN, whose ``k`` classes alternate, and a picture with
+        one row per class.
         """
         path, shape = self._images(labels, seed), images.x.shape[1:]
-        shown = images.x[: 10 * k].reshape(-1, k, *shape).swapaxes(0, 1)
+        columns = np.resize(np.arange(len(images.x) // k), COLUMNS) * k
+        shown = images.x[columns[None, :] + np.arange(k)[:, None]]
         with replacing(path.with_suffix(".png")) as unfinished:
-            pictures.save(unfinished, pictures.grid(shown.reshape(-1, *shape), shown.shape[1]))
+            pictures.save(unfinished, modality.picture(shown.reshape(-1, *shape)))
         with replacing(path) as unfinished, unfinished.open("wb") as file:
             np.savez_compressed(file, x=images.x, y=images.y)
 

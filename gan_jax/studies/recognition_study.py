@@ -11,9 +11,9 @@ import numpy as np
 from tqdm import tqdm
 
 from gan_jax.build import build
-from gan_jax.data import describe, load
+from gan_jax.data import describe, frame_of, load
 from gan_jax.data.splits import train_and_test
-from gan_jax.errors import at_least, within
+from gan_jax.errors import ConfigError, at_least, within
 from gan_jax.files import check_folder, write
 from gan_jax.recognizers import Recognizer, accuracy
 from gan_jax.recognizers.architectures import classifier
@@ -30,7 +30,7 @@ from gan_jax.studies.augmenting import (
     train_gan,
     train_recognizer,
 )
-from gan_jax.studies.command import labelled_images, numbers
+from gan_jax.studies.command import labelled, numbers
 from gan_jax.studies.recognition_options import Options
 from gan_jax.studies.recognition_results import Results
 
@@ -44,13 +44,28 @@ def check(options: Options) -> None:
     Raises:
       ConfigError: for a number out of range, or a data set without labelled images.
     """
-    about = labelled_images(options.dataset)
+    about = labelled(options.dataset, "images", "sounds")
     at_least("seeds", options.seeds, 1)
     at_least("generated", options.generated, about.num_classes)
     within("real_share", options.real_share, "(0, 1)")
+    if options.grouping is not None:
+        _check_groups(options)
+    elif options.unseen:
+        raise ConfigError("unseen needs groups: a data set with other classes of the examples.")
     build(options.gan)
-    classifier(options.recognizer, about.num_classes)
+    classifier(options.recognizer, about.num_classes, about.modality)
     options.filters.check(about.num_classes)
+
+
+def _check_groups(options: Options) -> None:
+    about, groups = describe(options.dataset), labelled(options.grouping, "images", "sounds")
+    of = lambda data: (data.modality, data.splits)
+    if of(groups) != of(about):
+        raise ConfigError(
+            f"groups {options.grouping} must have the examples of dataset {options.dataset}."
+        )
+    if options.unseen:
+        within("seeds", options.seeds, f"[1, {groups.num_classes}]")
 
 
 class Study:
@@ -64,14 +79,40 @@ class Study:
         check_folder("workdir", self.folder)
         about = describe(dataset)
         train, test = train_and_test(about.splits or load(dataset, "train").description.splits)
-        data, held_out = (load(dataset, split, options.size) for split in (train, test))
+        parts = [load(dataset, split, options.framing) for split in (train, test)]
         self.data, self.test = (
-            LabelledImages(np.asarray(part.examples), part.labels) for part in (data, held_out)
+            LabelledImages(np.asarray(part.examples), part.labels) for part in parts
         )
+        self.groups = tuple(self._groups(split) for split in (train, test))
         for per_class in self.labels:
-            subset(self.data.y, per_class, 0)
+            self._places(per_class, 0)
         self.num_classes = about.num_classes
+        self.modality = frame_of(about, options.framing).modality
         self.results = Results(self.folder, options.settings)
+
+    def _groups(self, split: str) -> np.ndarray | None:
+        """The group of each example of a split."""
+        grouping = self.options.grouping
+        return None if grouping is None else load(grouping, split, self.options.framing).labels
+
+    def _places(self, per_class: int | None, seed: int) -> np.ndarray:
+        """The places of the real examples of a cell."""
+        train, _ = self.groups
+        if train is None:
+            return subset(self.data.y, per_class, seed)
+        cells = self.data.y * (train.max() + 1) + train
+        seen = np.flatnonzero(train != seed) if self.options.unseen else np.arange(len(train))
+        return seen[subset(cells[seen], per_class, seed)]
+
+    def _tested(self, seed: int) -> LabelledImages:
+        """The examples on which the classifiers of a seed are tested."""
+        if not self.options.unseen:
+            return self.test
+        both = [
+            LabelledImages(*(a[group == seed] for a in part))
+            for part, group in zip((self.data, self.test), self.groups, strict=True)
+        ]
+        return LabelledImages(*(np.concatenate(arrays) for arrays in zip(*both, strict=True)))
 
     def run(self) -> None:
         """Runs what is missing, then writes tables and curves."""
@@ -95,7 +136,7 @@ class Study:
 
     def _cell(self, per_class: int | None, seed: int) -> None:
         """The GAN and the classifiers of one selection of real images."""
-        labels, place = _name(per_class), subset(self.data.y, per_class, seed)
+        labels, place = _name(per_class), self._places(per_class, seed)
         real = LabelledImages(self.data.x[place], self.data.y[place])
         made, of_real = None, None
         for name, arm in ARMS.items():
@@ -108,7 +149,7 @@ class Study:
             of_real = found if name == "classic" else of_real
             n = len(real.y) if arm.real else 0
             line = {"labels": labels, "seed": seed, "arm": name}
-            self._add(line | {"accuracy": accuracy(found, *self.test), "real": n}, began)
+            self._add(line | {"accuracy": accuracy(found, *self._tested(seed)), "real": n}, began)
 
     def _recognizer(
         self,
@@ -128,6 +169,7 @@ class Study:
             size_of_mixture(len(real.y), options.generated, options.real_share),
             options.real_share,
             self.num_classes,
+            self.modality,
             told=(lambda n, _: self._advance(n)) if shown else None,
         )
 
@@ -147,7 +189,7 @@ class Study:
         made, drawn = draw_images(
             gan, state, real, self.options.generated, seed, self.options.filters, recognizer
         )
-        self.results.save_images(labels, seed, made, self.num_classes)
+        self.results.save_images(labels, seed, made, self.num_classes, self.modality)
         line = {"labels": labels, "seed": seed, "arm": "gan", "drawn": drawn, "kept": len(made.y)}
         self._add(line | {"real": len(real.y)}, began)
         return made

@@ -91,7 +91,7 @@ def main(argv: list[str] | None = None) -> int:
     """Exit code 0: measured; 2: wrong input."""
     with command.asked("unlabelled_features", __doc__, argv, Options) as options:
         at_least("samples", options.samples, 100)
-        command.labelled_images(options.dataset)
+        command.labelled(options.dataset)
         command_line.fast_cpu()
         command_line.keep_compilations()
         show(multiples(options.dataset, options.samples, UNLABELLED))

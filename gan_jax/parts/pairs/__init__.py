@@ -11,6 +11,7 @@ from typing import Any
 from gan_jax.errors import ConfigError, has_option, one_of
 from gan_jax.parts.pairs.images import domains, downsample, edges, given, grey, mask
 from gan_jax.parts.pairs.levels import between, features, hidden, levels
+from gan_jax.parts.pairs.mels import mel
 from gan_jax.parts.pairs.pairing import Pairing, Read
 from gan_jax.parts.pairs.sounds import spectrogram
 from gan_jax.parts.pairs.words import captions
@@ -31,6 +32,7 @@ PAIRS: dict[str, Callable[..., Pairing]] = {
     "between": between,
     "levels": levels,
     "spectrogram": spectrogram,
+    "mel": mel,
 }
 """``make(read, **options) -> Pairing`` by name."""
 

@@ -20,7 +20,7 @@ from gan_jax.parts.regularizers.classes import (
 from gan_jax.parts.regularizers.codes import categorical_codes, continuous_codes
 from gan_jax.parts.regularizers.conditions import kl, matching
 from gan_jax.parts.regularizers.consistency import bcr, cr, g_zcr, zcr
-from gan_jax.parts.regularizers.features import feature_matching, pull_away
+from gan_jax.parts.regularizers.features import feature_matching, layer_features, pull_away
 from gan_jax.parts.regularizers.gradients import (
     dragan,
     gp,
@@ -33,6 +33,8 @@ from gan_jax.parts.regularizers.gradients import (
 from gan_jax.parts.regularizers.levels import classified, encoded, levels
 from gan_jax.parts.regularizers.paths import path_length
 from gan_jax.parts.regularizers.scores import drift, lecam, sign_real
+from gan_jax.parts.regularizers.sounds import mel
+from gan_jax.parts.regularizers.texts import likelihood, reinforce, rollouts
 from gan_jax.parts.regularizers.translation import cycle, identity, l1, l2, semantic
 from gan_jax.parts.regularizers.weights import orthogonal
 from gan_jax.types import Regularizer
@@ -63,15 +65,20 @@ __all__ = [
     "l1",
     "l2",
     "labelled_classes",
+    "layer_features",
     "lecam",
     "levels",
+    "likelihood",
     "matching",
     "max_gp",
+    "mel",
     "orthogonal",
     "path_length",
     "pull_away",
     "r1",
     "r2",
+    "reinforce",
+    "rollouts",
     "semantic",
     "sign_real",
     "zcr",
@@ -111,6 +118,11 @@ G_REGULARIZERS: dict[str, Callable[..., Regularizer]] = {
     "cycle": cycle,
     "identity": identity,
     "semantic": semantic,
+    "layer_features": layer_features,
+    "mel": mel,
+    "reinforce": reinforce,
+    "rollouts": rollouts,
+    "likelihood": likelihood,
 }
 MEASURES: dict[str, Callable[..., Regularizer]] = {"sign_real": sign_real}
 """What terms of D, of weight 0, measure for a feedback that follows ``d/NAME``."""

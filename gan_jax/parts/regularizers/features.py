@@ -1,4 +1,4 @@
-"""Regularizers of the features of D, its last hidden layer."""
+"""Regularizers of the features of D: its last hidden layer, or all of its layers."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from gan_jax.devices import batch_axis
 from gan_jax.errors import ConfigError
 from gan_jax.parts.regularizers.making import memoryless
+from gan_jax.parts.regularizers.translation import same_conditions
 from gan_jax.types import Context
 
 
@@ -25,6 +26,24 @@ def feature_matching(context: Context):
     )
     distance = jnp.sum(jnp.square(jax.lax.stop_gradient(real).mean(0) - fake.mean(0)))
     return jnp.broadcast_to(distance, context.fake_critique.score.shape[:1])
+
+
+@memoryless
+def layer_features(context: Context):
+    """``sum_i |D_i(x) - D_i(G(z, y))|`` over the layers ``i`` of D, for the real example ``x`` of
+    the condition ``y``; each layer's distance is the mean over its features (Kong et al. 2020,
+    "HiFi-GAN", equation 5; their weight is 2). D returns its layers, arrays ``[b, ...]``, as the
+    extra ``layers``. Those of real examples are constant.
+    """
+    same_conditions("layer_features", context)
+    real, fake = (
+        jax.tree.leaves(critique.extra("layers", wanted_by="layer_features"))
+        for critique in (context.real_critique, context.fake_critique)
+    )
+    constant = jax.lax.stop_gradient(real)
+    return sum(
+        jnp.mean(jnp.abs(a - b), axis=range(1, a.ndim)) for a, b in zip(constant, fake, strict=True)
+    )
 
 
 @memoryless

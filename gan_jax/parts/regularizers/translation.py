@@ -69,10 +69,17 @@ def semantic(context: Context):
 
 
 def _to_real(name: str, context: Context, measure: Callable[[Array], Array]) -> Array:
-    """The distance of each fake to the real example at its position.
+    """The distance of each fake to the real example at its position."""
+    same_conditions(name, context)
+    return _distance(context.fake.x, context.real.x, measure)
+
+
+def same_conditions(name: str, context: Context) -> None:
+    """Refuses a term that compares each fake with the real example at its position, unless these
+    have the same conditions.
 
     Raises:
-      ConfigError: unless these have the same conditions.
+      ConfigError: naming the term.
     """
     own, others = (jax.tree.leaves(batch.y) for batch in (context.fake, context.real))
     if len(own) != len(others) or any(a is not b for a, b in zip(own, others, strict=True)):
@@ -80,7 +87,6 @@ def _to_real(name: str, context: Context, measure: Callable[[Array], Array]) -> 
             f"{name} compares a fake with the real example of its condition: it requires "
             "fake_labels batch, and no mixing or memory of the generator."
         )
-    return _distance(context.fake.x, context.real.x, measure)
 
 
 def _distance(x: PyTree, target: PyTree, measure: Callable[[Array], Array]) -> Array:
