@@ -52,8 +52,8 @@ class TextFrame:
         return self.vocabulary.numbers([str(text) for text in x], *self.shape)
 
     def content(self, shape: tuple[int | None, ...]) -> tuple[int, ...]:
-        """The shape of the results, which have no border."""
-        return self.shape
+        """The shape of the results as networks see them."""
+        return self.modality.shape
 
 
 def text_frame(about: Description, framing: Framing) -> TextFrame:

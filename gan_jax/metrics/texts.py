@@ -148,19 +148,19 @@ def ladder(
 
 
 TEXT_SCORES = {
-    "reverse_bits": Score("held-out bits a token, model of the samples", sized=True),
+    "reverse_bits": Score("held-out bits a token", sized=True),
     **{
-        f"divergence_{k}": Score(f"JS divergence of {k}-grams, bits", sized=True)
+        f"divergence_{k}": Score(f"JS divergence of {k}-grams", sized=True)
         for k in range(1, GRAMS + 1)
     },
     "copied": Score("copies of training texts", share=True),
     "distinct": Score("different samples", share=True, sized=True),
-    "held_out_found": Score("held-out texts among the samples", sized=True),
+    "held_out_found": Score("held-out texts found", sized=True),
     "valid": Score("texts of the language", share=True),
-    "distinct_valid": Score("different texts of the language", sized=True),
+    "distinct_valid": Score("different ones of the language", sized=True),
     "recognized": Score("recognized as their label", share=True),
     **{
-        f"{name}_{k}": Score(f"{title}-{k}, first {SENTENCES} samples", sized=True)
+        f"{name}_{k}": Score(f"{title}-{k} of {SENTENCES}", sized=True)
         for name, title in (("bleu", "BLEU"), ("self_bleu", "self-BLEU"))
         for k in range(2, LARGEST + 1)
     },

@@ -69,10 +69,10 @@ def measure(options: Options) -> None:
         f"texts of at most {real.training.shape[1]} {found.vocabulary.unit}, "
         f"{real.words:,} tokens; {options.samples:,} samples, {len(texts):,} real texts"
     )
-    print(f"{'':44}" + "".join(f"{name:>11}" for name in rungs))
+    print(f"{'':32}" + "".join(f"{name:>11}" for name in rungs))
     for score in rungs["real"]:
         cells = [shown(score, own[score].value) if score in own else "-" for own in rungs.values()]
-        print(f"{score_title(score):44}" + "".join(f"{cell:>11}" for cell in cells))
+        print(f"{score_title(score):32}" + "".join(f"{cell:>11}" for cell in cells))
 
 
 if __name__ == "__main__":
