@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from gan_jax.errors import ConfigError, one_of
+from gan_jax.framing import Framing
 from gan_jax.grammar import (
     Augmentation,
     Dynamics,
@@ -38,27 +39,14 @@ VERSION = 2
 
 
 @dataclasses.dataclass(frozen=True)
-class Framing:
-    """How examples are brought to one shape; the fields are those of `Config`."""
-
-    size: int | None = None
-    fit: str | None = None
-    channels: int | None = None
-    background: str | None = None
-    strict: bool = False
-    length: int | None = None
-    rate: int | None = None
-    normalize: bool = True
-
-
-@dataclasses.dataclass(frozen=True)
 class Config:
     """One experiment: the data, the networks, the objective and the length of the training."""
 
     dataset: str = "digits"
     """Dataset: a TFDS name (mnist, fashion_mnist, cifar10, emnist/letters, spoken_digit, ...), a
-    built-in dataset (digits; points; stacked_mnist and coloured_mnist, made from MNIST), or the
-    path of a folder or .zip of images or sounds, or of a set written by TFDS or eval.py --export.
+    built-in dataset (digits; names; points; stacked_mnist and coloured_mnist, made from MNIST), or
+    the path of a folder or .zip of images or sounds, of a .txt file with one text a line, or of a
+    set written by TFDS or eval.py --export.
     """
     unpaired: str | None = None
     """Second dataset, to translate between both domains (with pairs domains)."""
@@ -85,11 +73,19 @@ class Config:
     transparent pixels, black borders.
     """
     length: int | None = None
-    """Samples per sound; longer ones are cut, shorter ones end with silence. None keeps all."""
+    """Samples per sound; longer ones are cut, shorter ones end with silence. Tokens per text, at
+    least those of the longest. None keeps all.
+    """
     rate: int | None = None
     """Samples per second to which sounds are resampled; None keeps the dataset's rate."""
     normalize: bool = True
     """Subtract the mean of each sound and divide by its peak, so that all are equally loud."""
+    tokens: str | None = None
+    """What texts are made of: characters or words; words:1000 keeps the 1,000 commonest. None:
+    words, or characters if no text has two words.
+    """
+    field: str | None = None
+    """Text feature of a TFDS dataset that has several."""
     strict: bool = False
     """Refuse a folder that contains broken files, instead of skipping and reporting them."""
     flip: bool = False

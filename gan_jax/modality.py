@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from types import ModuleType
 from typing import Any, ClassVar
 
 import jax
@@ -19,6 +18,7 @@ import numpy as np
 from gan_jax import pictures
 from gan_jax.errors import ConfigError
 from gan_jax.types import Array, Batch, PyTree
+from gan_jax.vocabulary import Vocabulary, ended
 
 COLUMNS = 10
 """Images per row of a sample grid; the grid of an unconditional GAN is square."""
@@ -82,6 +82,11 @@ class Modality:
         """
         return self
 
+    @property
+    def stored_shape(self) -> tuple[int, ...]:
+        """The shape of one example in a dataset."""
+        return self.represented.shape
+
     def to_network(self, x: PyTree) -> PyTree:
         """Converts stored examples to what networks see; converted ones are returned unchanged."""
         return x
@@ -119,7 +124,7 @@ class Modality:
     def abstract_batch(self, lead: tuple[int, ...], sharding: Any = None) -> Batch:
         """Shapes and dtypes of labelled examples with the leading axes ``lead``, without data."""
         struct = functools.partial(jax.ShapeDtypeStruct, sharding=sharding)
-        x = struct((*lead, *self.represented.shape), self.stored)
+        x = struct((*lead, *self.stored_shape), self.stored)
         y = struct(lead, np.int32)
         return Batch(self.each(x), self.each(y))
 
@@ -287,9 +292,21 @@ class Text(Modality):
 
     Attributes:
       shape: (length, words).
+      vocabulary: the tokens as text, if they are known.
     """
 
+    vocabulary: Vocabulary | None = None
+
     name, axes, stored = "texts", 1, np.int32
+
+    def __str__(self) -> str:
+        unit = self.vocabulary.unit if self.vocabulary else "tokens"
+        length, words = self.shape
+        return "texts" if length is None else f"texts of {length} {unit} ({words:,} different ones)"
+
+    @property
+    def stored_shape(self) -> tuple[int, ...]:
+        return self.shape[:-1]
 
     @property
     def words(self) -> int:
@@ -302,13 +319,26 @@ class Text(Modality):
         return x
 
     def to_stored(self, x: Array) -> np.ndarray:
-        """The most probable token at each position."""
+        """The most probable tokens up to the first padding, and padding after it."""
         x = np.asarray(x)
-        return x if x.dtype == np.int32 else np.argmax(x, -1).astype(np.int32)
+        return ended(x if x.dtype == np.int32 else np.argmax(x, -1).astype(np.int32))
 
-    def abstract_batch(self, lead: tuple[int, ...], sharding: Any = None) -> Batch:
-        struct = functools.partial(jax.ShapeDtypeStruct, sharding=sharding)
-        return Batch(struct((*lead, *self.shape[:-1]), self.stored), struct(lead, np.int32))
+    def layout(self, num_classes: int) -> tuple[np.ndarray, np.ndarray]:
+        """A hundred samples, ordered by class."""
+        index, labels = super().layout(num_classes)
+        return index, np.sort(labels)
+
+    def texts(self, samples: Array) -> list[str]:
+        """What networks return, or stored tokens, as ``n`` texts; numbers where the tokens are not
+        known.
+        """
+        tokens = self.to_stored(samples)
+        if self.vocabulary is not None:
+            return self.vocabulary.texts(tokens)
+        return [" ".join(str(token) for token in row if token) for row in tokens.tolist()]
+
+    def picture(self, samples: np.ndarray, real: np.ndarray | None = None) -> np.ndarray:
+        return pictures.texts(self.texts(samples))
 
 
 DOMAINS = ("a", "b")
@@ -344,25 +374,6 @@ def of_feature(shape: tuple[int | None, ...], dtype: Any) -> type[Modality] | No
 def is_image(a: Array, batch_axes: int) -> bool:
     """Whether an array with ``batch_axes`` batch axes holds images ``(h, w, c)``."""
     return a.ndim - batch_axes == Images.axes
-
-
-def mirror_images(tree: PyTree, where: Array, xp: ModuleType = jnp) -> PyTree:
-    """Mirrors images left to right and returns everything else unchanged.
-
-    Args:
-      tree: leaves ``[*batch, ...]``; those ``[*batch, h, w, c]`` are images.
-      where: ``[*batch]`` bool, True for the examples to mirror.
-      xp: the module of the leaves, ``numpy`` or ``jax.numpy``.
-    """
-
-    def mirrored(a: Array) -> Array:
-        if xp is not np:
-            return xp.where(where[..., None, None, None], a[..., ::-1, :], a)
-        a = a.copy()  # several times faster than np.where
-        a[where] = a[where][..., ::-1, :]
-        return a
-
-    return jax.tree.map(lambda a: mirrored(a) if is_image(a, where.ndim) else a, tree)
 
 
 def to_float(x: Array) -> Array:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
+import math
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -16,6 +17,8 @@ GAP = 2
 GAP_GREY = 64
 FONT = 1 / 36
 """Font size of the names above a grid relative to its width, legible on a phone too."""
+TEXT_SIZE, TEXT_WIDTH = 16, 1_200
+"""Font size of texts, and the width of a picture of several columns of them, in pixels."""
 HOP, WIDE = 64, 128
 """The smallest number of samples per column of a spectrogram, and the largest of columns."""
 RANGE = 80
@@ -133,6 +136,24 @@ def spectrograms(waves: np.ndarray) -> np.ndarray:
     level = 1 + 20 * np.log10(np.maximum(magnitudes, 1e-9)) / RANGE
     pixels = np.rint(255 * np.clip(level, 0, 1)).astype(np.uint8)
     return pixels.transpose(0, 2, 1)[:, ::-1, :, None]
+
+
+def texts(lines: Sequence[str]) -> np.ndarray:
+    """Texts below and beside each other, light on dark, as pixels ``[H, W, 1]`` uint8: in as many
+    columns, of 1, 2, 5 and 10, as `TEXT_WIDTH` holds. What the font lacks is shown as a box.
+    """
+    font, step = ImageFont.load_default(TEXT_SIZE), 3 * TEXT_SIZE // 2
+    lines = [line.replace("\n", " ") for line in lines]
+    width = TEXT_SIZE + max((math.ceil(font.getlength(line)) for line in lines), default=0)
+    columns = next((n for n in (10, 5, 2) if n * width <= TEXT_WIDTH), 1)
+    rows = -(-len(lines) // columns)
+    canvas = Image.new("L", (columns * width, max(rows, 1) * step))
+    draw = ImageDraw.Draw(canvas)
+    for i, line in enumerate(lines):
+        row, column = divmod(i, columns)
+        place = column * width + TEXT_SIZE // 2, (row + 0.5) * step
+        draw.text(place, line, fill=255, font=font, anchor="lm")
+    return np.asarray(canvas)[..., None]
 
 
 def points(samples: np.ndarray, real: np.ndarray) -> np.ndarray:

@@ -136,7 +136,7 @@ def test_mnist_is_what_tfds_reads(monkeypatch):
         ("huggingface:mnist", "train", "dataset 'huggingface:mnist' is unknown"),
         ("what a name", "train", "dataset 'what a name' cannot be opened"),
         ("caltech101", "train", "vary in size"),
-        ("ag_news_subset", "train", "0 features that are 8-bit images"),
+        ("ag_news_subset", "train", "is not prepared"),
         ("digits", "validation", "'validation' is unknown; use train, test or a slice"),
         ("digits", "train[:x]", "split 'train.:x.' is unknown"),
         ("digits", "train[5:5]", "split 'train.5:5.' is empty"),
@@ -234,8 +234,8 @@ def test_cache_is_mapped_and_read_only():
 
 def test_later_starts_do_without_tfds(monkeypatch):
     first, about = load("digits", "test", 16), describe("digits")
-    monkeypatch.setitem(sys.modules, "gan_jax.data.recordings", None)  # its import now fails
-    monkeypatch.delattr("gan_jax.data.recordings", raising=False)
+    monkeypatch.setitem(sys.modules, "gan_jax.data.text_sets", None)  # its import now fails
+    monkeypatch.delattr("gan_jax.data.text_sets", raising=False)
     again = load("digits", "test", 16)
     np.testing.assert_array_equal(again.examples, first.examples)
     assert again.description == first.description == describe("digits") == about

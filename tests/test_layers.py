@@ -10,9 +10,10 @@ import pytest
 
 ROOT = pathlib.Path(__file__).parent.parent
 CHAPTERS = [
-    ("errors", "types", "grammar", "config", "sweeps"),
+    ("errors", "types", "grammar", "framing", "config", "sweeps"),
     ("sound",),
-    ("files", "pacing", "pictures", "modality", "checkpoint", "command_line", "arguments"),
+    ("files", "pacing", "pictures", "vocabulary", "modality", "checkpoint", "command_line"),
+    ("arguments",),
     ("recipes",), ("devices",), ("data",), ("nn",), ("parts",), ("models",), ("metrics",),
     ("engine",), ("recognizers",), ("build",), ("health",), ("latents",), ("runs",), ("sampling",),
     ("report",), ("evaluation",), ("training",), ("studies",), ("benchmarks",), ("commands",),

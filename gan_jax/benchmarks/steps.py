@@ -147,7 +147,7 @@ def compiled_steps(
 ) -> Program:
     """Compiles a step, or a loop of steps, on random examples; arguments as for `measure`."""
     rng, kind = np.random.default_rng(0), gan.modality
-    shape, most = (_EXAMPLES, *kind.represented.shape), np.iinfo(kind.stored).max
+    shape, most = (_EXAMPLES, *kind.stored_shape), np.iinfo(kind.stored).max
     images = rng.integers(0, most, shape, dtype=kind.stored, endpoint=True)
     labels = np.zeros(_EXAMPLES, np.int32)
     data = from_arrays(images, labels, 0, batch_size=batch, d_steps=d_steps)

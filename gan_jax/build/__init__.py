@@ -107,7 +107,7 @@ def _source(config: Config, own: Modality) -> Modality:
                 f"{field} {name!r} has no effect with pairs {config.pairs.name!r}; use pairs "
                 f"{pairs!r}."
             )
-        other = frame_of(describe(name), config.framing).shape
+        other = frame_of(describe(name), config.framing).modality.shape
         if other != own.shape or not isinstance(own, Images):
             raise ConfigError(
                 f"{field} {name!r} has examples of the shape {list(other)}, but "

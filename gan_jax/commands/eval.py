@@ -65,6 +65,8 @@ class Options:
     """Normalize by statistics of samples, not by running averages of the training, where the
     generator has batch normalization (Brock et al. 2019).
     """
+    temperature: float | None = None
+    """Draw texts at this temperature of the generator, instead of that of the training."""
     seed: int = 0
     """Random seed of the latents."""
     latents: str | None = None
@@ -185,7 +187,7 @@ def run(options: Options) -> int:
         return export(options)
     settings = Settings(
         options.num_samples, options.seed, options.metrics, options.features, options.truncation,
-        options.standing_statistics,
+        options.standing_statistics, options.temperature,
     )  # fmt: skip
     evaluator = evaluate_checkpoints.of_run(options.workdir, settings)
     if options.watch:

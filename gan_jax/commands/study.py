@@ -18,6 +18,7 @@ STUDIES = {
     "codes": "do the codes of an InfoGAN follow the classes of its data?",
     "diversity": "how diverse are the images of one condition?",
     "few_images": "how does a GAN overfit few images, and does augmentation help?",
+    "text_ladder": "what do the scores of texts say of samplers that only count?",
     "metric_times": "how long does each metric take?",
     "unlabelled_features": "which features suit datasets without labels?",
     "metric_agreement": "do the scores agree with established implementations?",

@@ -19,6 +19,7 @@ from gan_jax.data.description import Description
 from gan_jax.data.framing import Form
 from gan_jax.data.slices import Part
 from gan_jax.data.sounds import SoundFrame, check_rate
+from gan_jax.data.texts import LINE, counted
 from gan_jax.errors import ConfigError
 from gan_jax.files import replacing
 from gan_jax.modality import KINDS, Images
@@ -69,9 +70,9 @@ class Arrays:
 
 
 def dataset(
-    examples: np.ndarray,
+    examples: np.ndarray | Sequence[str],
     labels: np.ndarray | None = None,
-    test: tuple[np.ndarray, np.ndarray] | np.ndarray | None = None,
+    test: tuple[np.ndarray | Sequence[str], np.ndarray] | np.ndarray | Sequence[str] | None = None,
     class_names: Sequence[str] | None = None,
     name: str = "arrays",
     rate: int | None = None,
@@ -84,7 +85,8 @@ def dataset(
     Args:
       examples: images ``[n, h, w]`` or ``[n, h, w, c]`` uint8 in [0, 255], or vectors ``[n, d]``
         float32: the split ``train``. With ``rate``, sounds ``[n, length]`` or
-        ``[n, length, channels]``, int16 or floats in [-1, 1]; channels are averaged.
+        ``[n, length, channels]``, int16 or floats in [-1, 1]; channels are averaged. Strings, as a
+        list or an array ``[n]``, are texts.
       labels: ``[n]`` integers in [0, number of classes).
       test: the split ``test`` of held-out examples; with labels, a pair ``(examples, labels)``.
         Without it, a tenth of each class is held out where scores need it.
@@ -118,7 +120,7 @@ def dataset(
         "shape": shapes[0],
         "class_names": classes,
         "splits": {split: len(x) for split, (x, _) in arrays.items()},
-    } | ({} if rate is None else {"rate": rate})
+    } | _kind(arrays, rate)
     about["version"] = _digest(about, arrays)
     folder = cache.cache_folder() / "arrays" / f"{name}-{about['version']}"
     if not _is_whole(folder, about):
@@ -140,8 +142,7 @@ def open_arrays(name: str) -> Arrays:
     path = Path(os.path.expanduser(name))
     try:
         about = json.loads((path / ABOUT).read_text())
-        lists = {key: tuple(about[key]) for key in ("shape", "class_names")}
-        about = Description(**about | lists, num_classes=len(about["class_names"]))
+        about = Description.of_json(about | {"num_classes": len(about["class_names"])})
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigError(
             f"dataset file {path / ABOUT} cannot be read ({error}); delete the folder and call "
@@ -150,8 +151,21 @@ def open_arrays(name: str) -> Arrays:
     return Arrays(path, about, about.version)
 
 
+def _kind(arrays: dict[str, tuple[np.ndarray, np.ndarray]], rate: int | None) -> dict[str, Any]:
+    """The fields of the description that are those of sounds, or of texts."""
+    if rate is not None:
+        return {"rate": rate}
+    texts = {split: x.tolist() for split, (x, _) in arrays.items() if x.dtype.kind == "U"}
+    if not texts:
+        return {}
+    known = {unit: dataclasses.asdict(own) for unit, own in counted(texts).items()}
+    return {"texts": {LINE: known}, "field": LINE}
+
+
 def _examples(field: str, x: Any, rate: int | None) -> np.ndarray:
-    """Images ``[n, h, w, c]``, vectors ``[n, d]`` or, with a rate, sounds ``[n, length, 1]``."""
+    """Images ``[n, h, w, c]``, vectors ``[n, d]``, texts ``[n]`` or, with a rate, sounds
+    ``[n, length, 1]``.
+    """
     try:
         x = np.asarray(x)
     except ValueError as error:
@@ -161,17 +175,27 @@ def _examples(field: str, x: Any, rate: int | None) -> np.ndarray:
         ) from error
     if rate is not None:
         return _sounds(field, x, rate)
+    if x.dtype.kind == "U" and x.ndim == 1:
+        return _texts(field, x)
     if x.ndim == 3 and x.dtype == np.uint8:
         x = x[..., None]
     if not any(x.ndim == kind.axes + 1 and x.dtype == kind.stored for kind in KINDS):
         raise ConfigError(
-            f"{field} must be images [n, h, w] or [n, h, w, c] uint8 in [0, 255], or vectors "
-            f"[n, d] float32, not {x.dtype} of shape {x.shape}."
+            f"{field} must be images [n, h, w] or [n, h, w, c] uint8 in [0, 255], vectors "
+            f"[n, d] float32, or texts [n], not {x.dtype} of shape {x.shape}."
         )
     if 0 in x.shape:
         raise ConfigError(f"{field} must not be empty, but has the shape {x.shape}.")
     if x.ndim != Images.axes + 1 and not np.isfinite(x).all():
         raise ConfigError(f"{field} must be finite, but has NaN or infinite values.")
+    return x
+
+
+def _texts(field: str, x: np.ndarray) -> np.ndarray:
+    blank = np.flatnonzero(np.char.strip(x) == "")
+    if not len(x) or len(blank):
+        where = f", but number {blank[0]} is" if len(blank) else ""
+        raise ConfigError(f"{field} must not be empty{where}.")
     return x
 
 
@@ -190,7 +214,8 @@ def _sounds(field: str, x: np.ndarray, rate: int) -> np.ndarray:
 
 
 def _test(test: Any, labelled: bool, rate: int | None) -> tuple[np.ndarray, Any]:
-    if not labelled and not isinstance(test, (tuple, list)):
+    texts = isinstance(test, list) and all(isinstance(own, str) for own in test)
+    if not labelled and (texts or not isinstance(test, (tuple, list))):
         return _examples("test", test, rate), None
     if not isinstance(test, (tuple, list)) or len(test) != 2:
         raise ConfigError("test must be a pair (examples, labels).")

@@ -16,12 +16,13 @@ import numpy as np
 from tqdm import tqdm
 
 from gan_jax.config import Framing
-from gan_jax.data import arrays, cache, folders
+from gan_jax.data import arrays, cache, folders, text_files
 from gan_jax.data.description import Description
 from gan_jax.data.embedded import DATASETS
 from gan_jax.data.framing import Form, as_framing, frame_of
 from gan_jax.data.order import shuffled
 from gan_jax.data.slices import Part, Stratum, accepted, resolve, stratum
+from gan_jax.data.texts import TextFrame
 from gan_jax.errors import ConfigError
 
 _NAMED = 5  # broken files to name
@@ -32,8 +33,9 @@ _TOGETHER = 4096  # examples copied at once
 class Dataset:
     """One split.
 
-    ``examples``: memory-mapped, ``[n, h, w, c]`` uint8 in [0, 255], ``[n, d]`` float32 or
-    ``[n, length, 1]`` int16; ``labels``: ``[n]`` int32, -1 without a label.
+    ``examples``: memory-mapped, ``[n, h, w, c]`` uint8 in [0, 255], ``[n, d]`` float32,
+    ``[n, length, 1]`` int16, or ``[n, length]`` int32; ``labels``: ``[n]`` int32, -1 without a
+    label.
     """
 
     examples: np.memmap
@@ -42,7 +44,7 @@ class Dataset:
 
 
 class Source(Protocol):
-    """Where the examples of a data set come from: TFDS, a folder of files, or arrays.
+    """Where the examples of a data set come from: TFDS, a folder of files, lines, or arrays.
 
     ``digest``: changes with the examples; ``versioned``: whether name and version determine them;
     ``infos``: TFDS's information about the splits, None for other sources.
@@ -68,11 +70,11 @@ def describe(name: str) -> Description:
 
     Raises:
       ConfigError: for an unknown name (with the nearest one), or a set that contains neither
-        images, vectors nor sounds.
+        images, vectors, sounds nor texts.
     """
     root, question = _root(name), _question("describe", name)
     if (answer := cache.recall(question, root)) is not None:
-        return _description(answer)
+        return Description.of_json(answer)
     opened = _opened(name)
     if opened.versioned and opened.prepared:
         cache.remember(question, dataclasses.asdict(opened.description), root, opened.folder)
@@ -85,11 +87,11 @@ def load(name: str, split: str, framing: Framing | int | None = None) -> Dataset
     Args:
       name: a TFDS name (``mnist``, ``emnist/letters``, ``spoken_digit/speaker``), one of
         `DATASETS`, what `gan_jax.dataset` returned, or the path of a folder or a .zip of images or
-        sounds, or of a folder that TFDS wrote.
+        sounds, of a .txt file or a folder of them, or of a folder that TFDS wrote.
       split: in TFDS's slicing language (``train``, ``train[:90%]``, ``train+test``), or a part of
         each class (``train[:90% stratified]``).
-      framing: size and format of the images, or length and rate of the sounds, as
-        `Config.framing`; a number is a size only.
+      framing: size and format of the images, length and rate of the sounds, or tokens of the
+        texts, as `Config.framing`; a number is a size only.
 
     Raises:
       ConfigError: for an unknown name or split, a framing that does not apply to the examples, or a
@@ -100,7 +102,7 @@ def load(name: str, split: str, framing: Framing | int | None = None) -> Dataset
     if (answer := cache.recall(question, root)) is not None:
         found = cache.read(cache.cache_folder() / answer["folder"])
         if found is not None:
-            return Dataset(*found, _description(answer["description"]))
+            return Dataset(*found, Description.of_json(answer["description"]))
     opened = _opened(name)
     frame = frame_of(opened.description, framing)  # refused before anything is prepared
     opened = opened.ready(load)
@@ -122,9 +124,11 @@ def _opened(name: str) -> Source:
         return arrays.open_arrays(name)
     if folders.is_folder(name):
         return folders.open_folder(name)
-    from gan_jax.data import recordings  # imports TFDS, which takes a second
+    if text_files.is_text(name):
+        return text_files.open_text(name)
+    from gan_jax.data import text_sets  # imports TFDS, which takes a second
 
-    return recordings.open_recordings(name, _root(name))
+    return text_sets.open_set(name, _root(name))
 
 
 def _decoded(opened: Source, name: str, split: str, frame: Form, strict: bool) -> Path:
@@ -139,7 +143,10 @@ def _decoded(opened: Source, name: str, split: str, frame: Form, strict: bool) -
         ) as bar:
             dtype = frame.modality.stored
             cache.decode(whole, (n, *frame.shape), dtype, opened.parts(parts, frame), bar.update)
-    _report_broken(name, len(cache.read(whole)[1]), tuple(cache.broken(whole)), strict)
+    examples, labels = cache.read(whole)
+    _report_broken(name, len(labels), tuple(cache.broken(whole)), strict)
+    if isinstance(frame, TextFrame):
+        _report_unknown(name, split, frame.vocabulary.unknown(examples), int((examples > 0).sum()))
     return folder
 
 
@@ -187,6 +194,14 @@ def _report_broken(name: str, count: int, broken: tuple[str, ...], strict: bool)
     print(f"{text}; they are skipped.", file=sys.stderr, flush=True)
 
 
+@functools.cache
+def _report_unknown(name: str, split: str, unknown: int, count: int) -> None:
+    """Reports once how many tokens are not in the vocabulary."""
+    if unknown:
+        text = f"dataset: {unknown:,} of {count:,} tokens of {name} {split} are unknown."
+        print(text, file=sys.stderr, flush=True)
+
+
 def some(examples: np.ndarray, count: int) -> np.ndarray:
     """At most ``count`` of the examples, a fixed pseudo-random selection."""
     n = len(examples)
@@ -207,8 +222,3 @@ def _question(*words: object) -> str:
         module = DATASETS[words[1]].partition(":")[0]
         code = Path(importlib.util.find_spec(module).origin).read_text()
     return cache.digest(*words, code)
-
-
-def _description(values: dict) -> Description:
-    lists = {name: tuple(values[name]) for name in ("shape", "class_names")}
-    return Description(**{**values, **lists})

@@ -57,5 +57,8 @@ def _of_sounds(headers: set[tuple]) -> dict[str, Any]:
 
 IMAGES = Kind("images", "image", (".png", ".jpg", ".jpeg", ".webp"), _of_image, _of_images)
 SOUNDS = Kind("sounds", "sound", (".wav", ".flac", ".ogg", ".mp3"), sounds.header, _of_sounds)
+TEXTS = Kind("texts", "text", (".txt",), lambda _: (), lambda _: {"shape": [], "rate": 0})
+"""Files of text hold many examples, one a line; they have no header."""
 KINDS = (IMAGES, SOUNDS)
+"""The kinds of files that hold one example each."""
 SUFFIXES = tuple(suffix for kind in KINDS for suffix in kind.suffixes)

@@ -15,8 +15,9 @@ from PIL import Image, ImageColor, ImageOps
 from gan_jax.config import Framing
 from gan_jax.data.description import Description
 from gan_jax.data.sounds import SoundFrame, sound_frame
+from gan_jax.data.texts import TextFrame, text_frame
 from gan_jax.errors import ConfigError, one_of
-from gan_jax.modality import Images, Modality, Sounds, of_shape
+from gan_jax.modality import Images, Modality, Sounds, Text, of_shape
 
 LANCZOS = Image.Resampling.LANCZOS
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}
@@ -27,6 +28,7 @@ LARGEST = 1 << 14
 FIELDS: dict[type[Modality], tuple[str, ...]] = {
     Images: ("size", "fit", "channels", "background"),
     Sounds: ("length", "rate", "normalize"),
+    Text: ("length", "tokens", "field"),
 }
 """The fields of `Framing` that apply to each kind of example."""
 
@@ -141,7 +143,7 @@ class Frame:
         return image.convert(mode)
 
 
-Form = Frame | SoundFrame
+Form = Frame | SoundFrame | TextFrame
 """The form to which the examples of a data set are converted."""
 
 
@@ -160,6 +162,8 @@ def frame_of(about: Description, framing: Framing | int | None) -> Form:
     _check_fields(about, framing)
     if isinstance(about.modality, Sounds):
         return sound_frame(about, framing)
+    if isinstance(about.modality, Text):
+        return text_frame(about, framing)
     if not isinstance(about.modality, Images):
         return Frame(about.shape)
     h, w, stored = about.shape

@@ -29,7 +29,7 @@ from gan_jax.data.folders import PREPARED
 from gan_jax.data.framing import Form, decode
 from gan_jax.data.slices import Part
 from gan_jax.errors import ConfigError, either, one_of
-from gan_jax.modality import Images, Modality, Sounds, Vectors, of_feature
+from gan_jax.modality import Images, Modality, Sounds, Text, Vectors, of_feature
 
 READ = {preparing.FORMAT, tfrecords.FORMAT}
 """File formats that can be read."""
@@ -188,7 +188,7 @@ def open_source(name: str, root: Path) -> Source:
     made from other sets.
 
     Raises:
-      ConfigError: if it does not exist, or contains neither images, vectors nor sounds.
+      ConfigError: if it does not exist, or contains neither images, vectors, sounds nor texts.
     """
     with preparing.quiet(), without_tensorflow():
         builder = _builder(name, root)
@@ -311,7 +311,7 @@ def _check_features(builder: tfds.core.DatasetBuilder) -> None:
 
 def _keys(name: str, info: tfds.core.DatasetInfo) -> tuple[str, str | None]:
     """The keys of the example and the class label: the supervised ones, otherwise the only image
-    (or sound, or vector) and the only class label.
+    (or sound, or vector, or the first text) and the only class label.
     """
     features = dict(info.features)
     if info.supervised_keys and all(isinstance(key, str) for key in info.supervised_keys):
@@ -320,9 +320,11 @@ def _keys(name: str, info: tfds.core.DatasetInfo) -> tuple[str, str | None]:
     labels = [k for k, f in features.items() if isinstance(f, tfds.features.ClassLabel)]
     of_kind = lambda kind: [k for k, found in kinds.items() if found is kind]
     examples = next(filter(None, map(of_kind, (Images, Sounds, Vectors))), [])
+    if not examples and (texts := of_kind(Text)):
+        return texts[0], labels[0] if len(labels) == 1 else None
     if len(examples) != 1:
         wanted = {Images: "8-bit images", Sounds: "sounds", Vectors: "vectors of 32-bit floats"}
-        kind = wanted[kinds[examples[0]]] if examples else either(wanted.values())
+        kind = wanted[kinds[examples[0]]] if examples else either([*wanted.values(), "texts"])
         raise ConfigError(
             f"dataset {name!r} has {len(examples)} features that are {kind}; exactly one is needed."
         )
@@ -333,6 +335,8 @@ def _kind(feature: tfds.features.FeatureConnector) -> type[Modality] | None:
     """The kind of example that a feature can be; None if it can be none."""
     if isinstance(feature, tfds.features.Audio):
         return Sounds
+    if isinstance(feature, tfds.features.Text):
+        return Text
     return of_feature(feature.shape, feature.np_dtype) if type(feature.shape) is tuple else None
 
 
@@ -360,6 +364,8 @@ def _shape_and_rate(name: str, feature: tfds.features.FeatureConnector) -> tuple
     Raises:
       ConfigError: for sounds of an unknown rate.
     """
+    if _kind(feature) is Text:
+        return (), 0
     *sides, last = feature.shape
     if not isinstance(feature, tfds.features.Audio):
         return (*sides, last or 3), 0  # if the number of channels varies, images become RGB

@@ -17,7 +17,7 @@ import numpy as np
 
 from gan_jax.data.order import counted, mirrored, salted, shuffled
 from gan_jax.errors import ConfigError, at_least
-from gan_jax.modality import is_image, mirror_images
+from gan_jax.modality import is_image
 from gan_jax.types import Array, Batch, PyTree
 
 
@@ -168,3 +168,22 @@ def _check_places(name: str, places: Array | None, n: int) -> None:
     low, high = int(np.min(places)), int(np.max(places))
     if low < 0 or high >= n:
         raise ConfigError(f"{name}.places must be between 0 and {n - 1}, not {low} to {high}.")
+
+
+def mirror_images(tree: PyTree, where: Array, xp: ModuleType = jnp) -> PyTree:
+    """Mirrors images left to right and returns everything else unchanged.
+
+    Args:
+      tree: leaves ``[*batch, ...]``; those ``[*batch, h, w, c]`` are images.
+      where: ``[*batch]`` bool, True for the examples to mirror.
+      xp: the module of the leaves, ``numpy`` or ``jax.numpy``.
+    """
+
+    def mirrored(a: Array) -> Array:
+        if xp is not np:
+            return xp.where(where[..., None, None, None], a[..., ::-1, :], a)
+        a = a.copy()  # several times faster than np.where
+        a[where] = a[where][..., ::-1, :]
+        return a
+
+    return jax.tree.map(lambda a: mirrored(a) if is_image(a, where.ndim) else a, tree)

@@ -16,8 +16,9 @@ from gan_jax import checkpoint
 from gan_jax.errors import ConfigError
 from gan_jax.evaluation import files as evaluation_files
 from gan_jax.evaluation import members as evaluation_members
-from gan_jax.evaluation.evaluator import Evaluator
+from gan_jax.evaluation.evaluator import Evaluator, evaluator_of
 from gan_jax.evaluation.settings import DEFAULT_SETTINGS, Settings
+from gan_jax.evaluation.text_evaluator import TextEvaluator
 from gan_jax.report import write_report
 from gan_jax.runs import evaluations as run_evaluations
 from gan_jax.runs import folder as run_folder
@@ -59,8 +60,8 @@ class RunEvaluator:
         self.run, self._settings, self._gan = run, settings, run.gan
 
     @functools.cached_property
-    def _evaluator(self) -> Evaluator:
-        return Evaluator(self._gan, self.run.configs[0], self._settings)
+    def _evaluator(self) -> Evaluator | TextEvaluator:
+        return evaluator_of(self._gan, self.run.configs[0], self._settings)
 
     def prepare(self) -> None:
         """Prepares everything that the evaluations share.
@@ -181,7 +182,7 @@ def best(
 
     The best step has the lowest Fréchet distance (for a population, the lowest mean of a setting).
     If the modes are known, it has the most modes covered and, among equals, the highest percentage
-    of high-quality samples.
+    of high-quality samples. For texts, it has the fewest bits of `gan_jax.metrics.ngrams`.
 
     Args:
       among: the steps to choose from.
@@ -192,7 +193,7 @@ def best(
     if evaluator.steps() or not evaluator.done():
         evaluate_all(evaluator, tell)
     ranked = {step: ranks(values) for step, values in evaluator.done().items() if among(step)}
-    for title in (MODES, FRECHET):
+    for title in (MODES, FRECHET, BITS):
         found = {step: own[title] for step, own in ranked.items() if title in own}
         if found:
             step = min(found, key=lambda step: (found[step], step))
@@ -205,6 +206,7 @@ def best(
 
 
 MODES, FRECHET = "modes covered, then high-quality samples", "Fréchet distance"
+BITS = "held-out bits"
 
 
 def ranks(values: dict[str, Any]) -> dict[str, tuple[float, ...]]:
@@ -229,6 +231,8 @@ def ranks(values: dict[str, Any]) -> dict[str, tuple[float, ...]]:
         ]
         if distances:
             own[FRECHET] = (distances[0],)
+        if "reverse_bits" in known:
+            own[BITS] = (known["reverse_bits"],)
         found |= {title: min(rank, found.get(title, (math.inf,))) for title, rank in own.items()}
     return found
 

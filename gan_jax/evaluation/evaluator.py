@@ -22,10 +22,11 @@ from gan_jax.evaluation.extremes import extremes
 from gan_jax.evaluation.real import Numbers, Real, look, splits_of, thinned, with_modes
 from gan_jax.evaluation.result import Evaluation, estimates, intervals, values
 from gan_jax.evaluation.settings import DEFAULT_SETTINGS, Settings
+from gan_jax.evaluation.text_evaluator import TextEvaluator
 from gan_jax.evaluation.truncation import SAMPLES_A_BOUND, truncation_curve
 from gan_jax.metrics import BASIC, METRICS, SCORES, Estimate, Inputs, Sample, left_out, measure
 from gan_jax.metrics.paired import paired_scores
-from gan_jax.modality import Domains, Images, labels_in_turn
+from gan_jax.modality import Domains, Images, Text, labels_in_turn
 from gan_jax.recognizers import SMALL_CNN, FeatureNetwork, RecognizerConfig
 from gan_jax.recognizers.feature_networks import DEFAULT, choice_of, choose
 from gan_jax.runs.provenance import provenance
@@ -45,6 +46,7 @@ def evaluate(
     features: str = DEFAULT,
     truncation: float | None = None,
     standing_statistics: bool = False,
+    temperature: float | None = None,
     recognizer_config: RecognizerConfig = SMALL_CNN,
     feature_network: FeatureNetwork | None = None,
 ) -> Evaluation:
@@ -56,7 +58,7 @@ def evaluate(
     Args:
       gan, state: as returned by `gan_jax.load`.
       config: the config of the GAN, which names its dataset.
-      num_samples, seed, metrics, features, truncation, standing_statistics: as in
+      num_samples, seed, metrics, features, truncation, standing_statistics, temperature: as in
         `gan_jax.evaluation.settings.Settings`; a conditional GAN draws balanced classes.
       recognizer_config: the config of the classifier.
       feature_network: a feature extractor to use instead of the classifier: any object with the
@@ -65,9 +67,28 @@ def evaluate(
     Raises:
       ConfigError: as `Evaluator`.
     """
-    settings = Settings(num_samples, seed, metrics, features, truncation, standing_statistics)
-    evaluator = Evaluator(gan, config, settings, recognizer_config, feature_network)
+    settings = Settings(
+        num_samples, seed, metrics, features, truncation, standing_statistics, temperature
+    )
+    evaluator = evaluator_of(gan, config, settings, recognizer_config, feature_network)
     return evaluator.evaluate(gan, state)
+
+
+def evaluator_of(
+    gan: Gan,
+    config: Config,
+    settings: Settings = DEFAULT_SETTINGS,
+    recognizer_config: RecognizerConfig = SMALL_CNN,
+    feature_network: FeatureNetwork | None = None,
+) -> Evaluator | TextEvaluator:
+    """The evaluator for the kind of example that a GAN makes. Arguments and errors are those of
+    `Evaluator`; texts need no feature extractor.
+    """
+    if not isinstance(gan.modality.represented, Text):
+        return Evaluator(gan, config, settings, recognizer_config, feature_network)
+    if feature_network is not None:
+        raise ConfigError("feature_network does not apply to texts; leave it out.")
+    return TextEvaluator(gan, config, settings)
 
 
 class Evaluator:
@@ -97,6 +118,11 @@ class Evaluator:
                 "pairs 'domains': an evaluation has one direction of translation; use gan-jax "
                 "study translation RUN, which evaluates both."
             )
+        if settings.temperature is not None:
+            raise ConfigError(
+                f"temperature {settings.temperature} applies to texts, not to "
+                f"{gan.modality.represented.name}; leave it out."
+            )
         about = describe(config.dataset)
         if gan.modality.represented != frame_of(about, config.framing).modality:
             raise ConfigError(
@@ -117,7 +143,7 @@ class Evaluator:
             )
         if settings.standing_statistics:
             check_batch_norm(gan)
-        numbers = np.dtype(gan.modality.stored).itemsize * math.prod(gan.modality.represented.shape)
+        numbers = np.dtype(gan.modality.stored).itemsize * math.prod(gan.modality.stored_shape)
         fits_memory(
             "metrics" if settings.protocols else "num_samples",
             f"{settings.count:,} samples with their features",
@@ -158,7 +184,9 @@ class Evaluator:
         """The settings and the feature extractor, for JSON: evaluations with equal keys can be
         compared.
         """
-        return dataclasses.asdict(self.settings) | {
+        own = dataclasses.asdict(self.settings)
+        del own["temperature"]  # earlier evaluations do not have it
+        return own | {
             "num_samples": self.settings.count,
             "metrics": [protocol.name for protocol in self.settings.protocols],
             "network": self._real.network.key,

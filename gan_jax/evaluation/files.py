@@ -25,6 +25,7 @@ from gan_jax.metrics import SCORES, Metric, parse
 from gan_jax.report.scores import (
     compared,
     interval,
+    ladder,
     left_out,
     score_rows,
     score_title,
@@ -33,9 +34,14 @@ from gan_jax.report.scores import (
 )
 from gan_jax.runs.evaluations import read, stem
 
+SHOWN_TEXTS = 20
+"""Maximum number of texts in a table; the JSON has more."""
 SHOWN_CLASSES = 20
 """Maximum number of classes in a table; the JSON has all."""
-LINE = ("frechet_distance", "label_agreement", "test_error", "modes_covered", "high_quality_share")
+LINE = (
+    "frechet_distance", "label_agreement", "test_error", "modes_covered", "high_quality_share",
+    "reverse_bits", "copied", "valid", "recognized",
+)  # fmt: skip
 """Scores in the one-line summary of an evaluation, in addition to those of its metrics."""
 
 
@@ -158,11 +164,33 @@ def table(evaluation: Evaluation) -> str:
             lines.append(_row(f"  {label}", *cells))
         if len(scores[name]) > SHOWN_CLASSES:
             lines.append(f"  ... {len(scores[name])} classes in all")
+    lines += [*_ladder_lines(evaluation), *_text_lines(evaluation)]
     return "\n".join([*lines, *_protocol_lines(evaluation), "", *_notes(evaluation)])
 
 
 def _row(title: str, value: str, within: str, real: str = "", real_within: str = "") -> str:
     return f"{title:30}{value:>10}  {within:19}{real:>14}  {real_within}".rstrip()
+
+
+def _ladder_lines(evaluation: Evaluation) -> list[str]:
+    """Scores of texts beside those of samplers that count n-grams."""
+    if (found := ladder(vars(evaluation))) is None:
+        return []
+    rows = [("beside counts of n-grams", found["columns"]), *found["rows"]]
+    return [
+        "",
+        *(f"{title:30}" + "".join(f"{cell:>11}" for cell in cells) for title, cells in rows),
+    ]
+
+
+def _text_lines(evaluation: Evaluation) -> list[str]:
+    """The first samples, if they are texts; copies are marked."""
+    own = evaluation.texts[:SHOWN_TEXTS]
+    marks = {True: " (copy)", False: ""}
+    lines = [
+        f"  {t['class'] + ': ' if t['class'] else ''}{t['text']}{marks[t['copied']]}" for t in own
+    ]
+    return ["", "samples", *lines] if lines else []
 
 
 def _protocol_lines(evaluation: Evaluation) -> list[str]:

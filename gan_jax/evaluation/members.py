@@ -18,9 +18,10 @@ from gan_jax.errors import ConfigError
 from gan_jax.evaluation import files as evaluation_files
 from gan_jax.evaluation.evaluator import Evaluator
 from gan_jax.evaluation.result import Evaluation
+from gan_jax.evaluation.text_evaluator import TextEvaluator
 from gan_jax.files import write
 from gan_jax.metrics.estimate import LEVEL, mean, share
-from gan_jax.report.scores import with_interval
+from gan_jax.report.scores import score_title, with_interval
 from gan_jax.runs import evaluations as run_evaluations
 from gan_jax.runs import folder as run_folder
 from gan_jax.runs import logs
@@ -30,6 +31,8 @@ from gan_jax.types import GanState
 
 FAR = 3.0
 """A member fails if its Fréchet distance exceeds the population median by this factor."""
+LINE = ("frechet_distance", "reverse_bits")
+"""Scores of which the line of a population has the first that there is."""
 CRITERION = (
     f"a metric or weight that is not finite, a Fréchet distance above {FAR:g} times the median of "
     "all members or, if the modes are known, fewer modes than the real examples cover"
@@ -67,7 +70,7 @@ def failures(workdir: Path, step: int) -> dict[int, str]:
 
 
 def evaluate_members(
-    evaluator: Evaluator,
+    evaluator: Evaluator | TextEvaluator,
     gans: Sequence[Gan],
     state: Callable[[int], GanState],
     failed: dict[int, str],
@@ -175,14 +178,17 @@ def scalars(aggregates: list[Aggregate]) -> dict[str, float]:
 
 
 def line(step: int, aggregates: list[Aggregate]) -> str:
-    """The step, and the mean Fréchet distance with interval and the failures of each setting."""
+    """The step, and the mean Fréchet distance with interval (of texts, the held-out bits) and the
+    failures of each setting.
+    """
     texts = []
     for each in aggregates:
-        score = each.scores.get("frechet_distance")
+        name = next((name for name in LINE if name in each.scores), None)
         text = "no mean"
-        if score is not None:
+        if name is not None:
+            score = each.scores[name]
             ends = [score["low"], score["high"]]
-            text = "mean Fréchet distance " + with_interval("frechet_distance", score["mean"], ends)
+            text = f"mean {score_title(name)} {with_interval(name, score['mean'], ends)}"
         texts.append(f"{each.title}: {text}, {len(each.failed)} of {len(each.members)} failed")
     return f"step {step:,}: {'; '.join(texts)}"
 

@@ -24,6 +24,9 @@ class Evaluation:
         as many samples as the baseline has images.
       left_out: the reason why a score is missing, by name.
       pictures: ``[H, W, c]`` uint8 by name.
+      ladder: for texts, the scores of samplers that count n-grams, by name.
+      texts: for texts, the first samples with the keys ``text``, ``class`` and ``copied``: whether
+        they are training texts.
       sounds: WAV files of samples by class, see `gan_jax.sound.wav.by_class`.
       intervals, real_intervals, matched_intervals: the 95% interval ``[low, high]`` of each score;
         None for an end that is unknown or infinite.
@@ -46,6 +49,8 @@ class Evaluation:
     extremes: dict[str, list[float]] = dataclasses.field(default_factory=dict)
     truncation: list[dict[str, Any]] = dataclasses.field(default_factory=list)
     sounds: dict[str, bytes] = dataclasses.field(default_factory=dict)
+    ladder: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
+    texts: list[dict[str, Any]] = dataclasses.field(default_factory=list)
 
 
 def values(scores: dict[str, Estimate], class_names: tuple[str, ...]) -> dict[str, Any]:

@@ -28,6 +28,7 @@ class Settings:
       truncation: latents are drawn within [-truncation, truncation].
       standing_statistics: G normalizes by standing statistics, see
         `gan_jax.engine.trained.with_standing_statistics`.
+      temperature: of the generator, for texts; None: as in training.
     """
 
     num_samples: int | None = None
@@ -36,6 +37,7 @@ class Settings:
     features: str = DEFAULT
     truncation: float | None = None
     standing_statistics: bool = False
+    temperature: float | None = None
 
     @property
     def protocols(self) -> tuple[Protocol, ...]:
@@ -57,6 +59,7 @@ class Settings:
             self.features.replace("/", "-") if self.features != DEFAULT else "",
             f"psi{self.truncation}" if self.truncation is not None else "",
             "standing" if self.standing_statistics else "",
+            f"temperature{self.temperature}" if self.temperature is not None else "",
             f"seed{self.seed}" if self.seed else "",
         ]
         return "".join(f"_{part}" for part in parts if part)

@@ -26,6 +26,7 @@ from gan_jax.metrics.kernel import (
 )
 from gan_jax.metrics.manifold import density_coverage, precision_recall
 from gan_jax.metrics.metric import Inputs, Metric, Score, obstacle
+from gan_jax.metrics.texts import TEXT_SCORES
 from gan_jax.metrics.two_sample import logistic_test, nearest_neighbour_test
 
 
@@ -259,6 +260,7 @@ SCORES: dict[str, Score] = {
     ),  # of real images, by `gan_jax.evaluation.classifying`
     "l1": Score("L1 distance to the target"),  # of `gan_jax.metrics.paired`
     "psnr": Score("PSNR in dB to the target"),
+    **TEXT_SCORES,
 }
 """The display of each score by its name."""
 

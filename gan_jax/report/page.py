@@ -24,6 +24,7 @@ from gan_jax.report.scores import (
     by_class,
     compared,
     interval,
+    ladder,
     left_out,
     numbers,
     protocols,
@@ -87,6 +88,8 @@ def run_page(run: RunFiles) -> str:
         scores=score_rows(newest),
         compared=compared(newest),
         classes=by_class(newest),
+        ladder=ladder(newest),
+        texts=newest.get("texts") or [],
         protocols=protocols(newest),
         left_out=left_out(newest),
         missing=run.missing,
@@ -280,7 +283,9 @@ def _provenance(config: dict, starts: list, evaluation: dict) -> dict[str, Any]:
         "provenance": list(_flat(about)),
         "starts": [list(_flat(start)) for start in starts],
         "config": _readable(config),
-        "evaluation": _readable({k: v for k, v in evaluation.items() if k != "extremes"}),
+        "evaluation": _readable(
+            {k: v for k, v in evaluation.items() if k not in ("extremes", "texts")}
+        ),
     }
 
 

@@ -158,6 +158,22 @@ def by_class(evaluation: dict) -> dict[str, Any] | None:
     }
 
 
+def ladder(evaluation: dict) -> dict[str, Any] | None:
+    """The scores of texts beside those of samplers that count n-grams: the names of the columns,
+    and rows of a title and the texts of the cells; None for everything else.
+    """
+    counted = evaluation.get("ladder") or {}
+    if not counted:
+        return None
+    scores, real = evaluation.get("scores") or {}, evaluation.get("real") or {}
+    columns = {"samples": scores, **counted, "real": real}
+    rows = [
+        (score_title(name), [shown(name, own.get(name)) for own in columns.values()])
+        for name in scores
+    ]
+    return {"columns": list(columns), "rows": rows}
+
+
 def left_out(evaluation: dict) -> list[tuple[str, str]]:
     """The titles of missing scores, and the reasons."""
     reasons = evaluation.get("left_out") or {}
@@ -171,9 +187,10 @@ def compared(evaluation: dict) -> list[tuple[str, str]]:
     part = lambda p: f"{p['images']:,} examples of {p['split']}{classes(p)}"
     found = []
     try:
-        samples, real, network = about["samples"], about["real"], about["feature_network"]
-        truncation = about.get("truncation")
+        samples, real = about["samples"], about["real"]
+        truncation, temperature = about.get("truncation"), about.get("temperature")
         within = "" if truncation is None else f", latents within {truncation:g}"
+        within += "" if temperature is None else f", at temperature {temperature:g}"
         found.append(
             (
                 "samples",
@@ -195,6 +212,7 @@ def compared(evaluation: dict) -> list[tuple[str, str]]:
                     "that depend on the number of images.",
                 )
             )
+        network = about["feature_network"]  # not of texts
         network_text = f"{network['features']} of {network['network']}"
         found.append(("features", f"{network_text}{_accuracy(network)}."))
     except (KeyError, TypeError):

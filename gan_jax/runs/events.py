@@ -59,6 +59,11 @@ class Events:
         audio = Summary.Audio(encoded_audio_string=wav, content_type="audio/wav")
         self._add(Event(summary=Summary(value=[Summary.Value(tag=name, audio=audio)])), step)
 
+    def text(self, name: str, text: str, step: int) -> None:
+        """Adds a text, shown line by line as it is."""
+        code = "".join(f"    {line}\n" for line in text.splitlines())  # of Markdown
+        self._add(Event(summary=summary.text(name, code)), step)
+
     def hparams(self, values: Mapping[str, Any], metrics: tuple[str, ...]) -> None:
         """Adds hyperparameters by name for TensorBoard's table of runs, which also has columns for
         ``metrics``. Values of other types are shown as text.

@@ -9,7 +9,8 @@ metrics.jsonl    one line per log: step, seconds, images_per_second and every me
 members.jsonl    populations only: the metrics of every member
 events.out.*     the same for TensorBoard, with the samples
 samples/         step_XXXXXX.png; for a population step_XXXXXX_{best,median,worst}.png; for sounds
-                 also step_XXXXXX_CLASS.wav, the samples of a class one after another
+                 also step_XXXXXX_CLASS.wav, the samples of a class one after another; for texts
+                 also step_XXXXXX.txt, with a line for each sample
 checkpoints/     one folder per step
 eval/            written by evaluations, during training (eval_every) or by eval.py
 lock             the process that trains in it, see `gan_jax.runs.lock`

@@ -56,6 +56,10 @@ class Record:
         """Adds a WAV file to the TensorBoard events."""
         self._events.sound(name, wav, step)
 
+    def text(self, step: int, text: str, name: str) -> None:
+        """Adds a text to the TensorBoard events."""
+        self._events.text(name, text, step)
+
     def flush(self) -> None:
         """Brings all events to the disk; lines are there already."""
         self._events.flush()
@@ -136,6 +140,14 @@ class Journal:
         for own, wav in record().items() if self._record else ():
             path.with_name(f"{path.stem}_{own}.wav").write_bytes(wav)
             self._record.sound(step, wav, f"{name}/{own}")
+
+    def text(self, path: pathlib.Path, step: int, write: Callable[[], str], name: str) -> None:
+        """Writes the text that ``write`` returns, if it is not empty, next to the picture ``path``
+        and to the TensorBoard events.
+        """
+        if self._record and (text := write()):
+            path.with_suffix(".txt").write_text(text, encoding="utf-8")
+            self._record.text(step, text, name)
 
     def warn(self, text: str) -> None:
         """Shows a permanent line."""

@@ -71,7 +71,7 @@ def draw(
     y = labels if y is None else y
     n, block = len(labels), min(SAMPLE_BLOCK, len(labels))
     key, chance = jax.random.key(seed), np.random.default_rng(seed)
-    samples = np.empty((n, *modality.represented.shape), modality.stored)
+    samples = np.empty((n, *modality.stored_shape), modality.stored)
     pending, drawn = np.arange(n), 0
     while len(pending):
         if drawn >= PATIENCE * (n - len(pending) + SAMPLE_BLOCK):

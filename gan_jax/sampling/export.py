@@ -1,4 +1,6 @@
-"""Writes generated images or sounds as a TensorFlow Datasets (TFDS) dataset, without TensorFlow."""
+"""Writes generated images, sounds or texts as a TensorFlow Datasets (TFDS) dataset, without
+TensorFlow.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,7 @@ from gan_jax.data import describe, frame_of, load
 from gan_jax.engine.gan import Gan
 from gan_jax.errors import ConfigError, at_least, either, fits_memory, is_seed
 from gan_jax.files import replacing
-from gan_jax.modality import Images, Modality, Sounds
+from gan_jax.modality import Images, Modality, Sounds, Text
 from gan_jax.recognizers import recognizer
 from gan_jax.runs.provenance import provenance
 from gan_jax.sampling.conditions import in_turn, num_classes_of
@@ -43,7 +45,7 @@ def export(
     filters: Filters = ALL,
     run: str | None = None,
 ) -> dict[str, Any]:
-    """Draws images or sounds and atomically writes them as a TFDS dataset.
+    """Draws images, sounds or texts and atomically writes them as a TFDS dataset.
 
     Padding of the real images is cropped. The classes of a conditional GAN are balanced and have
     the names of the real dataset.
@@ -68,7 +70,7 @@ def export(
     """
     check(folder)
     at_least("num_samples", num_samples, 1)
-    size = np.dtype(gan.modality.stored).itemsize * math.prod(gan.modality.represented.shape)
+    size = np.dtype(gan.modality.stored).itemsize * math.prod(gan.modality.stored_shape)
     fits_memory("num_samples", f"{num_samples:,} samples", num_samples * size)
     is_seed("seed", seed)
     filters.check(num_classes_of(gan, config))
@@ -85,7 +87,8 @@ def export(
     examples, metadata = _drawn(gan, state, config, labels, asked.y, seed, filters)
     metadata |= {"run": run, "config": to_dict(config), **provenance()}
     names = about.class_names if asked.labels is not None else ()
-    examples = cropped(examples, kind.shape)
+    if isinstance(kind, Images):
+        examples = cropped(examples, kind.shape)
     write(folder, examples, kind, labels if names else None, names, metadata)
     return metadata
 
@@ -145,9 +148,7 @@ def content_shape(config: Config) -> tuple[int, ...]:
 
 
 def cropped(images: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Crops images ``[n, H, W, c]`` centrally to a shape (h, w, c), which removes their padding;
-    sounds ``[n, length, 1]`` have none.
-    """
+    """Crops images ``[n, H, W, c]`` centrally to a shape (h, w, c), which removes their padding."""
     (height, width), (h, w) = images.shape[1:3], shape[:2]
     top, left = (height - h) // 2, (width - w) // 2
     return images[:, top : top + h, left : left + w]
@@ -178,8 +179,8 @@ def write(
     names: tuple[str, ...],
     metadata: dict[str, Any],
 ) -> None:
-    """Writes examples ``[n, *kind.shape]``, as stored, and labels ``[n]`` as the training split of
-    a TFDS dataset.
+    """Writes examples ``[n, *kind.stored_shape]``, as stored, and labels ``[n]`` as the training
+    split of a TFDS dataset.
 
     Args:
       names: the class names; () with labels None.
@@ -205,13 +206,13 @@ def write(
 class Format:
     """The form of one kind of example in a TFDS dataset.
 
-    ``feature(kind)`` returns the TFDS feature called ``name``; ``encoded(example)`` returns its
-    input.
+    ``feature(kind)`` returns the TFDS feature called ``name``; ``encoded(kind, example)`` returns
+    its input.
     """
 
     name: str
     feature: Callable[[Any], Any]
-    encoded: Callable[[np.ndarray], Any]
+    encoded: Callable[[Any, np.ndarray], Any]
 
 
 def _png(kind: Images) -> Any:
@@ -220,7 +221,7 @@ def _png(kind: Images) -> Any:
     return tfds.features.Image(shape=kind.shape, encoding_format="png")
 
 
-def _pillow(image: np.ndarray) -> Any:
+def _pillow(_: Images, image: np.ndarray) -> Any:
     from PIL import Image
 
     return Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
@@ -232,15 +233,27 @@ def _audio(kind: Sounds) -> Any:
     return tfds.features.Audio(shape=kind.shape[:1], dtype=np.int64, sample_rate=kind.rate)
 
 
-def _samples(sound: np.ndarray) -> np.ndarray:
+def _samples(_: Sounds, sound: np.ndarray) -> np.ndarray:
     """TFDS stores and returns the numbers of 16-bit files as int64."""
     return sound[:, 0].astype(np.int64)
+
+
+def _text(_: Text) -> Any:
+    import tensorflow_datasets as tfds
+
+    return tfds.features.Text()
+
+
+def _string(kind: Text, tokens: np.ndarray) -> str:
+    (text,) = kind.texts(tokens[None])
+    return text
 
 
 PNG_CHANNELS = (1, 3, 4)
 FORMATS: dict[type[Modality], Format] = {
     Images: Format("image", _png, _pillow),
     Sounds: Format("audio", _audio, _samples),
+    Text: Format("text", _text, _string),
 }
 """The kinds of examples that can be exported."""
 
@@ -294,7 +307,7 @@ def _write(
             for start in range(0, len(examples), WRITER_BLOCK):
                 part = range(start, min(start + WRITER_BLOCK, len(examples)))
                 label = lambda i: {} if labels is None else {"label": int(labels[i])}
-                rows = [{form.name: form.encoded(examples[i])} | label(i) for i in part]
+                rows = [{form.name: form.encoded(kind, examples[i])} | label(i) for i in part]
                 writer.add_examples({SPLIT: rows})
                 bar.update(len(part))
         writer.close_all()

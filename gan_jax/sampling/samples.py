@@ -1,5 +1,5 @@
-"""Pictures and sounds of samples from the same latents and labels at every step, so that steps
-compare.
+"""Pictures, sounds and texts of samples from the same latents and labels at every step, so that
+steps compare.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 from gan_jax.config import Config
 from gan_jax.data import describe, load, some
 from gan_jax.engine.gan import Gan
-from gan_jax.modality import Sounds
+from gan_jax.modality import Sounds, Text
 from gan_jax.sampling.conditions import as_seen, conditions, num_classes_of
 from gan_jax.sound import wav
 from gan_jax.types import Batch, PyTree
@@ -52,3 +52,17 @@ def recorder(config: Config, gan: Gan) -> Callable[[np.ndarray], dict[str, bytes
     _, labels = gan.modality.layout(num_classes)
     stored = lambda samples: gan.modality.to_stored(samples)[..., 0]
     return lambda samples: wav.by_class(stored(samples), labels, names, sounds.rate)
+
+
+def writer(config: Config, gan: Gan) -> Callable[[np.ndarray], str]:
+    """A function that returns the samples ``[n, *shape]`` of `painter` as text with one line each,
+    after the name of its class if there are classes; an empty text if they are no texts.
+    """
+    kind, num_classes = gan.modality.represented, num_classes_of(gan, config)
+    if not isinstance(kind, Text):
+        return lambda samples: ""
+    names = describe(config.dataset).class_names if num_classes else ()
+    _, labels = gan.modality.layout(num_classes)
+    before = [f"{names[label]}\t" if names else "" for label in labels]
+    line = lambda samples: zip(before, kind.texts(samples), strict=True)
+    return lambda samples: "".join(f"{name}{text}\n" for name, text in line(samples))

@@ -107,7 +107,7 @@ def _config(gan: Gan | Config | str, changes: dict[str, Any]) -> Config:
 def _check(gan: Gan, config: Config) -> None:
     """Refuses a GAN made of objects that does not match the dataset."""
     about = describe(config.dataset)
-    shape = frame_of(about, config.framing).shape
+    shape = frame_of(about, config.framing).modality.shape
     if gan.frozen:
         raise ConfigError("frozen networks work with gan_jax.train_steps, not with gan_jax.train.")
     if gan.modality.represented.shape != shape:

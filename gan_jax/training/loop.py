@@ -135,6 +135,7 @@ class _Tools(NamedTuple):
     inputs: tuple[PyTree, PyTree]
     paint: Callable[[np.ndarray], np.ndarray]
     record: Callable[[np.ndarray], dict[str, bytes]]
+    write: Callable[[np.ndarray], str]
 
 
 @dataclasses.dataclass
@@ -216,6 +217,7 @@ class _Training:
             parallel.put(inputs, trainee.everywhere),
             samples.painter(config, trainee.gan),
             samples.recorder(config, trainee.gan),
+            samples.writer(config, trainee.gan),
         )
 
     def _first(self, returns: int = 0) -> GanState:
@@ -356,6 +358,7 @@ class _Stretch:
             title = f"samples{name and '_' + name}"
             self._journal.picture(path, self.step, lambda: self._tools.paint(images), title)
             self._journal.sounds(path, self.step, lambda: self._tools.record(images), title)
+            self._journal.text(path, self.step, lambda: self._tools.write(images), title)
 
     def _save(self, state: GanState) -> None:
         self._trainee.check_state(state, self.step)

@@ -8,6 +8,7 @@ which `gan_jax.data.source` sets; it is prepared when first loaded, the others w
 # The location of each builder; importing one imports TFDS, which takes about a second.
 DATASETS = {
     "digits": "gan_jax.data.embedded.digits:Digits",
+    "names": "gan_jax.data.embedded.names:Names",
     "dirac": "gan_jax.data.embedded.points:Dirac",
     "ring8": "gan_jax.data.embedded.points:Ring8",
     "grid25": "gan_jax.data.embedded.points:Grid25",
