@@ -243,6 +243,11 @@ def test_the_study_refuses_runs_that_do_not_fit(config, run, monkeypatch, capsys
             study.main(["tones", name, "--workdir", str(run / "none")])
         assert capsys.readouterr().err.strip().endswith(words)
     assert not (run / "none").exists()
+    with pytest.raises(SystemExit, match="2"):
+        study.main(["tones", "--workdir", str(run)])
+    assert (
+        capsys.readouterr().err.strip().endswith("other files than this study's; use a new folder.")
+    )
 
 
 def mels(config, n):

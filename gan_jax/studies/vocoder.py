@@ -63,7 +63,9 @@ class Options:
     shown: int = 10
     """Clips in each WAV file."""
     workdir: Path | None = None
-    """Folder of the table and the WAV files, which is replaced; None: vocoder in the first run."""
+    """Folder of the table and the WAV files, replaced if there is one of this study; None: vocoder
+    in the first run.
+    """
 
 
 class Row(NamedTuple):
@@ -94,6 +96,10 @@ def main(argv: list[str] | None = None) -> int:
         command_line.keep_compilations()
         folder = options.workdir or options.runs[0] / "vocoder"
         check_folder("workdir", folder)
+        if folder.exists() and any(folder.iterdir()) and not (folder / TABLE).exists():
+            raise ConfigError(
+                f"workdir {folder} contains other files than this study's; use a new folder."
+            )
         print(measure(options, folder))
     return 0
 
