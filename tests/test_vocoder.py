@@ -2,24 +2,31 @@
 
 import dataclasses
 import functools
+import json
 import math
+import types
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import players
 import pytest
+import soundfile
 
 import gan_jax
+from gan_jax import recognizers
 from gan_jax.config import Config, Network, Pairs, Penalty
-from gan_jax.engine.train_step import train_step
+from gan_jax.data import load
 from gan_jax.errors import ConfigError
 from gan_jax.modality import Sounds
 from gan_jax.models import vocoder
 from gan_jax.nn.dilated import DilatedConv, folded, unfolded
 from gan_jax.parts.losses import LOSSES
 from gan_jax.parts.regularizers import G_REGULARIZERS
+from gan_jax.runs import folder as run_folder
+from gan_jax.runs import restore
 from gan_jax.sound.mel import Mel
+from gan_jax.studies import vocoder as study
 from gan_jax.types import Batch, Critique, Fake
 
 RNG = np.random.default_rng(0)
@@ -157,24 +164,94 @@ def config(tmp_path_factory):
         hertz = np.repeat([100.0, 200.0], 8)[:, None]
         x = np.sin(2 * np.pi * (hertz * np.arange(LENGTH) / MEL.rate + RNG.uniform(size=(16, 1))))
         labels = np.repeat([0, 1], 8)
+        x = x.astype(np.float32)
         yield Config(
-            dataset=gan_jax.dataset(x.astype(np.float32), labels, rate=MEL.rate),
+            dataset=gan_jax.dataset(x, labels, test=(x, labels), rate=MEL.rate),
             pairs=Pairs("mel", window=16, hop=8, mels=4),
             prior="none", loss="least_squares", batch_size=4, steps=2, **WEIGHTS,
-            generator=Network("vocoder", width=4, upsampling="4,2", kernels="3", dilations="1,2"),
-            discriminator=Network("vocoder", width=2, widest=4, periods="2,3", scales=1, groups=2),
+            generator=Network("vocoder", width=4, upsampling=8, kernels=3, dilations=2),
+            discriminator=Network("vocoder", width=2, widest=4, periods=3, scales=1, groups=2),
+            diagnose_every=0,
         )  # fmt: skip
 
 
-def test_a_small_vocoder_trains(config):
-    gan, batch = gan_jax.build(config), next(gan_jax.batches(config))
+@pytest.fixture(scope="module")
+def run(config, tmp_path_factory):
+    workdir = tmp_path_factory.mktemp("runs") / "tones"
+    gan_jax.train(config, workdir=workdir)
+    return workdir
+
+
+def test_a_small_vocoder_trains(config, run):
+    gan, state = gan_jax.load(run)
     assert (gan.modality, gan.condition.shape) == (Sounds((LENGTH, 1), MEL.rate), (8, 4))
-    assert gan.condition.mel == MEL
-    state = gan_jax.init_state(gan, jax.random.key(0), batch)
-    for _ in range(2):
-        state, metrics = train_step(gan, state, batch)
-    assert all(np.isfinite(v) for v in metrics.values())
-    assert metrics["g/layer_features"] > 0 < metrics["g/mel"]
+    assert gan.condition.mel == MEL and int(state.step) == 2
+    last = json.loads((run / "metrics.jsonl").read_text().splitlines()[-1])
+    assert last["g/mel"] > 0 < last["g/layer_features"]
+    assert sorted(path.suffix for path in (run / "samples").iterdir()) == [".png", ".wav", ".wav"]
+
+
+class Listener:
+    """A recognizer that knows tones by their zero crossings."""
+
+    key, about = "listener", {}
+
+    def features(self, x):
+        assert x.shape[1:] == (LENGTH, 1) and x.dtype == np.int16
+        crossings = np.sum(np.diff(np.signbit(x[..., 0]), axis=1), axis=1)
+        logits = np.stack([25 - crossings, crossings - 19], axis=1).astype(np.float32)
+        return logits, logits
+
+
+def test_an_evaluation_makes_sounds_of_held_out_spectrograms(config, run):
+    found = gan_jax.evaluate(*gan_jax.load(run), config, num_samples=16, feature_network=Listener())
+    assert np.isfinite(found.scores["frechet_distance"]) and set(found.sounds) == {"0", "1"}
+
+
+def test_the_study_compares_with_griffin_lim(config, run, monkeypatch, capsys):
+    """Griffin-Lim improves with its iterations, and with all frequencies over mel bands; the clips
+    themselves are the best.
+    """
+    monkeypatch.setattr(recognizers, "recognizer", lambda *_: Listener())
+    assert study.main([str(run), "--shown", "3"]) == 0
+    table = (run / "vocoder" / study.TABLE).read_text()
+    assert table in capsys.readouterr().out
+    rows = [line.strip("| ").split(" | ") for line in table.splitlines()[4:]]
+    found = {name: float(convergence.split()[0]) for name, convergence, *_ in rows}
+    assert len(found) == 8 and list(found)[-1] == str(run)
+    assert found["real"] == 0 and rows[0][2:4] == ["0.000 [0.000, 0.000]", "100.0% [80.6%, 100.0%]"]
+    assert found["Griffin-Lim, all frequencies, 60"] < found["Griffin-Lim, all frequencies, 0"]
+    assert found["Griffin-Lim, all frequencies, 60"] < found["Griffin-Lim, log-mel, 60"]
+    heard, rate = soundfile.read(run / "vocoder" / "real.wav", dtype="int16")
+    assert rate == MEL.rate and len(list((run / "vocoder").glob("*.wav"))) == 8
+    np.testing.assert_array_equal(
+        heard.reshape(3, -1)[:, :LENGTH],
+        load(config.dataset, "test", config.framing).examples[:3, :, 0],
+    )
+
+
+def test_the_study_refuses_runs_that_do_not_fit(config, run, monkeypatch, capsys):
+    loaded = {"tones": gan_jax.load(run), "other": (gan_jax.build(mels(config, 3)), None)}
+    loaded["labels"] = (dataclasses.replace(loaded["other"][0], condition=None), None)
+    monkeypatch.setattr(restore, "load", lambda folder: loaded[folder.name])
+    monkeypatch.setattr(run_folder, "read", lambda folder: types.SimpleNamespace(config=config))
+    for name, words in (
+        ("other", "other must have the dataset and the spectrograms of tones."),
+        ("labels", "labels must be a GAN with pairs mel."),
+    ):
+        with pytest.raises(SystemExit, match="2"):
+            study.main(["tones", name, "--workdir", str(run / "none")])
+        assert capsys.readouterr().err.strip().endswith(words)
+    assert not (run / "none").exists()
+    with pytest.raises(SystemExit, match="2"):
+        study.main(["tones", "--workdir", str(run)])
+    assert (
+        capsys.readouterr().err.strip().endswith("other files than this study's; use a new folder.")
+    )
+
+
+def mels(config, n):
+    return dataclasses.replace(config, pairs=Pairs("mel", window=16, hop=8, mels=n))
 
 
 def test_the_objective_is_the_sum_over_sub_discriminators():

@@ -16,6 +16,7 @@ STUDIES = {
     "recognition": "when does a GAN help a classifier?",
     "captions": "do images show what their captions say?",
     "codes": "do the codes of an InfoGAN follow the classes of its data?",
+    "vocoder": "does a vocoder make better sounds than Griffin-Lim?",
     "diversity": "how diverse are the images of one condition?",
     "few_images": "how does a GAN overfit few images, and does augmentation help?",
     "text_ladder": "what do the scores of texts say of samplers that only count?",
