@@ -19,7 +19,7 @@ from gan_jax.parts.pairs import Read, pairing, sounds
 from gan_jax.sampling.draw import draw
 from gan_jax.sampling.images import export_images
 from gan_jax.sampling.model import program
-from gan_jax.sound import spectra
+from gan_jax.sound import phases, spectra
 
 LENGTH, RATE, WINDOW, HOP = 256, 1_000, 32, 16
 
@@ -112,6 +112,39 @@ def test_silence_stays_silent(gan):
     assert np.abs(kind.to_stored(np.asarray(kind.to_network(silence)))).max() <= 1
 
 
+def test_instantaneous_frequencies_are_those_of_unwrapped_phases():
+    """And phases come back exactly, up to whole turns, so that sounds do, too."""
+    x = np.random.default_rng(1).normal(size=(2, LENGTH)).astype(np.float32)
+    wanted = spectra.stft(x, WINDOW, HOP)
+    found = phases.instantaneous_frequencies(wanted)
+    unwrapped = np.unwrap(np.angle(np.asarray(wanted)), axis=1)
+    expected = np.diff(unwrapped, axis=1, prepend=0) / np.pi
+    assert float(jnp.abs(found).max()) <= 1
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    again = jnp.abs(wanted) * jnp.exp(1j * phases.phases(found))
+    np.testing.assert_allclose(again, wanted, atol=1e-4)
+    np.testing.assert_allclose(spectra.istft(again, WINDOW, HOP, LENGTH), x, atol=1e-5)
+
+
+def test_sounds_come_back_from_magnitudes_and_phases(gan, config, clips):
+    """Without Griffin-Lim, as far as nothing is clipped, but for the highest frequency."""
+    own = dataclasses.replace(
+        config, pairs=Pairs("spectrogram", window=WINDOW, hop=HOP, phase="if")
+    )
+    kind = gan_jax.build(own).modality
+    assert kind.shape == (*gan.modality.shape[:2], 2)
+    seen = np.asarray(kind.to_network(clips))
+    np.testing.assert_array_equal(seen[..., :1], gan.modality.to_network(clips))
+    wide = dataclasses.replace(kind, deviations=(100.0,) * len(kind.deviations))
+    x = clips[..., 0] / np.float32(32_767)
+    spectrum = np.asarray(spectra.stft(x, WINDOW, HOP)).copy()
+    spectrum[..., -1] = 0
+    expected = spectra.istft(spectrum, WINDOW, HOP, LENGTH)
+    made = wide.restored(wide.to_network(clips))[..., 0]
+    np.testing.assert_allclose(made, expected, atol=1e-4)
+    np.testing.assert_array_equal(wide.to_network(seen), seen)
+
+
 def test_a_step_takes_sounds_and_samples_are_sounds(gan, state):
     assert gan.source == gan.modality and gan.modality.represented == Sounds((LENGTH, 1), RATE)
     samples, _ = draw(gan, state, np.arange(6) % 3, seed=0)
@@ -163,6 +196,7 @@ def test_what_needs_images_refuses_sounds(gan, state, config, tmp_path):
     [
         (Pairs("spectrogram", window=7), "pairs.window must be a positive even number, not 7"),
         (Pairs("spectrogram", hop=100), "pairs.hop must be an even number from 2 to 64"),
+        (Pairs("spectrogram", phase="is"), "pairs.phase 'is' is unknown; use griffin_lim or if"),
         (Pairs("spectrogram", floor=0.0), r"pairs.floor must be in \(0, 1\], not 0"),
     ],
 )

@@ -9,10 +9,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gan_jax.errors import ConfigError, within
+from gan_jax.errors import ConfigError, one_of, within
 from gan_jax.modality import Images, Modality, Sounds
 from gan_jax.parts.pairs.pairing import Pairing, Read
-from gan_jax.sound import spectra
+from gan_jax.sound import phases, spectra
 from gan_jax.types import Array
 
 CLIPS = 5_000
@@ -68,11 +68,14 @@ class Spectrograms(Images):
 
     def restored(self, x: Array) -> Array:
         """Waves ``[..., length, 1]`` float32."""
-        means, scales = self._normalization(x.ndim - 1)
-        magnitudes = jnp.maximum(jnp.exp(x[..., 0] * scales + means) - self.floor, 0)
-        magnitudes = jnp.concatenate([magnitudes, jnp.zeros_like(magnitudes[..., :1])], axis=-1)
         length = self.sounds.shape[0]
-        return spectra.griffin_lim(magnitudes, self.window, self.hop, length)[..., None]
+        return spectra.griffin_lim(self.magnitudes(x), self.window, self.hop, length)[..., None]
+
+    def magnitudes(self, x: Array) -> Array:
+        """``[..., frames, bins + 1]`` of what networks see; those of the highest frequency are 0."""
+        means, scales = self._normalization(x.ndim - 1)
+        found = jnp.maximum(jnp.exp(x[..., 0] * scales + means) - self.floor, 0)
+        return jnp.concatenate([found, jnp.zeros_like(found[..., :1])], axis=-1)
 
     def to_stored(self, x: Array) -> np.ndarray:
         x = np.asarray(x)
@@ -95,19 +98,53 @@ class Spectrograms(Images):
         return row(self.means), DEVIATIONS * row(self.deviations)
 
 
+class PhasedSpectrograms(Spectrograms):
+    """``[..., frames, bins, 2]`` in [-1, 1]: `Spectrograms` with the instantaneous frequencies
+    (`gan_jax.sound.phases`) as a second channel. Sounds are computed from both, without Griffin-Lim.
+    """
+
+    name = "spectrograms with phases"
+
+    def to_network(self, x: Array) -> Array:
+        if x.dtype != jnp.int16:
+            return super().to_network(x)
+        waves = self.sounds.to_network(x)[..., 0]
+        found = spectra.stft(waves, self.window, self.hop)[..., :-1]
+        frequencies = phases.instantaneous_frequencies(found)[..., None]
+        return jnp.concatenate([super().to_network(x), frequencies], axis=-1)
+
+    def restored(self, x: Array) -> Array:
+        """Waves ``[..., length, 1]`` float32."""
+        angles = phases.phases(x[..., 1])
+        angles = jnp.concatenate([angles, jnp.zeros_like(angles[..., :1])], axis=-1)
+        found = self.magnitudes(x) * jnp.exp(1j * angles)
+        return spectra.istft(found, self.window, self.hop, self.sounds.shape[0])[..., None]
+
+
+PHASES = {"griffin_lim": Spectrograms, "if": PhasedSpectrograms}
+"""Where the phases of samples come from: Griffin-Lim, or G, as instantaneous frequencies."""
+
+
 def spectrogram(
-    read: Read, window: int = 128, hop: int = 64, floor: float = spectra.QUIETEST
+    read: Read,
+    window: int = 128,
+    hop: int = 64,
+    floor: float = spectra.QUIETEST,
+    phase: str = "griffin_lim",
 ) -> Pairing:
     """Sounds as spectrograms, for any network of images. ``window``, ``hop``: samples of a frame,
-    and between two. ``floor``: added to magnitudes before the logarithm.
+    and between two. ``floor``: added to magnitudes before the logarithm. ``phase``: one of
+    `PHASES`.
     """
     sounds = read.modality
     if not isinstance(sounds, Sounds):
         raise ConfigError(f"pairs spectrogram needs sounds, but the examples are {sounds}.")
     spectra.check_frames("pairs", window, hop)
     within("pairs.floor", floor, "(0, 1]")
-    shape = (spectra.num_frames(sounds.shape[0], hop), window // 2, 1)
-    unscaled = Spectrograms(shape, sounds, window, hop, floor, (), ())
+    kind = PHASES[one_of("pairs.phase", phase, PHASES)]
+    channels = 2 if kind is PhasedSpectrograms else 1
+    shape = (spectra.num_frames(sounds.shape[0], hop), window // 2, channels)
+    unscaled = kind(shape, sounds, window, hop, floor, (), ())
     return Pairing(example=_normalized(unscaled, read.trained.examples(CLIPS)))
 
 
