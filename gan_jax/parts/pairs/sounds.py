@@ -72,7 +72,7 @@ class Spectrograms(Images):
         return spectra.griffin_lim(self.magnitudes(x), self.window, self.hop, length)[..., None]
 
     def magnitudes(self, x: Array) -> Array:
-        """``[..., frames, bins + 1]`` of what networks see; those of the highest frequency are 0."""
+        """``[..., frames, bins + 1]`` of what networks see; 0 for the highest frequency."""
         means, scales = self._normalization(x.ndim - 1)
         found = jnp.maximum(jnp.exp(x[..., 0] * scales + means) - self.floor, 0)
         return jnp.concatenate([found, jnp.zeros_like(found[..., :1])], axis=-1)
@@ -100,7 +100,8 @@ class Spectrograms(Images):
 
 class PhasedSpectrograms(Spectrograms):
     """``[..., frames, bins, 2]`` in [-1, 1]: `Spectrograms` with the instantaneous frequencies
-    (`gan_jax.sound.phases`) as a second channel. Sounds are computed from both, without Griffin-Lim.
+    (`gan_jax.sound.phases`) as a second channel. Sounds are computed from both, without
+    Griffin-Lim.
     """
 
     name = "spectrograms with phases"
