@@ -106,11 +106,15 @@ def _spectrograms(drawn: Drawn, sounds: np.ndarray) -> np.ndarray:
 def _sound_neighbours(drawn: Drawn) -> np.ndarray:
     """As `neighbour_grid`, of spectrograms."""
     own, by_features, by_bands = _nearest_sounds(drawn)
-    tiles = np.concatenate([own[:, None], by_features, by_bands], axis=1)
-    flat = tiles.reshape(-1, *own.shape[1:])
-    grid = pictures.grid(_spectrograms(drawn, flat), tiles.shape[1])
-    count = by_features.shape[1]
-    names = {0: "sample", 1: "nearest by features", 1 + count: "nearest by mel bands"}
+    drawn_as = lambda sounds: _spectrograms(drawn, sounds.reshape(-1, *own.shape[1:])).reshape(
+        len(own), sounds.shape[1], *pixels.shape[1:]
+    )
+    pixels, count = _spectrograms(drawn, own), by_features.shape[1]
+    shown = pixels[:, None]
+    blank = pictures.blank(shown.shape)
+    tiles = np.concatenate([shown, blank, drawn_as(by_features), blank, drawn_as(by_bands)], 1)
+    grid = pictures.grid(tiles.reshape(-1, *pixels.shape[1:]), tiles.shape[1])
+    names = {0: "sample", 2: "nearest by features", 3 + count: "nearest by mel bands"}
     return pictures.headed(grid, tiles.shape[1], names)
 
 

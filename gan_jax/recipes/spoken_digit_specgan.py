@@ -4,8 +4,9 @@
     uv run train.py spoken_digit_specgan
 
 One core of an AMD EPYC: 12,000 steps in 32 minutes of CPU time. `uv run eval.py
-runs/spoken_digit_specgan`, 2,000 clips, one seed: 98.6% [97.9, 99.0] recognized as their digit
-(250 real test clips: 99.2% [97.1, 99.8]), FD 2.79 [2.36, 3.23] (real 0.72, of 250 clips).
+runs/spoken_digit_specgan`, 2,000 clips, seeds 0 and 1: 98.6% [97.9, 99.0] and 97.3% [96.5, 97.9]
+recognized as their digit (250 real test clips: 99.2% [97.1, 99.8]), FD 2.79 [2.36, 3.23] and 3.73
+[3.18, 4.27] (real 0.72, of 250 clips). Of the five speakers, 3.3 are there effectively.
 """
 
 from gan_jax.config import Augmentation, Config, Network, Optimizer, Pairs, Penalty

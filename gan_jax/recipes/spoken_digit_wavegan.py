@@ -3,6 +3,10 @@ with a quarter of the published channels and the penalty R1 instead of gradient 
 five D steps.
 
     uv run train.py spoken_digit_wavegan
+
+One core of an AMD EPYC: 12,000 steps in 32 minutes of CPU time. `uv run eval.py
+runs/spoken_digit_wavegan`, 2,000 clips, one seed: 77.5% [75.6, 79.3] recognized as their digit
+(250 real test clips: 99.2%), FD 14.1 [13.1, 15.0]. SpecGAN is better in the same time.
 """
 
 from gan_jax.config import Config, Network, Optimizer, Penalty
@@ -21,4 +25,4 @@ config = Config(
     d_optimizer=Optimizer(lr=4e-4, b1=0.0, b2=0.99),
     steps=12_000,
 )
-time, score = "", ""
+time, score = "32 min, 1 CPU core", "77.5% class accuracy, FD 14.1"
