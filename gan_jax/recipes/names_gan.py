@@ -4,9 +4,9 @@ sees the probabilities of G's characters beside one-hot vectors.
     uv run train.py names_gan
 
 One core of an AMD EPYC: 10,000 steps in 8:40 minutes of CPU time. `uv run eval.py runs/names_gan
---num-samples 5000`, one seed: 3.94 held-out bits a token, as 2-gram counts (3-gram 3.49, real 2.86);
-6.1% [5.4, 6.8] copies, 95.1% different samples, 72.0% [70.7, 73.2] recognized as their sex (real
-89.2%).
+--num-samples 5000`, one seed: 3.94 held-out bits a token, as 2-gram counts (3-grams 3.49, real
+2.86); 6.1% [5.4, 6.8] copies, 95.1% different samples, 72.0% [70.7, 73.2] recognized as their sex
+(real 89.2%).
 """
 
 from gan_jax.config import Config, Network, Optimizer, Penalty
