@@ -169,7 +169,7 @@ def test_an_evaluation_hears_sounds(gan, state, config):
     found = evaluate(gan, state, config, num_samples=6, feature_network=Listener())
     assert found.scores["frechet_distance"] > 2 * found.real["frechet_distance"]
     assert {"samples", "worst_by_discriminator"} <= set(found.pictures)
-    assert set(found.sounds) == {"0", "1", "2"}
+    assert set(found.sounds) == {"0", "1", "2", "beside_real"}
 
 
 def test_pictures_show_what_one_hears(gan, clips):

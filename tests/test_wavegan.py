@@ -160,5 +160,5 @@ def test_what_cannot_be_made_is_refused(config):
         wavegan.shuffled(jax.random.key(0), jnp.zeros((2, 4, 1)), 4)
     with pytest.raises(ConfigError, match="'wavegan' is for sounds, but the examples of"):
         gan_jax.build(Config(generator=Network("wavegan")))
-    with pytest.raises(ConfigError, match=r"'dcgan' is for images.*use mlp or wavegan"):
+    with pytest.raises(ConfigError, match=r"'dcgan' is for images.*use mlp, wavegan or vocoder"):
         gan_jax.build(dataclasses.replace(config, generator=Network("dcgan")))
