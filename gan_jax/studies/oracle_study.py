@@ -159,7 +159,8 @@ def measured(
     z = gan.prior.draw(jax.random.key(TEST), n)
     y = jnp.zeros(n, jnp.int32)
     blocks = [slice(i, i + BLOCK) for i in range(0, n, BLOCK)]
-    draw = lambda rows: gan.modality.to_stored(generate(gan, state, z[rows], y[rows]))
+    # Token 0 is a word here, and does not end a text as in `Text.to_stored`.
+    draw = lambda rows: np.asarray(generate(gan, state, z[rows], y[rows]).argmax(-1), np.int32)
     texts = np.concatenate([draw(rows) for rows in blocks])
     score = lambda texts: np.concatenate(
         [np.asarray(_log_prob(gan, state, texts[rows]), np.float64).mean(1) for rows in blocks]
