@@ -205,7 +205,11 @@ class Listener:
 
 def test_an_evaluation_makes_sounds_of_held_out_spectrograms(config, run):
     found = gan_jax.evaluate(*gan_jax.load(run), config, num_samples=16, feature_network=Listener())
-    assert np.isfinite(found.scores["frechet_distance"]) and set(found.sounds) == {"0", "1", "beside_real"}
+    assert np.isfinite(found.scores["frechet_distance"]) and set(found.sounds) == {
+        "0",
+        "1",
+        "beside_real",
+    }
 
 
 def test_the_study_compares_with_griffin_lim(config, run, monkeypatch, capsys):
