@@ -196,7 +196,7 @@ def test_examples_of_each_class_and_group_and_tests_of_a_group_that_was_not_seen
     [
         (["--labels", "10,many"], "labels 'many'"),
         (["--labels", "0"], "labels '0'"),
-        (["--labels", "1000"], "labels: class 0 has only 143 images"),
+        (["--labels", "1000"], "labels: class 0 has only 143 examples"),
         (["--seeds", "0"], "seeds must be at least 1, not 0"),
         (["--real-share", "1"], "real_share must be in (0, 1), not 1.0"),
         (["--dataset", "digitz"], "did you mean 'digits'"),

@@ -20,7 +20,8 @@ from gan_jax.data import load
 from gan_jax.errors import ConfigError
 from gan_jax.modality import Sounds
 from gan_jax.models import vocoder
-from gan_jax.nn.dilated import DilatedConv, folded, unfolded
+from gan_jax.nn.conv import Conv
+from gan_jax.nn.dilated import dilated, folded, unfolded
 from gan_jax.parts.losses import LOSSES
 from gan_jax.parts.regularizers import G_REGULARIZERS
 from gan_jax.runs import folder as run_folder
@@ -90,14 +91,14 @@ def test_the_discriminators_have_the_sizes_of_the_authors_code():
 @pytest.mark.parametrize("n, dilation, taps", [(7, 1, 3), (12, 3, 5), (13, 5, 3), (4, 12, 7)])
 def test_a_dilated_convolution_is_that_of_jax(n, dilation, taps):
     x = RNG.normal(size=(2, n, 3)).astype(np.float32)
-    layer = DilatedConv(4, taps, dilation)
-    variables = {"params": {"kernel": RNG.normal(size=(taps, 3, 4)), "bias": RNG.normal(size=4)}}
+    params = {"kernel": RNG.normal(size=(taps, 1, 3, 4)), "bias": RNG.normal(size=4)}
+    layer = Conv(4, (taps, 1)).bind({"params": params})
     expected = jax.lax.conv_general_dilated(
-        x, jnp.float32(variables["params"]["kernel"]), (1,), "SAME", rhs_dilation=(dilation,),
+        x, jnp.float32(params["kernel"][:, 0]), (1,), "SAME", rhs_dilation=(dilation,),
         dimension_numbers=("NHC", "HIO", "NHC"),
     )  # fmt: skip
-    expected = np.asarray(expected) + variables["params"]["bias"]
-    np.testing.assert_allclose(layer.apply(variables, x), expected, rtol=1e-4, atol=1e-5)
+    expected = np.asarray(expected) + params["bias"]
+    np.testing.assert_allclose(dilated(layer, x, dilation), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_folded_sequences_are_rows_of_a_period():

@@ -61,6 +61,11 @@ class Drawn:
     real: np.ndarray | None = None
     asked: Conditions | None = None
 
+    @functools.cached_property
+    def nearest_sounds(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """See `_nearest_sounds`: for the picture, and to be heard."""
+        return _nearest_sounds(self)
+
 
 def draw(drawn: Drawn) -> dict[str, np.ndarray]:
     """Pictures ``[H, W, c]`` uint8 by name: ``samples`` and, for images, ``neighbours`` and,
@@ -105,7 +110,7 @@ def _spectrograms(drawn: Drawn, sounds: np.ndarray) -> np.ndarray:
 
 def _sound_neighbours(drawn: Drawn) -> np.ndarray:
     """As `neighbour_grid`, of spectrograms."""
-    own, by_features, by_bands = _nearest_sounds(drawn)
+    own, by_features, by_bands = drawn.nearest_sounds
     drawn_as = lambda sounds: _spectrograms(drawn, sounds.reshape(-1, *own.shape[1:])).reshape(
         len(own), sounds.shape[1], *pixels.shape[1:]
     )
@@ -162,7 +167,7 @@ def record(drawn: Drawn) -> dict[str, bytes]:
     names = describe(drawn.config.dataset).class_names if num_classes else ()
     labels = labels_in_turn(len(drawn.examples), num_classes)[chosen]
     heard = wav.by_class(drawn.examples[chosen, :, 0], labels, names, sounds.rate)
-    own, _, nearest = _nearest_sounds(drawn)
+    own, _, nearest = drawn.nearest_sounds
     pairs = np.stack([own, nearest[:, 0]], axis=1).reshape(-1, own.shape[1])
     return heard | {"beside_real": wav.one_after_another(pairs, sounds.rate)}
 

@@ -11,12 +11,10 @@ from typing import Any
 import jax
 import numpy as np
 
-from gan_jax.build import build
-from gan_jax.config import Config, with_value
+from gan_jax.config import Config
 from gan_jax.data import describe
-from gan_jax.engine import scalars
 from gan_jax.engine.gan import Gan
-from gan_jax.errors import ConfigError, at_least, fits_memory, is_seed, within
+from gan_jax.errors import ConfigError, at_least, fits_memory, is_seed
 from gan_jax.evaluation.result import Evaluation, intervals, values
 from gan_jax.evaluation.settings import DEFAULT_SETTINGS, Settings
 from gan_jax.evaluation.texts import OfDataset, of_dataset
@@ -27,6 +25,7 @@ from gan_jax.runs.provenance import provenance
 from gan_jax.sampling.conditions import in_turn, num_classes_of
 from gan_jax.sampling.draw import generated
 from gan_jax.sampling.filters import Filters
+from gan_jax.sampling.temperature import at_temperature, check_temperature
 from gan_jax.types import GanState
 
 ORDERS = (1, 2, 3, 4, 5, 6)
@@ -68,7 +67,7 @@ class TextEvaluator:
         )
         self._of_dataset: OfDataset = of_dataset(config)
         if settings.temperature is not None:
-            self._at_temperature(config)  # refused here
+            check_temperature(gan, settings.temperature)
 
     def prepare(self) -> None:
         """Draws and scores what the samples are compared with."""
@@ -100,8 +99,7 @@ class TextEvaluator:
         asked = in_turn(gan, self._config, settings.count, settings.seed)
         z = gan.prior.draw(jax.random.key(settings.seed), settings.count, settings.truncation)
         if settings.temperature is not None:
-            gan = self._at_temperature(self._config)
-            state = state.replace(scalars=scalars.encode(gan))
+            gan, state = at_temperature(gan, state, settings.temperature)
         samples = generated(gan, state, z, asked.y)
         scores = text_scores(samples, found.real, asked.labels)
         real = self._ladder["real"]
@@ -125,16 +123,6 @@ class TextEvaluator:
             ladder={name: values(own, ()) for name, own in self._ladder.items() if name != "real"},
             texts=self._shown(samples, asked.labels),
         )
-
-    def _at_temperature(self, config: Config) -> Gan:
-        """The GAN whose generator has the temperature of the settings.
-
-        Raises:
-          ConfigError: for a generator without a temperature.
-        """
-        temperature = self.settings.temperature
-        within("temperature", temperature, "(0, inf)")
-        return build(with_value(config, "generator.temperature", temperature))
 
     def _shown(self, samples: np.ndarray, labels: np.ndarray | None) -> list[dict[str, Any]]:
         """The first samples: their text, class and whether they are copies of training texts."""

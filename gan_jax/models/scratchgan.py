@@ -1,6 +1,6 @@
 """ScratchGAN (de Masson d'Autume et al. 2019, "Training language GANs from scratch"): both players
 are recurrent, and D scores each token, so that G gets a reward for each. It is made for the term
-``reinforce``, with ``g_loss_weight`` 0.
+``reinforce``, as the loss has no gradient through sampled tokens.
 
 With width 32, embedding 32 and one layer, G is the generator of SeqGAN.
 """

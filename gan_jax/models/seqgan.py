@@ -1,6 +1,7 @@
 """SeqGAN (Yu et al. 2017, "SeqGAN: sequence generative adversarial nets with policy gradient"): a
 recurrent G, and a convolutional D of whole texts (Zhang & LeCun 2015; Kim 2014), whose score is the
-reward of a text. It is made for the term ``rollouts`` or ``reinforce``, with ``g_loss_weight`` 0.
+reward of a text. It is made for the term ``rollouts`` or ``reinforce``, as the loss has no
+gradient through sampled tokens.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ import numpy as np
 from gan_jax.errors import ConfigError
 from gan_jax.models.options import option
 from gan_jax.nn.conv import Conv, ConvTranspose
-from gan_jax.nn.dilated import DilatedConv, folded
+from gan_jax.nn.dilated import dilated, folded
 from gan_jax.nn.spectral import spectral_norm
 from gan_jax.types import Array, Critique, PyTree
 
@@ -63,12 +63,13 @@ class Residual(nn.Module):
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
-        layer = lambda dilation: weight_norm(self.normalized)(
-            DilatedConv(x.shape[-1], self.kernel, dilation, self.dtype)
+        norm, taps = weight_norm(self.normalized), (self.kernel, 1)
+        layer = lambda x, dilation: dilated(
+            norm(Conv(x.shape[-1], taps, dtype=self.dtype)), nn.leaky_relu(x, SLOPE), dilation
         )
         for dilation in self.dilations:
-            own = layer(dilation)(nn.leaky_relu(x, SLOPE))
-            x = x + (layer(1)(nn.leaky_relu(own, SLOPE)) if self.double else own)
+            own = layer(x, dilation)
+            x = x + (layer(own, 1) if self.double else own)
         return x
 
 

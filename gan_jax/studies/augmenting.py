@@ -105,7 +105,7 @@ def subset(labels: np.ndarray, per_class: int | None, seed: int) -> np.ndarray:
         of_class = np.flatnonzero(labels == label)
         if len(of_class) < per_class:
             raise ConfigError(
-                f"labels: class {label} has only {len(of_class)} images; use at most as many per "
+                f"labels: class {label} has only {len(of_class)} examples; use at most as many per "
                 "class, or all."
             )
         places.append(rng.choice(of_class, per_class, replace=False))

@@ -10,7 +10,7 @@ from pathlib import Path
 class Options:
     """The command line."""
 
-    workdir: Path = Path("studies/oracle")
+    workdir: Path = Path("runs/oracle")
     """Folder of the results."""
     methods: str = "all"
     """Methods, separated by commas, or all."""

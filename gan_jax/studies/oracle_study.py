@@ -17,12 +17,12 @@ from tqdm import tqdm
 from gan_jax import pacing
 from gan_jax.data import from_arrays
 from gan_jax.data.oracle import LENGTH, Oracle
-from gan_jax.engine import scalars
 from gan_jax.engine.gan import Gan, init_state
 from gan_jax.engine.train_step import train_steps
 from gan_jax.engine.trained import generate
 from gan_jax.files import write
 from gan_jax.metrics.estimate import Estimate, mean
+from gan_jax.sampling.temperature import at_temperature
 from gan_jax.studies.lines import Line, Lines
 from gan_jax.studies.oracle_methods import BATCH, METHODS, Method
 from gan_jax.studies.oracle_options import Options
@@ -174,14 +174,6 @@ def measured(
     }
     known = lambda estimate: [float(value) for value in estimate if not np.isnan(value)]
     return {name: known(estimate) for name, estimate in found.items()}
-
-
-def at_temperature(gan: Gan, state: GanState, temperature: float) -> tuple[Gan, GanState]:
-    """The same weights with another temperature of samples."""
-    player = gan.generator
-    numbers = {**(player.numbers or {}), "temperature": temperature}
-    gan = dataclasses.replace(gan, generator=dataclasses.replace(player, numbers=numbers))
-    return gan, state.replace(scalars=scalars.encode(gan))
 
 
 def _log_prob(gan: Gan, state: GanState, texts: np.ndarray) -> jax.Array:

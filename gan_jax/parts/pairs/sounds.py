@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -46,6 +47,8 @@ class Spectrograms(Images):
     floor: float
     means: tuple[float, ...]
     deviations: tuple[float, ...]
+
+    channels: ClassVar[int] = 1
 
     name, stored = "spectrograms", np.int16
     mirrors = False
@@ -104,7 +107,7 @@ class PhasedSpectrograms(Spectrograms):
     Griffin-Lim.
     """
 
-    name = "spectrograms with phases"
+    name, channels = "spectrograms with phases", 2
 
     def to_network(self, x: Array) -> Array:
         if x.dtype != jnp.int16:
@@ -143,8 +146,7 @@ def spectrogram(
     spectra.check_frames("pairs", window, hop)
     within("pairs.floor", floor, "(0, 1]")
     kind = PHASES[one_of("pairs.phase", phase, PHASES)]
-    channels = 2 if kind is PhasedSpectrograms else 1
-    shape = (spectra.num_frames(sounds.shape[0], hop), window // 2, channels)
+    shape = (spectra.num_frames(sounds.shape[0], hop), window // 2, kind.channels)
     unscaled = kind(shape, sounds, window, hop, floor, (), ())
     return Pairing(example=_normalized(unscaled, read.trained.examples(CLIPS)))
 
