@@ -54,8 +54,8 @@ CASES = {
 }
 
 
-TOGETHER = [name for name in CASES if name not in ("top", "bottom", "reinforce")]
-"""The parts of the others are in these."""
+TOGETHER = [name for name in CASES if name not in ("style", "top", "bottom", "reinforce")]
+"""The parts of the others are in these, or, of ``style``, in tests/test_stylegan2.py."""
 
 
 def first(name, seed=0):
