@@ -58,9 +58,8 @@ def test_the_language_model_is_that_of_witten_and_bell():
             assert math.isclose(sum(all_tokens), 1)
     np.testing.assert_allclose(logs, expected)
     assert text.tolist() == place
-    bits = ngrams.reverse_bits(fitted, scored, WORDS)
     five = ngrams.log_probabilities(fitted, scored, WORDS, 5)[0]
-    assert math.isclose(bits, -five.mean())
+    assert math.isclose(ngrams.bits(fitted, scored, WORDS), -five.mean())
 
 
 def test_divergences_of_known_distributions():
@@ -135,7 +134,8 @@ def test_scores_count_copies_hits_and_valid_texts():
     assert scores["held_out_found"] == 2  # [3] is held out, but also learned
     assert scores["valid"] == 4 / 5 and scores["distinct_valid"] == 3
     assert scores.keys() | {"recognized"} == TEXT_SCORES.keys()
-    assert math.isclose(scores["reverse_bits"], ngrams.reverse_bits(samples[:3], held_out, WORDS))
+    assert math.isclose(scores["reverse_bits"], ngrams.bits(samples[:3], held_out, WORDS))
+    assert math.isclose(scores["forward_bits"], ngrams.bits(training, samples, WORDS))
 
 
 def test_labels_are_recognized_by_their_tokens():
@@ -147,6 +147,8 @@ def test_labels_are_recognized_by_their_tokens():
     assert text_scores(tokens, real, 1 - labels)["recognized"].value == 0
     found = ladder(real, tokens, (1,), count=5)
     assert list(found) == ["1-gram", "real"] and found["real"]["recognized"].value == 1
+    of_held_out = ngrams.bits(tokens, real.held_out, WORDS)
+    assert math.isclose(found["real"]["forward_bits"].value, of_held_out)
 
 
 def test_the_ladder_is_printed(tmp_path, capsys):

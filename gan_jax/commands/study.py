@@ -11,6 +11,7 @@ from gan_jax.errors import one_of
 
 STUDIES = {
     "translation": "does translating images into another domain train a classifier for it?",
+    "text": "does a GAN write better than maximum likelihood, and than counting?",
     "oracle": "how far are text GANs from a language whose probabilities are known?",
     "convergence": "which methods make a GAN converge, and how often?",
     "recognition": "when does a GAN help a classifier?",

@@ -96,17 +96,13 @@ class TextEvaluator:
     def evaluate(self, gan: Gan, state: GanState) -> Evaluation:
         """Draws samples from the EMA of the generator and scores them."""
         settings, found = self.settings, self._of_dataset
-        asked = in_turn(gan, self._config, settings.count, settings.seed)
-        z = gan.prior.draw(jax.random.key(settings.seed), settings.count, settings.truncation)
-        if settings.temperature is not None:
-            gan, state = at_temperature(gan, state, settings.temperature)
-        samples = generated(gan, state, z, asked.y)
-        scores = text_scores(samples, found.real, asked.labels)
+        samples, asked = drawn(gan, state, self._config, settings)
+        scores = text_scores(samples, found.real, asked)
         real = self._ladder["real"]
         few = len(self._texts)
         matched = {}
         if few < settings.count:
-            labels = None if asked.labels is None else asked.labels[:few]
+            labels = None if asked is None else asked[:few]
             again = text_scores(samples[:few], found.real, labels)
             matched = {name: own for name, own in again.items() if TEXT_SCORES[name].sized}
         return Evaluation(
@@ -121,7 +117,7 @@ class TextEvaluator:
             matched=values(matched, ()),
             matched_intervals=intervals(matched, ()),
             ladder={name: values(own, ()) for name, own in self._ladder.items() if name != "real"},
-            texts=self._shown(samples, asked.labels),
+            texts=self._shown(samples, asked),
         )
 
     def _shown(self, samples: np.ndarray, labels: np.ndarray | None) -> list[dict[str, Any]]:
@@ -159,3 +155,16 @@ class TextEvaluator:
             "weights": "last" if state.generator.average is None else "moving average",
             **provenance(),
         }
+
+
+def drawn(
+    gan: Gan, state: GanState, config: Config, settings: Settings
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Samples of the EMA of the generator, tokens ``[count, length]`` int32, and the labels that
+    they should have, ``[count]``; None without classes.
+    """
+    asked = in_turn(gan, config, settings.count, settings.seed)
+    z = gan.prior.draw(jax.random.key(settings.seed), settings.count, settings.truncation)
+    if settings.temperature is not None:
+        gan, state = at_temperature(gan, state, settings.temperature)
+    return generated(gan, state, z, asked.y), asked.labels

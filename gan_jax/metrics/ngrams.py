@@ -102,16 +102,17 @@ def log_probabilities(
     return np.log2(p), text
 
 
-def reverse_bits(samples: np.ndarray, held_out: np.ndarray, words: int) -> float:
-    """Bits per token, the end included, of held-out texts under the model of `log_probabilities`
-    that is fitted on samples. Bad samples raise it, and so do missing ones. It falls with their
-    number: compare equal numbers only.
+def bits(fitted: np.ndarray, scored: np.ndarray, words: int) -> float:
+    """Bits per token, the end included, of texts under the model of `log_probabilities` that is
+    fitted on others. Fitted on samples and scored on held-out texts, it rises with bad samples and
+    with missing ones; fitted on real texts and scored on samples, with bad ones alone. It falls
+    with the number of fitted texts: compare equal numbers only.
 
     Args:
-      samples, held_out: tokens ``[., length]`` int32.
+      fitted, scored: tokens ``[., length]`` int32.
       words: number of tokens, with that of the end.
     """
-    return float(-log_probabilities(samples, held_out, words)[0].mean())
+    return float(-log_probabilities(fitted, scored, words)[0].mean())
 
 
 def sampler(training: np.ndarray, words: int, order: int) -> Callable[[int, int], np.ndarray]:

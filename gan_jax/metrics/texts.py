@@ -11,7 +11,7 @@ import numpy as np
 from gan_jax.metrics.bleu import LARGEST, References, bleu, references, self_bleu
 from gan_jax.metrics.estimate import Estimate, count, share
 from gan_jax.metrics.metric import Score
-from gan_jax.metrics.ngrams import divergence, reverse_bits, sampler
+from gan_jax.metrics.ngrams import bits, divergence, sampler
 
 SENTENCES = 500
 """Most samples in BLEU and self-BLEU, which grow with their number."""
@@ -104,7 +104,8 @@ def text_scores(
     found = set(keys)
     fitted, few = samples[: len(real.training)], samples[:SENTENCES]
     scores = {
-        "reverse_bits": Estimate(reverse_bits(fitted, real.held_out, real.words)),
+        "reverse_bits": Estimate(bits(fitted, real.held_out, real.words)),
+        "forward_bits": Estimate(bits(real.training, samples, real.words)),
         **{
             f"divergence_{k}": Estimate(divergence(samples, real.held_out, k))
             for k in range(1, GRAMS + 1)
@@ -141,6 +142,8 @@ def ladder(
         draw = sampler(real.training, real.words, order)
         found[f"{order}-gram" if order else "uniform"] = text_scores(draw(count, seed), real)
     found["real"] = text_scores(texts, real)
+    # Not of training texts, on which that model is fitted.
+    found["real"]["forward_bits"] = Estimate(bits(real.training, real.held_out, real.words))
     if real.judge is not None and real.held_out_labels is not None:
         right = real.judge(real.held_out) == real.held_out_labels
         found["real"]["recognized"] = share(float(right.mean()), len(right))
@@ -149,6 +152,7 @@ def ladder(
 
 TEXT_SCORES = {
     "reverse_bits": Score("held-out bits a token", sized=True),
+    "forward_bits": Score("bits a token of samples"),
     **{
         f"divergence_{k}": Score(f"JS divergence of {k}-grams", sized=True)
         for k in range(1, GRAMS + 1)
