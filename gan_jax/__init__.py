@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from gan_jax.engine.population import init_population, member, train_population, with_seeds
     from gan_jax.engine.train_step import train_step, train_steps
     from gan_jax.engine.trained import discriminate, generate, sample
+    from gan_jax.enlarging.enlarge import Enlarged, enlarge
     from gan_jax.errors import ConfigError
     from gan_jax.evaluation.evaluator import evaluate
     from gan_jax.evaluation.result import Evaluation
@@ -57,13 +58,13 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Augment", "Augmentation", "Batch", "Config", "ConfigError", "Context", "Critique", "DContext",
-    "Evaluation", "Fake", "Feedback", "Frozen", "GContext", "Gan", "GanState", "Images", "Loss",
-    "Memory", "Mixing", "Modality", "Network", "Optimizer", "Penalty", "Player", "PlayerState",
-    "Population", "Regularizer", "Schedule", "Sounds", "Term", "Trained", "Tunable", "Turns",
-    "Vectors", "batches", "build", "build_members", "dataset", "describe", "discriminate",
-    "evaluate", "generate", "init_population", "init_state", "latents", "load", "member", "recipe",
-    "resident", "sample", "save", "train", "train_population", "train_step", "train_steps",
-    "with_seeds",
+    "Enlarged", "Evaluation", "Fake", "Feedback", "Frozen", "GContext", "Gan", "GanState", "Images",
+    "Loss", "Memory", "Mixing", "Modality", "Network", "Optimizer", "Penalty", "Player",
+    "PlayerState", "Population", "Regularizer", "Schedule", "Sounds", "Term", "Trained", "Tunable",
+    "Turns", "Vectors", "batches", "build", "build_members", "dataset", "describe", "discriminate",
+    "enlarge", "evaluate", "generate", "init_population", "init_state", "latents", "load", "member",
+    "recipe", "resident", "sample", "save", "train", "train_population", "train_step",
+    "train_steps", "with_seeds",
 ]  # fmt: skip
 
 _MODULES = {
@@ -75,6 +76,7 @@ _MODULES = {
     "engine.population": "init_population member train_population with_seeds",
     "engine.train_step": "train_step train_steps",
     "engine.trained": "discriminate generate sample",
+    "enlarging.enlarge": "Enlarged enlarge",
     "errors": "ConfigError",
     "evaluation.evaluator": "evaluate",
     "evaluation.result": "Evaluation",

@@ -98,7 +98,7 @@ class Config:
     """Seed that selects the labelled examples."""
     labelled_batch: int = 0
     """Labelled examples per batch; the rest of the batch is drawn from the whole dataset, without
-    labels.
+    labels. With labels 0: examples whose label the dataset knows.
     """
     pairs: Pairs = Pairs()
     """What examples are conditioned on: their labels; images made from them (edges, grey,

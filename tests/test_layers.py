@@ -16,7 +16,8 @@ CHAPTERS = [
     ("arguments",),
     ("recipes",), ("devices",), ("data",), ("nn",), ("parts",), ("models",), ("metrics",),
     ("engine",), ("recognizers",), ("build",), ("health",), ("latents",), ("runs",), ("sampling",),
-    ("report",), ("evaluation",), ("training",), ("studies",), ("benchmarks",), ("commands",),
+    ("report",), ("evaluation",), ("training",), ("enlarging",), ("studies",), ("benchmarks",),
+    ("commands",),
 ]  # fmt: skip
 ORDER = {name: i for i, chapter in enumerate(CHAPTERS) for name in chapter}
 FILES = sorted((ROOT / "gan_jax").rglob("*.py"))

@@ -11,8 +11,9 @@ from PIL import Image
 import gan_jax
 from gan_jax import ConfigError
 from gan_jax.data import load
+from gan_jax.enlarging.examples import Labelled, mixture, size_of_mixture, subset
 from gan_jax.studies import augmenting, recognition, recognition_report, recognition_study
-from gan_jax.studies.augmenting import ARMS, LabelledImages, mixture, size_of_mixture, subset
+from gan_jax.studies.augmenting import ARMS
 
 TINY = ["--dataset", "digits", "--gan-steps", "3", "--gan-width", "8", "--generated", "20"]
 TINY += ["--recognizer-steps", "3", "--recognizer-batch", "8"]
@@ -33,10 +34,8 @@ def test_subset_is_of_equal_shares():
 
 
 def test_mixture_repeats_and_shares():
-    real = LabelledImages(
-        np.arange(3, dtype=np.uint8).reshape(3, 1, 1, 1), np.array([0, 1, 2], np.int32)
-    )
-    made = LabelledImages(
+    real = Labelled(np.arange(3, dtype=np.uint8).reshape(3, 1, 1, 1), np.array([0, 1, 2], np.int32))
+    made = Labelled(
         np.arange(10, 14, dtype=np.uint8).reshape(4, 1, 1, 1), np.array([0, 1, 2, 0], np.int32)
     )
     n = size_of_mixture(3, 4, 0.5)
@@ -148,7 +147,7 @@ def test_gan_learns_from_the_given_images_alone(monkeypatch):
     held = augmenting.from_arrays
     monkeypatch.setattr(augmenting, "from_arrays", lambda *a, **k: given.append(a) or held(*a, **k))
     config = recognition.Options(dataset="digits", gan_steps=2, gan_width=8).gan
-    images = LabelledImages(np.zeros((20, 8, 8, 1), np.uint8), np.arange(20, dtype=np.int32) % 10)
+    images = Labelled(np.zeros((20, 8, 8, 1), np.uint8), np.arange(20, dtype=np.int32) % 10)
     _, state = augmenting.train_gan(config, images)
     assert state.step == 2 and len(given) == 1 and given[0][0] is images.x
 

@@ -48,7 +48,7 @@ def check_labels(config: Config, num_classes: int) -> None:
             f"labels, label_seed and labelled_batch have no effect with conditioning "
             f"{config.conditioning!r}; leave them at 0 or use conditioning {either(known)}."
         )
-    if config.labels < 1 or config.labels % num_classes:
+    if config.labels < (not config.labelled_batch) or config.labels % num_classes:
         raise ConfigError(
             f"labels must be a positive multiple of the {num_classes} classes, not {config.labels}."
         )

@@ -29,6 +29,9 @@ COMMANDS: dict[str, Command] = {
     "compare": Command("gan_jax.commands.compare", "compare runs on one page"),
     "recipes": Command("gan_jax.commands.recipes", "list the recipes"),
     "recognizers": Command("gan_jax.commands.recognizers", "train a classifier on a dataset"),
+    "enlarge": Command(
+        "gan_jax.commands.enlarge", "add a GAN's images to a dataset; do they help?"
+    ),
     "study": Command("gan_jax.commands.study", "run an experiment that answers a question"),
     "benchmark": Command("gan_jax.commands.benchmark", "measure training steps and kernels"),
 }

@@ -76,11 +76,12 @@ def dataset(
     class_names: Sequence[str] | None = None,
     name: str = "arrays",
     rate: int | None = None,
+    unlabelled: np.ndarray | None = None,
 ) -> str:
     """Stores arrays in the user's cache as a data set.
 
     Equal arrays give the same name in every process, so that a run can be resumed and evaluated
-    wherever this cache is available. Later, the examples are memory-mapped, not copied.
+    wherever this cache is available. Later, examples are memory-mapped, not copied.
 
     Args:
       examples: images ``[n, h, w]`` or ``[n, h, w, c]`` uint8 in [0, 255], or vectors ``[n, d]``
@@ -93,6 +94,7 @@ def dataset(
       class_names: one for each class; by default the numbers up to the largest label.
       name: the name of the data set in reports: letters, digits, ``_`` and ``-``.
       rate: samples per second, if the examples are sounds.
+      unlabelled: further training examples, which get the label -1 (see `gan_jax.enlarge`).
 
     Returns:
       A path for `Config.dataset`, `describe`, or ``--dataset``.
@@ -115,6 +117,8 @@ def dataset(
     arrays = {
         split: (x, _labels(split, y, len(x), len(classes))) for split, (x, y) in splits.items()
     }
+    if unlabelled is not None:
+        arrays["train"] = _with_unlabelled(*arrays["train"], unlabelled, rate)
     about = {
         "name": name,
         "shape": shapes[0],
@@ -123,8 +127,7 @@ def dataset(
     } | _kind(arrays, rate)
     about["version"] = _digest(about, arrays)
     folder = cache.cache_folder() / "arrays" / f"{name}-{about['version']}"
-    if not _is_whole(folder, about):
-        _write(folder, about, arrays)
+    _write(folder, about, arrays)
     return str(folder.absolute())
 
 
@@ -189,6 +192,16 @@ def _examples(field: str, x: Any, rate: int | None) -> np.ndarray:
     if x.ndim != Images.axes + 1 and not np.isfinite(x).all():
         raise ConfigError(f"{field} must be finite, but has NaN or infinite values.")
     return x
+
+
+def _with_unlabelled(
+    x: np.ndarray, y: np.ndarray, unlabelled: Any, rate: int | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """The examples and their labels, followed by unlabelled examples with the label -1."""
+    more = _examples("unlabelled", unlabelled, rate)
+    if (more.shape[1:], more.dtype.kind) != (x.shape[1:], x.dtype.kind):
+        raise ConfigError(f"unlabelled must have the shape {x.shape[1:]}, not {more.shape[1:]}.")
+    return np.concatenate([x, more]), np.concatenate([y, np.full(len(more), -1, np.int32)])
 
 
 def _texts(field: str, x: np.ndarray) -> np.ndarray:
@@ -290,6 +303,8 @@ def _is_whole(folder: Path, about: dict[str, Any]) -> bool:
 def _write(
     folder: Path, about: dict[str, Any], arrays: dict[str, tuple[np.ndarray, np.ndarray]]
 ) -> None:
+    if _is_whole(folder, about):
+        return
     with cache.writing(), replacing(folder, keep=lambda there: _is_whole(there, about)) as new:
         for split, (x, y) in arrays.items():
             chunks = (Chunk(x[i : i + 4096], y[i : i + 4096]) for i in range(0, len(x), 4096))

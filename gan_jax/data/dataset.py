@@ -81,6 +81,18 @@ def describe(name: str) -> Description:
     return opened.description
 
 
+def describe_labelled(name: str, *kinds: str) -> Description:
+    """The description of a labelled data set, of examples of these kinds; by default images.
+
+    Raises:
+      ConfigError: for another data set.
+    """
+    about, kinds = describe(name), kinds or ("images",)
+    if about.modality.name not in kinds or not about.num_classes:
+        raise ConfigError(f"dataset {name} must contain labelled {' or '.join(kinds)}.")
+    return about
+
+
 def load(name: str, split: str, framing: Framing | int | None = None) -> Dataset:
     """Examples and labels of a split, decoded on first use and memory-mapped from then on.
 

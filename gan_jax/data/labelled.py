@@ -18,16 +18,17 @@ from gan_jax.modality import DOMAINS
 
 def labelled(dataset: Dataset, config: Config) -> np.ndarray | None:
     """Indices ``[config.labels]`` int32 of the labelled examples, ordered by class; None if all are
-    labelled.
+    labelled. With ``config.labels`` 0 and a ``config.labelled_batch``, those whose labels are
+    known, in the order of the data set.
 
     They depend only on ``config.label_seed`` and the split. With the same seed, a smaller selection
     is a subset of a larger one.
 
     Raises:
-      ConfigError: for a class with too few examples.
+      ConfigError: for a class with too few examples, or if no example lacks a label.
     """
     if not config.labels:
-        return None
+        return _known(dataset, config) if config.labelled_batch else None
     classes = dataset.description.num_classes
     each, chosen = config.labels // classes, []
     for c in range(classes):
@@ -39,6 +40,17 @@ def labelled(dataset: Dataset, config: Config) -> np.ndarray | None:
             )
         chosen.append(found[shuffled(np.arange(each), len(found), config.label_seed, c)])
     return np.concatenate(chosen).astype(np.int32)
+
+
+def _known(dataset: Dataset, config: Config) -> np.ndarray:
+    known = np.flatnonzero(dataset.labels >= 0).astype(np.int32)
+    if len(known) in (0, len(dataset.labels)):
+        raise ConfigError(
+            f"labelled_batch {config.labelled_batch} with labels 0 needs a dataset in which some "
+            f"examples have labels and others have none, but {len(known):,} of "
+            f"{len(dataset.labels):,} have one; set labels to a multiple of the classes."
+        )
+    return known
 
 
 def training_streams(config: Config) -> tuple[tuple[Stream, ...], Join]:

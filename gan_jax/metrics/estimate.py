@@ -63,6 +63,29 @@ def mean(values: Sequence[float] | np.ndarray) -> Estimate:
     return Estimate(centre, centre - half, centre + half)
 
 
+def crossed(values: np.ndarray) -> Estimate:
+    """The mean of values ``[s, n]`` that vary with ``s`` trainings and with ``n`` images, such as
+    the differences between two classifiers on the same images, with an interval over both.
+
+    The variance of the mean is that of the ``s`` means over images, divided by ``s``, plus that of
+    the ``n`` means over trainings, divided by ``n``, which counts what remains of both twice; the
+    quantile is Student's, its degrees of freedom those of Welch and Satterthwaite. A single
+    training has no interval.
+    """
+    values = np.asarray(values, np.float64)
+    s, n = values.shape
+    centre = float(values.mean())
+    if min(s, n) < 2:
+        return Estimate(centre)
+    parts = [np.var(values.mean(axis=1 - axis), ddof=1) / m for axis, m in enumerate(values.shape)]
+    variance = sum(parts)
+    if not variance:
+        return Estimate(centre, centre, centre)
+    freedom = variance**2 / (parts[0] ** 2 / (s - 1) + parts[1] ** 2 / (n - 1))
+    half = float(special.stdtrit(freedom, (1 + LEVEL) / 2) * math.sqrt(variance))
+    return Estimate(centre, centre - half, centre + half)
+
+
 def count(found: int) -> Estimate:
     """A number of rare events with the exact Poisson interval (Garwood 1936); ``low`` is 0 if there
     were none.

@@ -30,6 +30,8 @@ from gan_jax.sampling.filters import ALL, Filters, accepting
 from gan_jax.types import GanState, PyTree
 
 SPLIT = "train"
+DRAWN = "drawn from a generator"
+"""What exported examples are, in the description of their dataset."""
 WRITER_BLOCK = 1_000
 """Examples per call of the writer."""
 
@@ -178,6 +180,7 @@ def write(
     labels: np.ndarray | None,
     names: tuple[str, ...],
     metadata: dict[str, Any],
+    origin: str = DRAWN,
 ) -> None:
     """Writes examples ``[n, *kind.stored_shape]``, as stored, and labels ``[n]`` as the training
     split of a TFDS dataset.
@@ -185,6 +188,7 @@ def write(
     Args:
       names: the class names; () with labels None.
       metadata: any JSON values.
+      origin: what the examples are, for the description of the dataset.
 
     Raises:
       ConfigError: if the folder is in use or cannot be written.
@@ -193,7 +197,8 @@ def write(
     try:
         with replacing(folder) as unfinished:
             unfinished.mkdir()
-            _write(unfinished, _name_and_version(folder), examples, kind, labels, names, metadata)
+            about = (*_name_and_version(folder), origin)
+            _write(unfinished, about, examples, kind, labels, names, metadata)
             # If the machine crashes after the renaming, no file may be left blank.
             for file in unfinished.iterdir():
                 with file.open("rb") as stream:
@@ -272,7 +277,7 @@ def _format(dataset: str, kind: Modality) -> Format:
 
 def _write(
     folder: Path,
-    name_and_version: tuple[str, str],
+    about: tuple[str, str, str],
     examples: np.ndarray,
     kind: Modality,
     labels: np.ndarray | None,
@@ -286,7 +291,7 @@ def _write(
     from gan_jax.data.audio_features import without_tensorflow
     from gan_jax.data.preparing import quiet
 
-    name, version = name_and_version
+    name, version, origin = about
     form = _format(name, kind)
     identity = DatasetIdentity(name, tfds.core.Version(version), os.fspath(folder), "gan_jax")
     with quiet(), without_tensorflow():
@@ -295,8 +300,8 @@ def _write(
             features["label"] = tfds.features.ClassLabel(names=list(names))
         info = tfds.core.DatasetInfo(
             builder=identity,
-            description=f"{len(examples):,} {kind.name} drawn from a generator; metadata.json "
-            "holds their provenance.",
+            description=f"{len(examples):,} {kind.name} {origin}; metadata.json holds their "
+            "provenance.",
             features=tfds.features.FeaturesDict(features),
             supervised_keys=None if labels is None else (form.name, "label"),
             metadata=tfds.core.MetadataDict(json.loads(json.dumps(metadata))),

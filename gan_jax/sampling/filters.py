@@ -105,6 +105,26 @@ def confident(recognizer: Recognizes, least: float) -> Accept:
     return accept
 
 
+def most_confident(confidences: np.ndarray, labels: np.ndarray, share: float) -> np.ndarray:
+    """Keeps a share of each class, the images with the highest confidence, bool ``[n]``.
+
+    Unlike a least confidence, a share can be kept whatever the classifier: one that is unsure of a
+    whole class would reject all of its images.
+
+    Args:
+      confidences: the probability ``[n]`` of each image's label, see
+        `gan_jax.metrics.labels.confidence`.
+      labels: ``[n]``.
+      share: in (0, 1]; at least one image of each class is kept.
+    """
+    kept = np.zeros(len(labels), bool)
+    for label in np.unique(labels):
+        places = np.flatnonzero(labels == label)
+        best = places[np.argsort(-confidences[places], kind="stable")]
+        kept[best[: max(1, round(share * len(best)))]] = True
+    return kept
+
+
 def by_discriminator(
     gan: Gan,
     state: GanState,

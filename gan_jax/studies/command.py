@@ -8,13 +8,10 @@ import contextlib
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from gan_jax import arguments, command_line
 from gan_jax.errors import ConfigError
-
-if TYPE_CHECKING:
-    from gan_jax.data import Description
 
 _T = TypeVar("_T")
 
@@ -85,17 +82,3 @@ def numbers(option: str, text: str) -> list[int | None]:
                 "separated by commas."
             )
     return [None if part == "all" else int(part) for part in dict.fromkeys(parts)]
-
-
-def labelled(dataset: str, *kinds: str) -> Description:
-    """The description of a labelled data set, of examples of these kinds; by default images.
-
-    Raises:
-      ConfigError: for another data set.
-    """
-    from gan_jax.data import describe
-
-    about, kinds = describe(dataset), kinds or ("images",)
-    if about.modality.name not in kinds or not about.num_classes:
-        raise ConfigError(f"dataset {dataset} must contain labelled {' or '.join(kinds)}.")
-    return about

@@ -20,8 +20,8 @@ from gan_jax.metrics import Gaussian, gaussian_of
 from gan_jax.metrics.frechet import frechet_distance_of_gaussians
 from gan_jax.recognizers import SMALL_CNN, FeatureNetwork, real_sample
 from gan_jax.recognizers.feature_networks import choose
+from gan_jax.runs.lines import Line
 from gan_jax.sampling.draw import generated
-from gan_jax.studies.lines import Line
 from gan_jax.studies.overfitting import Seen, overfitting, scores_of_members
 from gan_jax.types import GanState
 

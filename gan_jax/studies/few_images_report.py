@@ -12,7 +12,7 @@ import numpy as np
 
 from gan_jax.files import replacing
 from gan_jax.metrics.estimate import Estimate, mean
-from gan_jax.studies.lines import Line
+from gan_jax.runs.lines import Line
 
 REAL = "real"
 """The arm of the training images themselves."""

@@ -18,15 +18,15 @@ from tqdm import tqdm
 from gan_jax import checkpoint, pacing, pictures
 from gan_jax.build import build_members
 from gan_jax.data import Resident, from_arrays, load
+from gan_jax.data.dataset import describe_labelled
 from gan_jax.engine.gan import Gan
 from gan_jax.engine.population import init_population, train_population, with_seeds
 from gan_jax.evaluation.real import splits_of
 from gan_jax.files import check_folder, write
+from gan_jax.runs.lines import Lines
 from gan_jax.studies import few_images_report as report
-from gan_jax.studies.command import labelled
 from gan_jax.studies.few_images_measures import Data, Judge, data_of, judge, measured, unseen
 from gan_jax.studies.few_images_options import Options
-from gan_jax.studies.lines import Lines
 from gan_jax.types import GanState
 
 SHOWN, COLUMNS = 64, 8
@@ -54,7 +54,7 @@ class Study:
         self.options, config = options, options.config("none")
         self.folder = options.folder
         options.check()
-        about = labelled(options.dataset)
+        about = describe_labelled(options.dataset)
         for arm in options.arms:
             build_members([options.config(arm)])
         check_folder("workdir", self.folder)

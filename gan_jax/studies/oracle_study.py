@@ -22,8 +22,8 @@ from gan_jax.engine.train_step import train_steps
 from gan_jax.engine.trained import generate
 from gan_jax.files import write
 from gan_jax.metrics.estimate import Estimate, mean
+from gan_jax.runs.lines import Line, Lines
 from gan_jax.sampling.temperature import at_temperature
-from gan_jax.studies.lines import Line, Lines
 from gan_jax.studies.oracle_methods import BATCH, METHODS, Method
 from gan_jax.studies.oracle_options import Options
 from gan_jax.types import Batch, GanState

@@ -68,9 +68,9 @@ class Options:
     @property
     def gan(self) -> Config:
         """The GAN of each cell."""
-        from gan_jax.studies.augmenting import gan_config
+        from gan_jax.enlarging.gans import conditional
 
-        config = dataclasses.replace(gan_config(self.dataset, self.framing), steps=self.gan_steps)
+        config = dataclasses.replace(conditional(self.dataset, self.framing), steps=self.gan_steps)
         if self.gan_r1 is not None:
             r1 = Penalty("r1", self.gan_r1, every=4)
             config = dataclasses.replace(config, penalties=(r1,))

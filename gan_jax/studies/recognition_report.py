@@ -8,8 +8,8 @@ from pathlib import Path
 
 from gan_jax.files import replacing
 from gan_jax.metrics.estimate import Estimate, mean
+from gan_jax.runs.lines import Line
 from gan_jax.studies.augmenting import ARMS
-from gan_jax.studies.lines import Line
 
 BASE = "classic"
 """The baseline for generated images."""

@@ -5,13 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from gan_jax import pictures
-from gan_jax.files import replacing
-from gan_jax.modality import COLUMNS, Modality
-from gan_jax.studies.augmenting import LabelledImages
-from gan_jax.studies.lines import Line, Lines
+from gan_jax.enlarging.examples import Labelled, read
+from gan_jax.modality import Modality
+from gan_jax.runs.lines import Line, Lines
 
 GENERATED = "generated"
 
@@ -43,24 +39,15 @@ class Results(Lines):
         """Whether the generated images of a GAN exist."""
         return self._images(labels, seed).exists()
 
-    def images(self, labels: str, seed: int) -> LabelledImages:
+    def images(self, labels: str, seed: int) -> Labelled:
         """The generated images of a GAN."""
-        with np.load(self._images(labels, seed), allow_pickle=False) as arrays:
-            return LabelledImages(arrays["x"], arrays["y"])
+        return read(self._images(labels, seed))
 
-    def save_images(
-        self, labels: str, seed: int, images: LabelledImages, k: int, modality: Modality
-    ) -> None:
-        """Writes the generated examples of a GAN, whose ``k`` classes alternate, and a picture with
-        one row per class.
-        """
-        path, shape = self._images(labels, seed), images.x.shape[1:]
-        columns = np.resize(np.arange(len(images.x) // k), COLUMNS) * k
-        shown = images.x[columns[None, :] + np.arange(k)[:, None]]
-        with replacing(path.with_suffix(".png")) as unfinished:
-            pictures.save(unfinished, modality.picture(shown.reshape(-1, *shape)))
-        with replacing(path) as unfinished, unfinished.open("wb") as file:
-            np.savez_compressed(file, x=images.x, y=images.y)
+    def save_images(self, labels: str, seed: int, images: Labelled, modality: Modality) -> None:
+        """Writes the generated examples of a GAN, and a picture with one row per class."""
+        path = self._images(labels, seed)
+        images.show(path.with_suffix(".png"), modality)
+        images.save(path)
 
     def _images(self, labels: str, seed: int) -> Path:
         return self.folder / GENERATED / f"labels_{labels}_seed_{seed}.npz"

@@ -12,7 +12,9 @@ from tqdm import tqdm
 
 from gan_jax.build import build
 from gan_jax.data import describe, frame_of, load
+from gan_jax.data.dataset import describe_labelled
 from gan_jax.data.splits import train_and_test
+from gan_jax.enlarging.examples import Labelled, joined, labelled, size_of_mixture, subset
 from gan_jax.errors import ConfigError, at_least, within
 from gan_jax.files import check_folder, write
 from gan_jax.recognizers import Recognizer, accuracy
@@ -20,17 +22,8 @@ from gan_jax.recognizers.architectures import classifier
 from gan_jax.recognizers.recipes import classic
 from gan_jax.runs.logs import duration
 from gan_jax.studies import recognition_report as report
-from gan_jax.studies.augmenting import (
-    ARMS,
-    Arm,
-    LabelledImages,
-    draw_images,
-    size_of_mixture,
-    subset,
-    train_gan,
-    train_recognizer,
-)
-from gan_jax.studies.command import labelled, numbers
+from gan_jax.studies.augmenting import ARMS, Arm, draw_images, train_gan, train_recognizer
+from gan_jax.studies.command import numbers
 from gan_jax.studies.recognition_options import Options
 from gan_jax.studies.recognition_results import Results
 
@@ -44,7 +37,7 @@ def check(options: Options) -> None:
     Raises:
       ConfigError: for a number out of range, or a data set without labelled images.
     """
-    about = labelled(options.dataset, "images", "sounds")
+    about = describe_labelled(options.dataset, "images", "sounds")
     at_least("seeds", options.seeds, 1)
     at_least("generated", options.generated, about.num_classes)
     within("real_share", options.real_share, "(0, 1)")
@@ -58,7 +51,10 @@ def check(options: Options) -> None:
 
 
 def _check_groups(options: Options) -> None:
-    about, groups = describe(options.dataset), labelled(options.grouping, "images", "sounds")
+    about, groups = (
+        describe(options.dataset),
+        describe_labelled(options.grouping, "images", "sounds"),
+    )
     of = lambda data: (data.modality, data.splits)
     if of(groups) != of(about):
         raise ConfigError(
@@ -80,9 +76,7 @@ class Study:
         about = describe(dataset)
         train, test = train_and_test(about.splits or load(dataset, "train").description.splits)
         parts = [load(dataset, split, options.framing) for split in (train, test)]
-        self.data, self.test = (
-            LabelledImages(np.asarray(part.examples), part.labels) for part in parts
-        )
+        self.data, self.test = map(labelled, parts)
         self.groups = tuple(self._groups(split) for split in (train, test))
         for per_class in self.labels:
             self._places(per_class, 0)
@@ -104,15 +98,12 @@ class Study:
         seen = np.flatnonzero(train != seed) if self.options.unseen else np.arange(len(train))
         return seen[subset(cells[seen], per_class, seed)]
 
-    def _tested(self, seed: int) -> LabelledImages:
+    def _tested(self, seed: int) -> Labelled:
         """The examples on which the classifiers of a seed are tested."""
         if not self.options.unseen:
             return self.test
-        both = [
-            LabelledImages(*(a[group == seed] for a in part))
-            for part, group in zip((self.data, self.test), self.groups, strict=True)
-        ]
-        return LabelledImages(*(np.concatenate(arrays) for arrays in zip(*both, strict=True)))
+        both = zip((self.data, self.test), self.groups, strict=True)
+        return joined(*(part.at(group == seed) for part, group in both))
 
     def run(self) -> None:
         """Runs what is missing, then writes tables and curves."""
@@ -137,7 +128,7 @@ class Study:
     def _cell(self, per_class: int | None, seed: int) -> None:
         """The GAN and the classifiers of one selection of real images."""
         labels, place = _name(per_class), self._places(per_class, seed)
-        real = LabelledImages(self.data.x[place], self.data.y[place])
+        real = self.data.at(place)
         made, of_real = None, None
         for name, arm in ARMS.items():
             if self.results.has(labels, seed, name):
@@ -155,8 +146,8 @@ class Study:
         self,
         arm: Arm,
         seed: int,
-        real: LabelledImages,
-        made: LabelledImages | None,
+        real: Labelled,
+        made: Labelled | None,
         shown: bool = True,
     ) -> Recognizer:
         options = self.options
@@ -174,8 +165,8 @@ class Study:
         )
 
     def _generated(
-        self, labels: str, seed: int, real: LabelledImages, of_real: Recognizer | None
-    ) -> LabelledImages:
+        self, labels: str, seed: int, real: Labelled, of_real: Recognizer | None
+    ) -> Labelled:
         """The images of a cell's GAN, which is trained unless they exist."""
         if self.results.has_images(labels, seed):
             return self.results.images(labels, seed)
@@ -189,7 +180,7 @@ class Study:
         made, drawn = draw_images(
             gan, state, real, self.options.generated, seed, self.options.filters, recognizer
         )
-        self.results.save_images(labels, seed, made, self.num_classes, self.modality)
+        self.results.save_images(labels, seed, made, self.modality)
         line = {"labels": labels, "seed": seed, "arm": "gan", "drawn": drawn, "kept": len(made.y)}
         self._add(line | {"real": len(real.y)}, began)
         return made

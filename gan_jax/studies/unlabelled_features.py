@@ -90,8 +90,10 @@ class Options:
 def main(argv: list[str] | None = None) -> int:
     """Exit code 0: measured; 2: wrong input."""
     with command.asked("unlabelled_features", __doc__, argv, Options) as options:
+        from gan_jax.data.dataset import describe_labelled
+
         at_least("samples", options.samples, 100)
-        command.labelled(options.dataset)
+        describe_labelled(options.dataset)
         command_line.fast_cpu()
         command_line.keep_compilations()
         show(multiples(options.dataset, options.samples, UNLABELLED))

@@ -1,4 +1,4 @@
-"""The folder of a study that takes long: its settings, and one line for each result so far."""
+"""A folder of results that take long: their settings, and one line for each result so far."""
 
 from __future__ import annotations
 
@@ -16,24 +16,25 @@ Line = dict[str, Any]
 
 
 class Lines:
-    """The results of a study so far, in memory (``lines``) and on disk.
+    """The results so far, in memory (``lines``) and on disk.
 
     Args:
-      folder: a new folder, or the folder of the same study.
+      folder: a new folder, or one with results of the same settings.
       settings: the settings that determine the results, JSON-serializable.
+      option: the option that names the folder, for messages.
 
     Raises:
       ConfigError: if the folder contains other files, or results with other settings.
     """
 
-    def __init__(self, folder: Path, settings: dict[str, Any]):
-        self.folder = folder
+    def __init__(self, folder: Path, settings: dict[str, Any], option: str = "workdir"):
+        self.folder, self._option = folder, option
         settings = json.loads(json.dumps(settings))
         try:
             self._begin(settings)
             self.lines = _read_lines(folder / RESULTS)
         except (OSError, KeyError, json.JSONDecodeError) as error:
-            raise ConfigError(f"workdir {folder} cannot be used ({error}).") from error
+            raise ConfigError(f"{option} {folder} cannot be used ({error}).") from error
 
     def _begin(self, settings: dict[str, Any]) -> None:
         path = self.folder / SETTINGS
@@ -42,12 +43,14 @@ class Lines:
             different = [name for name in settings if before.get(name) != settings[name]]
             if different:
                 raise ConfigError(
-                    f"workdir {self.folder} has results with different settings "
-                    f"({', '.join(different)}); use the same settings, or another --workdir."
+                    f"{self._option} {self.folder} has results with different settings "
+                    f"({', '.join(different)}); use the same settings, or another "
+                    f"--{self._option}."
                 )
         elif self.folder.exists() and any(self.folder.iterdir()):
             raise ConfigError(
-                f"workdir {self.folder} contains other files than this study's; use a new folder."
+                f"{self._option} {self.folder} contains other files than these results; use a new "
+                "folder."
             )
         else:
             self.folder.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,97 @@
+"""The mixtures of real and added examples that are tried, and the classifiers trained on them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from gan_jax.enlarging.examples import Labelled, balanced, mixture, size_of_mixture
+from gan_jax.modality import Modality
+from gan_jax.recognizers import Recognizer, RecognizerConfig, fit
+
+NOTHING = "nothing"
+REAL_SHARES = (0.5, 0.2)
+"""Fractions of real examples in a mixture."""
+MIXUPS = (0.0, 0.2)
+"""Parameters of mixup with which each mixture is tried, the real examples alone too."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Candidate:
+    """The training data of a classifier.
+
+    ``added``: the kind of examples added to the real ones, or `NOTHING`; ``real_share``: the
+    fraction of real ones then; ``mixup``: the parameter of mixup, 0 for none; ``oversampled``:
+    whether the real examples are repeated so that all classes are equally frequent.
+    """
+
+    added: str = NOTHING
+    real_share: float = 1.0
+    mixup: float = 0.0
+    oversampled: bool = False
+
+    def __str__(self) -> str:
+        parts = [self.added] if self.added == NOTHING else [
+            f"{self.added}, {self.real_share:.0%} real"
+        ]  # fmt: skip
+        parts += ["oversampling"] * self.oversampled
+        parts += [f"mixup {self.mixup:g}"] if self.mixup else []
+        return ", ".join(parts)
+
+
+def grid(added: list[str], imbalance: bool) -> list[Candidate]:
+    """The candidates: real examples alone and each kind of added examples, tuned alike."""
+    mixtures = [(NOTHING, 1.0), *((name, share) for name in added for share in REAL_SHARES)]
+    return [
+        Candidate(name, share, mixup, oversampled)
+        for name, share in mixtures
+        for oversampled in ((False, True) if imbalance else (False,))
+        for mixup in MIXUPS
+    ]
+
+
+def train(
+    candidate: Candidate,
+    config: RecognizerConfig,
+    real: Labelled,
+    added: Mapping[str, Labelled],
+    num_classes: int,
+    modality: Modality,
+    told: Callable[[int, dict], Any] | None = None,
+) -> Recognizer:
+    """Trains the classifier of a candidate; all see equally many examples.
+
+    Args:
+      config: the training of the classifier, with classic augmentation; its seed also shuffles.
+      real: the real examples.
+      added: the added examples of each kind.
+    """
+    most = max((len(own.y) for own in added.values()), default=1)
+    largest = max(size_of_mixture(len(real.y), most, share) for share in REAL_SHARES)
+    n = min(largest, config.steps * config.batch_size)
+    order = np.random.default_rng(config.seed).permutation(len(real.y))
+    own = real.at(order)
+    if candidate.oversampled:
+        own = balanced(real, max(1, round(candidate.real_share * n)), config.seed)
+    config = dataclasses.replace(config, mixup=candidate.mixup)
+    examples = mixture(own, added.get(candidate.added), n, candidate.real_share)
+    return fit(config, *examples, num_classes, modality, told=told)
+
+
+def right(recognizer: Recognizer, examples: Labelled) -> np.ndarray:
+    """Whether a classifier recognizes each example as its label, ``[n]`` bool."""
+    _, logits = recognizer.features(examples.x)
+    return logits.argmax(axis=1) == examples.y
+
+
+def weights(y: np.ndarray, imbalance: bool) -> np.ndarray:
+    """Weights ``[n]`` of examples with labels ``[n]``, with which the mean of `right` is the
+    accuracy or, with ``imbalance``, the balanced accuracy, the mean over the classes.
+    """
+    if not imbalance:
+        return np.ones(len(y))
+    classes, counts = np.unique(y, return_counts=True)
+    return len(y) / (len(classes) * counts[np.searchsorted(classes, y)])
