@@ -10,7 +10,7 @@ from gan_jax.files import replacing
 from gan_jax.metrics.estimate import mean
 from gan_jax.metrics.texts import TEXT_SCORES
 from gan_jax.report.scores import shown
-from gan_jax.studies.lines import Line
+from gan_jax.runs.lines import Line
 from gan_jax.studies.text_methods import METHODS
 
 COLUMNS = (

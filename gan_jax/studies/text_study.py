@@ -16,10 +16,10 @@ from gan_jax.evaluation.text_evaluator import ORDERS, SHOWN, drawn
 from gan_jax.evaluation.texts import OfDataset, of_dataset
 from gan_jax.files import check_folder, write
 from gan_jax.metrics.texts import ladder, text_scores
+from gan_jax.runs.lines import Lines
 from gan_jax.runs.restore import load
 from gan_jax.sampling.temperature import NAME as TEMPERATURE
 from gan_jax.studies import text_report as report
-from gan_jax.studies.lines import Lines
 from gan_jax.studies.text_methods import METHODS, base_of
 from gan_jax.studies.text_options import Options
 from gan_jax.training.loop import train
