@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from gan_jax.errors import ConfigError
+from gan_jax.recipes import recipe
 from gan_jax.studies import text, text_methods, text_report, text_study
 from gan_jax.studies.text_options import Options
 
@@ -39,12 +40,15 @@ def test_a_study_scores_each_temperature_and_continues(options, monkeypatch, cap
         text_study.Study(dataclasses.replace(options, steps=4), ("mle",))
 
 
-def test_the_weight_of_the_likelihood_falls_to_zero_in_a_third_of_the_training():
-    base = text_methods.base_of("names", None, None, True)
-    config = text_methods.METHODS["relaxed"].config(base, 300)
-    (fading,) = config.g_penalties
+def test_the_weight_of_the_likelihood_falls_in_a_third_of_the_training():
+    config = lambda name: text_methods.METHODS[name].config({"dataset": "names"}, 300)
+    (fading,) = config("relaxed").g_penalties
     assert (fading.weight.start, fading.weight.end, fading.weight.steps) == (1.0, 0.0, 100)
-    assert not text_methods.METHODS["iwgan"].config(base, 300).g_penalties
+    assert not config("iwgan").g_penalties and len(config("reinforce").g_penalties) == 2
+    alike = dataclasses.replace(
+        recipe("scan_gan"), steps=4_500, dataset="names", conditioning="none"
+    )
+    assert text_methods.METHODS["straight_through"].config({"dataset": "names"}, 4_500) == alike
 
 
 def test_the_table_has_means_over_seeds_with_intervals():

@@ -4,9 +4,9 @@
   uv run gan-jax study text scan/simple --samples 10000
 
 Trains each method with several seeds, draws texts at several temperatures, and compares all scores
-with those of samplers that count n-grams. A method is a set of options of train; its run folders
-are ordinary ones. All but iwgan and scratchgan begin with maximum likelihood, whose weight falls to
-0 in the first third of the training. The study writes:
+with those of samplers that count n-grams. A method is a config of train; its run folders are
+ordinary ones. All but iwgan and scratchgan begin with maximum likelihood, whose weight falls to 0,
+or to 0.2 for both, in the first third of the training. The study writes:
 
   settings.json     the settings
   results.jsonl     one line per generator and temperature

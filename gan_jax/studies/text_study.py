@@ -20,7 +20,7 @@ from gan_jax.runs.lines import Lines
 from gan_jax.runs.restore import load
 from gan_jax.sampling.temperature import NAME as TEMPERATURE
 from gan_jax.studies import text_report as report
-from gan_jax.studies.text_methods import METHODS, base_of
+from gan_jax.studies.text_methods import METHODS
 from gan_jax.studies.text_options import Options
 from gan_jax.training.loop import train
 
@@ -40,8 +40,9 @@ class Study:
         about = describe(options.dataset)
         if about.modality.name != "texts":
             raise ConfigError(f"dataset {options.dataset!r} must contain texts.")
-        base = base_of(options.dataset, options.tokens, options.field, about.num_classes > 0)
-        self.configs = {name: METHODS[name].config(base, options.steps) for name in methods}
+        data = {name: getattr(options, name) for name in ("dataset", "tokens", "field")}
+        data["conditioning"] = "projection" if about.num_classes else "none"
+        self.configs = {name: METHODS[name].config(data, options.steps) for name in methods}
         for config in self.configs.values():
             trace(build(config), config)
         check_folder("workdir", self.folder)
