@@ -13,9 +13,9 @@ import scipy.stats
 from gans import random_batch, small_mlp, state_of
 
 import gan_jax
-from gan_jax import ConfigError, pictures, recipe
+from gan_jax import ConfigError, metrics, pictures, recipe
 from gan_jax.data import Description, load
-from gan_jax.evaluation import evaluator, real
+from gan_jax.evaluation import evaluator, learning, real
 from gan_jax.evaluation.evaluator import evaluate
 from gan_jax.evaluation.files import save, table
 from gan_jax.evaluation.result import Evaluation
@@ -115,6 +115,24 @@ def test_classes_are_drawn_in_equal_shares_and_large_splits_are_the_reference(mo
     assert found["samples"] == {"images": 130, "reference": test}
     train = {"split": "train", "images": 355, "classes": 10}
     assert found["real"] == test | {"images": 130, "reference": train}
+
+
+def test_a_classifier_of_samples_is_tested_on_real_images(monkeypatch):
+    monkeypatch.setattr(learning, "recipe", lambda dataset: QUICK)
+    found = judged(Oracle(wrong=1), metrics="cas400")
+    value, low, high = found.protocols["cas400"]["classification_accuracy_score"]
+    assert 0 <= low <= value <= high < 0.2 and high - low < 0.1  # it learned the wrong labels
+    assert "accuracy, trained on samples" in table(found)
+    assert [(p.name, p.count) for p in metrics.parse("cas,cas10k")] == [
+        ("cas", 60_000), ("cas10k", 10_000),
+    ]  # fmt: skip
+    with pytest.raises(
+        ConfigError, match="cas cannot be computed because the images have"
+    ):
+        judged(Grey(), num_classes=0, metrics="cas")
+    seen = dataclasses.replace(DIGITS, split="train+test")
+    with pytest.raises(ConfigError, match="unseen by the GAN"):
+        judged(Grey(), metrics="cas", config=seen)
 
 
 def test_unconditional_gan_has_no_labels_to_agree_with():

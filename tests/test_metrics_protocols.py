@@ -23,7 +23,9 @@ def sample(seed, n):
     return metrics.Sample(features, logits, labels, modes)
 
 
-INPUTS = metrics.Inputs(sample(0, 1100), sample(1, 1300), sample(2, 400), sample(3, 300))
+INPUTS = metrics.Inputs(
+    sample(0, 1100), sample(1, 1300), sample(2, 400), sample(3, 300), learned=sample(4, 200)
+)
 
 
 @pytest.fixture(autouse=True)
@@ -51,6 +53,7 @@ def without(need, inputs=INPUTS):
         "training": inputs._replace(training=None),
         "held_out": inputs._replace(held_out=None),
         "own_classes": inputs._replace(own_classes=False),
+        "learned": inputs._replace(learned=None),
     }[need]
 
 

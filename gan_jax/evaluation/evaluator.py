@@ -19,12 +19,23 @@ from gan_jax.errors import ConfigError, fits_memory
 from gan_jax.evaluation import classifying
 from gan_jax.evaluation import pictures as evaluation_pictures
 from gan_jax.evaluation.extremes import extremes
+from gan_jax.evaluation.learning import labels_of_test, learned
 from gan_jax.evaluation.real import Numbers, Real, look, splits_of, thinned, with_modes
 from gan_jax.evaluation.result import Evaluation, estimates, intervals, values
 from gan_jax.evaluation.settings import DEFAULT_SETTINGS, Settings
 from gan_jax.evaluation.text_evaluator import TextEvaluator
 from gan_jax.evaluation.truncation import SAMPLES_A_BOUND, truncation_curve
-from gan_jax.metrics import BASIC, METRICS, SCORES, Estimate, Inputs, Sample, left_out, measure
+from gan_jax.metrics import (
+    BASIC,
+    METRICS,
+    SCORES,
+    Estimate,
+    Inputs,
+    Protocol,
+    Sample,
+    left_out,
+    measure,
+)
 from gan_jax.metrics.paired import paired_scores
 from gan_jax.modality import Domains, Images, Text, labels_in_turn
 from gan_jax.recognizers import SMALL_CNN, FeatureNetwork, RecognizerConfig
@@ -208,7 +219,9 @@ class Evaluator:
                 *(np.asarray(gan.modality.to_network(x)) for x in (examples, asked.real))
             )
         matched = self._matched(inputs)
-        protocols = {p.name: p.measure(inputs) for p in settings.protocols}
+        protocols = {
+            p.name: p.measure(self._with_learned(p, inputs, examples)) for p in settings.protocols
+        }
         drawn = evaluation_pictures.Drawn(
             gan,
             state,
@@ -244,6 +257,14 @@ class Evaluator:
         sample = with_modes(choice, Sample(*real.network.features(examples), labels))
         parts = (sample, real.reference, real.training, real.held_out)
         return Inputs(*parts, self.settings.seed, choice.own_classes)
+
+    def _with_learned(self, protocol: Protocol, inputs: Inputs, examples: np.ndarray) -> Inputs:
+        """The inputs of a protocol, for which a classifier is trained if it needs one."""
+        if "learned" not in protocol.definition.needs:
+            return inputs
+        own = slice(protocol.count)
+        labels, test = inputs.images.labels[own], self._splits.test
+        return inputs._replace(learned=learned(self._config, test, examples[own], labels))
 
     def _matched(self, inputs: Inputs) -> dict[str, Estimate]:
         """Scores that depend on the number of images, at the numbers of the baseline; empty if the
@@ -326,4 +347,6 @@ class Evaluator:
         images = blank(n, labels_in_turn(n, classes) if classes else None)
         held_out = real(splits.test) if splits.never_seen else None
         parts = (images, real(splits.reference), real(splits.learned), held_out)
-        return Inputs(*parts, self.settings.seed, choice.own_classes)
+        labels = labels_of_test(config, splits.test) if splits.never_seen else None
+        tested = None if labels is None else blank(len(labels), labels)
+        return Inputs(*parts, self.settings.seed, choice.own_classes, tested)

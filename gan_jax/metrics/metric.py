@@ -44,7 +44,8 @@ class Inputs(NamedTuple):
     ``images``: the scored images. ``reference``: the real images for comparison. ``training``: the
     real images on which the GAN was trained; ``held_out``: real images that it never saw; None if
     unknown. ``seed``: of all random choices. ``own_classes``: whether logits and labels refer to
-    the same classes, unlike those of Inception.
+    the same classes, unlike those of Inception. ``learned``: the outputs, for held-out real images,
+    of a classifier that was trained on the scored images alone; None if there is none.
     """
 
     images: Sample
@@ -53,6 +54,7 @@ class Inputs(NamedTuple):
     held_out: Sample | None = None
     seed: int = 0
     own_classes: bool = True
+    learned: Sample | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,12 +79,13 @@ class Metric:
         metrics.
       title: its name within a sentence.
       needs: required inputs: ``logits``, ``labels`` or ``modes`` of the images,
-        ``reference_labels``, ``training``, ``held_out``, ``own_classes`` in the logits, or
-        ``unknown_modes``, if classes would stand for modes that are counted exactly.
+        ``reference_labels``, ``training``, ``held_out``, ``learned``, ``own_classes`` in the
+        logits, or ``unknown_modes``, if classes would stand for modes that are counted exactly.
       min_images: the minimum number of images for ``f`` features. ``min_reference``: the minimum
         number of reference images; None for the same number.
       per_class: the minimum applies to every class.
       balanced: compares equal numbers; the larger set is subsampled with the seed of the inputs.
+      usual: the number of images where its name is given without one; None: it needs a number.
     """
 
     function: Callable[[Inputs], dict[str, Estimate]]
@@ -93,6 +96,7 @@ class Metric:
     min_reference: Callable[[int], int] | None = None
     per_class: bool = False
     balanced: bool = False
+    usual: int | None = None
 
     def fewest(self, features: int, classes: int) -> int:
         """The minimum number of images, balanced over ``classes`` classes (0 for none)."""
@@ -128,6 +132,11 @@ NEEDS: dict[str, tuple[Callable[[Inputs], bool], str]] = {
     ),
     "training": (lambda inputs: inputs.training is not None, "the training images are not given"),
     "held_out": (lambda inputs: inputs.held_out is not None, "no real examples are held out"),
+    "learned": (
+        lambda inputs: inputs.learned is not None,
+        "a classifier of the samples has no labelled real images or sounds, unseen by the GAN, "
+        "to be tested on",
+    ),
 }
 
 

@@ -1,6 +1,7 @@
 """Protocols: a metric and its number of generated images, in one name such as ``fid50k``.
 
-Scores of different numbers of images are not comparable, so the number is part of the name.
+Scores of different numbers of images are not comparable, so the number is part of the name, unless
+the metric has a usual one, as ``cas``.
 """
 
 from __future__ import annotations
@@ -97,6 +98,9 @@ def _protocol(name: str) -> Protocol:
         near = difflib.get_close_matches(metric, METRICS, n=1)
         use = f"did you mean {near[0] + name[len(metric) :]!r}? Use" if near else "use"
         raise ConfigError(f"metrics: {name!r} is unknown; {use} {accepted}")
+    usual = METRICS[metric].usual
+    if parts is None and usual is not None:
+        return Protocol(name, metric, usual)
     if parts is None or int(parts["number"]) == 0:
         raise ConfigError(f"metrics: {name!r} lacks a number of images; use {accepted}")
     return Protocol(name, metric, int(parts["number"]) * (1000 if parts["thousands"] else 1))

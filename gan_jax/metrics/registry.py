@@ -82,6 +82,12 @@ def _labels(inputs: Inputs) -> tuple[Estimate, Estimate]:
     )
 
 
+def _accuracy(inputs: Inputs) -> Estimate:
+    """On real images, with an interval over them, not over other trainings."""
+    learned = inputs.learned
+    return share(labels.label_agreement(learned.logits, learned.labels), len(learned.labels))
+
+
 def _shares(inputs: Inputs) -> Estimate:
     logits = inputs.images.logits
     return Estimate(
@@ -193,6 +199,13 @@ METRICS: dict[str, Metric] = {
         {"logistic_test": Score("told apart, linearly", share=True, sized=True)},
         min_images=lambda features: max(4, features),
         balanced=True,
+    ),
+    "cas": _metric(
+        _accuracy,
+        "classification accuracy score",
+        {"classification_accuracy_score": Score("accuracy, trained on samples", share=True)},
+        needs=("labels", "learned"),
+        usual=60_000,  # as many as MNIST has training images
     ),
     "memorization": _metric(
         _memorization,
