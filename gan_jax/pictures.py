@@ -1,4 +1,7 @@
-"""Grids of images, and points over the true ones, as PNG files."""
+"""Grids of images, and points over the true ones, as PNG files.
+
+Pillow and Matplotlib are imported where they draw: training steps need neither.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,6 @@ import pathlib
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
 
 MIN_SIDE = 48
 """Minimum shorter side in pixels; smaller images are enlarged by an integer factor."""
@@ -94,6 +96,8 @@ def headed(pixels: np.ndarray, columns: int, names: Mapping[int, str]) -> np.nda
     Returns:
       ``[H + h, W, c]`` uint8, where ``h`` is the height of the names.
     """
+    from PIL import Image, ImageDraw, ImageFont
+
     width, step = pixels.shape[1], (pixels.shape[1] + GAP) // columns
     size = max(12, round(FONT * width))
     strip = Image.new("L", (width, round(1.5 * size)), GAP_GREY)
@@ -142,6 +146,8 @@ def texts(lines: Sequence[str]) -> np.ndarray:
     """Texts below and beside each other, light on dark, as pixels ``[H, W, 1]`` uint8: in as many
     columns, of 1, 2, 5 and 10, as `TEXT_WIDTH` holds. What the font lacks is shown as a box.
     """
+    from PIL import Image, ImageDraw, ImageFont
+
     font, step = ImageFont.load_default(TEXT_SIZE), 3 * TEXT_SIZE // 2
     lines = [line.replace("\n", " ") for line in lines]
     width = TEXT_SIZE + max((math.ceil(font.getlength(line)) for line in lines), default=0)
@@ -207,6 +213,8 @@ def save(path: str | pathlib.Path, pixels: np.ndarray) -> None:
 
 def png(pixels: np.ndarray) -> bytes:
     """``[H, W, 1 or 3]`` uint8 pixels as the bytes of a PNG file."""
+    from PIL import Image
+
     file = io.BytesIO()
     Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).save(file, "PNG")
     return file.getvalue()

@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from gan_jax import __version__
 from gan_jax.benchmarks.nets import NETS
 from gan_jax.benchmarks.profile import milliseconds
 from gan_jax.build import PRECISIONS
@@ -112,7 +113,7 @@ def environment() -> dict[str, Any]:
     kind = f"cpu x{os.cpu_count()}" if device.platform == "cpu" else device.device_kind
     return {
         "framework": "gan_jax",
-        "version": importlib.metadata.version("gan_jax"),
+        "version": __version__,
         **versions,
         "python": platform.python_version(),
         "device": kind,

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-from tqdm import tqdm
 
 from gan_jax.config import Framing
 from gan_jax.data import arrays, cache, folders, text_files
@@ -149,6 +148,8 @@ def _decoded(opened: Source, name: str, split: str, frame: Form, strict: bool) -
     folder = _folder(opened, parts, frame)
     whole = cache.cache_folder() / folder
     if cache.read(whole) is None:
+        from tqdm import tqdm
+
         n = sum(part.end - part.start for part in parts)
         with tqdm(
             total=n, desc=f"decoding {name} {split}", unit=" examples", **folders.QUIET

@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import io
 from collections.abc import Callable
 from typing import Any
 
-from PIL import Image
-
 from gan_jax.data import sounds
-
-_GREY = ("1", "L", "LA", "I", "I;16", "I;16B", "I;16L", "I;16N")
-_ORIENTATION = 0x0112  # EXIF's tag; values from 5 to 8 exchange width and height
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,9 +29,9 @@ class Kind:
 
 def _of_image(content: bytes) -> tuple[int, int, bool]:
     """Height and width as shown, and whether it is grey."""
-    with Image.open(io.BytesIO(content)) as image:
-        (w, h), turned = image.size, image.getexif().get(_ORIENTATION, 1) > 4
-        return (w, h, image.mode in _GREY) if turned else (h, w, image.mode in _GREY)
+    from gan_jax.data import pixels
+
+    return pixels.header(content)
 
 
 def _of_images(headers: set[tuple]) -> dict[str, Any]:

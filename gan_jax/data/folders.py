@@ -15,7 +15,6 @@ from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 import numpy as np
-from tqdm import tqdm
 
 from gan_jax.data import cache
 from gan_jax.data.cache import Chunk
@@ -235,6 +234,8 @@ def _headers(path: Path, entries: Sequence[Entry], kind: Kind) -> dict[str, Any]
             return kind.header(content(entry.path))
         except Exception:  # decoders raise anything; the file is reported when it is decoded
             return None
+
+    from tqdm import tqdm
 
     with (
         ThreadPoolExecutor() as pool,

@@ -5,12 +5,11 @@ and chooses the form of all kinds of examples.
 from __future__ import annotations
 
 import dataclasses
-import io
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image, ImageColor, ImageOps
 
 from gan_jax.config import Framing
 from gan_jax.data.description import Description
@@ -18,11 +17,11 @@ from gan_jax.data.sounds import SoundFrame, sound_frame
 from gan_jax.data.texts import TextFrame, text_frame
 from gan_jax.errors import ConfigError, one_of
 from gan_jax.modality import Images, Modality, Sounds, Text, of_shape
+from gan_jax.pictures import DRAWN
 
-LANCZOS = Image.Resampling.LANCZOS
-MODES = {1: "L", 3: "RGB", 4: "RGBA"}
-"""Pillow's mode for each number of channels."""
-_DRAFT = 4  # a large JPEG is decoded at a reduced size, but at least this multiple of the final one
+if TYPE_CHECKING:
+    from PIL import Image
+
 LARGEST = 1 << 14
 """The largest accepted side in pixels."""
 FIELDS: dict[type[Modality], tuple[str, ...]] = {
@@ -33,24 +32,8 @@ FIELDS: dict[type[Modality], tuple[str, ...]] = {
 """The fields of `Framing` that apply to each kind of example."""
 
 
-def _cropped(image: Image.Image, side: int, _) -> Image.Image:
-    return ImageOps.fit(image, (side, side), LANCZOS)
-
-
-def _padded(image: Image.Image, side: int, border: tuple[int, ...]) -> Image.Image:
-    if max(image.size) > side:
-        image = ImageOps.contain(image, (side, side), LANCZOS)
-    canvas = Image.new(image.mode, (side, side), border)
-    canvas.paste(image, tuple((side - own) // 2 for own in image.size))
-    return canvas
-
-
-def _stretched(image: Image.Image, side: int, _) -> Image.Image:
-    return image.resize((side, side), LANCZOS)
-
-
-FITS = {"crop": _cropped, "pad": _padded, "stretch": _stretched}
-"""``(image, side, border's colour) -> image`` of ``side`` x ``side``."""
+FITS = ("crop", "pad", "stretch")
+"""How an image is brought to another size; `gan_jax.data.pixels` has a function for each."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,34 +72,31 @@ class Frame:
         Raises:
           Exception: of any kind, if it cannot be decoded.
         """
-        with Image.open(io.BytesIO(content)) as image:
-            if self.fit:  # decodes a JPEG file at a reduced, still sufficient size
-                image.draft(None, (_DRAFT * self.shape[1], _DRAFT * self.shape[0]))
-            return self.image(image)
+        from gan_jax.data import pixels
+
+        return pixels.decoded(content, self.shape, self.fit, self.background)
 
     def image(self, image: Image.Image) -> np.ndarray:
-        """One image as ``[h, w, c]`` uint8.
+        """An image of Pillow as ``[h, w, c]`` uint8.
 
         Raises:
           ValueError: if its size differs and no fit is set.
         """
-        h, w, c = self.shape
-        image = self._converted(ImageOps.exif_transpose(image), MODES[c])
-        if self.fit:
-            image = FITS[self.fit](image, h, self._border(image.mode))
-        elif image.size != (w, h):
-            raise ValueError(f"{image.width}x{image.height} pixels instead of {w}x{h}")
-        return np.asarray(image).reshape(self.shape)
+        from gan_jax.data import pixels
+
+        return pixels.as_array(image, self.shape, self.fit, self.background)
 
     def examples(self, x: np.ndarray) -> np.ndarray:
         """Converts stored examples ``[m, ...]`` of one shape to ``[m, *shape]``."""
         if x.shape[1:] == self.shape:
             return x
+        from gan_jax.data import pixels
+
         larger = any(own > to for own, to in zip(x.shape[1:3], self.shape, strict=False))
         if self.fit != "pad" or larger or x.shape[-1] != self.shape[-1]:
-            return np.stack([self.image(_pillow(own)) for own in x])
+            return pixels.converted(x, self.shape, self.fit, self.background)
         framed = np.empty((len(x), *self.shape), x.dtype)
-        framed[:] = self._border(MODES.get(self.shape[-1], ""))
+        framed[:] = pixels.border(self.background, self.shape[-1])
         top, left = ((to - own) // 2 for own, to in zip(x.shape[1:3], self.shape, strict=False))
         framed[:, top : top + x.shape[1], left : left + x.shape[2]] = x
         return framed
@@ -125,22 +105,6 @@ class Frame:
         """The shape of the area inside the border, for images stored with a shape (h, w, c)."""
         fills = None in shape or max(shape[:2]) > max(self.shape[:2])
         return self.shape if self.fit != "pad" or fills else (*shape[:2], self.shape[2])
-
-    def _border(self, mode: str) -> tuple[int, ...]:
-        if mode not in MODES.values():  # such as multispectral images
-            return (0,)
-        color = ImageColor.getcolor(self.background or "#00000000", mode)
-        return color if isinstance(color, tuple) else (color,)
-
-    def _converted(self, image: Image.Image, mode: str) -> Image.Image:
-        if image.mode.startswith("I"):  # 16 bits per pixel
-            values = np.rint(np.asarray(image, np.float32) / 257)
-            image = Image.fromarray(np.clip(values, 0, 255).astype(np.uint8))
-        if mode != "RGBA" and image.has_transparency_data:
-            image = image.convert("RGBA")
-            ground = Image.new("RGBA", image.size, self.background or "white")
-            image = Image.alpha_composite(ground, image)
-        return image.convert(mode)
 
 
 Form = Frame | SoundFrame | TextFrame
@@ -170,11 +134,11 @@ def frame_of(about: Description, framing: Framing | int | None) -> Form:
     size, channels = framing.size, framing.channels or stored
     fit = one_of("fit", framing.fit, FITS) if framing.fit is not None else about.fit
     _check_size(about, framing)
-    if framing.channels not in (None, *MODES):
+    if framing.channels not in (None, *DRAWN):
         raise ConfigError(f"channels must be 1, 3 or 4, not {framing.channels}.")
     shape = (size or h, size or w, channels)
     frame = Frame(shape, fit if size else None, framing.background)
-    if stored not in MODES:  # Pillow has no name for such images
+    if stored not in DRAWN:  # Pillow has no name for such images
         _check_untouched(about, frame)
     _check_background(about, frame)
     return frame
@@ -213,7 +177,7 @@ def decode(
 def first_line(error: BaseException) -> str:
     """Why a file could not be decoded, in a few words."""
     text = (str(error).strip().splitlines() or [""])[0]
-    if isinstance(error, Image.UnidentifiedImageError):
+    if type(error).__name__ == "UnidentifiedImageError":  # Pillow's
         return "not a readable image"
     return text.rstrip(".") or type(error).__name__
 
@@ -262,11 +226,9 @@ def _check_untouched(about: Description, frame: Frame) -> None:
 def _check_background(about: Description, frame: Frame) -> None:
     if frame.background is None:
         return
-    try:
-        opaque = len(ImageColor.getrgb(frame.background)) == 3
-    except ValueError:
-        opaque = False
-    if not opaque:
+    from gan_jax.data import pixels
+
+    if not pixels.opaque(frame.background):
         raise ConfigError(
             f"background {frame.background!r} is not a colour; use a name such as white, or "
             "#rrggbb."
@@ -276,8 +238,3 @@ def _check_background(about: Description, frame: Frame) -> None:
         raise ConfigError(
             f"background {frame.background!r} has no effect because {why}; leave it out."
         )
-
-
-def _pillow(x: np.ndarray) -> Image.Image:
-    """``[h, w, c]`` uint8, c in `MODES`."""
-    return Image.fromarray(x[..., 0] if x.shape[-1] == 1 else x)

@@ -18,7 +18,6 @@ from typing import Any
 
 import flax.traverse_util
 import numpy as np
-from tqdm import tqdm
 
 from gan_jax.config import Framing
 from gan_jax.data import Dataset, batch_at, describe, frame_of, load, order
@@ -196,6 +195,8 @@ def _trained(
         file=sys.stderr,
         flush=True,
     )
+    from tqdm import tqdm
+
     start = time.perf_counter()
     title = f"classifier of {about.name}"
     with tqdm(total=config.steps, desc=title, unit=" steps", leave=False, disable=None) as bar:
