@@ -117,6 +117,13 @@ def fast_cpu() -> None:
         os.environ["XLA_FLAGS"] = f"{flags} --{_LIBRARY}=LIBRARY_FUSION_TYPE_REDUCE".strip()
 
 
+def cores() -> int:
+    """The number of CPU cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def divide_cpu(most: int) -> None:
     """Makes each CPU core a device, up to ``most`` devices, unless their number is already set.
 
@@ -129,11 +136,6 @@ def divide_cpu(most: int) -> None:
         "xla_force_host_platform_device_count" not in os.environ.get("XLA_FLAGS", "")
         and jax.config.jax_num_cpu_devices < 1
     ):
-        cores = (
-            len(os.sched_getaffinity(0))
-            if hasattr(os, "sched_getaffinity")
-            else os.cpu_count() or 1
-        )
         # The devices of a jax that is already initialized also work, only more slowly.
         with contextlib.suppress(RuntimeError):
-            jax.config.update("jax_num_cpu_devices", max(1, min(cores, most)))
+            jax.config.update("jax_num_cpu_devices", max(1, min(cores(), most)))

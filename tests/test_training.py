@@ -165,12 +165,14 @@ def test_run_folder(finished):
         "flax",
         "optax",
         "device",
+        "processor",
         "git_revision",
         "git_dirty",
         "time",
         "command",
     } <= set(start)
     assert start["end_step"] == 14 and 50 < start["process_peak_mib"] < 50_000
+    assert 1 <= start["cores"] <= os.cpu_count() and start["process_cpu_seconds"] > 0
     assert not list(workdir.rglob("*tmp*"))
 
 

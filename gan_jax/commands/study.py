@@ -10,6 +10,7 @@ from gan_jax.commands import interrupts
 from gan_jax.errors import one_of
 
 STUDIES = {
+    "ledger": "what did each recipe reach, and what was published?",
     "translation": "does translating images into another domain train a classifier for it?",
     "text": "does a GAN write better than maximum likelihood, and than counting?",
     "oracle": "how far are text GANs from a language whose probabilities are known?",

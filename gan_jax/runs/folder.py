@@ -2,8 +2,8 @@
 
 config.json      the config; for a population the shared config, the seeds and the sweep
 run.json         provenance of every start: versions, devices, revision, seed, command, first and
-                 last step, peak memory, divergence; the origin of the first state, unless it was
-                 initialized randomly
+                 last step, CPU time and peak memory of the process, divergence; the origin of the
+                 first state, unless it was initialized randomly
 metrics.jsonl    one line per log: step, seconds, images_per_second and every metric; one line per
                  event, which has the key "event"
 members.jsonl    populations only: the metrics of every member

@@ -6,11 +6,14 @@ import datetime
 import importlib.metadata
 import pathlib
 import platform
+import re
 import subprocess
 import sys
 from typing import Any
 
 import jax
+
+from gan_jax import command_line
 
 _PACKAGES = (
     "jax",
@@ -25,8 +28,8 @@ _PACKAGES = (
 
 
 def provenance() -> dict[str, Any]:
-    """The provenance of a result: time, command, versions, devices, and the git revision of this
-    package.
+    """The provenance of a result: time, command, versions, devices, processor with the number of
+    usable cores, and the git revision of this package.
     """
     devices = jax.devices()
     return {
@@ -37,9 +40,21 @@ def provenance() -> dict[str, Any]:
         "platform": platform.platform(),
         "device": devices[0].device_kind,
         "devices": len(devices),
+        "processor": _processor(),
+        "cores": command_line.cores(),
         "processes": jax.process_count(),
         **_revision(),
     }
+
+
+def _processor() -> str | None:
+    """The model of this machine's processor; None if the system does not tell."""
+    try:
+        about = pathlib.Path("/proc/cpuinfo").read_text()
+    except OSError:  # not Linux
+        about = ""
+    found = re.search(r"^model name\s*: (.+)$", about, re.MULTILINE)
+    return found[1] if found else platform.processor() or None
 
 
 def _version(package: str) -> str | None:

@@ -204,7 +204,8 @@ class _Training:
                 folder.end(self.workdir, diverged=str(diverged))
             raise
         if first:
-            folder.end(self.workdir, end_step=outcome.step, **memory.peaks())
+            used = {"process_cpu_seconds": round(time.process_time(), 1), **memory.peaks()}
+            folder.end(self.workdir, end_step=outcome.step, **used)
         return outcome._replace(made=outcome.step - begun)
 
     def _prepared(self, step: int) -> tuple[Steps, _Tools]:
