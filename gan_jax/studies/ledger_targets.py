@@ -102,8 +102,15 @@ TARGETS: dict[str, Target] = {
     ),
     "names_gan": Target(
         None,
-        "Gulrajani et al. 2017 write sentences of 32 characters",
-        "width 64, 3 blocks, relativistic loss with R1 and R2 instead of WGAN-GP",
+        "Gulrajani et al. 2017, whose D it has, write sentences of 32 characters",
+        "an LSTM with straight-through gradients and a weight of 0.2 for maximum likelihood; D of "
+        "width 64 and 3 blocks, relativistic loss with R1 and R2 instead of WGAN-GP",
+    ),
+    "scan_gan": Target(
+        None,
+        "no paper writes SCAN with a GAN",
+        "an LSTM with straight-through gradients after maximum likelihood; D of width 64 and 3 "
+        "blocks, relativistic loss with R1 and R2",
     ),
     "captions_stackgan1": Target(
         None,
