@@ -126,9 +126,7 @@ def test_a_classifier_of_samples_is_tested_on_real_images(monkeypatch):
     assert [(p.name, p.count) for p in metrics.parse("cas,cas10k")] == [
         ("cas", 60_000), ("cas10k", 10_000),
     ]  # fmt: skip
-    with pytest.raises(
-        ConfigError, match="cas cannot be computed because the images have"
-    ):
+    with pytest.raises(ConfigError, match="cas cannot be computed because the images have"):
         judged(Grey(), num_classes=0, metrics="cas")
     seen = dataclasses.replace(DIGITS, split="train+test")
     with pytest.raises(ConfigError, match="unseen by the GAN"):
