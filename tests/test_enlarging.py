@@ -1,21 +1,35 @@
-"""Enlarging a dataset: its parts against definitions, and a tiny enlargement from end to end."""
+"""Enlarging a dataset, and the studies of few labels and of imbalance: their parts against
+definitions, and tiny ones from end to end.
+"""
 
 import dataclasses
 import json
 
+import jax
 import numpy as np
 import pytest
 
 import gan_jax
 from gan_jax import ConfigError, Network, Penalty
+from gan_jax.build import abstract_batch
 from gan_jax.commands import enlarge as command
 from gan_jax.data import load
 from gan_jax.enlarging import addition, candidates, enlarge, gans, verdict
 from gan_jax.enlarging.candidates import NOTHING, Candidate, grid, weights
-from gan_jax.enlarging.examples import Counts, Labelled, balanced, held_out, subset
+from gan_jax.enlarging.examples import (
+    Counts,
+    Labelled,
+    balanced,
+    effective_weights,
+    held_out,
+    subset,
+)
 from gan_jax.metrics.estimate import crossed
-from gan_jax.recognizers import Augmentation
+from gan_jax.recognizers import Augmentation, RecognizerConfig
+from gan_jax.recognizers.architectures import classifier
+from gan_jax.recognizers.training import _cross_entropy
 from gan_jax.sampling.filters import most_confident
+from gan_jax.studies import few_labels, imbalance, imbalance_study, regimes_study
 
 TINY = dict(
     labels=5, gan_steps=2, labelling_steps=2, generated=20, recognizer_steps=2, recognizer_batch=8,
@@ -142,7 +156,8 @@ def small(monkeypatch):
         gans, "semi_supervised",
         lambda *a: tiny(semi_supervised(*a), labelled_batch=4, penalties=()),
     )  # fmt: skip
-    monkeypatch.setattr(enlarge, "classic", lambda dataset: Augmentation())
+    for module in (enlarge, regimes_study):
+        monkeypatch.setattr(module, "classic", lambda dataset: Augmentation())
     monkeypatch.setattr(candidates, "MIXUPS", (0.0,))
     monkeypatch.setattr(candidates, "REAL_SHARES", (0.5,))
     keep = lambda *a, **options: seen.append((a, options)) or store(*a, **options)
@@ -247,3 +262,106 @@ def test_arrays_may_be_partly_labelled():
     assert (batch.y[0] >= 0).tolist() == [True] * 3 + [False] * 2
     with pytest.raises(ConfigError, match="labelled_batch 3 with labels 0 needs a dataset"):
         next(gan_jax.batches(dataclasses.replace(config, dataset="digits")))
+
+
+# The studies of both regimes
+
+
+COMMAND = ["--dataset", "digits", "--seeds", "1", "--gan-steps", "2", "--labelling-steps", "2"]
+COMMAND += ["--generated", "20", "--recognizer-steps", "2", "--recognizer-batch", "8"]
+
+
+def test_effective_weights_are_those_of_cui():
+    """As a quarter of the examples of a class count, whose loss weighs less."""
+    found = np.array(effective_weights(np.array([1, 10, 1_000]), beta=0.9))
+    numbers = (1 - 0.9 ** np.array([1, 10, 1_000])) / (1 - 0.9)
+    np.testing.assert_allclose(found, (1 / numbers) / (1 / numbers).mean())
+    np.testing.assert_allclose(effective_weights(np.array([7, 7])), 1)
+
+
+def test_a_weight_multiplies_the_loss_of_its_class():
+    plain = classifier(RecognizerConfig(steps=2), 3)
+    weighted = dataclasses.replace(plain, weights=(0.5, 1.0, 4.0))
+    logits = np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32)
+    y = np.array([2, 0, 1, 2])
+    expected = _cross_entropy(plain, logits, y) * np.array([4, 0.5, 1, 4], np.float32)
+    np.testing.assert_allclose(_cross_entropy(weighted, logits, y), expected, rtol=1e-6)
+
+
+def test_rare_classes_are_filled_up():
+    y = np.array([0, 0, 0, 0, 1, 2, 2], np.int32)
+    made = Labelled(np.arange(100, 106), np.array([0, 1, 2, 0, 1, 2], np.int32))
+    found = imbalance_study.filled(Labelled(np.arange(7), y), made)
+    assert np.bincount(found.y).tolist() == [4, 4, 4]
+    assert sorted(found.x[7:].tolist()) == [101, 101, 102, 104, 105]
+
+
+@pytest.fixture
+def seen(small, monkeypatch):
+    """Small GANs that were not trained; returns the labelled examples of each classifier."""
+    own, fit = [], candidates.fit
+
+    def untrained(config, folder):
+        gan = gan_jax.build(config)
+        batch = abstract_batch(config, gan.source)
+        return gan, gan_jax.init_state(gan, jax.random.key(0), batch)
+
+    monkeypatch.setattr(gans, "trained", untrained)
+    note = lambda *a, **options: own.append((a[1], a[2], options)) or fit(*a, **options)
+    monkeypatch.setattr(candidates, "fit", note)
+    return own
+
+
+def lines_of(folder):
+    return [json.loads(line) for line in (folder / "results.jsonl").read_text().splitlines()]
+
+
+def test_tiny_study_of_few_labels(seen, tmp_path):
+    command = [*COMMAND, "--labels", "2", "--workdir", str(tmp_path / "study")]
+    assert few_labels.main(command) == 0
+    lines = lines_of(tmp_path / "study")
+    assert [line["arm"] for line in lines] == [
+        "classic", "self-training", "discriminator", "images pseudo-labelled", "images generated",
+        "pseudo-labelled", "generated", "both",
+    ]  # fmt: skip
+    assert all(0 <= line["accuracy"] <= 1 for line in lines if "accuracy" in line)
+    data = load("digits", "train")
+    real = {image.tobytes() for image in data.examples}
+    assert {image.tobytes() for image in seen[0][0]} <= real
+    assert {image.tobytes() for image in seen[1][0]} <= real  # self-training adds real images only
+    table = (tmp_path / "study" / "results.md").read_text()
+    assert "Difference to `self-training`" in table
+    before = len(seen)
+    assert few_labels.main(command) == 0 and len(seen) == before
+
+
+def test_tiny_study_of_imbalance(seen, tmp_path):
+    command = [*COMMAND, "--smallest", "2", "--largest", "20", "--workdir", str(tmp_path / "study")]
+    assert imbalance.main(command) == 0
+    arms = [line["arm"] for line in lines_of(tmp_path / "study")]
+    assert arms == ["classic", "oversampled", "weights", "images generated", "generated", "both"]
+    counts = [np.bincount(y, minlength=10) for _, y, _ in seen]
+    assert max(counts[0]) > 4 * min(counts[0]) and max(counts[1]) - min(counts[1]) <= 1
+    assert len(seen[2][2]["weights"]) == 10
+    assert "balanced accuracy" in (tmp_path / "study" / "results.md").read_text()
+
+
+@pytest.mark.parametrize(
+    "study, arguments, told",
+    [
+        (few_labels, ["--labels", "all"], "labels 'all' is not supported here"),
+        (few_labels, ["--labels", "1000"], "labels: class 0 has only 143 examples"),
+        (few_labels, ["--labels", "2", "--kept", "2"], "kept must be in (0, 1], not 2.0"),
+        (imbalance, ["--smallest", "30", "--largest", "20"], "largest must be at least 30, not 20"),
+        (imbalance, ["--largest", "1000"], "has only"),
+        (imbalance, ["--largest", "60", "--seeds", "0"], "seeds must be at least 1, not 0"),
+    ],
+)
+def test_wrong_input_of_a_study_is_refused_in_one_sentence(
+    tmp_path, capsys, study, arguments, told
+):
+    with pytest.raises(SystemExit) as exit:
+        study.main([*COMMAND, "--workdir", str(tmp_path / "study"), *arguments])
+    err = capsys.readouterr().err
+    assert exit.value.code == 2 and told in err and len(err.splitlines()) == 1
+    assert not (tmp_path / "study").exists()

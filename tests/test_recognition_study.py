@@ -17,6 +17,7 @@ from gan_jax.studies.augmenting import ARMS
 
 TINY = ["--dataset", "digits", "--gan-steps", "3", "--gan-width", "8", "--generated", "20"]
 TINY += ["--recognizer-steps", "3", "--recognizer-batch", "8"]
+LAYOUT = recognition_study.Study.layout
 
 
 # Parts
@@ -63,14 +64,16 @@ def test_summary_pairs_the_seeds():
         for arm, gain in (("classic", 0.0), ("both", 0.02))
         for seed in range(3)
     ]
-    summary = recognition_report.summarize([*lines, {"labels": "20", "seed": 0, "arm": "gan"}])
+    summary = recognition_report.summarize(
+        [*lines, {"labels": "20", "seed": 0, "arm": "gan"}], LAYOUT
+    )
     assert list(dict.fromkeys(labels for labels, _ in summary)) == ["20", "100", "all"]
     difference, seeds = summary["20", "both - classic"]
     np.testing.assert_allclose(difference, (0.02, 0.02, 0.02), atol=1e-9)
     assert seeds == 3
     both = summary["20", "both"][0]
     np.testing.assert_allclose(both.high - both.value, 4.302653 * 0.1 / math.sqrt(3), rtol=1e-5)
-    table = recognition_report.as_markdown(summary, "about")
+    table = recognition_report.as_markdown(summary, "about", LAYOUT)
     assert (
         "| 20 | - | 60.00 ± 24.84 | - | - | 62.00 ± 24.84 | 3 |" in table
         and "+2.00 ± 0.00" in table

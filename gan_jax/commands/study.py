@@ -16,6 +16,8 @@ STUDIES = {
     "oracle": "how far are text GANs from a language whose probabilities are known?",
     "convergence": "which methods make a GAN converge, and how often?",
     "recognition": "when does a GAN help a classifier?",
+    "few_labels": "does a GAN help a classifier if most images have no labels?",
+    "imbalance": "does a GAN help a classifier if some classes are rare?",
     "captions": "do images show what their captions say?",
     "codes": "do the codes of an InfoGAN follow the classes of its data?",
     "vocoder": "does a vocoder make better sounds than Griffin-Lim?",

@@ -17,7 +17,7 @@ import numpy as np
 from gan_jax.config import Augmentation, Config, Framing
 from gan_jax.data.arrays import dataset as stored
 from gan_jax.enlarging import gans
-from gan_jax.enlarging.examples import Labelled, joined, read
+from gan_jax.enlarging.examples import Labelled, balanced, joined, read
 from gan_jax.enlarging.options import Options
 from gan_jax.metrics.labels import confidence
 from gan_jax.modality import Modality
@@ -77,18 +77,23 @@ class Additions:
     def all(self) -> dict[str, Labelled]:
         """The examples of each kind; those that are generated are balanced over the classes."""
         kinds = KINDS[self._regime]
-        found = {kind: self._kept(kind) for kind in kinds if kind != BOTH}
+        found = {kind: self.one(kind) for kind in kinds if kind != BOTH}
         if BOTH in kinds:
             half = self._options.generated // 2
             both = joined(*(own.at(np.arange(min(half, len(own.y)))) for own in found.values()))
             found[BOTH] = both.at(self._shuffled(len(both.y)))
         return found
 
+    @property
+    def unlabelled(self) -> np.ndarray:
+        """The examples ``[m, ...]`` without labels."""
+        return self._known.unlabelled
+
     def _shuffled(self, n: int) -> np.ndarray:
         return np.random.default_rng(self._options.label_seed).permutation(n)
 
-    def _kept(self, kind: str) -> Labelled:
-        """The examples of a kind, from their file if there is one."""
+    def one(self, kind: str) -> Labelled:
+        """The examples of a kind that is not `BOTH`, from their file if there is one."""
         path = self._folder / "added" / f"{kind.replace(' ', '_')}.npz"
         if path.exists():
             return read(path)
@@ -118,7 +123,7 @@ class Additions:
             return gans.drawn(gan, state, n, seed), n
         each = -(-n // k)
         drawn = gans.drawn(gan, state, k * math.ceil(each / options.kept), seed)
-        judge = self._labeller if by_d else self._recognizer()
+        judge = self.labeller if by_d else self._recognizer()
         sure = confidence(judge.features(drawn.x)[1], drawn.y)
         best = drawn.at(most_confident(sure, drawn.y, options.kept))
         return best.at(self._shuffled(len(best.y))[:n]), len(drawn.y)
@@ -127,11 +132,11 @@ class Additions:
     def _labelled_by_d(self) -> Labelled:
         """The unlabelled examples of which D is most confident, with its labels."""
         x = self._known.unlabelled
-        y, sure = self._labeller.labels(x)
+        y, sure = self.labeller.labels(x)
         return Labelled(x, y).at(most_confident(sure, y, self._options.kept))
 
     @functools.cached_property
-    def _labeller(self) -> gans.Labeller:
+    def labeller(self) -> gans.Labeller:
         """The discriminator of the semi-supervised GAN, which is trained unless it exists."""
         known, options = self._known, self._options
         name = stored(
@@ -145,11 +150,12 @@ class Additions:
     def _conditional(self, real: Labelled) -> Config:
         """The conditional GAN of labelled examples."""
         known, options = self._known, self._options
+        if self._regime == "imbalance":  # G learns rare classes as much as others
+            real = balanced(real, len(known.names) * np.bincount(real.y).max(), options.label_seed)
         name = stored(*real, class_names=known.names, name="labelled")
         config = dataclasses.replace(gans.conditional(name), steps=options.gan_steps)
         if self._regime != "unlabelled":  # few images: DiffAugment keeps D from memorizing them
             config = dataclasses.replace(config, augmentations=(Augmentation("diffaugment"),))
-        config = dataclasses.replace(config, fake_labels="uniform")
         return _seldom_logged(config, options.label_seed)
 
 

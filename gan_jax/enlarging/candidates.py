@@ -11,6 +11,7 @@ import numpy as np
 from gan_jax.enlarging.examples import Labelled, balanced, mixture, size_of_mixture
 from gan_jax.modality import Modality
 from gan_jax.recognizers import Recognizer, RecognizerConfig, fit
+from gan_jax.sampling.filters import Recognizes
 
 NOTHING = "nothing"
 REAL_SHARES = (0.5, 0.2)
@@ -61,6 +62,7 @@ def train(
     num_classes: int,
     modality: Modality,
     told: Callable[[int, dict], Any] | None = None,
+    weights: tuple[float, ...] = (),
 ) -> Recognizer:
     """Trains the classifier of a candidate; all see equally many examples.
 
@@ -68,6 +70,7 @@ def train(
       config: the training of the classifier, with classic augmentation; its seed also shuffles.
       real: the real examples.
       added: the added examples of each kind.
+      weights: of the loss of each class; () for equal ones.
     """
     most = max((len(own.y) for own in added.values()), default=1)
     largest = max(size_of_mixture(len(real.y), most, share) for share in REAL_SHARES)
@@ -78,10 +81,10 @@ def train(
         own = balanced(real, max(1, round(candidate.real_share * n)), config.seed)
     config = dataclasses.replace(config, mixup=candidate.mixup)
     examples = mixture(own, added.get(candidate.added), n, candidate.real_share)
-    return fit(config, *examples, num_classes, modality, told=told)
+    return fit(config, *examples, num_classes, modality, weights=weights, told=told)
 
 
-def right(recognizer: Recognizer, examples: Labelled) -> np.ndarray:
+def right(recognizer: Recognizes, examples: Labelled) -> np.ndarray:
     """Whether a classifier recognizes each example as its label, ``[n]`` bool."""
     _, logits = recognizer.features(examples.x)
     return logits.argmax(axis=1) == examples.y

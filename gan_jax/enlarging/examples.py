@@ -72,6 +72,14 @@ class Counts:
         return np.rint(self.largest * ratio**share).astype(np.int64)
 
 
+def effective_weights(counts: np.ndarray, beta: float = 0.999) -> tuple[float, ...]:
+    """Weights of the loss of each class, with mean 1: the inverses of the effective numbers
+    ``(1 - beta^n) / (1 - beta)`` of their ``n`` examples (Cui et al. 2019, equation 4).
+    """
+    inverse = 1 / (1 - beta ** np.asarray(counts, np.float64))
+    return tuple((inverse / inverse.mean()).tolist())
+
+
 def subset(labels: np.ndarray, per_class: int | np.ndarray | None, seed: int) -> np.ndarray:
     """Sorted indices of ``per_class`` random examples of each class, or of all examples for None.
 

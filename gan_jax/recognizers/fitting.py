@@ -4,6 +4,7 @@ the studies share.
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 import time
 from collections.abc import Callable
@@ -34,6 +35,7 @@ def fit(
     num_classes: int,
     modality: Modality | None = None,
     *,
+    weights: tuple[float, ...] = (),
     told: Told | None = None,
     checkpoints: Path | None = None,
 ) -> Recognizer:
@@ -47,6 +49,7 @@ def fit(
         integers in [0, num_classes); ``n`` may be less than a batch.
       num_classes: of the labels.
       modality: the kind of the examples; None: images.
+      weights: of the loss of each class, ``k`` numbers of mean 1; () for equal ones.
       told: called with the number of steps made since the last call and the means of their metrics.
       checkpoints: a folder for checkpoints, from which an interrupted training goes on, and that is
         removed in the end.
@@ -57,7 +60,7 @@ def fit(
     Raises:
       ConfigError: for an unknown architecture or a number out of range.
     """
-    made = classifier(config, num_classes, modality)
+    made = dataclasses.replace(classifier(config, num_classes, modality), weights=weights)
     state, step = _begin(made, config, images.shape[1:], checkpoints)
     about = {"resumed_from": step}
     data = from_arrays(images, labels, config.seed, batch_size=config.batch_size)

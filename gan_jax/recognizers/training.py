@@ -49,6 +49,7 @@ class Classifier:
       mixup: parameter of the Beta distribution that two examples and their labels are mixed by
         (Zhang et al. 2018, equation 1); 0: none.
       turns: it learns which way up images are, whatever their labels.
+      weights: of the loss of each class; () for equal ones.
     """
 
     network: nn.Module
@@ -58,6 +59,7 @@ class Classifier:
     smoothing: float = 0.0
     mixup: float = 0.0
     turns: bool = False
+    weights: tuple[float, ...] = ()
 
 
 @flax.struct.dataclass
@@ -190,7 +192,8 @@ def _mixed(key: Array, x: Array, alpha: float) -> tuple[Array, Array]:
 
 
 def _cross_entropy(classifier: Classifier, logits: Array, y: Array) -> Array:
-    """Of each example ``[b]``, against its smoothed label."""
+    """Of each example ``[b]``, against its smoothed label, with the weight of its class."""
     classes = logits.shape[-1]
     labels = optax.smooth_labels(jax.nn.one_hot(y, classes), classifier.smoothing)
-    return optax.softmax_cross_entropy(logits, labels)
+    losses = optax.softmax_cross_entropy(logits, labels)
+    return losses * jnp.array(classifier.weights)[y] if classifier.weights else losses

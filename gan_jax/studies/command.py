@@ -8,12 +8,13 @@ import contextlib
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, overload
 
 from gan_jax import arguments, command_line
 from gan_jax.errors import ConfigError
 
 _T = TypeVar("_T")
+_U = TypeVar("_U")
 
 
 class Study(Protocol):
@@ -25,10 +26,22 @@ class Study(Protocol):
     def run(self) -> None: ...
 
 
+@overload
+def asked(
+    name: str, about: str | None, argv: Sequence[str] | None, options: type[_T], /
+) -> contextlib.AbstractContextManager[_T]: ...
+
+
+@overload
+def asked(
+    name: str, about: str | None, argv: Sequence[str] | None, first: type[_T], other: type[_U], /
+) -> contextlib.AbstractContextManager[tuple[_T, _U]]: ...
+
+
 @contextlib.contextmanager
 def asked(
-    name: str, about: str | None, argv: Sequence[str] | None, options: type[_T]
-) -> Iterator[_T]:
+    name: str, about: str | None, argv: Sequence[str] | None, /, *options: type
+) -> Iterator[Any]:
     """Wraps the ``main`` of a study: yields its options, and turns a `ConfigError` into one line
     and exit code 2.
 
@@ -36,11 +49,13 @@ def asked(
       name: the name of the study.
       about: the beginning of its help.
       argv: the command line after the name; None for that of this process.
-      options: a dataclass.
+      options: a dataclass, or several, whose values are then yielded as a tuple.
     """
     with command_line.running(name):
         argv = sys.argv[1:] if argv is None else argv
-        yield arguments.parse(command_line.called(f"study {name}"), about or "", argv, options)[0]
+        program = command_line.called(f"study {name}")
+        found = arguments.parse(program, about or "", argv, *options)
+        yield found if len(options) > 1 else found[0]
 
 
 def run(name: str, study: Study, continues: str) -> int:
@@ -54,12 +69,14 @@ def run(name: str, study: Study, continues: str) -> int:
     Returns:
       The exit code: 0: all results are complete; 1: a GAN diverged; 130: stopped by Ctrl-C.
     """
+    from gan_jax.training.divergence import Diverged
+
     try:
         study.run()
     except KeyboardInterrupt:
         print(f"\nStopped; the same command continues {continues}.", file=sys.stderr)
         return 130
-    except FloatingPointError as error:
+    except (FloatingPointError, Diverged) as error:
         print(
             f"{name}: a GAN diverged: {error}; earlier results are in {study.folder}.",
             file=sys.stderr,
@@ -82,3 +99,15 @@ def numbers(option: str, text: str) -> list[int | None]:
                 "separated by commas."
             )
     return [None if part == "all" else int(part) for part in dict.fromkeys(parts)]
+
+
+def counts(option: str, text: str) -> list[int]:
+    """The numbers of an option such as ``10,50``, each once.
+
+    Raises:
+      ConfigError: for anything but positive integers.
+    """
+    found = [number for number in numbers(option, text) if number is not None]
+    if len(found) < len(numbers(option, text)):
+        raise ConfigError(f"{option} 'all' is not supported here; use positive integers.")
+    return found

@@ -1,49 +1,60 @@
-"""Tables and curves of the study `recognition`, from the lines of its results."""
+"""Tables and curves of the studies `recognition`, `few_labels` and `imbalance`, from the lines of
+their results.
+"""
 
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 from pathlib import Path
 
 from gan_jax.files import replacing
 from gan_jax.metrics.estimate import Estimate, mean
 from gan_jax.runs.lines import Line
-from gan_jax.studies.augmenting import ARMS
 
-BASE = "classic"
-"""The baseline for generated images."""
-TITLES = {
-    "real": "real",
-    "classic": "real, classic augmentation",
-    "generated": "generated only",
-    "real+generated": "real + generated",
-    "both": "real + generated, classic augmentation",
-}
+
+@dataclasses.dataclass(frozen=True)
+class Layout:
+    """What the tables of a study compare.
+
+    ``arms``: their names with titles for the curves; ``base``: the arm with which the others are
+    compared; ``rows``: what distinguishes the rows, and ``unit`` the same in a line of progress;
+    ``axis``: the same for the curves; ``measure``: what is measured on the test examples.
+    """
+
+    arms: dict[str, str]
+    base: str
+    rows: str = "labels per class"
+    unit: str = "per class"
+    axis: str = "real labelled images per class"
+    measure: str = "accuracy"
+
 
 Summary = dict[tuple[str, str], tuple[Estimate, int]]
 """For each number of labels and arm: the mean test accuracy with its 95% interval, and the number
-of seeds. The arm ``X - classic`` is the mean paired difference over seeds, hence for the same real
+of seeds. The arm ``X - BASE`` is the mean paired difference over seeds, hence for the same real
 images.
 """
 
 
-def summarize(lines: list[Line]) -> Summary:
+def summarize(lines: list[Line], layout: Layout) -> Summary:
     """Sorted by number of labels, ``all`` last."""
+    arms, base = layout.arms, layout.base
     found: dict[tuple[str, str], dict[int, float]] = {}
     for line in lines:
-        if line["arm"] in ARMS:
+        if line["arm"] in arms:
             found.setdefault((line["labels"], line["arm"]), {})[line["seed"]] = line["accuracy"]
     summary: Summary = {}
     for labels in sorted({labels for labels, _ in found}, key=order):
-        of_arm = {arm: found[labels, arm] for arm in ARMS if (labels, arm) in found}
+        of_arm = {arm: found[labels, arm] for arm in arms if (labels, arm) in found}
         for arm, by_seed in of_arm.items():
             summary[labels, arm] = mean(list(by_seed.values())), len(by_seed)
-        base = of_arm.get(BASE, {})
+        compared = of_arm.get(base, {})
         for arm, by_seed in of_arm.items():
-            differences = [by_seed[seed] - base[seed] for seed in by_seed if seed in base]
-            if arm != BASE and differences:
-                summary[labels, f"{arm} - {BASE}"] = mean(differences), len(differences)
+            differences = [by_seed[seed] - compared[seed] for seed in by_seed if seed in compared]
+            if arm != base and differences:
+                summary[labels, f"{arm} - {base}"] = mean(differences), len(differences)
     return summary
 
 
@@ -63,19 +74,20 @@ def as_csv(summary: Summary) -> str:
     return text.getvalue()
 
 
-def as_markdown(summary: Summary, about: str) -> str:
-    """Two tables: the accuracies, and the differences to classic augmentation, in percent."""
+def as_markdown(summary: Summary, about: str, layout: Layout) -> str:
+    """Two tables: the accuracies, and the differences to the base, in percent."""
+    arms, base = layout.arms, layout.base
     tables = [
-        ("Test accuracy in %, mean and 95% interval over the seeds", list(ARMS)),
+        (f"Test {layout.measure} in %, mean and 95% interval over the seeds", list(arms)),
         (
-            f"Difference to `{BASE}` on the same real images, in percentage points",
-            [f"{arm} - {BASE}" for arm in ARMS if arm != BASE],
+            f"Difference to `{base}` on the same real images, in percentage points",
+            [f"{arm} - {base}" for arm in arms if arm != base],
         ),
     ]
     lines = [about, ""]
     rows = list(dict.fromkeys(labels for labels, _ in summary))
     for title, columns in tables:
-        lines += [title + ":", "", f"| labels per class | {' | '.join(columns)} | seeds |"]
+        lines += [title + ":", "", f"| {layout.rows} | {' | '.join(columns)} | seeds |"]
         lines += ["| ---: |" + " ---: |" * (len(columns) + 1)]
         for labels in rows:
             cells = [summary.get((labels, column)) for column in columns]
@@ -96,7 +108,7 @@ def _shown(cell: tuple[Estimate, int] | None, signed: bool) -> str:
     return value if n < 2 else f"{value} ± {100 * (found.high - found.value):.2f}"
 
 
-def draw(summary: Summary, title: str, path: Path) -> None:
+def draw(summary: Summary, title: str, path: Path, layout: Layout) -> None:
     """Curves of the test error over the labels, as PNG."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -105,24 +117,24 @@ def draw(summary: Summary, title: str, path: Path) -> None:
     FigureCanvasAgg(figure)
     axes = figure.subplots()
     labels = list(dict.fromkeys(labels for labels, _ in summary))
-    for i, arm in enumerate(ARMS):
+    for i, arm in enumerate(layout.arms):
         places = [place for place, label in enumerate(labels) if (label, arm) in summary]
         found = [summary[labels[place], arm] for place in places]
         if not found:
             continue
         halves = [0.0 if n < 2 else 100 * (each.high - each.value) for each, n in found]
         # Side by side, so that bars do not hide each other.
-        shifted = [place + 0.04 * (i - len(ARMS) // 2) for place in places]
+        shifted = [place + 0.04 * (i - len(layout.arms) // 2) for place in places]
         errors = [100 * (1 - each.value) for each, _ in found]
         axes.errorbar(
-            shifted, errors, halves, marker="o", markersize=4, capsize=3, label=TITLES[arm]
+            shifted, errors, halves, marker="o", markersize=4, capsize=3, label=layout.arms[arm]
         )
     axes.set_yscale("log")
     axes.yaxis.set_major_formatter("{x:g}")
     axes.yaxis.set_minor_formatter("{x:g}")
     axes.set_xticks(range(len(labels)), labels)
-    axes.set_xlabel("real labelled images per class")
-    axes.set_ylabel("test error, %")
+    axes.set_xlabel(layout.axis)
+    axes.set_ylabel(f"100 - test {layout.measure}, %")
     axes.set_title(title)
     axes.grid(alpha=0.3, which="both")
     figure.legend(loc="outside lower center", ncols=2)

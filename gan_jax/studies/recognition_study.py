@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from gan_jax.build import build
 from gan_jax.data import describe, frame_of, load
@@ -16,17 +14,17 @@ from gan_jax.data.dataset import describe_labelled
 from gan_jax.data.splits import train_and_test
 from gan_jax.enlarging.examples import Labelled, joined, labelled, size_of_mixture, subset
 from gan_jax.errors import ConfigError, at_least, within
-from gan_jax.files import check_folder, write
+from gan_jax.files import check_folder
 from gan_jax.recognizers import Recognizer, accuracy
 from gan_jax.recognizers.architectures import classifier
 from gan_jax.recognizers.recipes import classic
-from gan_jax.runs.logs import duration
-from gan_jax.studies import recognition_report as report
 from gan_jax.studies.augmenting import ARMS, Arm, draw_images, train_gan, train_recognizer
+from gan_jax.studies.cells import Cell, Cells
 from gan_jax.studies.command import numbers
 from gan_jax.studies.recognition_options import Options
-from gan_jax.studies.recognition_results import Results
+from gan_jax.studies.recognition_report import Layout
 
+ALL = "all"
 GAN_STEP = 2.0
 """Approximate cost of a GAN step in classifier steps; used only to estimate the time left."""
 
@@ -64,15 +62,26 @@ def _check_groups(options: Options) -> None:
         within("seeds", options.seeds, f"[1, {groups.num_classes}]")
 
 
-class Study:
-    """The cells of the study, run one after another; wrong options are refused on construction."""
+class Study(Cells):
+    """The cells of the study; wrong options are refused on construction."""
+
+    layout = Layout(
+        {
+            "real": "real",
+            "classic": "real, classic augmentation",
+            "generated": "generated only",
+            "real+generated": "real + generated",
+            "both": "real + generated, classic augmentation",
+        },
+        base="classic",
+    )
 
     def __init__(self, options: Options):
         self.options, dataset = options, options.dataset
         self.labels = numbers("labels", options.labels)
         check(options)
-        self.folder = options.workdir or Path("runs") / f"recognition_{dataset}"
-        check_folder("workdir", self.folder)
+        folder = options.workdir or Path("runs") / f"recognition_{dataset}"
+        check_folder("workdir", folder)
         about = describe(dataset)
         train, test = train_and_test(about.splits or load(dataset, "train").description.splits)
         parts = [load(dataset, split, options.framing) for split in (train, test)]
@@ -82,7 +91,7 @@ class Study:
             self._places(per_class, 0)
         self.num_classes = about.num_classes
         self.modality = frame_of(about, options.framing).modality
-        self.results = Results(self.folder, options.settings)
+        super().__init__(folder, options.settings)
 
     def _groups(self, split: str) -> np.ndarray | None:
         """The group of each example of a split."""
@@ -105,42 +114,29 @@ class Study:
         both = zip((self.data, self.test), self.groups, strict=True)
         return joined(*(part.at(group == seed) for part, group in both))
 
-    def run(self) -> None:
-        """Runs what is missing, then writes tables and curves."""
-        cells = [(n, seed) for seed in range(self.options.seeds) for n in self.labels]
-        self.made, self.total = 0.0, sum(self._work(n, seed) for n, seed in cells)
-        self.began = time.perf_counter()
-        with tqdm(
-            total=self.total, desc="study", unit=" steps", disable=None, dynamic_ncols=True
-        ) as self.bar:
-            for n, seed in cells:
-                self._cell(n, seed)
-        print(self._report())
+    def cells(self) -> list[Cell]:
+        return [(_name(n), seed) for seed in range(self.options.seeds) for n in self.labels]
 
-    def _work(self, per_class: int | None, seed: int) -> float:
-        """The remaining work of a cell, in classifier steps."""
-        labels = _name(per_class)
-        left = [arm for arm in ARMS if not self.results.has(labels, seed, arm)]
-        gan = any(ARMS[arm].generated for arm in left)
-        gan = gan and not self.results.has_images(labels, seed)
+    def work(self, cell: Cell) -> float:
+        left = self.missing(cell)
+        gan = any(ARMS[arm].generated for arm in left) and not self.results.has_images(*cell)
         return len(left) * self.options.recognizer_steps + gan * GAN_STEP * self.options.gan_steps
 
-    def _cell(self, per_class: int | None, seed: int) -> None:
+    def cell(self, cell: Cell) -> None:
         """The GAN and the classifiers of one selection of real images."""
-        labels, place = _name(per_class), self._places(per_class, seed)
-        real = self.data.at(place)
+        labels, seed = cell
+        real = self.data.at(self._places(None if labels == ALL else int(labels), seed))
         made, of_real = None, None
-        for name, arm in ARMS.items():
-            if self.results.has(labels, seed, name):
-                continue
+        for name in self.missing(cell):
+            arm = ARMS[name]
             if arm.generated and made is None:
-                made = self._generated(labels, seed, real, of_real)
+                made = self._generated(cell, real, of_real)
             began = time.perf_counter()
             found = self._recognizer(arm, seed, real, made)
             of_real = found if name == "classic" else of_real
             n = len(real.y) if arm.real else 0
-            line = {"labels": labels, "seed": seed, "arm": name}
-            self._add(line | {"accuracy": accuracy(found, *self._tested(seed)), "real": n}, began)
+            line = {"arm": name, "accuracy": accuracy(found, *self._tested(seed)), "real": n}
+            self.add(cell, line, began)
 
     def _recognizer(
         self,
@@ -161,18 +157,16 @@ class Study:
             options.real_share,
             self.num_classes,
             self.modality,
-            told=(lambda n, _: self._advance(n)) if shown else None,
+            told=(lambda n, _: self.advance(n)) if shown else None,
         )
 
-    def _generated(
-        self, labels: str, seed: int, real: Labelled, of_real: Recognizer | None
-    ) -> Labelled:
+    def _generated(self, cell: Cell, real: Labelled, of_real: Recognizer | None) -> Labelled:
         """The images of a cell's GAN, which is trained unless they exist."""
-        if self.results.has_images(labels, seed):
-            return self.results.images(labels, seed)
-        began = time.perf_counter()
+        if self.results.has_images(*cell):
+            return self.results.images(*cell)
+        began, (_, seed) = time.perf_counter(), cell
         config = dataclasses.replace(self.options.gan, seed=seed)
-        gan, state = train_gan(config, real, told=lambda n: self._advance(n * GAN_STEP))
+        gan, state = train_gan(config, real, told=lambda n: self.advance(n * GAN_STEP))
         # The `classic` classifier of an earlier call is not stored and trained again.
         recognizer = lambda: (
             of_real or self._recognizer(ARMS["classic"], seed, real, None, shown=False)
@@ -180,43 +174,19 @@ class Study:
         made, drawn = draw_images(
             gan, state, real, self.options.generated, seed, self.options.filters, recognizer
         )
-        self.results.save_images(labels, seed, made, self.modality)
-        line = {"labels": labels, "seed": seed, "arm": "gan", "drawn": drawn, "kept": len(made.y)}
-        self._add(line | {"real": len(real.y)}, began)
+        self.results.save_images(*cell, made, self.modality)
+        line = {"arm": "gan", "drawn": drawn, "kept": len(made.y), "real": len(real.y)}
+        self.add(cell, line, began)
         return made
 
-    def _add(self, line: report.Line, began: float) -> None:
-        """Adds a line to the results and prints it."""
-        seconds = round(time.perf_counter() - began, 1)
-        self.results.add(line | {"seconds": seconds})
-        spent = time.perf_counter() - self.began
-        left = duration(spent / max(self.made, 1) * max(0.0, self.total - self.made))
-        if "accuracy" in line:
-            found = f"{line['accuracy']:.2%}"
-        else:
-            found = f"{line['kept']:,} of {line['drawn']:,} kept"
-        text = f"{line['labels']:>4} per class, seed {line['seed']}, {line['arm']:14} {found}"
-        text += f", {seconds:.0f} s"
-        self.bar.write(text if not self.bar.disable else f"{text}; {left} left", file=sys.stdout)
-        sys.stdout.flush()
-
-    def _advance(self, work: float) -> None:
-        self.made += work
-        self.bar.update(work)
-
-    def _report(self) -> str:
-        options, summary = self.options, report.summarize(self.results.lines)
-        about = (
+    @property
+    def about(self) -> str:
+        options = self.options
+        return (
             f"{options.dataset}: classifiers of {options.recognizer_steps:,} steps, GANs of "
             f"{options.gan_steps:,} steps and {options.generated:,} images each, {options.filters}."
         )
-        write(self.folder / "results.csv", report.as_csv(summary))
-        table = report.as_markdown(summary, about)
-        write(self.folder / "results.md", table)
-        title = f"{options.dataset}: mean and 95% interval over {options.seeds} seeds"
-        report.draw(summary, title, self.folder / "results.png")
-        return f"{table}\nwritten:     {self.folder}: results.csv, results.md, results.png"
 
 
 def _name(per_class: int | None) -> str:
-    return "all" if per_class is None else str(per_class)
+    return ALL if per_class is None else str(per_class)

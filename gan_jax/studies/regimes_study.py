@@ -1,0 +1,156 @@
+"""Cells whose added examples come from the GANs of `gan_jax.enlarge`: the studies `few_labels` and
+`imbalance`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from gan_jax.build import build
+from gan_jax.config import Framing
+from gan_jax.data import frame_of, load
+from gan_jax.data.dataset import describe_labelled
+from gan_jax.data.splits import train_and_test
+from gan_jax.enlarging import candidates, gans
+from gan_jax.enlarging.addition import Additions, Known
+from gan_jax.enlarging.candidates import Candidate
+from gan_jax.enlarging.examples import Labelled, labelled
+from gan_jax.enlarging.options import Options as Settings
+from gan_jax.errors import at_least, within
+from gan_jax.files import check_folder
+from gan_jax.recognizers import Recognizer, RecognizerConfig
+from gan_jax.recognizers.architectures import classifier
+from gan_jax.recognizers.recipes import classic
+from gan_jax.studies.cells import Cell, Cells
+from gan_jax.studies.regimes_options import Options
+
+Arms = dict[str, Callable[[], np.ndarray]]
+"""For each arm a function that trains its classifier and returns whether it recognizes each test
+example, ``[n]`` bool.
+"""
+
+
+class RegimeStudy(Cells):
+    """The cells of a study of one regime; wrong options are refused on construction.
+
+    A study defines `places`, `unlabelled` and `arms`, and sets ``name`` and ``regime``.
+
+    Args:
+      rows: what distinguishes the rows of its tables, such as numbers of labels.
+      settings: of the study itself, which determine the results.
+    """
+
+    name: ClassVar[str]
+    regime: ClassVar[str]
+
+    def __init__(self, options: Options, rows: list[int], settings: dict[str, Any]):
+        about = describe_labelled(options.dataset)
+        for name in ("seeds", "labelling_steps"):
+            at_least(name, getattr(options, name), 1)
+        at_least("generated", options.generated, about.num_classes)
+        within("kept", options.kept, "(0, 1]")
+        within("real_share", options.real_share, "(0, 1)")
+        framing = Framing(options.size)
+        gan = gans.conditional(options.dataset, framing)
+        build(dataclasses.replace(gan, steps=options.gan_steps))
+        self.options, self._rows, self.classes = options, rows, about.num_classes
+        self.modality, self._names = frame_of(about, framing).modality, about.class_names
+        classifier(self.recognizer, self.classes, self.modality)
+        folder = options.workdir or Path("runs") / f"{self.name}_{Path(options.dataset).name}"
+        check_folder("workdir", folder)
+        splits = about.splits or load(options.dataset, "train").description.splits
+        parts = [load(options.dataset, split, framing) for split in train_and_test(splits)]
+        self.data, self.test = map(labelled, parts)
+        for row in rows:
+            self.places(row, 0)
+        super().__init__(folder, options.settings | settings)
+
+    def places(self, row: int, seed: int) -> np.ndarray:
+        """The places of the labelled examples of a cell.
+
+        Raises:
+          ConfigError: if there are too few.
+        """
+        raise NotImplementedError
+
+    def unlabelled(self, places: np.ndarray) -> np.ndarray:
+        """The examples ``[m, ...]`` without labels of a cell with these labelled ones."""
+        raise NotImplementedError
+
+    def arms(self, seed: int, real: Labelled, additions: Additions) -> Arms:
+        """The arms of a cell."""
+        raise NotImplementedError
+
+    def cells(self) -> list[Cell]:
+        return [(str(row), seed) for seed in range(self.options.seeds) for row in self._rows]
+
+    def work(self, cell: Cell) -> float:
+        return len(self.missing(cell)) * self.options.recognizer_steps
+
+    def cell(self, cell: Cell) -> None:
+        """The GANs and the classifiers of one selection of real images."""
+        if not (missing := self.missing(cell)):
+            return
+        row, seed = cell
+        places, options = self.places(int(row), seed), self.options
+        real = self.data.at(places)
+        rest = self.unlabelled(places)
+        known = Known(options.dataset, real, rest, self._names, self.modality)
+        settings = Settings(
+            label_seed=seed, gan_steps=options.gan_steps, labelling_steps=options.labelling_steps,
+            generated=options.generated, kept=options.kept,
+        )  # fmt: skip
+        tell = lambda line: self.add(
+            cell, line | {"arm": f"images {line['kind']}"}, time.perf_counter() - line["seconds"]
+        )
+        judge = functools.cache(lambda: self.train(Candidate(), seed, real, {}))
+        folder = self.folder / f"cell_{row}_seed_{seed}"
+        arms = self.arms(seed, real, Additions(folder, settings, self.regime, known, judge, tell))
+        weights = candidates.weights(self.test.y, self.regime == "imbalance")
+        for arm in missing:
+            began = time.perf_counter()
+            accuracy = float((arms[arm]() * weights).mean())
+            self.add(cell, {"arm": arm, "accuracy": accuracy, "real": len(real.y)}, began)
+
+    @property
+    def recognizer(self) -> RecognizerConfig:
+        """The classifier of every arm."""
+        options = self.options
+        return RecognizerConfig(
+            steps=options.recognizer_steps, batch_size=options.recognizer_batch,
+            augmentation=classic(options.dataset),
+        )  # fmt: skip
+
+    def train(
+        self,
+        candidate: Candidate,
+        seed: int,
+        real: Labelled,
+        added: Mapping[str, Labelled],
+        weights: tuple[float, ...] = (),
+    ) -> Recognizer:
+        """The classifier of a mixture, as `gan_jax.enlarging.candidates.train`."""
+        config = dataclasses.replace(self.recognizer, seed=seed)
+        told = lambda n, _: self.advance(n)
+        data = real, added, self.classes, self.modality
+        return candidates.train(candidate, config, *data, told, weights)
+
+    def recognized(self, *mixture: Any, **options: Any) -> np.ndarray:
+        """Whether the classifier of a mixture, as in `train`, recognizes each test example."""
+        return candidates.right(self.train(*mixture, **options), self.test)
+
+    @property
+    def about(self) -> str:
+        options = self.options
+        return (
+            f"{options.dataset}: classifiers of {options.recognizer_steps:,} steps with classic "
+            f"augmentation, conditional GANs of {options.gan_steps:,} steps, {options.generated:,} "
+            f"added images of each kind, {options.real_share:.0%} real ones in a mixture."
+        )
