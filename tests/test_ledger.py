@@ -7,7 +7,9 @@ import pathlib
 import re
 import sys
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from gan_jax.commands import study
 from gan_jax.config import Penalty, Schedule, with_value
@@ -17,12 +19,14 @@ from gan_jax.evaluation.result import Evaluation
 from gan_jax.recipes import NOTES, RECIPES
 from gan_jax.runs import evaluations, folder
 from gan_jax.runs.run import Run
-from gan_jax.studies import ledger_report, ledger_results
+from gan_jax.studies import ledger_gallery, ledger_report, ledger_results
 from gan_jax.studies.ledger_targets import TARGETS
 from gan_jax.sweeps import Population
 
 ROOT = pathlib.Path(__file__).parent.parent
 RESULTS = ledger_results.read(ROOT / "docs")
+PAGES = ledger_report.PAGE, ledger_gallery.PAGE
+SAMPLES = np.random.default_rng(0).integers(256, size=(20, 30, 1), dtype=np.uint8)
 SINGLE = Population()
 NUMBER = r"\d[\d,]*(?:\.\d+)?"
 
@@ -38,7 +42,7 @@ def run_of(workdir, config, population=SINGLE, scores=({"frechet_distance": 2.0}
     about = {"command": ["eval.py", str(workdir), "--seed", "1"], "samples": {"images": 500}}
     made = {
         i: Evaluation(
-            config.steps, own, {"frechet_distance": 0.1}, {}, about, {},
+            config.steps, own, {"frechet_distance": 0.1}, {}, about, {"samples": SAMPLES},
             intervals={"frechet_distance": [1.5, 2.5]},
         )
         for i, own in enumerate(scores) if own is not None
@@ -127,18 +131,22 @@ def test_wrong_input_is_refused_in_one_sentence_before_writing(wrong, tmp_path, 
     assert exit.value.code == 2
     (line,) = capsys.readouterr().err.strip().splitlines()
     assert said in line
-    assert not (into / ledger_report.PAGE).exists()
+    assert not any((into / page).exists() for page in PAGES)
 
 
-def test_the_page_is_written_from_the_results_that_are_kept(tmp_path, capsys):
+def test_the_pages_are_written_from_the_results_that_are_kept(tmp_path, capsys):
     """If this fails, run `uv run gan-jax study ledger`."""
-    kept = (ROOT / "docs" / ledger_report.PAGE).read_text()
-    assert ledger_report.page(RESULTS) == kept
+    kept = [(ROOT / "docs" / page).read_text() for page in PAGES]
+    made = [ledger_report.page(RESULTS), ledger_gallery.gallery(RESULTS, ROOT / "docs")]
+    assert made == kept
     workdir = run_of(tmp_path / "run", RECIPES["mnist_mlp"])
     assert study.main(["ledger", str(workdir), "--folder", str(tmp_path)]) == 0
     assert "1 results added" not in (printed := capsys.readouterr().out)
     assert "1 result added" in printed
     assert "FD 2 (1.5 to 2.5)" in (tmp_path / ledger_report.PAGE).read_text()
+    assert "(images/mnist_mlp.webp)" in (tmp_path / ledger_gallery.PAGE).read_text()
+    with Image.open(tmp_path / "images" / "mnist_mlp.webp") as picture:
+        assert (np.asarray(picture)[..., 0] == SAMPLES[..., 0]).all()
 
 
 def test_every_recipe_has_a_row_and_every_cpu_recipe_a_result():

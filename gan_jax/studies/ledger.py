@@ -6,9 +6,9 @@
 
 Adds the evaluations of run folders to docs/results.jsonl, and writes docs/results.md from it: a row
 for each recipe with its published counterpart, the mean and 95% interval over seeds, hardware,
-time, images, commands and commits. A newer result takes the place of an older one of the same
-recipe, options and seed. Runs must be trainings of recipes to their last step; options that differ
-from the recipe are shown.
+time, images, commands and commits; and docs/gallery.md with samples. A newer result takes the place
+of an older one of the same recipe, options and seed. Runs must be trainings of recipes to their
+last step; options that differ from the recipe are shown.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Options:
     runs: arguments.Positional[tuple[Path, ...]] = ()
     """Evaluated run folders of recipes; without any, only the page is written."""
     folder: Path = Path("docs")
-    """Folder of results.jsonl and results.md."""
+    """Folder of results.jsonl, results.md and gallery.md."""
     suffix: str = ""
     """Take the evaluations with this file name suffix, such as _n25600."""
     hardware: str | None = None
@@ -39,7 +39,7 @@ def main(argv: list[str] | None = None) -> int:
     """Exit code 0: the page was written; 2: wrong input, and nothing was written."""
     with command.asked("ledger", __doc__, argv, Options) as options:
         from gan_jax.files import write
-        from gan_jax.studies.ledger_report import PAGE, page
+        from gan_jax.studies import ledger_gallery, ledger_report
         from gan_jax.studies.ledger_results import collect, merged, read, save
 
         new = [
@@ -50,8 +50,18 @@ def main(argv: list[str] | None = None) -> int:
         results = merged(read(options.folder), new)
         if new:
             save(options.folder, results)
-        write(options.folder / PAGE, page(results))
-        print(f"{len(new)} result{'s' * (len(new) != 1)} added; written: {options.folder / PAGE}")
+        for workdir in options.runs:
+            ledger_gallery.keep(workdir, options.folder, options.suffix)
+        pages = {
+            ledger_report.PAGE: ledger_report.page(results),
+            ledger_gallery.PAGE: ledger_gallery.gallery(results, options.folder),
+        }
+        for name, text in pages.items():
+            write(options.folder / name, text)
+        print(
+            f"{len(new)} result{'s' * (len(new) != 1)} added; written: "
+            f"{' and '.join(str(options.folder / name) for name in pages)}"
+        )
     return 0
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,9 @@ FOLDERS = ("pairs.above", "generator.first")
 FAMILY = ("generator.name", "discriminator.name", "pairs.name", "conditioning")
 """Fields that tell recipes apart: with other ones, a run is not a training of a recipe."""
 
+TEXTS = 16
+"""Samples that are kept, if they are texts."""
+
 Interval = list[float | None]
 
 
@@ -57,6 +61,7 @@ class Result:
         they are unknown. Empty if the training failed.
       real: the same scores of real test examples, values only.
       counts: of texts, the held-out bits per token of samplers that count n-grams.
+      texts: the first samples, if they are texts.
       failed: why the training has no scores; None if it has.
       hardware: such as "2 cores of AMD EPYC".
       seconds: wall time, of all seeds that were trained together.
@@ -80,6 +85,7 @@ class Result:
     samples: int | None = None
     real: dict[str, float] = dataclasses.field(default_factory=dict)
     counts: dict[str, float] = dataclasses.field(default_factory=dict)
+    texts: list[str] = dataclasses.field(default_factory=list)
     failed: str | None = None
     seconds: float | None = None
     cpu_seconds: float | None = None
@@ -127,7 +133,7 @@ def save(folder: Path, results: list[Result]) -> None:
         given = {
             f.name: getattr(result, f.name)
             for f in dataclasses.fields(Result)
-            if getattr(result, f.name) not in (f.default, {})
+            if getattr(result, f.name) not in (f.default, {}, [])
         }
         lines.append(json.dumps(given | {"seed": result.seed}, ensure_ascii=False) + "\n")
     write(folder / RESULTS, "".join(lines))
@@ -149,31 +155,45 @@ def collect(workdir: Path, suffix: str = "", hardware: str | None = None) -> lis
       ConfigError: if the folder is not a finished and evaluated run of a recipe.
     """
     run = run_folder.read(workdir)
-    steps = run.config.steps
-    folder = workdir / run_folder.EVAL
+    evaluated = {i: values for i, *_, values in evaluations_of(workdir, suffix)}
+    failed = {} if run.single else members.failures(workdir, run.config.steps)
+    shared = _of_training(workdir, hardware) | {"together": len(run.configs)}
+    results = []
+    for i, config in enumerate(run.configs):
+        name, changes = recipe_of(config, workdir)
+        values = evaluated.get(i)
+        own = _scores(values, name, workdir) if values else {"scores": {}}
+        missing = None if values else failed.get(i, "it was not evaluated")
+        about = {"recipe": name, "changes": changes, "failed": missing} | own | shared
+        about = {"evaluated": about["command"]} | about
+        about |= {"seed": config.seed, "label_seed": config.label_seed or 0}
+        results.append(Result(**about, images=images_seen(config), origin="run folder"))
+    return results
+
+
+def evaluations_of(
+    workdir: Path, suffix: str = ""
+) -> Iterator[tuple[int, Config, Path, dict[str, Any]]]:
+    """The number, the config, the folder and the values of the evaluation of the last step, for
+    each member of a run that has one.
+
+    Raises:
+      ConfigError: if there is no such evaluation.
+    """
+    run = run_folder.read(workdir)
+    steps, folder = run.config.steps, workdir / run_folder.EVAL
     values = run_evaluations.read(folder, suffix).by_step.get(steps)
     if values is None:
         raise ConfigError(
             f"runs: {workdir} has no evaluation of its last step, {steps:,}"
             f"{f', with the suffix {suffix}' if suffix else ''}; train and evaluate it first."
         )
-    evaluations: dict[int, dict[str, Any]] = {0: values}
-    if members.of_population(values):
-        evaluations = {
-            int(i): json.loads((folder / path).read_text()) for i, path in values["members"].items()
-        }
-    failed = {} if run.single else members.failures(workdir, steps)
-    shared = _of_training(workdir, hardware) | {"together": len(run.configs)}
-    results = []
-    for i, config in enumerate(run.configs):
-        name, changes = recipe_of(config, workdir)
-        own = _scores(evaluations[i], name, workdir) if i in evaluations else {"scores": {}}
-        missing = None if i in evaluations else failed.get(i, "it was not evaluated")
-        about = {"recipe": name, "changes": changes, "failed": missing} | own | shared
-        about = {"evaluated": about["command"]} | about
-        about |= {"seed": config.seed, "label_seed": config.label_seed or 0}
-        results.append(Result(**about, images=images_seen(config), origin="run folder"))
-    return results
+    if not members.of_population(values):
+        yield 0, run.config, folder, values
+        return
+    for number, name in values["members"].items():
+        path = folder / name
+        yield int(number), run.configs[int(number)], path.parent, json.loads(path.read_text())
 
 
 def images_seen(config: Config) -> int:
@@ -241,6 +261,7 @@ def _scores(values: dict[str, Any], recipe: str, workdir: Path) -> dict[str, Any
         },
         "counts": {rung: _rounded(own["reverse_bits"]) for rung, own in ladder.items()},
         "samples": about.get("samples", {}).get("images"),
+        "texts": [own["text"] for own in values.get("texts", [])[:TEXTS]],
     }
     if argv and Path(argv[0]).stem != "train" and argv[1:2] != ["train"]:
         rest = [a for a in argv[1:] if a != "eval" and Path(a).name != workdir.name]

@@ -1,0 +1,83 @@
+"""The gallery: the samples of every recipe whose evaluation was added to the ledger."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from gan_jax.files import replacing
+from gan_jax.recipes import RECIPES
+from gan_jax.studies.ledger_results import Result, evaluations_of, recipe_of
+
+PAGE = "gallery.md"
+FOLDER = "images"
+KINDS = ("translations", "samples")
+"""Pictures of an evaluation, of which the gallery shows the first that there is."""
+BYTES = 60_000
+"""A picture is compressed without loss up to this size, so that the repository stays small."""
+ABOUT = """# Gallery
+
+After reading this page you have seen what the recipes draw, say and write. Each picture shows
+samples that were drawn at random with the last weights of a training, as `eval.py` draws them, and
+each text is one of the first samples. [results.md](results.md) has the scores.
+
+`uv run gan-jax study ledger RUN ...` adds the samples of evaluated runs, and writes this page.
+"""
+
+
+def keep(workdir: Path, folder: Path, suffix: str = "") -> Path | None:
+    """Writes the picture of a training of a recipe, as WebP, into the folder of the ledger.
+
+    Returns:
+      The picture, of the first member of a population; None if the run deviates from its recipe, or
+      if its evaluation has none.
+
+    Raises:
+      ConfigError: as `gan_jax.studies.ledger_results.collect`.
+    """
+    _, config, inside, values = next(evaluations_of(workdir, suffix))
+    name, changes = recipe_of(config, workdir)
+    kinds = [kind for kind in KINDS if kind in values.get("pictures", {})]
+    if changes or not kinds:
+        return None
+    path = folder / FOLDER / f"{name}.webp"
+    with replacing(path) as unfinished:
+        unfinished.write_bytes(compressed(inside / values["pictures"][kinds[0]]))
+    return path
+
+
+def compressed(path: Path) -> bytes:
+    """A picture as WebP, with loss if it would be larger than `BYTES`."""
+    options: list[dict[str, Any]] = [{"lossless": True, "method": 6}, {"quality": 80, "method": 6}]
+    found = b""
+    for each in options:
+        into = io.BytesIO()
+        Image.open(path).convert("RGB").save(into, "WEBP", **each)
+        found = into.getvalue()
+        if len(found) <= BYTES:
+            break
+    return found
+
+
+def gallery(results: Iterable[Result], folder: Path) -> str:
+    """The Markdown page of the pictures in a folder, and of the texts in the results."""
+    texts = {r.recipe: r.texts for r in results if r.texts and not r.variant}
+    sections, without = [], []
+    for name in RECIPES:
+        paths = [f"{FOLDER}/{name}.{ending}" for ending in ("webp", "png")]
+        path = next((path for path in paths if (folder / path).exists()), None)
+        shown = f"![Samples of {name}]({path})" if path else _lines(texts.get(name, []))
+        if shown:
+            sections.append(f"## {name}\n\n{shown}\n")
+        else:
+            without.append(f"[`{name}`](results.md#{name})")
+    rest = f"Not shown, because no evaluation was added: {', '.join(without)}.\n"
+    return "\n".join([ABOUT, *sections, *([rest] if without else [])])
+
+
+def _lines(texts: Iterable[str]) -> str:
+    return "\n".join(["```text", *texts, "```"]) if texts else ""
