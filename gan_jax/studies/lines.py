@@ -21,13 +21,14 @@ class Lines:
     Args:
       folder: a new folder, or the folder of the same study.
       settings: the settings that determine the results, JSON-serializable.
+      about: what a new folder says of its origin; by default the `provenance`.
 
     Raises:
       ConfigError: if the folder contains other files, or results with other settings.
     """
 
-    def __init__(self, folder: Path, settings: dict[str, Any]):
-        self.folder = folder
+    def __init__(self, folder: Path, settings: dict[str, Any], about: Line | None = None):
+        self.folder, self._about = folder, about
         settings = json.loads(json.dumps(settings))
         try:
             self._begin(settings)
@@ -51,7 +52,8 @@ class Lines:
             )
         else:
             self.folder.mkdir(parents=True, exist_ok=True)
-            values = {"settings": settings, **provenance()}
+            about = provenance() if self._about is None else self._about
+            values = {"settings": settings, **about}
             write(path, json.dumps(values, indent=2) + "\n")
 
     def add(self, line: Line) -> None:
