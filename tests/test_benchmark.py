@@ -179,7 +179,9 @@ def test_the_loop_beside_its_steps():
 
 
 def test_records_of_operations(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(ops, "CASES", (ops._conv(2, 4, 3, 5, 3, 1), ops._transposed(2, 4, 3, 5)))
+    monkeypatch.setattr(
+        ops, "CASES", (ops.conv_case(2, 4, 3, 5, 3, 1), ops.transposed_case(2, 4, 3, 5))
+    )
     whole = ops.compare_ops
     part = lambda cases, width, dtype: whole(cases, ("plain",), width and 2, 2, dtype, rounds=1)
     monkeypatch.setattr(ops, "compare_ops", part)
@@ -228,7 +230,7 @@ def test_wrong_input_is_refused_before_anything_is_measured(arguments, words, ca
 
 
 def test_benchmark_compares_the_same_functions():
-    cases = (ops._up(1, 4, 3), ops._pool(1, 4, 3), ops._population(2, 1, 4, 3, 2))
+    cases = (ops.up_case(1, 4, 3), ops.pool_case(1, 4, 3), ops.population_case(2, 1, 4, 3, 2))
     pairs = [ops._pair(case, jnp.float32) for case in cases]
     results = jax.jit(lambda: [[f(*args) for f in functions] for functions, args in pairs])()
     for stock, ours in results:
@@ -237,7 +239,7 @@ def test_benchmark_compares_the_same_functions():
 
 
 def test_benchmark_rows():
-    (row,) = ops.compare_ops((ops._conv(1, 4, 2, 2, 3, 1),), ("scan",), width=None, rounds=1)
+    (row,) = ops.compare_ops((ops.conv_case(1, 4, 2, 2, 3, 1),), ("scan",), width=None, rounds=1)
     assert row["place"] == "scan" and row["speedup"] == pytest.approx(
         row["stock_ms"] / row["ours_ms"]
     )

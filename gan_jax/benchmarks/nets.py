@@ -28,7 +28,7 @@ def dcgan32(dtype: Any) -> Gan:
     """DCGAN for 32x32x1: 128 -> 4x4x256 -> 128 -> 64 -> 1, and 1 -> 64 -> 128 -> 256 -> 1."""
     shape, head = (32, 32, 1), UnconditionalHead()
     networks = dcgan.Generator(shape, dtype=dtype), dcgan.Discriminator(head, dtype=dtype)
-    return _gan(shape, networks, "nonsaturating", optax.adam(2e-4, b1=0.5, b2=0.999), 128)
+    return gan_of(shape, networks, "nonsaturating", optax.adam(2e-4, b1=0.5, b2=0.999), 128)
 
 
 def sngan32(dtype: Any) -> Gan:
@@ -37,14 +37,14 @@ def sngan32(dtype: Any) -> Gan:
     """
     shape, head = (32, 32, 3), UnconditionalHead()
     networks = sngan.Generator(shape, dtype=dtype), sngan.Discriminator(head, dtype=dtype)
-    return _gan(shape, networks, "hinge", optax.adam(2e-4, b1=0.0, b2=0.9), 128)
+    return gan_of(shape, networks, "hinge", optax.adam(2e-4, b1=0.0, b2=0.9), 128)
 
 
 def mlp28(dtype: Any) -> Gan:
     """Dense layers for 28x28x1: 100 -> 128 -> 128 -> 784, and 784 -> 128 -> 128 -> 1."""
     shape, head = (28, 28, 1), UnconditionalHead()
     networks = mlp.Generator(shape, dtype=dtype), mlp.Discriminator(head, dtype=dtype)
-    return _gan(shape, networks, "nonsaturating", optax.adam(2e-4, b1=0.5, b2=0.999), 100)
+    return gan_of(shape, networks, "nonsaturating", optax.adam(2e-4, b1=0.5, b2=0.999), 100)
 
 
 def r3gan32(dtype: Any) -> Gan:
@@ -57,7 +57,7 @@ def r3gan32(dtype: Any) -> Gan:
         r3gan.Discriminator(head, blocks=1, dtype=dtype),
     )
     terms = (Term("r1", r1(), 0.05), Term("r2", r2(), 0.05))
-    return _gan(shape, networks, "relativistic", optax.adam(2e-4, b1=0.0, b2=0.9), 64, terms)
+    return gan_of(shape, networks, "relativistic", optax.adam(2e-4, b1=0.0, b2=0.9), 64, terms)
 
 
 def stylegan2_32(dtype: Any) -> Gan:
@@ -69,7 +69,7 @@ def stylegan2_32(dtype: Any) -> Gan:
         stylegan2.Generator(shape, mixing=0.0, dtype=dtype),
         stylegan2.Discriminator(head, dtype=dtype),
     )
-    return _gan(shape, networks, "nonsaturating", optax.adam(2.5e-3, b1=0.0, b2=0.99), 64)
+    return gan_of(shape, networks, "nonsaturating", optax.adam(2.5e-3, b1=0.0, b2=0.99), 64)
 
 
 def biggan32(dtype: Any) -> Gan:
@@ -81,7 +81,7 @@ def biggan32(dtype: Any) -> Gan:
         biggan.Generator(shape, width=16, attention=0, dtype=dtype),
         biggan.Discriminator(head, width=16, attention=0, dtype=dtype),
     )
-    return _gan(shape, networks, "hinge", optax.adam(2e-4, b1=0.0, b2=0.999), 128)
+    return gan_of(shape, networks, "hinge", optax.adam(2e-4, b1=0.0, b2=0.999), 128)
 
 
 def specgan64(dtype: Any) -> Gan:
@@ -95,7 +95,7 @@ def specgan64(dtype: Any) -> Gan:
         dcgan.Discriminator(head, width=32, dtype=dtype),
     )
     optimizer = optax.adam(2e-4, b1=0.5, b2=0.999)
-    return _gan(shape, networks, "nonsaturating", optimizer, 128, kind=kind)
+    return gan_of(shape, networks, "nonsaturating", optimizer, 128, kind=kind)
 
 
 def wavegan4k(dtype: Any) -> Gan:
@@ -108,10 +108,10 @@ def wavegan4k(dtype: Any) -> Gan:
         wavegan.Discriminator(head, width=16, dtype=dtype),
     )
     optimizer = optax.adam(1e-4, b1=0.5, b2=0.9)
-    return _gan(shape, networks, "nonsaturating", optimizer, 100, kind=_SOUNDS)
+    return gan_of(shape, networks, "nonsaturating", optimizer, 100, kind=_SOUNDS)
 
 
-def _gan(
+def gan_of(
     shape: tuple[int, ...],
     networks: tuple[nn.Module, nn.Module],
     loss: str,
@@ -120,6 +120,7 @@ def _gan(
     d_terms: tuple[Term, ...] = (),
     kind: Modality | None = None,
 ) -> Gan:
+    """An unconditional GAN of a generator and a discriminator, both trained by ``optimizer``."""
     g, d = networks
     players = Player(g, optimizer), Player(d, optimizer, d_terms)
     return Gan(*players, LOSSES[loss], Normal(latent_size), kind or Images(shape))

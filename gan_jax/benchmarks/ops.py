@@ -73,7 +73,7 @@ class _Population(nn.Module):
         return mapped(self.features, (4, 4), (2, 2), use_bias=False)(x)
 
 
-def _conv(batch: int, side: int, ci: int, co: int, k: int, s: int, groups: int = 1) -> Case:
+def conv_case(batch: int, side: int, ci: int, co: int, k: int, s: int, groups: int = 1) -> Case:
     fields = dict(kernel_size=(k, k), strides=(s, s), use_bias=False, feature_group_count=groups)
     name = f"conv k{k} s{s}, {ci} -> {co}, {side}x{side}" + (
         f", {groups} groups" if groups > 1 else ""
@@ -82,7 +82,7 @@ def _conv(batch: int, side: int, ci: int, co: int, k: int, s: int, groups: int =
     return Case(name, Conv(co, **fields), nn.Conv(co, **fields), (batch, side, side, ci), flops)
 
 
-def _transposed(batch: int, side: int, ci: int, co: int) -> Case:
+def transposed_case(batch: int, side: int, ci: int, co: int) -> Case:
     fields = dict(kernel_size=(4, 4), strides=(2, 2), use_bias=False)
     name = f"transposed conv k4 s2, {ci} -> {co}, {side}x{side}"
     flops = 2 * batch * (side * 4) ** 2 * ci * co
@@ -95,14 +95,14 @@ def _transposed(batch: int, side: int, ci: int, co: int) -> Case:
     )
 
 
-def _up(batch: int, side: int, channels: int) -> Case:
+def up_case(batch: int, side: int, channels: int) -> Case:
     stock = _Up(nn.Conv(channels, (3, 3), use_bias=False))
     name = f"up-sampling, conv k3, {channels}, {side} -> {2 * side}"
     flops = 2 * batch * (2 * side * 3 * channels) ** 2
     return Case(name, UpConv(channels, use_bias=False), stock, (batch, side, side, channels), flops)
 
 
-def _pool(batch: int, side: int, channels: int) -> Case:
+def pool_case(batch: int, side: int, channels: int) -> Case:
     stock = _Pool(nn.Conv(channels, (3, 3), use_bias=False))
     name = f"conv k3, average pooling, {channels}, {side} -> {side // 2}"
     flops = 2 * batch * (side * 3 * channels) ** 2
@@ -111,7 +111,7 @@ def _pool(batch: int, side: int, channels: int) -> Case:
     )
 
 
-def _population(members: int, batch: int, side: int, ci: int, co: int) -> Case:
+def population_case(members: int, batch: int, side: int, ci: int, co: int) -> Case:
     name = f"{members} x conv k4 s2, {ci} -> {co}, {side}x{side} (vmap)"
     ours, stock = (_Population(conv, co) for conv in (Conv, nn.Conv))
     return Case(
@@ -124,20 +124,20 @@ def _population(members: int, batch: int, side: int, ci: int, co: int) -> Case:
 
 
 CASES = (
-    _conv(64, 16, 64, 128, 4, 2),
-    _conv(64, 8, 128, 256, 4, 2),
-    _conv(16, 16, 256, 256, 3, 1),
-    _conv(64, 32, 1, 64, 4, 2),
-    _conv(16, 32, 256, 3, 3, 1),
-    _conv(16, 32, 128, 128, 1, 1),
-    _conv(16, 16, 128, 128, 3, 1, groups=8),
-    _transposed(64, 8, 256, 128),
-    _transposed(64, 16, 64, 1),
-    _up(16, 8, 256),
-    _up(16, 16, 256),
-    _pool(16, 32, 128),
-    _pool(16, 16, 128),
-    _population(4, 16, 16, 64, 128),
+    conv_case(64, 16, 64, 128, 4, 2),
+    conv_case(64, 8, 128, 256, 4, 2),
+    conv_case(16, 16, 256, 256, 3, 1),
+    conv_case(64, 32, 1, 64, 4, 2),
+    conv_case(16, 32, 256, 3, 3, 1),
+    conv_case(16, 32, 128, 128, 1, 1),
+    conv_case(16, 16, 128, 128, 3, 1, groups=8),
+    transposed_case(64, 8, 256, 128),
+    transposed_case(64, 16, 64, 1),
+    up_case(16, 8, 256),
+    up_case(16, 16, 256),
+    pool_case(16, 32, 128),
+    pool_case(16, 16, 128),
+    population_case(4, 16, 16, 64, 128),
 )
 
 

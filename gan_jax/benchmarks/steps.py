@@ -29,7 +29,8 @@ from gan_jax.types import Batch, GanState
 
 RUN_SECONDS = 0.2
 """Minimum duration of a run; shorter steps are repeated."""
-_EXAMPLES = 4096
+EXAMPLES = 4096
+"""Resident examples of the compiled loop."""
 _MIB = 2**20
 
 Call = Callable[[GanState], tuple[GanState, Any]]
@@ -67,7 +68,27 @@ def measure(
       ``ms_by_kind``: milliseconds of a step by kind of operation.
     """
     gan = NETS[net](PRECISIONS[precision])
-    program = compiled_steps(gan, batch, steps_per_call, seeds)
+    return {
+        **environment(),
+        "net": net,
+        **measure_gan(gan, batch, precision, steps_per_call, seeds, runs, profile),
+    }
+
+
+def measure_gan(
+    gan: Gan,
+    batch: int,
+    precision: str,
+    steps_per_call: int = 1,
+    seeds: int = 1,
+    runs: int = 10,
+    profile: pathlib.Path | None = None,
+    examples: int = EXAMPLES,
+) -> dict[str, Any]:
+    """As `measure`, for any `Gan` and any number of resident examples, without environment and
+    name.
+    """
+    program = compiled_steps(gan, batch, steps_per_call, seeds, examples=examples)
     players = program.state.generator, program.state.discriminator
     params = [sum(a.size for a in jax.tree.leaves(p.params)) // seeds for p in players]
     before = matmul_peak(precision)
@@ -77,8 +98,6 @@ def measure(
     each = [s / steps_per_call / seeds for s in seconds]
     flops = program.flops / statistics.median(each)
     return {
-        **environment(),
-        "net": net,
         "batch": batch,
         "precision": precision,
         "steps_per_call": steps_per_call,
@@ -144,13 +163,18 @@ class Program(NamedTuple):
 
 
 def compiled_steps(
-    gan: Gan, batch: int, steps_per_call: int = 1, seeds: int = 1, d_steps: int = 1
+    gan: Gan,
+    batch: int,
+    steps_per_call: int = 1,
+    seeds: int = 1,
+    d_steps: int = 1,
+    examples: int = EXAMPLES,
 ) -> Program:
     """Compiles a step, or a loop of steps, on random examples; arguments as for `measure`."""
     rng, kind = np.random.default_rng(0), gan.modality
-    shape, most = (_EXAMPLES, *kind.stored_shape), np.iinfo(kind.stored).max
+    shape, most = (examples, *kind.stored_shape), np.iinfo(kind.stored).max
     images = rng.integers(0, most, shape, dtype=kind.stored, endpoint=True)
-    labels = np.zeros(_EXAMPLES, np.int32)
+    labels = np.zeros(examples, np.int32)
     data = from_arrays(images, labels, 0, batch_size=batch, d_steps=d_steps)
     minibatch = jax.jit(batch_at)(data, jnp.int32(0))
     state = init_state(gan, jax.random.key(0), minibatch)

@@ -8,11 +8,15 @@ import json
 import pathlib
 import sys
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from gan_jax import arguments, command_line, files
+from gan_jax.benchmarks.suite import peer
 from gan_jax.commands import interrupts, memory, parts
-from gan_jax.errors import ConfigError, at_least, one_of
+from gan_jax.errors import ConfigError, at_least, one_of, within
+
+if TYPE_CHECKING:
+    from gan_jax.benchmarks.suite.plan import Task
 
 STEP_COLUMNS = {
     "net": "net",
@@ -44,7 +48,12 @@ LAZY_COLUMNS = {
 }
 
 
-GROUPS = {"net": "Settings", "json": "Results", "lazy": "Other benchmarks"}
+GROUPS = {
+    "net": "Settings",
+    "json": "Results",
+    "lazy": "Other benchmarks",
+    "suite": "Everything on one machine",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,6 +92,24 @@ class Options:
     """With --loop: the recipe."""
     ops: bool = False
     """Measure this library's convolutions against the stock ones."""
+    suite: Literal["gpu", "cpu"] | None = None
+    """Check and measure everything on a machine of this kind; the same command goes on where the
+    last one ended.
+    """
+    growth: Literal["gpu", "cpu"] | None = None
+    """Measure how the cost grows with batch, width, side, seeds, examples and samples, and the
+    compilation of each recipe.
+    """
+    minutes: float = 9.0
+    """With --suite or --growth: the time limit of the command."""
+    workdir: pathlib.Path | None = None
+    """With --suite or --growth: the folder of the results (default: runs/suite_KIND or
+    runs/growth_KIND).
+    """
+    peer: tuple[str, ...] = ()
+    """With --suite: the Python and the script of the PyTorch steps to compare with."""
+    tables: pathlib.Path | None = None
+    """Write the tables of the results that a Markdown page names into the page."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -117,6 +144,10 @@ def check(options: Options) -> None:
     """Checks everything that can be checked without jax."""
     mode(options)
     at_least("runs", options.runs, 1)
+    within("minutes", options.minutes, "(0, inf)")
+    peer.check(options.peer)
+    if options.workdir is not None:
+        files.check_folder("workdir", options.workdir)
     if options.json is not None:
         files.check_file("json", options.json)
     if options.profile is not None:
@@ -223,11 +254,56 @@ def measure_ops(options: Options) -> int:
     return 0
 
 
+def measure_suite(options: Options) -> int:
+    from gan_jax.benchmarks.suite import plan
+
+    kind = options.suite
+    return _run(options, f"suite_{kind}", plan.suite(kind), kind == "gpu")
+
+
+def measure_growth(options: Options) -> int:
+    from gan_jax.benchmarks.suite import curves, plan
+
+    kind = options.growth
+    code = _run(options, f"growth_{kind}", plan.growth(kind), kind == "gpu")
+    results = _folder(options, f"growth_{kind}") / f"growth_{kind}.json"
+    print(f"Curves:   {curves.draw(results)}")
+    return code
+
+
+def _folder(options: Options, name: str) -> pathlib.Path:
+    return options.workdir or pathlib.Path("runs") / name
+
+
+def _run(options: Options, name: str, tasks: list[Task], gpu: bool) -> int:
+    from gan_jax.benchmarks.suite.running import Suite
+
+    folder = _folder(options, name)
+    suite = Suite(name, folder, tasks, options.minutes, options.peer, gpu)
+    counts = suite.run(lambda line: print(line, flush=True))
+    print(f"\n{counts.made} made, {counts.failed} failed or skipped, {counts.left} left.")
+    if counts.left or counts.failed:
+        print("The same command makes those that are left, then those that failed.")
+    print(f"Results:  {folder / f'{name}.json'}, {folder / f'{name}.md'}")
+    return 0
+
+
+def write_tables(options: Options) -> int:
+    from gan_jax.benchmarks.suite import page
+
+    for name in page.update(options.tables):
+        print(f"Wrote the tables of {name} to {options.tables}.")
+    return 0
+
+
 MODES = {
     "steps": measure_steps,
     "lazy": measure_lazy,
     "loop": measure_loop,
     "ops": measure_ops,
+    "suite": measure_suite,
+    "growth": measure_growth,
+    "tables": write_tables,
 }
 """The function of each benchmark, by its option."""
 

@@ -22,13 +22,20 @@ class Lines:
       folder: a new folder, or one with results of the same settings.
       settings: the settings that determine the results, JSON-serializable.
       option: the option that names the folder, for messages.
+      about: what a new folder says of its origin; by default the `provenance`.
 
     Raises:
       ConfigError: if the folder contains other files, or results with other settings.
     """
 
-    def __init__(self, folder: Path, settings: dict[str, Any], option: str = "workdir"):
-        self.folder, self._option = folder, option
+    def __init__(
+        self,
+        folder: Path,
+        settings: dict[str, Any],
+        option: str = "workdir",
+        about: Line | None = None,
+    ):
+        self.folder, self._option, self._about = folder, option, about
         settings = json.loads(json.dumps(settings))
         try:
             self._begin(settings)
@@ -54,7 +61,8 @@ class Lines:
             )
         else:
             self.folder.mkdir(parents=True, exist_ok=True)
-            values = {"settings": settings, **provenance()}
+            about = provenance() if self._about is None else self._about
+            values = {"settings": settings, **about}
             write(path, json.dumps(values, indent=2) + "\n")
 
     def add(self, line: Line) -> None:
