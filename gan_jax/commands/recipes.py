@@ -1,4 +1,4 @@
-"""List the recipes with data, networks, steps, and measured time and scores (details are in each
+"""List the recipes with data, generator, steps, and measured time and scores (details are in each
 recipe's docstring). FD is the Fréchet distance in the features of a small classifier.
 """
 
@@ -10,7 +10,7 @@ import sys
 from gan_jax import arguments, command_line
 from gan_jax.recipes import NOTES, RECIPES
 
-COLUMNS = ("recipe", "data", "networks", "steps", "time", "score")
+COLUMNS = ("recipe", "data", "generator", "steps", "time", "score")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,7 +38,6 @@ def table() -> str:
 def row(name: str) -> tuple[str, ...]:
     """The cells of a recipe."""
     config, note = RECIPES[name], NOTES[name]
-    networks = dict.fromkeys([config.generator.name, config.discriminator.name])
     side = f" {config.size}x{config.size}" if config.size else ""
     steps = f"{config.steps:,}"
-    return name, f"{config.dataset}{side}", " / ".join(networks), steps, note.time, note.score
+    return name, f"{config.dataset}{side}", config.generator.name, steps, note.time, note.score
