@@ -3,6 +3,10 @@ the Gumbel-softmax, and D is the convolutional one of Gulrajani et al. 2017. G b
 likelihood, whose weight falls to 0.2 within 1,500 steps and stays in the game.
 
     uv run train.py names_gan
+
+One core of an AMD EPYC: 5,000 steps in 8 minutes of CPU time. `uv run eval.py runs/names_gan
+--num-samples 5000`, one seed: 3.222 held-out bits a token (4-grams 3.198, real 2.862), 21.9% [20.8,
+23.1] copies, 91.3% different samples, 82.1% [81.0, 83.1] recognized as their sex (real 89.2%).
 """
 
 from gan_jax.config import Config, Network, Optimizer, Penalty, Schedule
@@ -21,4 +25,4 @@ config = Config(
     d_optimizer=Optimizer(lr=5e-4, b1=0.0, b2=0.99),
     steps=5_000,
 )
-time, score = "13 min, 1 CPU core", "3.22 held-out bits a token"
+time, score = "8 min, 1 CPU core", "3.22 held-out bits a token"

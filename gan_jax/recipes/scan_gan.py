@@ -4,6 +4,10 @@ Gulrajani et al. 2017. G begins with maximum likelihood, whose weight falls to 0
 the other 2,500 are the game alone.
 
     uv run train.py scan_gan
+
+One core of an AMD EPYC: 4,000 steps in 6 to 7 minutes of CPU time. `uv run eval.py runs/scan_gan
+--num-samples 10000`, seeds 0 to 2: 97.4%, 94.4% and 96.9% texts of the language, and 1,555, 1,513
+and 1,522 held-out texts found. docs/text.md has what counting n-grams reaches.
 """
 
 from gan_jax.config import Config, Network, Optimizer, Penalty, Schedule
@@ -21,4 +25,4 @@ config = Config(
     d_optimizer=Optimizer(lr=5e-4, b1=0.0, b2=0.99),
     steps=4_000,
 )
-time, score = "8 min, 1 CPU core", "97.4% texts of the language"
+time, score = "6 min, 1 CPU core", "96.2% texts of the language"
