@@ -14,13 +14,19 @@ from typing import NamedTuple
 
 import numpy as np
 
+from gan_jax.build import build
 from gan_jax.config import Augmentation, Config, Framing
+from gan_jax.data import Description, frame_of
 from gan_jax.data.arrays import dataset as stored
+from gan_jax.data.dataset import describe_labelled
 from gan_jax.enlarging import gans
 from gan_jax.enlarging.examples import Labelled, balanced, joined, read
 from gan_jax.enlarging.options import Options
+from gan_jax.errors import at_least, fits_memory
 from gan_jax.metrics.labels import confidence
 from gan_jax.modality import Modality
+from gan_jax.recognizers import RecognizerConfig
+from gan_jax.recognizers.architectures import classifier
 from gan_jax.runs.lines import Line
 from gan_jax.sampling.filters import Recognizes, most_confident
 
@@ -49,6 +55,26 @@ class Known(NamedTuple):
     unlabelled: np.ndarray
     names: tuple[str, ...]
     modality: Modality
+
+
+def check(
+    dataset: str, framing: Framing, options: Options, recognizer: RecognizerConfig
+) -> Description:
+    """The description of a labelled dataset of images that can be enlarged; no image is loaded.
+
+    Raises:
+      ConfigError: for another dataset, or settings that cannot be met.
+    """
+    about = describe_labelled(dataset)
+    options.check()
+    at_least("generated", options.generated, about.num_classes)
+    config = dataclasses.replace(gans.conditional(dataset, framing), steps=options.gan_steps)
+    build(config)
+    modality = frame_of(about, framing).modality
+    bytes_of_images = options.generated * math.prod(modality.shape)
+    fits_memory("generated", f"{options.generated:,} images", bytes_of_images)
+    classifier(recognizer, about.num_classes, modality)
+    return about
 
 
 class Additions:

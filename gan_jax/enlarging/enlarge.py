@@ -14,22 +14,19 @@ from typing import Any, NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from gan_jax.build import build
 from gan_jax.config import Framing
 from gan_jax.data import describe, frame_of, load
-from gan_jax.data.dataset import describe_labelled
 from gan_jax.data.splits import train_and_test
-from gan_jax.enlarging import candidates, gans
+from gan_jax.enlarging import candidates
 from gan_jax.enlarging import verdict as verdicts
-from gan_jax.enlarging.addition import Additions, Known
+from gan_jax.enlarging.addition import Additions, Known, check
 from gan_jax.enlarging.candidates import NOTHING, Candidate
 from gan_jax.enlarging.examples import Labelled, held_out, joined, labelled, subset
 from gan_jax.enlarging.options import AUTO, REGIMES, Options
-from gan_jax.errors import ConfigError, at_least, has_option
+from gan_jax.errors import ConfigError, has_option
 from gan_jax.files import check_folder, write
 from gan_jax.metrics.estimate import Estimate
 from gan_jax.recognizers import Recognizer, RecognizerConfig
-from gan_jax.recognizers.architectures import classifier
 from gan_jax.recognizers.recipes import classic
 from gan_jax.runs.lines import Line, Lines
 from gan_jax.runs.logs import duration
@@ -100,17 +97,10 @@ class Enlargement:
 
     def __init__(self, dataset: str, out: Path, options: Options):
         self.dataset, self.out, self.options = dataset, out, options
-        about = describe_labelled(dataset)
-        options.check()
-        at_least("generated", options.generated, about.num_classes)
         self.framing = Framing(options.size)
-        config = dataclasses.replace(
-            gans.conditional(dataset, self.framing), steps=options.gan_steps
-        )
-        build(config)
+        about = check(dataset, self.framing, options, self.recognizer)
         self.num_classes = about.num_classes
         self.modality = frame_of(about, self.framing).modality
-        classifier(self.recognizer, self.num_classes, self.modality)
         check_folder("out", out)
         train, test = train_and_test(about.splits or load(dataset, "train").description.splits)
         data = labelled(load(dataset, train, self.framing))

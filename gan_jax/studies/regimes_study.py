@@ -13,20 +13,17 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from gan_jax.build import build
 from gan_jax.config import Framing
 from gan_jax.data import frame_of, load
-from gan_jax.data.dataset import describe_labelled
 from gan_jax.data.splits import train_and_test
-from gan_jax.enlarging import candidates, gans
-from gan_jax.enlarging.addition import Additions, Known
+from gan_jax.enlarging import candidates
+from gan_jax.enlarging.addition import Additions, Known, check
 from gan_jax.enlarging.candidates import Candidate
 from gan_jax.enlarging.examples import Labelled, labelled
 from gan_jax.enlarging.options import Options as Settings
 from gan_jax.errors import at_least, within
 from gan_jax.files import check_folder
 from gan_jax.recognizers import Recognizer, RecognizerConfig
-from gan_jax.recognizers.architectures import classifier
 from gan_jax.recognizers.recipes import classic
 from gan_jax.studies.cells import Cell, Cells
 from gan_jax.studies.regimes_options import Options
@@ -51,18 +48,12 @@ class RegimeStudy(Cells):
     regime: ClassVar[str]
 
     def __init__(self, options: Options, rows: list[int], settings: dict[str, Any]):
-        about = describe_labelled(options.dataset)
-        for name in ("seeds", "labelling_steps"):
-            at_least(name, getattr(options, name), 1)
-        at_least("generated", options.generated, about.num_classes)
-        within("kept", options.kept, "(0, 1]")
+        self.options, self._rows, framing = options, rows, Framing(options.size)
+        at_least("seeds", options.seeds, 1)
         within("real_share", options.real_share, "(0, 1)")
-        framing = Framing(options.size)
-        gan = gans.conditional(options.dataset, framing)
-        build(dataclasses.replace(gan, steps=options.gan_steps))
-        self.options, self._rows, self.classes = options, rows, about.num_classes
-        self.modality, self._names = frame_of(about, framing).modality, about.class_names
-        classifier(self.recognizer, self.classes, self.modality)
+        about = check(options.dataset, framing, self._settings(0), self.recognizer)
+        self.classes, self._names = about.num_classes, about.class_names
+        self.modality = frame_of(about, framing).modality
         folder = options.workdir or Path("runs") / f"{self.name}_{Path(options.dataset).name}"
         check_folder("workdir", folder)
         splits = about.splits or load(options.dataset, "train").description.splits
@@ -99,25 +90,31 @@ class RegimeStudy(Cells):
         if not (missing := self.missing(cell)):
             return
         row, seed = cell
-        places, options = self.places(int(row), seed), self.options
+        places = self.places(int(row), seed)
         real = self.data.at(places)
         rest = self.unlabelled(places)
-        known = Known(options.dataset, real, rest, self._names, self.modality)
-        settings = Settings(
-            label_seed=seed, gan_steps=options.gan_steps, labelling_steps=options.labelling_steps,
-            generated=options.generated, kept=options.kept,
-        )  # fmt: skip
+        known = Known(self.options.dataset, real, rest, self._names, self.modality)
         tell = lambda line: self.add(
             cell, line | {"arm": f"images {line['kind']}"}, time.perf_counter() - line["seconds"]
         )
         judge = functools.cache(lambda: self.train(Candidate(), seed, real, {}))
         folder = self.folder / f"cell_{row}_seed_{seed}"
-        arms = self.arms(seed, real, Additions(folder, settings, self.regime, known, judge, tell))
+        arms = self.arms(
+            seed, real, Additions(folder, self._settings(seed), self.regime, known, judge, tell)
+        )
         weights = candidates.weights(self.test.y, self.regime == "imbalance")
         for arm in missing:
             began = time.perf_counter()
             accuracy = float((arms[arm]() * weights).mean())
             self.add(cell, {"arm": arm, "accuracy": accuracy, "real": len(real.y)}, began)
+
+    def _settings(self, seed: int) -> Settings:
+        """The settings of the GANs of a cell."""
+        options = self.options
+        return Settings(
+            label_seed=seed, gan_steps=options.gan_steps, labelling_steps=options.labelling_steps,
+            generated=options.generated, kept=options.kept,
+        )  # fmt: skip
 
     @property
     def recognizer(self) -> RecognizerConfig:
