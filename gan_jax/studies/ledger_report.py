@@ -9,7 +9,7 @@ from gan_jax.metrics import SCORES
 from gan_jax.metrics.estimate import Estimate, mean
 from gan_jax.recipes import RECIPES
 from gan_jax.report.scores import score_title, shown, with_interval
-from gan_jax.studies.ledger_results import Result
+from gan_jax.studies.ledger_results import KEPT, Result
 from gan_jax.studies.ledger_targets import TARGETS
 
 PAGE = "results.md"
@@ -56,12 +56,13 @@ def groups(results: Iterable[Result]) -> list[list[Result]]:
 
 def means(results: Sequence[Result]) -> dict[str, Estimate]:
     """The scores of a group by name: the mean over its seeds, with an interval that is clipped to
-    the range of the score; of a single seed, its own score and interval.
+    the range of the score; of a single seed, its own score and interval. In the order of `KEPT`.
     """
     trained = [r for r in results if r.failed is None]
     number = lambda end: math.nan if end is None else end
     found = {}
-    for name in dict.fromkeys(name for r in trained for name in r.scores):
+    names = dict.fromkeys(name for r in trained for name in r.scores)
+    for name in sorted(names, key=lambda name: KEPT.index(name) if name in KEPT else len(KEPT)):
         own = [r.scores[name] for r in trained if name in r.scores]
         if len(own) == 1:
             found[name] = Estimate(*map(number, own[0]))
