@@ -24,10 +24,11 @@ from gan_jax.enlarging.candidates import NOTHING, Candidate
 from gan_jax.enlarging.examples import Labelled, held_out, joined, labelled, subset
 from gan_jax.enlarging.options import AUTO, REGIMES, Options
 from gan_jax.errors import ConfigError, has_option
-from gan_jax.files import check_folder, write
+from gan_jax.files import write
 from gan_jax.metrics.estimate import Estimate
 from gan_jax.recognizers import Recognizer, RecognizerConfig
 from gan_jax.recognizers.recipes import classic
+from gan_jax.runs import lines
 from gan_jax.runs.lines import Line, Lines
 from gan_jax.runs.logs import duration
 from gan_jax.runs.provenance import provenance
@@ -101,7 +102,7 @@ class Enlargement:
         about = check(dataset, self.framing, options, self.recognizer)
         self.num_classes = about.num_classes
         self.modality = frame_of(about, self.framing).modality
-        check_folder("out", out)
+        lines.check(out, "out")
         train, test = train_and_test(about.splits or load(dataset, "train").description.splits)
         data = labelled(load(dataset, train, self.framing))
         self._test = lambda: self._labelled_test(test)

@@ -7,12 +7,34 @@ from pathlib import Path
 from typing import Any
 
 from gan_jax.errors import ConfigError
-from gan_jax.files import write
+from gan_jax.files import check_folder, write
 from gan_jax.runs.provenance import provenance
 
 SETTINGS, RESULTS = "settings.json", "results.jsonl"
 
 Line = dict[str, Any]
+
+
+def check(folder: Path, option: str = "workdir") -> None:
+    """Refuses a folder that cannot hold results: one that contains other files, or that cannot be
+    written. Leaves nothing behind.
+
+    Args:
+      option: the option that names the folder, for messages.
+
+    Raises:
+      ConfigError: naming the option and the folder.
+    """
+    if folder.is_dir():
+        _refuse_other_files(folder, option)
+    check_folder(option, folder)
+
+
+def _refuse_other_files(folder: Path, option: str) -> None:
+    if not (folder / SETTINGS).exists() and folder.exists() and any(folder.iterdir()):
+        raise ConfigError(
+            f"{option} {folder} contains other files than these results; use a new folder."
+        )
 
 
 class Lines:
@@ -54,12 +76,8 @@ class Lines:
                     f"({', '.join(different)}); use the same settings, or another "
                     f"--{self._option}."
                 )
-        elif self.folder.exists() and any(self.folder.iterdir()):
-            raise ConfigError(
-                f"{self._option} {self.folder} contains other files than these results; use a new "
-                "folder."
-            )
         else:
+            _refuse_other_files(self.folder, self._option)
             self.folder.mkdir(parents=True, exist_ok=True)
             about = provenance() if self._about is None else self._about
             values = {"settings": settings, **about}

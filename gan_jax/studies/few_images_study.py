@@ -22,7 +22,8 @@ from gan_jax.data.dataset import describe_labelled
 from gan_jax.engine.gan import Gan
 from gan_jax.engine.population import init_population, train_population, with_seeds
 from gan_jax.evaluation.real import splits_of
-from gan_jax.files import check_folder, write
+from gan_jax.files import write
+from gan_jax.runs import lines
 from gan_jax.runs.lines import Lines
 from gan_jax.studies import few_images_report as report
 from gan_jax.studies.few_images_measures import Data, Judge, data_of, judge, measured, unseen
@@ -57,7 +58,7 @@ class Study:
         about = describe_labelled(options.dataset)
         for arm in options.arms:
             build_members([options.config(arm)])
-        check_folder("workdir", self.folder)
+        lines.check(self.folder)
         splits = about.splits or load(config.dataset, "train").description.splits
         self._splits = splits_of(config, splits)
         self._data = data_of(config, self._splits, options.numbers)

@@ -14,10 +14,10 @@ from gan_jax.data.dataset import describe_labelled
 from gan_jax.data.splits import train_and_test
 from gan_jax.enlarging.examples import Labelled, joined, labelled, size_of_mixture, subset
 from gan_jax.errors import ConfigError, at_least, within
-from gan_jax.files import check_folder
 from gan_jax.recognizers import Recognizer, accuracy
 from gan_jax.recognizers.architectures import classifier
 from gan_jax.recognizers.recipes import classic
+from gan_jax.runs import lines
 from gan_jax.studies.augmenting import ARMS, Arm, draw_images, train_gan, train_recognizer
 from gan_jax.studies.cells import Cell, Cells
 from gan_jax.studies.command import numbers
@@ -81,7 +81,7 @@ class Study(Cells):
         self.labels = numbers("labels", options.labels)
         check(options)
         folder = options.workdir or Path("runs") / f"recognition_{dataset}"
-        check_folder("workdir", folder)
+        lines.check(folder)
         about = describe(dataset)
         train, test = train_and_test(about.splits or load(dataset, "train").description.splits)
         parts = [load(dataset, split, options.framing) for split in (train, test)]

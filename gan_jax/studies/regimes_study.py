@@ -22,9 +22,9 @@ from gan_jax.enlarging.candidates import Candidate
 from gan_jax.enlarging.examples import Labelled, labelled
 from gan_jax.enlarging.options import Options as Settings
 from gan_jax.errors import at_least, within
-from gan_jax.files import check_folder
 from gan_jax.recognizers import Recognizer, RecognizerConfig
 from gan_jax.recognizers.recipes import classic
+from gan_jax.runs import lines
 from gan_jax.studies.cells import Cell, Cells
 from gan_jax.studies.regimes_options import Options
 
@@ -55,7 +55,7 @@ class RegimeStudy(Cells):
         self.classes, self._names = about.num_classes, about.class_names
         self.modality = frame_of(about, framing).modality
         folder = options.workdir or Path("runs") / f"{self.name}_{Path(options.dataset).name}"
-        check_folder("workdir", folder)
+        lines.check(folder)
         splits = about.splits or load(options.dataset, "train").description.splits
         parts = [load(options.dataset, split, framing) for split in train_and_test(splits)]
         self.data, self.test = map(labelled, parts)

@@ -14,8 +14,9 @@ from gan_jax.errors import ConfigError
 from gan_jax.evaluation.settings import Settings
 from gan_jax.evaluation.text_evaluator import ORDERS, SHOWN, drawn
 from gan_jax.evaluation.texts import OfDataset, of_dataset
-from gan_jax.files import check_folder, write
+from gan_jax.files import write
 from gan_jax.metrics.texts import ladder, text_scores
+from gan_jax.runs import lines
 from gan_jax.runs.lines import Lines
 from gan_jax.runs.restore import load
 from gan_jax.sampling.temperature import NAME as TEMPERATURE
@@ -45,7 +46,7 @@ class Study:
         self.configs = {name: METHODS[name].config(data, options.steps) for name in methods}
         for config in self.configs.values():
             trace(build(config), config)
-        check_folder("workdir", self.folder)
+        lines.check(self.folder)
         kept = dataclasses.asdict(options)
         for name in ("workdir", "methods", "seeds"):  # these may grow
             del kept[name]
