@@ -25,9 +25,7 @@ def check(peer: Sequence[str]) -> None:
         raise ConfigError(f"peer must be PYTHON SCRIPT, not {len(peer)} values.")
     for path in peer:
         if not Path(path).is_file():
-            raise ConfigError(
-                f"peer {path} is not a file; use the paths of a Python and a script."
-            )
+            raise ConfigError(f"peer {path} is not a file; use the paths of a Python and a script.")
 
 
 def measure(peer: Sequence[str], options: dict[str, Any], seconds: float) -> dict[str, Any]:
