@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import gc
 import os
 import pathlib
 import tempfile
@@ -140,6 +141,8 @@ FUNCTIONS = {
 
 def call(function: str, options: dict[str, Any]) -> dict[str, Any]:
     """The values of a task."""
+    jax.clear_caches()  # programs and constants of earlier tasks would stay on the device
+    gc.collect()
     return FUNCTIONS[function](**options)
 
 

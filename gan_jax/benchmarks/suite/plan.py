@@ -46,12 +46,18 @@ class Task(NamedTuple):
 class Size(NamedTuple):
     """How much the suite measures on a kind of machine.
 
-    ``points``: networks, batches and precisions, the most important first; ``runs``: timed runs of
-    each; ``seeds``: networks, batches and steps per call of populations; ``loops``: recipes, and
-    the steps between their samples and checkpoints.
+    Attributes:
+      points: networks, batches and precisions, the most important first.
+      alone: the number of points that are also measured with one step per call.
+      runs: timed runs of each point.
+      seeds: networks, batches and steps per call of populations.
+      loops: recipes, and the steps between their samples and checkpoints.
+      samples: the number of samples that a trained recipe is scored by; None: that of ``eval.py``.
+      peer_modes, peer_seconds: modes of the PyTorch step, and the seconds that each is timed.
     """
 
     points: tuple[tuple[str, int, str], ...]
+    alone: int
     runs: int
     seeds: tuple[tuple[str, int, int], ...]
     loops: tuple[tuple[str, int], ...]
@@ -63,6 +69,7 @@ class Size(NamedTuple):
 _PRECISIONS = ("bf16", "fp32")
 _GPU = Size(
     tuple((n, b, p) for b, p, n in itertools.product((1024, 64, 256), _PRECISIONS, NETS)),
+    alone=48,
     runs=5,
     seeds=(("mlp28", 64, 16), ("dcgan32", 64, 16)),
     loops=(("mnist_dcgan", 1_000), ("mnist_mlp", 5_000)),
@@ -79,6 +86,7 @@ _CPU = Size(
         ("mlp28", 64, "bf16"),
         ("dcgan32", 64, "bf16"),
     ),
+    alone=8,
     runs=3,
     seeds=(("mlp28", 64, 16), ("dcgan32", 16, 1)),
     loops=(("mnist_mlp", 2_000), ("mnist_dcgan", 100)),
@@ -106,9 +114,9 @@ def suite(kind: str) -> list[Task]:
         *_checks(),
         *(_seeds(*own, size.runs) for own in size.seeds),
         *beside,
-        *(_point(size, own, 1) for own in size.points),
+        *(_point(size, own, 1) for own in size.points[: size.alone]),
         *(
-            Task("loop", name, "loop", {"recipe_name": name, "period": period})
+            Task("loop", f"loop of {name}", "loop", {"recipe_name": name, "period": period})
             for name, period in size.loops
         ),
         *(
@@ -132,10 +140,7 @@ def _checks() -> list[Task]:
         )
         for kind, precision in itertools.product(CONVOLUTIONS, ("fp32", "bf16"))
     ]
-    made += [
-        Task("checks", f"step of {net}, {precision}", "step", {"net": net, "precision": precision})
-        for net, precision in itertools.product(NETS, ("fp32", "bf16"))
-    ]
+    made += [Task("checks", f"step of {net}", "step", {"net": net}) for net in NETS]
     large = {"kind": "large conv", "precision": "fp32"}
     made.insert(0, Task("checks", "large conv, fp32", "convolution", large))
     others = {
@@ -182,7 +187,10 @@ def growth(kind: str) -> list[Task]:
             for score in ("fid", "kid")
             for n in (1_000, 2_000, 5_000, 10_000, 20_000, 50_000)
         ),
-        *(Task("compilation", name, "compilation", {"recipe_name": name}) for name in RECIPES),
+        *(
+            Task("compilation", f"compilation of {name}", "compilation", {"recipe_name": name})
+            for name in RECIPES
+        ),
     ]
 
 

@@ -17,6 +17,8 @@ from gan_jax.runs.lines import Line, Lines
 
 LEAST = 5.0
 """Seconds that have to be left for a task to be begun."""
+START = 120.0
+"""Seconds in which JAX has to start, whatever the limit."""
 LEAST_REST = 60.0
 """The same for a task that gets its share of the time that is left."""
 MEASUREMENTS, ENVIRONMENT = "gan_jax.benchmarks.suite.measurements", "environment"
@@ -110,7 +112,10 @@ class Suite:
         line = {"part": task.part, "name": task.name, "options": task.options}
         options = dict(task.options)
         if task.rest:
-            options |= {"seconds": self._left() / rest, "workdir": str(self._folder / task.name)}
+            options |= {
+                "seconds": self._left() / rest,
+                "workdir": str(self._folder / task.options["recipe_name"]),
+            }
         try:
             line |= {"values": self._values(task, options)}
         except Failed as error:
@@ -140,12 +145,11 @@ class Suite:
 
     def _measured_on(self) -> dict[str, Any]:
         try:
-            return self._worker(1).run(ENVIRONMENT, {}, self._left())
+            return self._worker(1).run(ENVIRONMENT, {}, max(self._left(), START))
         except (Failed, TimeUp) as error:
             self.close()
-            raise ConfigError(
-                f"jax cannot be used: {error or 'it did not start in time'}."
-            ) from None
+            why = str(error) or f"it did not start in {START:.0f} s"
+            raise ConfigError(f"jax cannot be used: {why}.") from None
 
     def _write(self) -> None:
         newest = self._newest()

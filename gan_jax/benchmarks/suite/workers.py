@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import importlib
 import multiprocessing
 import os
@@ -91,8 +90,6 @@ def _serve(connection: Connection, members: int, module: str) -> None:
     command_line.fast_cpu()
     if members > 1:
         command_line.divide_cpu(members)
-    import jax
-
     call = importlib.import_module(module).call
     while True:
         try:
@@ -103,8 +100,6 @@ def _serve(connection: Connection, members: int, module: str) -> None:
             answer = _Answer(call(function, options))
         except BaseException as error:
             answer = _Answer({}, reason(error))
-        jax.clear_caches()  # programs and constants of a task would stay on the device
-        gc.collect()
         connection.send(answer)
 
 
@@ -114,7 +109,8 @@ def reason(error: BaseException) -> str:
     name = type(error).__name__
     if name == "ConfigError":
         return text
-    where = [f for f in traceback.extract_tb(error.__traceback__) if "gan_jax" in f.filename]
+    frames = traceback.extract_tb(error.__traceback__)[1:]  # the first is that of `_serve`
+    where = [frame for frame in frames if "gan_jax" in frame.filename]
     at = f" ({os.path.basename(where[-1].filename)}:{where[-1].lineno})" if where else ""
     return f"{name}: {text[:200]}{at}"
 
