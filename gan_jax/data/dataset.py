@@ -230,8 +230,11 @@ def _root(name: str) -> Path:
 
 def _question(*words: object) -> str:
     """The key of an index entry: the question and the version of the code that answers it."""
-    code = importlib.metadata.version("tensorflow-datasets")
     if words[1] in DATASETS:
         module = DATASETS[words[1]].partition(":")[0]
-        code = Path(importlib.util.find_spec(module).origin).read_text()
+        return cache.digest(*words, Path(importlib.util.find_spec(module).origin).read_text())
+    try:
+        code = importlib.metadata.version("tensorflow-datasets")
+    except importlib.metadata.PackageNotFoundError:  # arrays and folders do not need it
+        code = None
     return cache.digest(*words, code)
