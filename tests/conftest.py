@@ -4,8 +4,10 @@ outlast a run.
 Programs are compiled with few of LLVM's optimizations, and where XLA still has it, with its older
 code generator, which takes a quarter of the time: a test compiles much and computes little. The
 training of a large recognizer computes much, and is compiled with all optimizations.
-Garbage is collected after each file of tests: a collection goes through all objects of JAX, and
-took a third of the time of tracing.
+Garbage is collected after each file of tests, among the objects that the file made: a collection
+that goes through all objects of JAX, again and again, took a third of the time of tracing.
+Where the environment forbids bytecode, as containers do, it is kept in the tests' cache: else each
+process of the suite, and there are dozens, would compile the sources of JAX anew.
 """
 
 import functools
@@ -14,7 +16,14 @@ import importlib.metadata
 import os
 import pathlib
 import signal
+import sys
 
+os.environ["GAN_JAX_CACHE"] = str(pathlib.Path(__file__).parent.parent / ".cache")
+if sys.dont_write_bytecode:
+    sys.dont_write_bytecode = False
+    sys.pycache_prefix = os.path.join(os.environ["GAN_JAX_CACHE"], "bytecode")
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # python -B forbids it, too
+    os.environ["PYTHONPYCACHEPREFIX"] = sys.pycache_prefix
 os.environ["JAX_PLATFORMS"] = "cpu"
 os.environ["XLA_FLAGS"] = (
     os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=4"
@@ -23,7 +32,6 @@ os.environ["XLA_FLAGS"] += " --xla_backend_optimization_level=0"
 if importlib.metadata.version("jaxlib").startswith("0.10."):  # unknown to later ones
     os.environ["XLA_FLAGS"] += " --xla_cpu_use_fusion_emitters=false"
     os.environ["XLA_FLAGS"] += " --xla_cpu_parallel_codegen_split_count=1"
-os.environ["GAN_JAX_CACHE"] = str(pathlib.Path(__file__).parent.parent / ".cache")
 
 import jax
 import pytest
@@ -33,6 +41,7 @@ from gan_jax import command_line
 from gan_jax.recognizers import fitting
 
 gc.disable()
+gc.freeze()
 command_line.fast_cpu()  # scripts that run in this process compute as those that run alone
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_compilation_cache_dir", os.path.join(os.environ["GAN_JAX_CACHE"], "jax"))
@@ -57,6 +66,7 @@ def _forget_compilations():
     yield
     jax.clear_caches()
     gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

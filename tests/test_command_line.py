@@ -1,5 +1,6 @@
 """What the scripts set before jax computes."""
 
+import os
 import subprocess
 import sys
 
@@ -18,10 +19,10 @@ print(compiled.as_text().count("__ynn_fusion"), os.environ["XLA_FLAGS"])
 
 @pytest.mark.parametrize("flags", ["", "--xla_cpu_experimental_ynn_fusion_type="])
 def test_products_are_left_to_xla_unless_the_flags_say_otherwise(flags):
-    environment = {"PATH": "", "JAX_PLATFORMS": "cpu", "XLA_FLAGS": flags}
     run = subprocess.run(
-        [sys.executable, "-c", PROGRAM], env=environment, capture_output=True, text=True, check=True
-    )
+        [sys.executable, "-c", PROGRAM], env=os.environ | {"XLA_FLAGS": flags},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
     fusions, told = run.stdout.split(maxsplit=1)
     assert (fusions, told.strip()) == (
         ("0", flags)
