@@ -169,7 +169,7 @@ RING = Config(
     g_optimizer=Optimizer(lr=2e-3, b1=0.0, b2=0.99),
     d_optimizer=Optimizer(lr=2e-3, b1=0.0, b2=0.99),
     ema=1_000.0,
-    steps=500,
+    steps=1_000,
 )
 
 

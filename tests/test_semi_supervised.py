@@ -131,7 +131,9 @@ def test_labels_are_as_many_of_each_class_and_a_function_of_their_seed():
     np.testing.assert_array_equal(few, choose(seed=5, batch_size=8))
     assert set(few) != set(choose(label_seed=1))
     assert set(few) < set(choose(labels=50))
-    assert choose(labels=0) is None
+    assert choose(labels=0, labelled_batch=0) is None
+    with pytest.raises(ConfigError, match="but 1,442 of 1,442 have one"):
+        choose(labels=0)
     with pytest.raises(
         ConfigError, match="labels 5000 needs 500 examples per class, but 'train' has only 1"
     ):
