@@ -33,10 +33,8 @@ _FEATURES = 64
 
 
 def environment() -> dict[str, Any]:
-    """What the results were measured on: `provenance`, and the kind of the device."""
-    of_jax = steps.environment()
-    cores = {"cores": len(os.sched_getaffinity(0))} if hasattr(os, "sched_getaffinity") else {}
-    return provenance() | {"device": of_jax["device"], "platform": jax.default_backend()} | cores
+    """What the results were measured on: `provenance`, and the ``backend``, such as gpu."""
+    return provenance() | {"backend": jax.default_backend()}
 
 
 def population_speed(seeds: Sequence[int], **options: Any) -> dict[str, Any]:

@@ -108,14 +108,14 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _measured_on(results: dict[str, Any]) -> str:
-    cores = f", {results['cores']} CPU cores" if "cores" in results else ""
     versions = ", ".join(
         f"{name} {results[name]}" for name in ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint")
     )
     revision = f", revision {results['git_revision'][:7]}" if results.get("git_revision") else ""
     return (
-        f"Measured on {results['device']}{cores}, {results['platform']}, Python "
-        f"{results['python']}, {versions}{revision}, {results['time']}."
+        f"Measured on {results['device']} ({results['backend']}), {results['cores']} cores of "
+        f"{results['processor']}, Python {results['python']}, {versions}{revision}, "
+        f"{results['time']}."
     )
 
 
@@ -184,7 +184,10 @@ def _loop(lines: list[Line], _: list[Line]) -> str:
 def _training(lines: list[Line], _: list[Line]) -> str:
     rows = []
     for own in (line["values"] for line in lines):
-        scores = ", ".join(f"{name} {number(value)}" for name, value in own["scores"].items())
+        single = {
+            name: value for name, value in own["scores"].items() if not isinstance(value, dict)
+        }
+        scores = ", ".join(f"{name} {number(value)}" for name, value in single.items())
         rows.append((f"`{own['recipe']}`", own["step"], own["steps"], own["train_s"], scores))
     return table(("recipe", ">step", ">of", ">training (s)", "scores"), rows)
 

@@ -142,7 +142,7 @@ def _checks() -> list[Task]:
     ]
     made += [Task("checks", f"step of {net}", "step", {"net": net}) for net in NETS]
     large = {"kind": "large conv", "precision": "fp32"}
-    made.insert(0, Task("checks", "large conv, fp32", "convolution", large))
+    made.append(Task("checks", "large conv, fp32", "convolution", large))
     others = {
         "spectral norm": "spectral_norm",
         "resumed training": "resume",

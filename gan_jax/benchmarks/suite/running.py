@@ -61,7 +61,7 @@ class Suite:
         self._name, self._folder, self._tasks = name, folder, tasks
         self._peer, self._workers = list(with_peer), {}
         about = self._measured_on()
-        if gpu and about["platform"] != "gpu":
+        if gpu and about["backend"] != "gpu":
             self.close()
             raise ConfigError(f"{name} needs a GPU, but jax found only {about['device']}.")
         self._lines = Lines(folder, {"name": name}, about=about)

@@ -14,6 +14,10 @@ from typing import Any, NamedTuple
 from gan_jax import command_line
 
 
+PATIENCE = 2.0
+"""Seconds that a process has to end by itself."""
+
+
 class TimeUp(Exception):
     """A task did not end in its time; its process was ended."""
 
@@ -54,7 +58,8 @@ class Worker:
         try:
             self._connection.send((function, options))
             if not self._connection.poll(max(seconds, 0)):
-                self.close()
+                self._process.kill()
+                self._process.join()
                 raise TimeUp
             answer = self._connection.recv()
         except (EOFError, OSError):
@@ -67,6 +72,9 @@ class Worker:
         return answer.values
 
     def close(self) -> None:
+        """Ends the process, which is not at work unless Ctrl-C came."""
+        self._connection.close()
+        self._process.join(PATIENCE)
         self._process.kill()
         self._process.join()
 
