@@ -66,7 +66,7 @@ def test_a_failure_does_not_stop_the_rest_and_the_same_call_goes_on(suite):
 def test_the_time_limit_ends_a_task_and_names_what_is_left(suite, monkeypatch):
     monkeypatch.setattr(running, "LEAST", 0.1)
     tasks = [Task("steps", name, "wait", SPEED) for name in ("slow", "later")]
-    counts, _, results = suite(tasks, minutes=0.2)
+    counts, _, results = suite(tasks, minutes=0.1)
     assert counts == (0, 1, 1) and "took longer than" in results["lines"][0]["error"]
     assert [line["name"] for line in results["missing"]] == ["later"]
 
