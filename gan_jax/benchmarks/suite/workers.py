@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 
 from gan_jax import command_line
 
-
 PATIENCE = 2.0
 """Seconds that a process has to end by itself."""
 
