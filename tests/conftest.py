@@ -7,7 +7,7 @@ training of a large recognizer computes much, and is compiled with all optimizat
 Garbage is collected after each file of tests, among the objects that the file made: a collection
 that goes through all objects of JAX, again and again, took a third of the time of tracing.
 Where the environment forbids bytecode, as containers do, it is kept in the tests' cache: else each
-process of the suite, and there are dozens, would compile the sources of JAX anew.
+process of the suite would compile the sources of JAX anew.
 """
 
 import functools
