@@ -177,7 +177,8 @@ def _options(kind: Any, prefix: str = "") -> Iterator[Option]:
     """
     cls = kind if isinstance(kind, type) else type(kind)
     hints, helps = typing.get_type_hints(cls, include_extras=True), _helps(cls)
-    for field in dataclasses.fields(cls):
+    inherited = lambda field: field.name not in cls.__annotations__
+    for field in sorted(dataclasses.fields(cls), key=inherited):  # stable: its own ones first
         hint, marks = _unwrapped(hints[field.name])
         default = field.default if kind is cls else getattr(kind, field.name)
         if _HIDDEN in marks:
@@ -197,13 +198,17 @@ def _unwrapped(hint: Any) -> tuple[Any, tuple]:
 
 @functools.cache
 def _helps(cls: type) -> dict[str, str]:
-    """The docstrings of a dataclass's fields, each as one paragraph."""
-    body = ast.parse(textwrap.dedent(inspect.getsource(cls))).body[0].body
-    return {
-        field.target.id: " ".join(text.value.value.split())
-        for field, text in itertools.pairwise(body)
-        if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr)
-    }
+    """The docstrings of a dataclass's fields and of inherited ones, each as one paragraph."""
+    helps: dict[str, str] = {}
+    for base in filter(dataclasses.is_dataclass, cls.__mro__):
+        body = ast.parse(textwrap.dedent(inspect.getsource(base))).body[0].body
+        found = {
+            field.target.id: " ".join(text.value.value.split())
+            for field, text in itertools.pairwise(body)
+            if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr)
+        }
+        helps |= {name: text for name, text in found.items() if name not in helps}
+    return helps
 
 
 def _declare(

@@ -29,7 +29,7 @@ from gan_jax.recognizers import Augmentation, RecognizerConfig
 from gan_jax.recognizers.architectures import classifier
 from gan_jax.recognizers.training import _cross_entropy
 from gan_jax.sampling.filters import most_confident
-from gan_jax.studies import few_labels, imbalance, imbalance_study, regimes_study
+from gan_jax.studies import few_labels, imbalance, imbalance_study
 
 TINY = dict(
     labels=5, gan_steps=2, labelling_steps=2, generated=20, recognizer_steps=2, recognizer_batch=8,
@@ -156,8 +156,7 @@ def small(monkeypatch):
         gans, "semi_supervised",
         lambda *a: tiny(semi_supervised(*a), labelled_batch=4, penalties=()),
     )  # fmt: skip
-    for module in (enlarge, regimes_study):
-        monkeypatch.setattr(module, "classic", lambda dataset: Augmentation())
+    monkeypatch.setattr(candidates, "classic", lambda dataset: Augmentation())
     monkeypatch.setattr(candidates, "MIXUPS", (0.0,))
     monkeypatch.setattr(candidates, "REAL_SHARES", (0.5,))
     keep = lambda *a, **options: seen.append((a, options)) or store(*a, **options)
@@ -203,7 +202,8 @@ def test_tiny_enlargement_is_resumed(small, tmp_path, monkeypatch, capsys):
     assert len(made.labels) == 50 + 20 and made.description.num_classes == 10
     np.testing.assert_array_equal(made.examples[:50], data.examples[chosen])
     assert found.regime == "unlabelled" and found.sentence in (out / "results.md").read_text()
-    assert not gan_jax.enlarge("digits", out, **TINY).helped and len(calls) == before + 6
+    again = gan_jax.enlarge("digits", out, **TINY)
+    assert again.sentence == found.sentence and len(calls) == before + 6
     capsys.readouterr()
     with pytest.raises(ConfigError, match=r"out .* different settings \(gan_steps\)"):
         gan_jax.enlarge("digits", out, **TINY | {"gan_steps": 3})

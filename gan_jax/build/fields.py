@@ -48,7 +48,8 @@ def check_labels(config: Config, num_classes: int) -> None:
             f"labels, label_seed and labelled_batch have no effect with conditioning "
             f"{config.conditioning!r}; leave them at 0 or use conditioning {either(known)}."
         )
-    if config.labels < (not config.labelled_batch) or config.labels % num_classes:
+    least = 0 if config.labelled_batch else 1  # 0: the labels that the dataset knows
+    if config.labels < least or config.labels % num_classes:
         raise ConfigError(
             f"labels must be a positive multiple of the {num_classes} classes, not {config.labels}."
         )

@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 
 from gan_jax.enlarging.examples import Labelled, balanced, mixture, size_of_mixture
+from gan_jax.enlarging.options import Work
 from gan_jax.modality import Modality
 from gan_jax.recognizers import Recognizer, RecognizerConfig, fit
+from gan_jax.recognizers.recipes import classic
 from gan_jax.sampling.filters import Recognizes
 
 NOTHING = "nothing"
@@ -52,6 +54,14 @@ def grid(added: list[str], imbalance: bool) -> list[Candidate]:
         for oversampled in ((False, True) if imbalance else (False,))
         for mixup in MIXUPS
     ]
+
+
+def recognizer(work: Work, dataset: str) -> RecognizerConfig:
+    """The training of every classifier, with the classic augmentation of a dataset."""
+    return RecognizerConfig(
+        steps=work.recognizer_steps, batch_size=work.recognizer_batch,
+        augmentation=classic(dataset),
+    )  # fmt: skip
 
 
 def train(

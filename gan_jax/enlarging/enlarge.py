@@ -27,7 +27,6 @@ from gan_jax.errors import ConfigError, has_option
 from gan_jax.files import write
 from gan_jax.metrics.estimate import Estimate
 from gan_jax.recognizers import Recognizer, RecognizerConfig
-from gan_jax.recognizers.recipes import classic
 from gan_jax.runs import lines
 from gan_jax.runs.lines import Line, Lines
 from gan_jax.runs.logs import duration
@@ -140,11 +139,7 @@ class Enlargement:
     @property
     def recognizer(self) -> RecognizerConfig:
         """The classifier of every candidate."""
-        options = self.options
-        return RecognizerConfig(
-            steps=options.recognizer_steps, batch_size=options.recognizer_batch,
-            augmentation=classic(self.dataset),
-        )  # fmt: skip
+        return candidates.recognizer(self.options, self.dataset)
 
     def run(self) -> Enlarged:
         """Does what is missing."""

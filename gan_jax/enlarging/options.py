@@ -17,23 +17,15 @@ AUTO = "auto"
 
 
 @dataclasses.dataclass(frozen=True)
-class Options:
-    """What determines the result, apart from the dataset."""
+class Work:
+    """The GANs, their images, and the classifiers that compare them; studies have these too."""
 
-    labels: int | None = None
-    """Labelled images of each class to use; the other training images count as unlabelled. By
-    default all labels of the dataset.
-    """
-    label_seed: int = 0
-    """Seed that selects the labelled images, and those of them that validate."""
-    regime: str = AUTO
-    """What is known: unlabelled, imbalance, labelled, or auto, which looks at the labels."""
     size: int | None = None
     """Side to which smaller images are zero-padded."""
     gan_steps: int = 4_000
-    """Training steps of the conditional GAN."""
+    """Training steps of each conditional GAN."""
     labelling_steps: int = 3_000
-    """Training steps of the semi-supervised GAN."""
+    """Training steps of each semi-supervised GAN."""
     generated: int = 20_000
     """Images to add of each kind, generated or labelled by the semi-supervised GAN."""
     kept: float = 0.75
@@ -44,6 +36,20 @@ class Options:
     """Training steps of each classifier, with and without added images."""
     recognizer_batch: int = 64
     """Batch size of the classifiers."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Options(Work):
+    """What determines the result, apart from the dataset."""
+
+    labels: int | None = None
+    """Labelled images of each class to use; the other training images count as unlabelled. By
+    default all labels of the dataset.
+    """
+    label_seed: int = 0
+    """Seed that selects the labelled images, and those of them that validate."""
+    regime: str = AUTO
+    """What is known: unlabelled, imbalance, labelled, or auto, which looks at the labels."""
     tried: int = 2
     """Classifiers for each mixture that is tried on the validation images."""
     seeds: int = 5

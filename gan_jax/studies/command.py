@@ -6,12 +6,12 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, overload
 
 from gan_jax import arguments, command_line
-from gan_jax.errors import ConfigError
+from gan_jax.errors import ConfigError, one_of
 
 _T = TypeVar("_T")
 _U = TypeVar("_U")
@@ -99,6 +99,16 @@ def numbers(option: str, text: str) -> list[int | None]:
                 "separated by commas."
             )
     return [None if part == "all" else int(part) for part in dict.fromkeys(parts)]
+
+
+def names(option: str, text: str, known: Collection[str]) -> tuple[str, ...]:
+    """The names of an option such as ``a,b``, each once; ``all`` for all that are known.
+
+    Raises:
+      ConfigError: for an unknown name.
+    """
+    chosen = tuple(known if text == "all" else dict.fromkeys(text.split(",")))
+    return tuple(one_of(option, name, known) for name in chosen)
 
 
 def counts(option: str, text: str) -> list[int]:

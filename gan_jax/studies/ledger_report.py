@@ -124,9 +124,9 @@ def _measured(group: list[Result]) -> list[str]:
 
 
 def _seed(result: Result) -> str:
-    name, (value, *_) = next(iter(result.scores.items()))
+    name, (value, *_) = next(iter(means([result]).items()))
     labels = f", label seed {result.label_seed}" if result.label_seed else ""
-    return f"seed {result.seed}{labels}: {score_title(name)} {shown(name, value)}"
+    return f"seed {result.seed}{labels}: {_title(name)} {shown(name, value)}"
 
 
 def _score(name: str, score: Estimate) -> str:

@@ -120,7 +120,7 @@ def read(folder: Path) -> list[Result]:
         except (ValueError, TypeError, KeyError) as error:
             raise ConfigError(
                 f"{path}: line {number} is not a result of a recipe ({error})."
-            ) from (error)
+            ) from error
         results.append(result)
     return results
 

@@ -22,7 +22,7 @@ from __future__ import annotations
 import sys
 
 from gan_jax import command_line
-from gan_jax.errors import at_least, one_of
+from gan_jax.errors import at_least
 from gan_jax.studies import command
 from gan_jax.studies.oracle_options import Options
 
@@ -37,16 +37,14 @@ def main(argv: list[str] | None = None) -> int:
         from gan_jax.studies.oracle_methods import METHODS
         from gan_jax.studies.oracle_study import Study
 
-        names = list(METHODS) if options.methods == "all" else options.methods.split(",")
-        for name in names:
-            one_of("methods", name, METHODS)
+        names = command.names("methods", options.methods, METHODS)
         for field in ("oracles", "seeds", "likelihood_steps", "steps"):
             at_least(field, getattr(options, field), 1)
         at_least("words", options.words, 2)
         at_least("samples", options.samples, 2)
         command_line.fast_cpu()
         command_line.keep_compilations()
-        return command.run(NAME, Study(options, tuple(names)), "with the next generator")
+        return command.run(NAME, Study(options, names), "with the next generator")
 
 
 if __name__ == "__main__":

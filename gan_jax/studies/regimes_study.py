@@ -21,9 +21,9 @@ from gan_jax.enlarging.addition import Additions, Known, check
 from gan_jax.enlarging.candidates import Candidate
 from gan_jax.enlarging.examples import Labelled, labelled
 from gan_jax.enlarging.options import Options as Settings
+from gan_jax.enlarging.options import Work
 from gan_jax.errors import at_least, within
 from gan_jax.recognizers import Recognizer, RecognizerConfig
-from gan_jax.recognizers.recipes import classic
 from gan_jax.runs import lines
 from gan_jax.studies.cells import Cell, Cells
 from gan_jax.studies.regimes_options import Options
@@ -110,20 +110,13 @@ class RegimeStudy(Cells):
 
     def _settings(self, seed: int) -> Settings:
         """The settings of the GANs of a cell."""
-        options = self.options
-        return Settings(
-            label_seed=seed, gan_steps=options.gan_steps, labelling_steps=options.labelling_steps,
-            generated=options.generated, kept=options.kept,
-        )  # fmt: skip
+        shared = {f.name: getattr(self.options, f.name) for f in dataclasses.fields(Work)}
+        return Settings(label_seed=seed, **shared)
 
     @property
     def recognizer(self) -> RecognizerConfig:
         """The classifier of every arm."""
-        options = self.options
-        return RecognizerConfig(
-            steps=options.recognizer_steps, batch_size=options.recognizer_batch,
-            augmentation=classic(options.dataset),
-        )  # fmt: skip
+        return candidates.recognizer(self.options, self.options.dataset)
 
     def train(
         self,

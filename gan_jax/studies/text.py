@@ -23,7 +23,7 @@ from __future__ import annotations
 import sys
 
 from gan_jax import command_line
-from gan_jax.errors import at_least, one_of, within
+from gan_jax.errors import at_least, within
 from gan_jax.studies import command
 from gan_jax.studies.text_options import Options
 
@@ -38,9 +38,7 @@ def main(argv: list[str] | None = None) -> int:
         from gan_jax.studies.text_methods import METHODS
         from gan_jax.studies.text_study import Study
 
-        names = list(METHODS) if options.methods == "all" else options.methods.split(",")
-        for name in names:
-            one_of("methods", name, METHODS)
+        names = command.names("methods", options.methods, METHODS)
         at_least("seeds", options.seeds, 1)
         at_least("steps", options.steps, 3)
         at_least("samples", options.samples, 2)
@@ -48,7 +46,7 @@ def main(argv: list[str] | None = None) -> int:
             within("temperatures", temperature, "(0, inf)")
         command_line.fast_cpu()
         command_line.keep_compilations()
-        return command.run(NAME, Study(options, tuple(names)), "where it stopped")
+        return command.run(NAME, Study(options, names), "where it stopped")
 
 
 if __name__ == "__main__":

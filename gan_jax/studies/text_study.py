@@ -6,7 +6,6 @@ import dataclasses
 import functools
 import itertools
 import json
-import sys
 
 from gan_jax.build import build, trace
 from gan_jax.data import describe
@@ -101,10 +100,9 @@ class Study:
             raise KeyboardInterrupt
         gan, state = load(folder)
         for temperature in temperatures:
-            alone = self._temperatures(name) == (1.0,)
-            settings = Settings(
-                self.options.samples, seed, temperature=None if alone else temperature
-            )
+            # 1 is that of the training, and the only one of a generator without a temperature.
+            other = None if temperature == 1 else temperature
+            settings = Settings(self.options.samples, seed, temperature=other)
             samples, labels = drawn(gan, state, config, settings)
             scores = text_scores(samples, self._found.real, labels)
             values = {score: own.value for score, own in scores.items()}
@@ -114,7 +112,7 @@ class Study:
                 path = self.folder / "texts" / f"{name}_{temperature:g}.txt"
                 write(path, "\n".join(texts) + "\n")
             self.lines.add(about | {"seconds": round(outcome.seconds, 1)} | values)
-            print(report.described(self.lines.lines[-1]), file=sys.stdout, flush=True)
+            print(report.described(self.lines.lines[-1]), flush=True)
 
     def _about(self) -> str:
         options, real = self.options, self._found.real

@@ -12,6 +12,7 @@ from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
 
 from gan_jax import command_line
+from gan_jax.errors import ConfigError
 
 PATIENCE = 2.0
 """Seconds that a process has to end by itself."""
@@ -113,13 +114,12 @@ def _serve(connection: Connection, members: int, module: str) -> None:
 def reason(error: BaseException) -> str:
     """Why a task failed, in one line: the message, and the line of this library if it is a bug."""
     text = (str(error).strip().splitlines() or [""])[0]
-    name = type(error).__name__
-    if name == "ConfigError":
+    if isinstance(error, ConfigError):
         return text
     frames = traceback.extract_tb(error.__traceback__)[1:]  # the first is that of `_serve`
     where = [frame for frame in frames if "gan_jax" in frame.filename]
     at = f" ({os.path.basename(where[-1].filename)}:{where[-1].lineno})" if where else ""
-    return f"{name}: {text[:200]}{at}"
+    return f"{type(error).__name__}: {text[:200]}{at}"
 
 
 def _end_with_parent() -> None:
