@@ -107,6 +107,10 @@ class Config:
     """
     conditioning: str = "none"
     """How labels condition G and D."""
+    class_weight: Scalar | None = None
+    """Weight of the class term in G's objective (acgan only); None is 1. Gulrajani et al. 2017 use
+    0.1.
+    """
     latents: int = 100
     """Latent dimension."""
     prior: Prior = Prior()

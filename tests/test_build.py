@@ -325,6 +325,12 @@ def test_equal_configs_build_the_same_gan():
         ({"seed": 2**32}, "seed must be an integer from 0 to 4294967295, not 4294967296"),
         ({"ema": -1.0}, r"^ema must be in \[0, inf\), not -1.0"),
         ({"d_ema": -1.0}, r"d_ema must be in \[0, inf\), not -1.0"),
+        ({"class_weight": -1.0}, r"class_weight must be in \[0, inf\), not -1.0"),
+        (
+            {"class_weight": 0.1},
+            "class_weight 0.1 has no effect with conditioning 'projection'; leave it out or use "
+            "conditioning acgan",
+        ),
         ({"g_loss_weight": -1.0}, r"g_loss_weight must be in \[0, inf\), not -1.0"),
         (
             {"discriminator": Network(dropout=1.0)},
@@ -380,6 +386,12 @@ def test_wrong_configs_are_refused_in_one_sentence(changes, words):
     with pytest.raises(ConfigError, match=words) as refusal:
         build(dataclasses.replace(recipe("digits_dcgan"), **changes))
     assert "\n" not in str(refusal.value)
+
+
+def test_the_class_term_of_g_has_its_own_weight():
+    weight = lambda player: {term.name: term.weight for term in player.terms}["classes"]
+    gan = build(dataclasses.replace(recipe("digits_dcgan"), conditioning="acgan", class_weight=0.1))
+    assert (weight(gan.generator), weight(gan.discriminator)) == (0.1, 1.0)
 
 
 def test_labels_asked_of_an_unlabelled_set_are_refused(monkeypatch):

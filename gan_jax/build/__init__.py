@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from gan_jax import types
-from gan_jax.build.fields import check_labels, check_numbers
+from gan_jax.build.fields import check_labels, check_numbers, class_terms
 from gan_jax.build.networks import called_with, chosen, freezing, network, optimizer
 from gan_jax.build.trained import Trained
 from gan_jax.config import Config, Dynamics, Penalty, differences
@@ -208,7 +208,7 @@ def _generator(own: _Chosen) -> Player:
         optimizer=optimizer("g_optimizer", config.g_optimizer),
         terms=(
             *_terms("g_penalties", config.g_penalties, G_REGULARIZERS),
-            *own.conditioning.g_terms,
+            *class_terms(config),
             *own.latents.terms,
         ),
         average=config.ema,

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from gan_jax.config import Config
 from gan_jax.errors import ConfigError, at_least, either, is_seed
-from gan_jax.grammar import check_scalar
+from gan_jax.grammar import check_scalar, scalar_to_text
 from gan_jax.parts.conditioning import CONDITIONINGS
+from gan_jax.types import Term
 
 _LEAST = dict.fromkeys(
     ("latents", "d_steps", "batch_size", "micro_batches", "steps", "log_every", "sample_every",
@@ -17,6 +20,7 @@ _LEAST = dict.fromkeys(
 _INTERVALS = {
     "ema": "[0, inf)",
     "d_ema": "[0, inf)",
+    "class_weight": "[0, inf)",
     "g_loss_weight": "[0, inf)",
     "ema_warm_up": "(0, inf)",
     "g_steps": "[1, inf)",
@@ -34,6 +38,20 @@ def check_numbers(config: Config) -> None:
     for field, interval in _INTERVALS.items():
         if getattr(config, field) is not None:
             check_scalar(field, getattr(config, field), interval)
+
+
+def class_terms(config: Config) -> tuple[Term, ...]:
+    """The terms of G's objective that the conditioning adds, with their weight."""
+    terms = CONDITIONINGS[config.conditioning].g_terms
+    if config.class_weight is None:
+        return terms
+    if not terms:
+        known = [name for name, own in CONDITIONINGS.items() if own.g_terms]
+        raise ConfigError(
+            f"class_weight {scalar_to_text(config.class_weight)} has no effect with conditioning "
+            f"{config.conditioning!r}; leave it out or use conditioning {either(known)}."
+        )
+    return tuple(dataclasses.replace(term, weight=config.class_weight) for term in terms)
 
 
 def check_labels(config: Config, num_classes: int) -> None:

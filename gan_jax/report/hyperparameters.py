@@ -14,8 +14,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
         *("labels", "label_seed", "labelled_batch"),
     ),
     "Networks": (
-        *("conditioning", "latents", "prior", "fake_labels", "generator", "discriminator"),
-        "precision",
+        *("conditioning", "class_weight", "latents", "prior", "fake_labels"),
+        *("generator", "discriminator", "precision"),
     ),
     "Objective": (
         *("loss", "penalties", "g_penalties", "g_loss_weight", "augmentations", "mixing", "clip"),
