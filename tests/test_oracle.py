@@ -13,7 +13,7 @@ from gan_jax.engine.gan import init_state
 from gan_jax.engine.train_step import train_step
 from gan_jax.errors import ConfigError
 from gan_jax.studies import oracle, oracle_study
-from gan_jax.studies.oracle_methods import METHODS
+from gan_jax.studies.oracle_methods import METHODS, by_likelihood
 from gan_jax.types import Batch
 
 WORDS = 4
@@ -65,6 +65,21 @@ def options(tmp_path, monkeypatch):
     )  # fmt: skip
     oracle_study._texts.cache_clear()
     oracle_study._real.cache_clear()
+    oracle_study._by_likelihood.cache_clear()
+
+
+def test_a_game_begins_with_the_weights_of_maximum_likelihood_alone(options, monkeypatch):
+    options = dataclasses.replace(options, steps=1, likelihood_steps=2)
+    first = oracle_study.trained(METHODS["mle"], 0, 0, options)[1].generator.params
+    begun = []
+    after = oracle_study._after
+    monkeypatch.setattr(
+        oracle_study, "_after", lambda *args: begun.append(jax.device_get(args[-1])) or after(*args)
+    )
+    game = oracle_study.trained(METHODS["reinforce"], 0, 0, options)[1].generator.params
+    assert len(begun) == 1  # maximum likelihood is not repeated
+    assert jax.tree.all(jax.tree.map(np.array_equal, begun[0], jax.device_get(first)))
+    assert not jax.tree.all(jax.tree.map(np.array_equal, game, first))
 
 
 def test_divergences_are_those_of_all_texts_and_a_study_continues(options, capsys, monkeypatch):
@@ -72,7 +87,7 @@ def test_divergences_are_those_of_all_texts_and_a_study_continues(options, capsy
     study.run()
     assert [line["temperature"] for line in study.lines.lines] == [1.0, 0.8, 0.6]
     texts, language = every_text(2), Oracle(WORDS, 0)
-    gan, state = oracle_study.trained(METHODS["mle"], oracle_study._texts(WORDS, 0), 0, options)
+    gan, state, _ = oracle_study.trained(METHODS["mle"], 0, 0, options)
     true = language.log_prob(texts).sum(1)
     for line in study.lines.lines:
         there = oracle_study.at_temperature(gan, state, line["temperature"])
@@ -103,13 +118,14 @@ def test_divergences_are_those_of_all_texts_and_a_study_continues(options, capsy
 def test_the_games_of_all_methods_trace(name):
     """Also that the weights after maximum likelihood fit."""
     shape = (5, WORDS)
-    first, game = METHODS[name].by_likelihood(shape), METHODS[name].game(shape, 10)
+    method = METHODS[name]
+    game, first = method.game(shape, 10), method.pretrained or method.generator
     weights = lambda gan: jax.eval_shape(
         lambda: gan.generator.network.init(
             jax.random.key(0), jax.numpy.ones((2, 2)), jax.numpy.zeros(2, "int32"), train=False
         )
     )
-    assert weights(first) == weights(game)
+    assert weights(by_likelihood(first(shape))) == weights(game)
     y = np.zeros((1, 4), np.int32)
     batch = Batch(np.zeros((1, 4, shape[0]), np.int32), y)
     state = jax.eval_shape(lambda: init_state(game, jax.random.key(0), batch))

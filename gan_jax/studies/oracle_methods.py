@@ -36,7 +36,8 @@ class Method:
       term: how G learns from D; None: from the loss.
       rates: learning rates of G and D in the game.
       d_steps: updates of D for each of G.
-      pretrained: whether G is trained by maximum likelihood first.
+      pretrained: makes the generator that maximum likelihood trains first, or alone; its weights
+        are those of ``generator``. None: the game begins with new weights.
       temperatures: at which its texts are drawn, each a row of the table.
     """
 
@@ -47,14 +48,8 @@ class Method:
     term: Callable[[], Regularizer] | None = None
     rates: tuple[float, float] = (1e-3, 1e-3)
     d_steps: int = 1
-    pretrained: bool = True
+    pretrained: Callable[..., nn.Module] | None = None
     temperatures: tuple[float, ...] = (1.0,)
-
-    def by_likelihood(self, shape: tuple[int, int]) -> Gan:
-        """Maximum likelihood of the generator; D is a small network that does not learn."""
-        still = mlp.Discriminator(UnconditionalHead(), width=1, depth=1)
-        terms = (Term("likelihood", likelihood(), 1.0),)
-        return _gan(self.generator(shape), still, LOSSES["none"], terms, (5e-3, 1e-3), 1.0)
 
     def game(self, shape: tuple[int, int], steps: int) -> Gan:
         """The GAN of a method that has a D. ``steps``: the length of schedules."""
@@ -62,6 +57,13 @@ class Method:
         terms = () if self.term is None else (Term("reward", self.term(), 1.0),)
         g, loss = self.generator(shape), LOSSES[self.loss]
         return _gan(g, self.discriminator, loss, terms, self.rates, softness)
+
+
+def by_likelihood(generator: nn.Module) -> Gan:
+    """Maximum likelihood of a generator; D is a small network that does not learn."""
+    still = mlp.Discriminator(UnconditionalHead(), width=1, depth=1)
+    terms = (Term("likelihood", likelihood(), 1.0),)
+    return _gan(generator, still, LOSSES["none"], terms, (5e-3, 1e-3), 1.0)
 
 
 def _gan(
@@ -94,7 +96,9 @@ def _relational(shape: tuple[int, int]) -> nn.Module:
 
 
 METHODS = {
-    "mle": Method("maximum likelihood, LSTM of 32", _lstm, temperatures=(1.0, 0.8, 0.6)),
+    "mle": Method(
+        "maximum likelihood, LSTM of 32", _lstm, pretrained=_lstm, temperatures=(1.0, 0.8, 0.6)
+    ),
     "seqgan": Method(
         "SeqGAN (Yu et al. 2017)",
         _lstm,
@@ -102,6 +106,7 @@ METHODS = {
         term=lambda: rollouts(n=4),
         rates=(1e-3, 1e-3),
         d_steps=5,
+        pretrained=_lstm,
     ),
     "scratchgan": Method(
         "ScratchGAN (de Masson d'Autume et al. 2019)",
@@ -109,7 +114,6 @@ METHODS = {
         scratchgan.Discriminator(UnconditionalHead(), width=64, dropout=0.1),
         term=lambda: reinforce(discount=0.23, decay=0.08),
         rates=(1e-3, 3e-3),
-        pretrained=False,
     ),
     "reinforce": Method(
         "ScratchGAN's networks after maximum likelihood",
@@ -117,6 +121,7 @@ METHODS = {
         scratchgan.Discriminator(UnconditionalHead(), width=64, dropout=0.1),
         term=lambda: reinforce(discount=0.23, decay=0.08),
         rates=(2e-4, 3e-3),
+        pretrained=_lstm,
     ),
     "relgan": Method(
         "RelGAN (Nie et al. 2019)",
@@ -125,12 +130,14 @@ METHODS = {
         loss="relativistic",
         rates=(1e-4, 1e-4),
         d_steps=5,
+        pretrained=_relational,
     ),
     "straight_through": Method(
         "straight-through Gumbel-softmax after maximum likelihood",
         lambda shape: _lstm(shape, estimator=ESTIMATORS["straight_through"]),
         scratchgan.Discriminator(UnconditionalHead(), width=64, dropout=0.1),
         rates=(2e-4, 3e-3),
+        pretrained=_lstm,
     ),
 }
 """By name; settings are smaller than the papers', for one core."""

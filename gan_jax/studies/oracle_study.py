@@ -7,8 +7,10 @@ import functools
 import itertools
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -24,7 +26,7 @@ from gan_jax.files import write
 from gan_jax.metrics.estimate import Estimate, mean
 from gan_jax.runs.lines import Line, Lines
 from gan_jax.sampling.temperature import at_temperature
-from gan_jax.studies.oracle_methods import BATCH, METHODS, Method
+from gan_jax.studies.oracle_methods import BATCH, METHODS, Method, by_likelihood
 from gan_jax.studies.oracle_options import Options
 from gan_jax.types import Batch, GanState
 
@@ -67,15 +69,15 @@ class Study:
     def run(self) -> None:
         """Trains and measures what is missing, then writes the table."""
         options = self.options
-        cells = itertools.product(self.methods, range(options.oracles), range(options.seeds))
+        # The methods of one oracle and seed follow each other, and begin with the same weights.
+        cells = itertools.product(range(options.oracles), range(options.seeds), self.methods)
         missing = [cell for cell in cells if not self._has(*cell)]
         with tqdm(missing, unit=" GANs", desc="oracle", disable=None, dynamic_ncols=True) as bar:
-            for name, oracle, seed in bar:
+            for oracle, seed, name in bar:
                 bar.set_postfix_str(f"{name}, oracle {oracle}, seed {seed}")
-                began = time.perf_counter()
-                gan, state = trained(METHODS[name], _texts(options.words, oracle), seed, options)
-                seconds = round(time.perf_counter() - began, 1)
-                about = {"method": name, "oracle": oracle, "seed": seed, "seconds": seconds}
+                gan, state, seconds = trained(METHODS[name], oracle, seed, options)
+                about = {"method": name, "oracle": oracle, "seed": seed}
+                about |= {"seconds": round(seconds, 1)}
                 for temperature in METHODS[name].temperatures:
                     found = measured(gan, state, options, oracle, temperature)
                     self.lines.add(about | {"temperature": temperature} | found)
@@ -85,9 +87,9 @@ class Study:
         write(self.folder / "results.md", text)
         print(f"{text}\nwritten: {self.folder / 'results.md'}")
 
-    def _has(self, name: str, oracle: int, seed: int) -> bool:
-        own = [(x["method"], x["oracle"], x["seed"]) for x in self.lines.lines]
-        return own.count((name, oracle, seed)) == len(METHODS[name].temperatures)
+    def _has(self, oracle: int, seed: int, name: str) -> bool:
+        own = [(x["oracle"], x["seed"], x["method"]) for x in self.lines.lines]
+        return own.count((oracle, seed, name)) == len(METHODS[name].temperatures)
 
     def _entropies(self) -> list[Estimate]:
         return [_real(self.options, oracle)[2] for oracle in range(self.options.oracles)]
@@ -110,23 +112,40 @@ def _real(options: Options, oracle: int) -> tuple[np.ndarray, np.ndarray, Estima
     return texts, log_prob, mean(-log_prob)
 
 
-def trained(method: Method, texts: np.ndarray, seed: int, options: Options) -> tuple[Gan, GanState]:
+def trained(
+    method: Method, oracle: int, seed: int, options: Options
+) -> tuple[Gan, GanState, float]:
     """A generator after maximum likelihood, if the method begins with it, and the game, if it has
-    one.
+    one, and the seconds of both.
 
     Raises:
       FloatingPointError: if it diverged.
     """
-    shape = (LENGTH, options.words)
-    weights = None
-    if method.pretrained or method.discriminator is None:
-        gan = method.by_likelihood(shape)
-        state = _after(gan, texts, seed, options.likelihood_steps, 1, weights)
-        weights = state.generator.params
+    gan, state, seconds, weights = None, None, 0.0, None
+    if method.pretrained is not None:
+        gan, state, seconds = _by_likelihood(method.pretrained, oracle, seed, options)
+        weights = jax.tree.map(jnp.copy, state.generator.params)  # steps overwrite them
     if method.discriminator is not None:
-        gan = method.game(shape, options.steps)
+        began = time.perf_counter()
+        gan = method.game((LENGTH, options.words), options.steps)
+        texts = _texts(options.words, oracle)
         state = _after(gan, texts, seed, options.steps, method.d_steps, weights)
-    return gan, state
+        seconds += time.perf_counter() - began
+    return gan, state, seconds
+
+
+@functools.lru_cache(maxsize=16)
+def _by_likelihood(
+    generator: Callable[..., nn.Module], oracle: int, seed: int, options: Options
+) -> tuple[Gan, GanState, float]:
+    """A generator after maximum likelihood, which is the same for all methods that begin with it,
+    and the seconds.
+    """
+    began = time.perf_counter()
+    gan = by_likelihood(generator((LENGTH, options.words)))
+    texts = _texts(options.words, oracle)
+    state = _after(gan, texts, seed, options.likelihood_steps, 1, None)
+    return gan, state, time.perf_counter() - began
 
 
 def _after(
@@ -190,7 +209,7 @@ def _described(line: Line) -> str:
 def table(lines: list[Line], entropies: list[Estimate], options: Options) -> str:
     """Markdown: the means of all generators of a method, with Student's 95% intervals."""
     groups: dict[tuple[str, float], list[Line]] = {}
-    for line in lines:
+    for line in sorted(lines, key=lambda line: list(METHODS).index(line["method"])):
         groups.setdefault((line["method"], line["temperature"]), []).append(line)
     rows = []
     for (name, temperature), own in groups.items():
