@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Self
 
 from gan_jax.errors import ConfigError, at_least, one_of, within
 
-SHAPES = ("linear", "cosine")
+SHAPES = ("linear", "cosine", "exponential")
 FEEDBACKS = ("feedback", "proportional")
 
 
@@ -28,7 +28,9 @@ class Schedule:
     end: float
     steps: int
     shape: str = "linear"
-    """The course from start to end: linear, or cosine (half a period)."""
+    """The course from start to end: linear, cosine (half a period), or exponential (both ends above
+    0).
+    """
     warmup: int = 0
     """Updates of G over which the number first rises from zero."""
     begin: int = 0
@@ -125,6 +127,9 @@ def check_scalar(field: str, value: Scalar, interval: str) -> None:
             within(f"{field}.{name}", getattr(value, name), "(-inf, inf)")
             at_least(f"{field}.{name}", getattr(value, name), least)
         numbers = (value.start, value.end)
+        if value.shape == "exponential":
+            for number in numbers:
+                within(field, number, "(0, inf)")
     elif isinstance(value, Feedback):
         within(f"{field}.every", value.every, "(-inf, inf)")
         at_least(f"{field}.every", value.every, 1)

@@ -325,6 +325,10 @@ def test_equal_configs_build_the_same_gan():
         ({"seed": 2**32}, "seed must be an integer from 0 to 4294967295, not 4294967296"),
         ({"ema": -1.0}, r"^ema must be in \[0, inf\), not -1.0"),
         ({"d_ema": -1.0}, r"d_ema must be in \[0, inf\), not -1.0"),
+        (
+            {"g_loss_weight": Schedule(1.0, 0.0, 5, "exponential")},
+            r"g_loss_weight must be in \(0, inf\), not 0.0",
+        ),
         ({"class_weight": -1.0}, r"class_weight must be in \[0, inf\), not -1.0"),
         (
             {"class_weight": 0.1},

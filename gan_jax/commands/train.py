@@ -34,8 +34,8 @@ EPILOG = """\
 PART is NAME[:NUMBER][:KEY=VALUE...], such as dcgan:width=32, r1:1:every=4 or adam:2e-4:b1=0.5;
 --FIELD.KEY VALUE changes one option of a part, and --FIELD.name its name. --help-parts lists all
 parts with their options.
-SCALAR is a number, a schedule SHAPE/START/END/STEPS[/WARMUP[/BEGIN]] of the shape linear or cosine,
-or a feedback such as feedback/METRIC/TARGET/RATE."""
+SCALAR is a number, a schedule SHAPE/START/END/STEPS[/WARMUP[/BEGIN]], whose shape is linear, cosine
+or exponential, or a feedback such as feedback/METRIC/TARGET/RATE."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -2,8 +2,9 @@
 
 A constant or schedule is six numbers on the device. Its value at G step ``t`` is
 ``min(1, (t + 1) / warmup) (start + (end - start) s((t - begin) / steps))``, where ``s`` rises from
-0 to 1, linearly or as half a cosine, and stays constant outside of [0, 1]. A `Feedback` is a
-number that follows a metric of the step.
+0 to 1, linearly or as half a cosine, and stays constant outside of [0, 1]; or, with ``s`` linear,
+at ``min(1, (t + 1) / warmup) start (end / start)^s`` if it is exponential. A `Feedback` is a number
+that follows a metric of the step.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import numpy as np
 
 from gan_jax.config import Feedback, Schedule
 from gan_jax.errors import one_of
+from gan_jax.grammar import SHAPES
 from gan_jax.types import Array, Metrics, PyTree, Scalar
 
 
@@ -134,16 +136,21 @@ def _encoded(value: Scalar) -> PyTree:
         start, zero = np.float32(f.start), np.float32(0)
         return FeedbackState(start, zero, np.array(numbers, np.float32), f.metric)
     s = value if isinstance(value, Schedule) else Schedule(value, value, 1)
-    numbers = [s.start, s.end, s.steps, s.warmup, s.shape == "cosine", s.begin]
+    numbers = [s.start, s.end, s.steps, s.warmup, SHAPES.index(s.shape), s.begin]
     return np.array(numbers, np.float32)
 
 
 def _scheduled(schedules: list[Array], step: Array) -> Array:
-    start, end, steps, warmup, cosine, begin = jnp.stack(schedules, axis=1)
+    start, end, steps, warmup, shape, begin = jnp.stack(schedules, axis=1)
+    is_ = lambda name: shape == SHAPES.index(name)
     t = step.astype(jnp.float32)
     way = jnp.clip((t - begin) / steps, 0, 1)
-    way = jnp.where(cosine > 0, 0.5 * (1 - jnp.cos(jnp.pi * way)), way)
-    return (start + (end - start) * way) * jnp.minimum(1, (t + 1) / jnp.maximum(warmup, 1))
+    curve = jnp.where(is_("cosine"), 0.5 * (1 - jnp.cos(jnp.pi * way)), way)
+    straight = start + (end - start) * curve
+    ends = (jnp.where(is_("exponential"), x, 1) for x in (start, end))  # the others may be 0
+    low, high = jnp.log(jnp.stack(tuple(ends)))
+    value = jnp.where(is_("exponential"), jnp.exp(low + (high - low) * way), straight)
+    return value * jnp.minimum(1, (t + 1) / jnp.maximum(warmup, 1))
 
 
 def _bound(part: Any, now: PyTree) -> Any:

@@ -54,7 +54,7 @@ def _likelihood(steps: int) -> dict[str, Any]:
 
 
 def _relaxed(steps: int) -> dict[str, Any]:
-    softness = Schedule(1.0, 0.1, steps)
+    softness = Schedule(1.0, 0.1, steps, "exponential")
     return {"generator": Network(_LSTM, estimator="relaxed", softness=softness)}
 
 
