@@ -192,3 +192,30 @@ def test_without_duplicates_the_support_has_a_lower_limit_alone():
     pairs, support = metrics.duplicates(spread, spread / 100)
     assert (pairs.value, pairs.low, support.value, support.high) == (0, 0, np.inf, np.inf)
     np.testing.assert_allclose([pairs.high, support.low], [-np.log(0.025), 1225 / -np.log(0.025)])
+
+
+def test_membership_is_the_share_that_copies_give_away():
+    rng = np.random.default_rng(0)
+    training, held_out = rng.standard_normal((2_000, 4)), rng.standard_normal((2_000, 4))
+    new = rng.standard_normal((500, 4))
+    told = metrics.membership(new, training, held_out)
+    assert told.low < 0.5 < told.high
+    # Copies of half of the training images are nearest to them; the others look like new ones.
+    copies = np.concatenate([training[:1_000], new])
+    inside = metrics.membership(copies, training[1_000:], held_out)
+    told = metrics.membership(copies, training, held_out)
+    assert told.value == pytest.approx(0.5 * 1 + 0.5 * inside.value, abs=1e-12)
+    assert metrics.membership(training, training, held_out).value == 1
+    with pytest.raises(ValueError, match="at least 2 training and 2 held-out images, not 1 and"):
+        metrics.membership(new, training[:1], held_out)
+
+
+def test_membership_interval_is_as_wide_as_the_spread():
+    rng = np.random.default_rng(1)
+    images = rng.standard_normal((200, 2))
+    draws = (rng.standard_normal((2, 150, 2)) * [[[1.0]], [[1.3]]] for _ in range(300))
+    found = [metrics.membership(images, inside, outside) for inside, outside in draws]
+    spread = np.std([own.value for own in found])
+    width = np.mean([(own.high - own.low) / 2 / 1.96 for own in found])
+    assert np.mean([own.value for own in found]) > 0.55
+    assert width == pytest.approx(spread, rel=0.15)

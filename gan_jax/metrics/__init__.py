@@ -6,7 +6,7 @@ A new metric is a function in a file of this folder and an entry of `METRICS` in
 from gan_jax.metrics.birthday_test import duplicates
 from gan_jax.metrics.classes import class_count, class_divergence, effective_classes
 from gan_jax.metrics.covariance import Moments, merge, moments, moments_of_blocks
-from gan_jax.metrics.data_copying import memorization
+from gan_jax.metrics.data_copying import membership, memorization
 from gan_jax.metrics.estimate import Estimate
 from gan_jax.metrics.extrapolation import frechet_infinity
 from gan_jax.metrics.frechet import (
@@ -64,6 +64,7 @@ __all__ = [
     "left_out",
     "logistic_test",
     "measure",
+    "membership",
     "memorization",
     "merge",
     "mode_divergence",

@@ -13,7 +13,7 @@ import numpy as np
 from gan_jax.metrics import labels, mixtures
 from gan_jax.metrics.birthday_test import duplicates
 from gan_jax.metrics.classes import class_count, class_divergence, effective_classes
-from gan_jax.metrics.data_copying import memorization
+from gan_jax.metrics.data_copying import membership, memorization
 from gan_jax.metrics.estimate import Estimate, share
 from gan_jax.metrics.extrapolation import frechet_infinity, smallest_count
 from gan_jax.metrics.frechet import frechet_by_class, frechet_estimate
@@ -49,6 +49,10 @@ def _subsets(inputs: Inputs) -> Estimate:
 
 def _memorization(inputs: Inputs) -> tuple[Estimate, Estimate]:
     return memorization(inputs.images.features, inputs.training.features, inputs.held_out.features)
+
+
+def _membership(inputs: Inputs) -> Estimate:
+    return membership(inputs.images.features, inputs.training.features, inputs.held_out.features)
 
 
 def _modes(inputs: Inputs) -> tuple[Estimate, Estimate, Estimate]:
@@ -216,6 +220,12 @@ METRICS: dict[str, Metric] = {
         },
         needs=("training", "held_out"),
         min_images=lambda features: 100,  # of which the closest one marks the limit
+    ),
+    "membership": _metric(
+        _membership,
+        "membership inference",
+        {"membership": Score("training images told from held-out ones", share=True)},
+        needs=("training", "held_out"),
     ),
     "duplicates": _metric(
         lambda inputs: duplicates(*_features(inputs)),
