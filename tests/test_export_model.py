@@ -1,6 +1,7 @@
 """A GAN for others: a program and weights that jax alone loads, PNG files, an animation."""
 
 import dataclasses
+import functools
 import json
 import re
 import subprocess
@@ -24,10 +25,11 @@ from gan_jax.evaluation.model_card import model_card
 from gan_jax.nn.conv import Conv, ConvTranspose, UpConv
 from gan_jax.parts.priors import Normal
 from gan_jax.runs import folder as run_folder
-from gan_jax.runs import restore
+from gan_jax.runs import model, restore
 from gan_jax.runs.run import Run
 from gan_jax.sampling.images import _loop, export_images, export_interpolation, numbers_from_text
 from gan_jax.sampling.model import export_model, program
+from gan_jax.sampling.model import inputs as inputs_of
 
 CONV = Config(
     dataset="digits", size=16, conditioning="projection", latents=4,
@@ -36,6 +38,20 @@ CONV = Config(
 MLP = Config(
     dataset="digits", latents=3, prior="uniform", generator=Network("mlp", width=8, depth=1),
     discriminator=Network("mlp", width=8, depth=1), ema=0,
+)  # fmt: skip
+EDGES = Config(
+    dataset="digits", size=16, pairs="edges", prior="none", latents=3,
+    generator=Network("pix2pix", width=2, base=4), loss="least_squares",
+    discriminator=Network("pix2pix", width=2, layers=1),
+)  # fmt: skip
+CAPTIONS = Config(
+    dataset="coloured_mnist", pairs="captions", latents=3, generator=Network("stackgan", width=2),
+    discriminator=Network("stackgan", width=2),
+)  # fmt: skip
+TWO = Config(
+    dataset="digits", unpaired="digits", pairs="domains", prior="none", loss="least_squares",
+    generator=Network("cyclegan", width=2, blocks=0, same=True),
+    discriminator=Network("cyclegan", width=2, layers=1),
 )  # fmt: skip
 LOAD = """
 import json, sys
@@ -122,6 +138,51 @@ def test_the_program_has_a_branch_for_each_platform_and_any_batch_size():
     for n in (1, 3):
         expected = network.apply(variables, z[:n], None, train=False)
         np.testing.assert_allclose(exported.call(weights, z[:n]), expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "config, text",
+    [
+        (EDGES, "- Inputs: images [n, 16, 16, 1] float32 in [-1, 1]; any n."),
+        (CAPTIONS, "- Inputs: latents [n, 3] float32 from N(0, 1), captions [n, 12] int32; any n."),
+        (
+            TWO,
+            '- Inputs: images of two domains {"a": [n, 8, 8, 1] float32, "b": [n, 8, 8, 1] '
+            "float32} in [-1, 1]; any n.",
+        ),
+    ],
+    ids=["images", "captions", "domains"],
+)
+def test_conditions_of_other_kinds_are_inputs_of_the_program(config, text, tmp_path):
+    gan, state = made(config)
+    exported = jax.export.deserialize(program(gan, state))
+    weights = model.flat(state.generator.variables(averaged=True))
+    for n in (1, 3):
+        key = jax.random.key(n)
+        rows = lambda a: (jax.random.uniform(key, (n, *a.shape[1:])) * 2).astype(a.dtype)
+        given = jax.tree.map(rows, inputs_of(gan))
+        z = given[0] if len(given) == 2 else ()
+        found, expected = exported.call(weights, *given), generate(gan, state, z, given[-1])
+        jax.tree.map(functools.partial(np.testing.assert_allclose, atol=1e-5), found, expected)
+    card = model_card(tmp_path, gan, config, 300)
+    assert text in card
+    example = card.partition("```python\n")[2].partition("```")[0]
+    names = {"generate": lambda *given: given}
+    exec(example.replace("from load import generate", ""), names)
+    given = names["examples"]
+    like = jax.eval_shape(
+        lambda: jax.tree.map(lambda a: jnp.zeros((16, *a.shape[1:]), a.dtype), inputs_of(gan))
+    )
+    assert jax.tree.map(jnp.shape, list(given)) == jax.tree.map(jnp.shape, like)
+
+
+def test_a_translator_is_exported_and_loaded(tmp_path):
+    gan, state = made(EDGES)
+    export_model(gan, state, EDGES, tmp_path / "model", card="A card.")
+    with Image.open(tmp_path / "model" / "grid.png") as grid:
+        assert grid.size[0] > 16
+    again, _ = gan_jax.load(tmp_path / "model")
+    assert again == gan
 
 
 def test_a_damaged_model_is_refused(tmp_path):

@@ -6,14 +6,17 @@ import shlex
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import jax
+
 from gan_jax.config import Config
 from gan_jax.data import describe
 from gan_jax.engine.gan import Gan
 from gan_jax.modality import Modality
-from gan_jax.parts.priors import Codes, Normal, Uniform
+from gan_jax.parts.priors import Codes, Normal, Nothing, Uniform
 from gan_jax.report.scores import compared, protocols, score_rows
 from gan_jax.runs import evaluations, model
 from gan_jax.runs import folder as run_folder
+from gan_jax.sampling.model import inputs
 from gan_jax.types import Prior
 
 CLASSES_SHOWN = 20
@@ -42,7 +45,9 @@ def model_card(workdir: Path, gan: Gan, config: Config, step: int) -> str:
 
 def _use(gan: Gan) -> str:
     columns = _columns(gan.prior)
-    labels = f", labels [n] int32 in [0, {gan.num_classes})" if gan.num_classes else ""
+    given = [_latents(columns)] if columns else []
+    given += [f"labels [n] int32 in [0, {gan.num_classes})"] if gan.num_classes else []
+    given += [_condition(gan)] if gan.condition is not None else []
     return f"""## Use
 
 Run `pip install jax flatbuffers`, then, in this folder, on a CPU, GPU or TPU:
@@ -51,10 +56,10 @@ Run `pip install jax flatbuffers`, then, in this folder, on a CPU, GPU or TPU:
 import jax
 from load import generate
 
-{_example(columns, gan.num_classes)}
+{_example(columns, gan)}
 ```
 
-- Inputs: {_latents(columns)}{labels}; any n.
+- Inputs: {", ".join(given)}; any n.
 - Output: {_output(gan.modality.represented)}.
 
 With gan_jax, `gan, state = gan_jax.load(FOLDER)` loads both networks for sampling, evaluation or
@@ -83,6 +88,8 @@ def _columns(prior: Prior) -> list[_Columns]:
             draw = "jax.nn.one_hot(jax.random.randint({{key}}, 16, 0, {k}), {k})"
             one_hot = [_Columns(k, "of a one-hot code", draw.format(k=k)) for k in categorical]
             return [*_columns(Normal(size)), *one_hot, *_columns(Uniform(continuous))]
+        case Nothing():
+            return []
     raise TypeError(f"{prior} is not a prior that a config names")
 
 
@@ -92,18 +99,48 @@ def _latents(columns: list[_Columns]) -> str:
     return f"latents [n, {sum(own.count for own in columns)}] float32 {text}"
 
 
-def _example(columns: list[_Columns], num_classes: int) -> str:
-    labels = f", jax.numpy.arange(16) % {num_classes}" if num_classes else ""
+def _condition(gan: Gan) -> str:
+    """The condition as an exported G takes it, a pytree of arrays."""
+    leaves = jax.tree.leaves_with_path(inputs(gan)[-1])
+    each = [
+        (jax.tree_util.keystr(path, simple=True), _array(a.shape[1:], a.dtype))
+        for path, a in leaves
+    ]
+    text = ", ".join(f'"{key}": {array}' if key else array for key, array in each)
+    text = f"{{{text}}}" if each[0][0] else text
+    return f"{gan.condition.name} {text}{_bounds(gan.condition)}"
+
+
+def _example(columns: list[_Columns], gan: Gan) -> str:
     draws = [own.code.format(key=f"jax.random.key({i})") for i, own in enumerate(columns)]
-    if len(draws) == 1:
-        return f"examples = generate({draws[0]}{labels})"
-    lines = ["latents = jax.numpy.concatenate([", *(f"    {draw}," for draw in draws), "], axis=1)"]
-    return "\n".join([*lines, f"examples = generate(latents{labels})"])
+    lines = []
+    if len(draws) > 1:
+        lines = ["latents = jax.numpy.concatenate([", *(f"    {d}," for d in draws), "], axis=1)"]
+        draws = ["latents"]
+    if gan.num_classes:
+        draws.append(f"jax.numpy.arange(16) % {gan.num_classes}")
+    if gan.condition is not None:
+        zeros = lambda a: f"jax.numpy.zeros((16, {_sizes(a.shape[1:])}), {str(a.dtype)!r})"
+        code = str(jax.tree.map(zeros, inputs(gan)[-1])).replace('"', "")
+        lines.append(f"condition = {code}  # yours, as described below")
+        draws.append("condition")
+    return "\n".join([*lines, f"examples = generate({', '.join(draws)})"])
 
 
 def _output(modality: Modality) -> str:
-    bounds = " in [-1, 1]" if modality.bounded else ""
-    return f"{modality.name} [n, {', '.join(map(str, modality.shape))}] float32{bounds}"
+    return f"{modality.name} {_array(modality.shape, 'float32')}{_bounds(modality)}"
+
+
+def _array(shape: tuple[int, ...], dtype: Any) -> str:
+    return f"[n, {_sizes(shape)}] {dtype}"
+
+
+def _sizes(shape: tuple[int, ...]) -> str:
+    return ", ".join(map(str, shape))
+
+
+def _bounds(modality: Modality) -> str:
+    return " in [-1, 1]" if modality.bounded else ""
 
 
 def _data(config: Config) -> str:

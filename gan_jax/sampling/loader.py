@@ -23,5 +23,7 @@ program = jax.export.deserialize((folder / "generator.stablehlo").read_bytes())
 
 
 def generate(*inputs):
-    """Examples from latents and, for a conditional generator, labels; any batch size."""
+    """Examples from latents and, for a conditional generator, labels or other conditions; any
+    batch size.
+    """
     return program.call(weights, *inputs)
