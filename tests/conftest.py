@@ -3,7 +3,8 @@ outlast a run.
 
 Programs are compiled with few of LLVM's optimizations, and where XLA still has it, with its older
 code generator, which takes a quarter of the time: a test compiles much and computes little. The
-training of a large recognizer computes much, and is compiled with all optimizations.
+training of a large recognizer for many steps computes much, and is compiled with all optimizations,
+which takes twice as long.
 Garbage is collected after each file of tests, among the objects that the file made: a collection
 that goes through all objects of JAX, again and again, took a third of the time of tracing.
 Where the environment forbids bytecode, as containers do, it is kept in the tests' cache: else each
@@ -49,13 +50,24 @@ jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
 jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
 
 
+_short = set()
+"""The classifiers that are trained for few steps."""
+
+
+def _begin(classifier, config, *rest, plainly=fitting._begin):
+    if config.steps <= 20:
+        _short.add(classifier)
+    return plainly(classifier, config, *rest)
+
+
 def _train_steps(classifier, state, data, n, plainly=fitting.train_steps):
     large = sum(a.size for a in jax.tree.leaves(state.network.params)) > 50_000
-    steps = functools.partial(optimized, plainly) if large else plainly
+    slow = large and classifier not in _short
+    steps = functools.partial(optimized, plainly) if slow else plainly
     return steps(classifier, state, data, n)
 
 
-fitting.train_steps = _train_steps
+fitting._begin, fitting.train_steps = _begin, _train_steps
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -65,6 +77,7 @@ def _forget_compilations():
     """
     yield
     jax.clear_caches()
+    _short.clear()
     gc.collect()
     gc.freeze()
 

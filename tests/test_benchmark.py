@@ -163,8 +163,8 @@ def test_half_a_step_is_an_update_of_d():
 def test_the_loop_beside_its_steps():
     config = dataclasses.replace(
         recipe("digits_dcgan"),
-        generator=Network("mlp", width=8),
-        discriminator=Network("mlp", width=8),
+        generator=Network("mlp", width=8, depth=1),
+        discriminator=Network("mlp", width=8, depth=1),
         penalties=(),
         batch_size=8,
         log_every=5,

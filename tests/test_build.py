@@ -155,9 +155,10 @@ AXES = {
 
 def covering_pairs(axes):
     """Rows of choices among which any two choices on two of the axes occur together; greedy, hence
-    few: each row begins with a missing pair, and every further axis adds as many as it can.
+    few: each row begins with a missing pair, and every further axis adds as many as it can. Of
+    choices that add as many, the first is taken, as the first of an axis traces fastest.
     """
-    rng, rows = random.Random(0), []
+    rng, rows = random.Random(10), []
     pairs = lambda row: {frozenset(two) for two in itertools.combinations(row.items(), 2)}
     missing = set().union(*(
         pairs({i: a, j: b})
@@ -168,7 +169,7 @@ def covering_pairs(axes):
     while missing:
         row = dict(min(missing, key=sorted))
         for i in rng.sample(range(len(axes)), len(axes)):
-            choices = [row[i]] if i in row else rng.sample(range(len(axes[i])), len(axes[i]))
+            choices = [row[i]] if i in row else range(len(axes[i]))
             row[i] = max(choices, key=lambda c: len(pairs(row | {i: c}) & missing))
         rows.append(tuple(list(axis)[row[i]] for i, axis in enumerate(axes)))
         missing -= pairs(row)
@@ -196,7 +197,7 @@ def test_every_pair_of_names_traces():
         }
         for player in ("generator", "discriminator"):
             known = options_of(getattr(MODELS[choice[player]], player))
-            options["base"] = 2 if "norm" in known or "spectral" in known else 4  # 3 or 2 sides
+            options["base"] = 2 if choice[player] == "dcgan" else 4  # 3 or 2 sides
             choice[player] = Network(
                 choice[player], **{k: v for k, v in options.items() if k in known}
             )

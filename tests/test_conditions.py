@@ -118,7 +118,7 @@ def second(first):
         FIRST,
         size=16,
         generator=Network(
-            "stackgan2", first=str(first), width=2, blocks=0, base=4, text=4, condition=3
+            "stackgan2", first=str(first), width=2, blocks=0, base=8, text=4, condition=3
         ),
         steps=2,
     )
@@ -157,8 +157,8 @@ TOP = dataclasses.replace(
     pairs="hidden",
     prior="recovered",
     latents=3,
-    generator=Network("mlp", width=4),
-    discriminator=Network("mlp", width=4),
+    generator=Network("mlp", width=4, depth=1),
+    discriminator=Network("mlp", width=4, depth=1),
     g_penalties=(Penalty("classified", 1.0),),
     **PLAIN | {"conditioning": "concat"},
 )
@@ -168,8 +168,8 @@ BELOW = dataclasses.replace(
     TINY,
     prior="recovered",
     latents=3,
-    generator=Network("dcgan", width=2, base=2),
-    discriminator=Network("dcgan", width=2, base=2),
+    generator=Network("dcgan", width=2, base=4),
+    discriminator=Network("dcgan", width=2, base=4),
     g_penalties=(Penalty("encoded", 1.0),),
     **PLAIN,
 )

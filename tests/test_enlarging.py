@@ -35,7 +35,8 @@ TINY = dict(
     labels=5, gan_steps=2, labelling_steps=2, generated=20, recognizer_steps=2, recognizer_batch=8,
     tried=1, seeds=2,
 )  # fmt: skip
-SMALL = dict(batch_size=8, generator=Network("mlp", width=8), discriminator=Network("mlp", width=8))
+MLP = Network("mlp", width=8, depth=1)
+SMALL = dict(batch_size=8, generator=MLP, discriminator=MLP)
 
 
 # Parts

@@ -38,7 +38,7 @@ def folders(root, n=N):
         paired=str(root / "drawings"),
         pairs="given",
         prior="none",
-        generator=Network("pix2pix", width=2),
+        generator=Network("pix2pix", width=2, base=2),
         discriminator=Network("pix2pix", width=2, layers=1),
         batch_size=4,
         steps=2,

@@ -63,11 +63,14 @@ def everything(numbers):
     )
     return small_mlp(
         {
-            "network": mlp.Generator(SHAPE, num_classes=10, width=16),
+            "network": mlp.Generator(SHAPE, num_classes=10, width=16, depth=1),
             "terms": terms("g", G_TERMS),
             "top_k": numbers.get("top_k", 1.0),
         },
-        {"network": mlp.Discriminator(ClassifierHead(10), width=16), "terms": terms("d", D_TERMS)},
+        {
+            "network": mlp.Discriminator(ClassifierHead(10), width=16, depth=1),
+            "terms": terms("d", D_TERMS),
+        },
         loss=dataclasses.replace(EVERY_LOSS, numbers={name: of(name) for name in GAMES}),
         augments=tuple(Augment(name, AUGMENTS[name].apply, of(name)) for name in CHANGES),
         num_classes=10,
@@ -93,7 +96,8 @@ def numbers_of(name):
 
 
 def disturbed(**changes):
-    return small_mlp(d={"network": mlp.Discriminator(UnconditionalHead(), width=16, **changes)})
+    discriminator = mlp.Discriminator(UnconditionalHead(), width=16, depth=1, **changes)
+    return small_mlp(d={"network": discriminator})
 
 
 def in_parts():
@@ -112,7 +116,7 @@ def remembering():
     conditions = lambda key, y: jnp.where(
         y < 5, Uniform(10)(key, y), Frequencies((1, 2, 3))(jax.random.fold_in(key, 0), y)
     )
-    generator = {"network": mlp.Generator(SHAPE, num_classes=10, width=16)}
+    generator = {"network": mlp.Generator(SHAPE, num_classes=10, width=16, depth=1)}
     parts = {"prior": Codes(3, (4,), 2), "num_classes": 10, "conditions": conditions}
     mixing = Mixing("apa", pseudo_real, 0.5)
     return small_mlp(generator, {"memory": pool(B), "mixing": mixing}, **parts)

@@ -41,9 +41,9 @@ def free_port():
 
 def start(workdir, *arguments):
     """Two processes of two devices each."""
-    environment = os.environ | {
-        "XLA_FLAGS": "--xla_force_host_platform_device_count=2 --xla_backend_optimization_level=0"
-    }
+    devices = "--xla_force_host_platform_device_count="
+    flags = os.environ["XLA_FLAGS"].replace(f"{devices}4", f"{devices}2")
+    environment = os.environ | {"XLA_FLAGS": flags}
     cluster = [
         "--coordinator",
         f"127.0.0.1:{free_port()}",
