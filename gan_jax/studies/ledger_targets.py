@@ -104,7 +104,8 @@ TARGETS: dict[str, Target] = {
         None,
         "Gulrajani et al. 2017, whose D it has, write sentences of 32 characters",
         "an LSTM with straight-through gradients and a weight of 0.2 for maximum likelihood; D of "
-        "width 64 and 3 blocks, relativistic loss with R1 and R2 instead of WGAN-GP",
+        "width 64 and 3 blocks that also recognizes the sex, relativistic loss with R1 and R2 "
+        "instead of WGAN-GP",
     ),
     "scan_gan": Target(
         None,
