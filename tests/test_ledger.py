@@ -3,6 +3,7 @@ README quote from it."""
 
 import dataclasses
 import json
+import math
 import pathlib
 import re
 import sys
@@ -181,13 +182,15 @@ def test_the_table_of_the_readme_quotes_the_ledger(row):
     assert not unknown(outside, noted(score, own)) + late(time, own)
 
 
-def means(results):
-    """The means of the scores of each recipe."""
-    return [
-        score.value
+def means(results, ends=False):
+    """The means of the scores of each recipe; also the ends of their intervals."""
+    found = [
+        score
         for name in {r.recipe for r in results}
         for score in ledger_report.means([r for r in results if r.recipe == name]).values()
     ]
+    numbers = (n for score in found for n in (tuple(score) if ends else (score.value,)))
+    return [n for n in numbers if not math.isnan(n)]
 
 
 def noted(note, results):
@@ -202,7 +205,7 @@ def quoted(results):
     found += [n for r in results for n in (*r.real.values(), *r.counts.values())]
     variants = {(r.recipe, r.variant) for r in results}
     return found + [
-        n for v in variants for n in means([r for r in results if (r.recipe, r.variant) == v])
+        n for v in variants for n in means([r for r in results if (r.recipe, r.variant) == v], True)
     ]
 
 

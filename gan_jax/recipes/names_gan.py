@@ -1,7 +1,7 @@
 """An LSTM that writes given names, conditional on sex: its tokens are one-hot with the gradient of
 the Gumbel-softmax, and D is the convolutional one of Gulrajani et al. 2017, which also recognizes
-the sex (AC-GAN), as little as 0.1 in G's objective. G begins with maximum likelihood, whose weight
-falls to 0.2 within 1,500 steps and stays in the game.
+the sex (AC-GAN, with a tenth of the usual weight in G's objective). G begins with maximum
+likelihood, whose weight falls to a fifth within 1,500 steps and stays there.
 
     uv run train.py names_gan
 
