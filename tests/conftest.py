@@ -70,24 +70,13 @@ def _train_steps(classifier, state, data, n, plainly=fitting.train_steps):
 fitting._begin, fitting.train_steps = _begin, _train_steps
 
 
-MEMORY_MAPS = 30_000
-"""Compiled programs take memory maps, of which a process has some 65,000: fewer than those of the
-whole suite.
-"""
-
-
 @pytest.fixture(scope="module", autouse=True)
-def _forget_compilations(request):
-    """Files share what was traced and compiled, above all the hundreds of small operations that
-    each needs, but for files that patch something: they trace all anew, and leave nothing behind.
+def _forget_compilations():
+    """Compiled programs take memory maps, of which a process has some 65,000: more than the whole
+    suite may keep.
     """
-    patches = "monkeypatch" in request.path.read_text().lower()
-    if patches:
-        jax.clear_caches()
     yield
-    maps = pathlib.Path("/proc/self/maps")
-    if patches or not maps.exists() or maps.read_bytes().count(b"\n") > MEMORY_MAPS:
-        jax.clear_caches()
+    jax.clear_caches()
     _short.clear()
     gc.collect()
     gc.freeze()
