@@ -122,6 +122,13 @@ def test_labels_count_the_same_in_parts_and_on_several_devices(parts):
         np.testing.assert_allclose(a[0], e, rtol=1e-4, atol=1e-5)
 
 
+def test_labels_that_the_dataset_knows_count_as_much_as_chosen_ones():
+    """A minibatch has as many labelled examples, so that their losses are divided alike."""
+    terms = lambda **changes: build(dataclasses.replace(CONFIG, **changes)).discriminator.terms
+    assert terms(labels=0) == terms()
+    assert terms(labels=0, labelled_batch=3) != terms() != terms(labels=0, labelled_batch=0)
+
+
 def test_labels_are_as_many_of_each_class_and_a_function_of_their_seed():
     dataset = load("digits", "train")
     choose = lambda **changes: labelled(dataset, dataclasses.replace(CONFIG, **changes))

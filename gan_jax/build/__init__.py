@@ -226,7 +226,7 @@ def _discriminator(own: _Chosen) -> Player:
         "discriminator", config, own.modality, own.pairs, own.read.trained, dtype=own.dtype, **given
     )
     tuned = optimizer("d_optimizer", config.d_optimizer)
-    share = config.labelled_batch / config.batch_size if config.labels else 1.0
+    share = config.labelled_batch / config.batch_size if config.labelled_batch else 1.0
     return Player(
         network=made,
         optimizer=freezing(config, made, own.modality, own.pairs, tuned),
