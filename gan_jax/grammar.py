@@ -128,8 +128,8 @@ def check_scalar(field: str, value: Scalar, interval: str) -> None:
             at_least(f"{field}.{name}", getattr(value, name), least)
         numbers = (value.start, value.end)
         if value.shape == "exponential":
-            for number in numbers:
-                within(field, number, "(0, inf)")
+            within(f"{field}.start", value.start, "(0, inf)")
+            within(f"{field}.end", value.end, "(0, inf)")
     elif isinstance(value, Feedback):
         within(f"{field}.every", value.every, "(-inf, inf)")
         at_least(f"{field}.every", value.every, 1)

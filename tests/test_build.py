@@ -328,7 +328,7 @@ def test_equal_configs_build_the_same_gan():
         ({"d_ema": -1.0}, r"d_ema must be in \[0, inf\), not -1.0"),
         (
             {"g_loss_weight": Schedule(1.0, 0.0, 5, "exponential")},
-            r"g_loss_weight must be in \(0, inf\), not 0.0",
+            r"g_loss_weight.end must be in \(0, inf\), not 0.0",
         ),
         ({"class_weight": -1.0}, r"class_weight must be in \[0, inf\), not -1.0"),
         (

@@ -47,8 +47,8 @@ def memorization(
 
 def membership(images: np.ndarray, training: np.ndarray, held_out: np.ndarray) -> Estimate:
     """How well an attacker who has only the generated images tells who was in the training set:
-    the full black-box attack of Chen et al. 2020 ("GAN-Leaks", section 5.2), which takes what lies
-    near a generated image for a training image.
+    the full black-box attack of Chen et al. 2020 ("GAN-Leaks"), which takes what lies near a
+    generated image for a training image.
 
     The area under its ROC curve, in [0, 1]: the probability that a training image ``[t, f]`` is
     nearer to the nearest of ``images`` ``[n, f]`` than a held-out one ``[h, f]`` is, where ties

@@ -23,7 +23,7 @@ from gan_jax.runs.provenance import provenance
 from gan_jax.sampling.draw import generated
 from gan_jax.sampling.export import check
 from gan_jax.sampling.samples import fixed_inputs, painter
-from gan_jax.types import Batch, Fake, GanState, PyTree
+from gan_jax.types import Fake, GanState, PyTree
 
 PLATFORMS = ("cpu", "cuda", "tpu")
 _LOADER = Path(__file__).with_name("loader.py")
@@ -72,15 +72,10 @@ def inputs(gan: Gan) -> list[PyTree]:
     z = jax.eval_shape(lambda: gan.prior.draw(jax.random.key(0), 1))
     given = [z] if jax.tree.leaves(z) else []
     if gan.condition is not None:
-        key, batch = jax.random.key(0), gan.source.abstract_batch((1,))
-        return [*given, jax.eval_shape(_condition, gan, batch, key)]
+        seen = functools.partial(prepared, gan, frozen_variables(gan))
+        return [*given, jax.eval_shape(seen, gan.source.abstract_batch((1,)), jax.random.key(0)).y]
     labels = [jax.ShapeDtypeStruct((1,), jnp.int32)] if gan.num_classes else []
     return given + labels
-
-
-@functools.partial(jax.jit, static_argnums=0)
-def _condition(gan: Gan, batch: Batch, key: jax.Array) -> PyTree:
-    return prepared(gan, frozen_variables(gan), batch, key).y
 
 
 def program(gan: Gan, state: GanState) -> bytes:
