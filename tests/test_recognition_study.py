@@ -81,6 +81,21 @@ def test_summary_pairs_the_seeds():
     assert "20,both - classic,3,0.020000,0.000000" in recognition_report.as_csv(summary)
 
 
+def test_copies_give_the_real_examples_away():
+    """If the generated examples are the real ones, an attacker errs on none."""
+    rng = np.random.default_rng(0)
+    examples = lambda n: Labelled(rng.normal(size=(n, 4)), np.zeros(n, np.int32))
+
+    class Plain:
+        def features(self, x):
+            return x, x
+
+    real, held_out, others = examples(50), examples(60), examples(300)
+    assert augmenting.leaks(Plain(), real, real, held_out, 0) == {"membership": 1, "copies": 1}
+    found = augmenting.leaks(Plain(), others, real, held_out, 0)
+    assert 0.35 < found["membership"] < 0.65 and found["copies"] < 0.1
+
+
 # The whole
 
 
@@ -121,6 +136,11 @@ def test_tiny_study_is_resumed(tmp_path, monkeypatch, capsys):
     ]
     assert [line["real"] for line in lines] == [20, 20, 20, 0, 20, 20]
     assert all(0 <= line["accuracy"] <= 1 for line in lines if line["arm"] in ARMS)
+    assert [0 <= line.get("membership", -1) <= 1 for line in lines] == [False] * 3 + [True] + [
+        False
+    ] * 2
+    table = (tmp_path / "study" / "results.md").read_text()
+    assert "membership inference" in table and table.rstrip().endswith("| 1 |")
 
     # Nobody saw another real image than the twenty of this seed.
     data = load("digits", "train")

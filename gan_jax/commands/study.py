@@ -18,6 +18,7 @@ STUDIES = {
     "recognition": "when does a GAN help a classifier?",
     "few_labels": "does a GAN help a classifier if most images have no labels?",
     "imbalance": "does a GAN help a classifier if some classes are rare?",
+    "filters": "which generated images train a classifier best, and among how many real ones?",
     "captions": "do images show what their captions say?",
     "codes": "do the codes of an InfoGAN follow the classes of its data?",
     "vocoder": "does a vocoder make better sounds than Griffin-Lim?",

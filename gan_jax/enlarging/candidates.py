@@ -18,7 +18,8 @@ from gan_jax.sampling.filters import Recognizes
 NOTHING = "nothing"
 REAL_SHARES = (0.5, 0.2)
 """Fractions of real examples in a mixture."""
-MIXUPS = (0.0, 0.2)
+MIXUP = 0.2
+MIXUPS = (0.0, MIXUP)
 """Parameters of mixup with which each mixture is tried, the real examples alone too."""
 
 
@@ -35,6 +36,11 @@ class Candidate:
     real_share: float = 1.0
     mixup: float = 0.0
     oversampled: bool = False
+
+    @property
+    def mixed(self) -> bool:
+        """Whether examples are added."""
+        return self.added != NOTHING
 
     def __str__(self) -> str:
         parts = [self.added] if self.added == NOTHING else [

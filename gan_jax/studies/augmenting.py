@@ -18,6 +18,7 @@ from gan_jax.data import from_arrays
 from gan_jax.engine.gan import Gan, init_state
 from gan_jax.engine.train_step import train_steps
 from gan_jax.enlarging.examples import Labelled, mixture
+from gan_jax.metrics.data_copying import membership, memorization
 from gan_jax.modality import Modality, labels_in_turn
 from gan_jax.recognizers import Augmentation, Recognizer, RecognizerConfig, fit
 from gan_jax.sampling.draw import draw
@@ -45,6 +46,8 @@ ARMS: dict[str, Arm] = {
 classification accuracy score of Ravuri & Vinyals 2019, "Classification accuracy score for
 conditional generative models"; real and generated images; the same with classic augmentation.
 """
+MOST_COMPARED = 5_000
+"""Real examples, and held-out ones, whose nearest generated example is searched for."""
 
 
 def train_gan(
@@ -111,3 +114,25 @@ def train_recognizer(
     config = dataclasses.replace(config, augmentation=classic if arm.classic else Augmentation())
     images = mixture(real if arm.real else None, made if arm.generated else None, n, real_share)
     return fit(config, *images, num_classes, modality, told=told)
+
+
+def leaks(
+    recognizer: Recognizer, made: Labelled, real: Labelled, held_out: Labelled, seed: int
+) -> dict[str, float]:
+    """What generated examples tell of the real ones that the GAN was trained on, see
+    `gan_jax.metrics.data_copying`: ``membership``, the area under the ROC curve of an attacker who
+    looks for real examples near generated ones, and ``copies``, the proportion of generated
+    examples that are nearer to a real one than 99% of the held-out examples are.
+
+    Args:
+      recognizer: its features are compared; that of generated examples alone is one that whoever
+        has these can train.
+      seed: of the choice of `MOST_COMPARED` real and held-out examples, if there are more.
+    """
+    rng = np.random.default_rng(seed)
+    some = lambda examples: examples.x[rng.permutation(len(examples.x))[:MOST_COMPARED]]
+    features = [recognizer.features(x)[0] for x in (made.x, some(real), some(held_out))]
+    return {
+        "membership": float(membership(*features).value),
+        "copies": float(memorization(*features)[1].value),
+    }

@@ -25,7 +25,8 @@ Cell = tuple[str, int]
 class Cells:
     """Runs cells one after another, and writes tables and curves.
 
-    A study defines `cells`, `work`, `cell` and ``about``, and sets ``layout``.
+    A study defines `cells`, `work`, `cell`, ``about`` and, where tables are not all, ``more``, and
+    sets ``layout``.
 
     Args:
       folder, settings: as for `Results`.
@@ -56,6 +57,11 @@ class Cells:
         """A sentence above the tables."""
         raise NotImplementedError
 
+    @property
+    def more(self) -> str:
+        """What stands below the tables."""
+        return ""
+
     def missing(self, cell: Cell) -> list[str]:
         """The arms of a cell that are not complete."""
         return [arm for arm in self.layout.arms if not self.results.has(*cell, arm)]
@@ -70,6 +76,10 @@ class Cells:
             for cell in self.cells():
                 self.cell(cell)
         print(self._report())
+
+    def called(self, row: str) -> str:
+        """A row in a line of progress."""
+        return f"{row:>4} {self.layout.unit}"
 
     def advance(self, work: float) -> None:
         """Moves the progress bar by so many classifier steps."""
@@ -87,7 +97,7 @@ class Cells:
             found = f"{line['accuracy']:.2%}"
         else:
             found = f"{line['kept']:,} of {line['drawn']:,} kept"
-        text = f"{labels:>4} {self.layout.unit}, seed {seed}, {line['arm']:14} {found}"
+        text = f"{self.called(labels)}, seed {seed}, {line['arm']:14} {found}"
         text += f", {seconds:.0f} s"
         self._bar.write(text if not self._bar.disable else f"{text}; {left} left", file=sys.stdout)
         sys.stdout.flush()
@@ -95,7 +105,7 @@ class Cells:
     def _report(self) -> str:
         summary = report.summarize(self.results.lines, self.layout)
         write(self.folder / "results.csv", report.as_csv(summary))
-        table = report.as_markdown(summary, self.about, self.layout)
+        table = report.as_markdown(summary, self.about, self.layout) + f"\n{self.more}"
         write(self.folder / "results.md", table)
         seeds = len({seed for _, seed in self.cells()})
         title = f"{self.about.partition(':')[0]}: mean and 95% interval over {seeds} seeds"

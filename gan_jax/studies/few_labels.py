@@ -2,6 +2,7 @@
 number of labelled images per class, and each seed, it trains:
 
   classic          a classifier of the labelled images, with classic augmentation
+  mixup            one that also mixes them with each other
   self-training    one that also sees the unlabelled images with the labels of `classic`: the
                    control, without any GAN
   discriminator    a semi-supervised GAN, whose discriminator classifies

@@ -7,7 +7,7 @@ import functools
 import numpy as np
 
 from gan_jax.enlarging.addition import BOTH, GENERATED, LABELLED_BY_D, Additions
-from gan_jax.enlarging.candidates import Candidate, right
+from gan_jax.enlarging.candidates import MIXUP, Candidate, right
 from gan_jax.enlarging.examples import Labelled, subset
 from gan_jax.metrics.labels import confidence
 from gan_jax.recognizers import Recognizer
@@ -30,6 +30,7 @@ class Study(RegimeStudy):
     layout = Layout(
         {
             "classic": "labelled images",
+            "mixup": "labelled images, mixup",
             SELF_TRAINING: "+ unlabelled ones, labels of a classifier",
             "discriminator": "semi-supervised discriminator",
             LABELLED_BY_D: "+ unlabelled ones, labels of that discriminator",
@@ -60,6 +61,7 @@ class Study(RegimeStudy):
 
         return {
             "classic": lambda: right(alone(), self.test),
+            "mixup": lambda: self.recognized(Candidate(mixup=MIXUP), seed, real, {}),
             SELF_TRAINING: self_training,
             "discriminator": lambda: right(additions.labeller, self.test),
             LABELLED_BY_D: lambda: mixed(LABELLED_BY_D),

@@ -5,6 +5,7 @@ classifiers on:
 
   classic      the images as they are
   oversampled  the images, those of rare classes repeated, so that all classes are equally frequent
+  mixup        the same, mixed with each other
   weights      the images, the loss weighted by the effective number of images of each class
                (Cui et al. 2019)
   generated    the images, and images of a conditional GAN of all classes that fill each class up to

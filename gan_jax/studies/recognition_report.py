@@ -20,7 +20,7 @@ class Layout:
 
     ``arms``: their names with titles for the curves; ``base``: the arm with which the others are
     compared; ``rows``: what distinguishes the rows, and ``unit`` the same in a line of progress;
-    ``axis``: the same for the curves; ``measure``: what is measured on the test examples.
+    ``axis``: the same for the curves; ``measure``: what is measured on ``examples``.
     """
 
     arms: dict[str, str]
@@ -29,6 +29,7 @@ class Layout:
     unit: str = "per class"
     axis: str = "real labelled images per class"
     measure: str = "accuracy"
+    examples: str = "test"
 
 
 Summary = dict[tuple[str, str], tuple[Estimate, int]]
@@ -77,8 +78,12 @@ def as_csv(summary: Summary) -> str:
 def as_markdown(summary: Summary, about: str, layout: Layout) -> str:
     """Two tables: the accuracies, and the differences to the base, in percent."""
     arms, base = layout.arms, layout.base
+    what = f"{layout.examples.capitalize()} {layout.measure} in %"
     tables = [
-        (f"Test {layout.measure} in %, mean and 95% interval over the seeds", list(arms)),
+        (
+            f"{what}, mean and 95% interval over the seeds",
+            list(arms),
+        ),
         (
             f"Difference to `{base}` on the same real images, in percentage points",
             [f"{arm} - {base}" for arm in arms if arm != base],
@@ -101,9 +106,11 @@ def as_markdown(summary: Summary, about: str, layout: Layout) -> str:
 
 
 def _shown(cell: tuple[Estimate, int] | None, signed: bool) -> str:
-    if cell is None:
-        return "-"
-    found, n = cell
+    return "-" if cell is None else percent(*cell, signed)
+
+
+def percent(found: Estimate, n: int, signed: bool = False) -> str:
+    """A proportion in percent; with its interval if it is the mean of ``n > 1`` values."""
     value = f"{100 * found.value:+.2f}" if signed else f"{100 * found.value:.2f}"
     return value if n < 2 else f"{value} ± {100 * (found.high - found.value):.2f}"
 
@@ -134,7 +141,7 @@ def draw(summary: Summary, title: str, path: Path, layout: Layout) -> None:
     axes.yaxis.set_minor_formatter("{x:g}")
     axes.set_xticks(range(len(labels)), labels)
     axes.set_xlabel(layout.axis)
-    axes.set_ylabel(f"100 - test {layout.measure}, %")
+    axes.set_ylabel(f"100 - {layout.examples} {layout.measure}, %")
     axes.set_title(title)
     axes.grid(alpha=0.3, which="both")
     figure.legend(loc="outside lower center", ncols=2)

@@ -14,15 +14,23 @@ from gan_jax.data.dataset import describe_labelled
 from gan_jax.data.splits import train_and_test
 from gan_jax.enlarging.examples import Labelled, joined, labelled, size_of_mixture, subset
 from gan_jax.errors import ConfigError, at_least, within
+from gan_jax.metrics.estimate import mean
 from gan_jax.recognizers import Recognizer, accuracy
 from gan_jax.recognizers.architectures import classifier
 from gan_jax.recognizers.recipes import classic
 from gan_jax.runs import lines
-from gan_jax.studies.augmenting import ARMS, Arm, draw_images, train_gan, train_recognizer
+from gan_jax.studies.augmenting import (
+    ARMS,
+    Arm,
+    draw_images,
+    leaks,
+    train_gan,
+    train_recognizer,
+)
 from gan_jax.studies.cells import Cell, Cells
 from gan_jax.studies.command import numbers
 from gan_jax.studies.recognition_options import Options
-from gan_jax.studies.recognition_report import Layout
+from gan_jax.studies.recognition_report import Layout, order, percent
 
 ALL = "all"
 GAN_STEP = 2.0
@@ -114,6 +122,13 @@ class Study(Cells):
         both = zip((self.data, self.test), self.groups, strict=True)
         return joined(*(part.at(group == seed) for part, group in both))
 
+    def _held_out(self, seed: int) -> Labelled:
+        """Test examples of the distribution that the GANs of a seed were trained on."""
+        _, group = self.groups
+        return (
+            self.test if group is None or not self.options.unseen else self.test.at(group != seed)
+        )
+
     def cells(self) -> list[Cell]:
         return [(_name(n), seed) for seed in range(self.options.seeds) for n in self.labels]
 
@@ -136,6 +151,8 @@ class Study(Cells):
             of_real = found if name == "classic" else of_real
             n = len(real.y) if arm.real else 0
             line = {"arm": name, "accuracy": accuracy(found, *self._tested(seed)), "real": n}
+            if made is not None and not arm.real:
+                line |= leaks(found, made, real, self._held_out(seed), seed)
             self.add(cell, line, began)
 
     def _recognizer(
@@ -178,6 +195,28 @@ class Study(Cells):
         line = {"arm": "gan", "drawn": drawn, "kept": len(made.y), "real": len(real.y)}
         self.add(cell, line, began)
         return made
+
+    @property
+    def more(self) -> str:
+        """What the generated examples tell of the real ones, by number of labels."""
+        lines = [line for line in self.results.lines if "membership" in line]
+        table = [
+            "What the generated examples tell of the real ones, in %, mean and 95% interval over "
+            "the seeds: real examples told from held-out ones by an attacker (the area under its "
+            "ROC curve; 50: by chance), and copies among the generated examples (1: as expected of "
+            "new ones):",
+            "",
+            "| labels per class | membership inference | copies | seeds |",
+            "| ---: | ---: | ---: | ---: |",
+        ]
+        for labels in sorted({line["labels"] for line in lines}, key=order):
+            own = [line for line in lines if line["labels"] == labels]
+            shown = (
+                percent(mean([line[name] for line in own]), len(own))
+                for name in ("membership", "copies")
+            )
+            table.append(f"| {labels} | {' | '.join(shown)} | {len(own)} |")
+        return "\n".join([*table, ""]) if lines else ""
 
     @property
     def about(self) -> str:
