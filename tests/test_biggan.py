@@ -303,7 +303,11 @@ def test_parameter_counts_are_the_published_ones(
     z, x, y = jnp.zeros((2, latents)), jnp.zeros((2, side, side, 3)), jnp.zeros(2, jnp.int32)
     g = family.Generator((side, side, 3), classes, **g_options)
     d = family.Discriminator(ProjectionHead(classes), **d_options)
-    assert (count(g, z, y), count(d, x, y)) == (g_size, d_size)
+    options = {"latents": latents} | {k: v for k, v in g_options.items() if k != "norm"}
+    shown = ", ".join(f"{key} {value}" for key, value in options.items())
+    name = f"{family.__name__.rpartition('.')[2]}, {side} pixels, {classes} classes, {shown}"
+    found = count(g, z, y), count(d, x, y)
+    parity.assert_counts(name, found, (g_size, d_size))
 
 
 @pytest.mark.parametrize("attention, accepted", [(3, "0, 1, 2, 4 or 8"), (16, "0, 1, 2, 4 or 8")])

@@ -192,7 +192,8 @@ def test_parameter_counts_are_the_published_ones(classes, options, g_options, fo
     g = stylegan2.Generator((32, 32, 3), classes, **options, **g_options)
     d = stylegan2.Discriminator(stylegan2.Head(classes), form=form, **options)
     z, x = jnp.zeros((2, g.style)), jnp.zeros((2, 32, 32, 3))
-    assert (count(g, z, LABELS), count(d, x, LABELS)) == sizes
+    name = f"stylegan2, {form} D, {classes} classes, {g.width} to {g.widest} channels"
+    parity.assert_counts(name, (count(g, z, LABELS), count(d, x, LABELS)), sizes)
 
 
 LABELS = jnp.zeros(2, jnp.int32)

@@ -26,7 +26,7 @@ class Study(RegimeStudy):
       labels: numbers of labelled images per class.
     """
 
-    name, regime = "few_labels", "unlabelled"
+    name, regime, kinds = "few_labels", "unlabelled", (LABELLED_BY_D, GENERATED)
     layout = Layout(
         {
             "classic": "labelled images",

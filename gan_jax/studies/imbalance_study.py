@@ -25,7 +25,7 @@ class Study(RegimeStudy):
       largest: number of images of the most frequent class.
     """
 
-    name, regime = "imbalance", "imbalance"
+    name, regime, kinds = "imbalance", "imbalance", (GENERATED,)
     layout = Layout(
         {
             "classic": "real images",

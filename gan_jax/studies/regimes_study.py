@@ -17,7 +17,7 @@ from gan_jax.config import Framing
 from gan_jax.data import frame_of, load
 from gan_jax.data.splits import train_and_test
 from gan_jax.enlarging import candidates
-from gan_jax.enlarging.addition import Additions, Known, check
+from gan_jax.enlarging.addition import GENERATED, LABELLED_BY_D, Additions, Known, check
 from gan_jax.enlarging.candidates import Candidate
 from gan_jax.enlarging.examples import Labelled, labelled
 from gan_jax.enlarging.options import Options as Settings
@@ -37,7 +37,8 @@ example, ``[n]`` bool.
 class RegimeStudy(Cells):
     """The cells of a study of one regime; wrong options are refused on construction.
 
-    A study defines `places`, `unlabelled` and `arms`, and sets ``name`` and ``regime``.
+    A study defines `places`, `unlabelled` and `arms`, and sets ``name``, ``regime`` and ``kinds``,
+    the kinds of examples for which it trains GANs.
 
     Args:
       rows: what distinguishes the rows of its tables, such as numbers of labels.
@@ -46,6 +47,7 @@ class RegimeStudy(Cells):
 
     name: ClassVar[str]
     regime: ClassVar[str]
+    kinds: ClassVar[tuple[str, ...]]
 
     def __init__(self, options: Options, rows: list[int], settings: dict[str, Any]):
         self.options, self._rows, framing = options, rows, Framing(options.size)
@@ -83,7 +85,16 @@ class RegimeStudy(Cells):
         return [(str(row), seed) for seed in range(self.options.seeds) for row in self._rows]
 
     def work(self, cell: Cell) -> float:
-        return len(self.missing(cell)) * self.options.recognizer_steps
+        lacking = [kind for kind in self.kinds if not self.results.has(*cell, _images(kind))]
+        of_gans = sum(map(self._work_of_gan, lacking))
+        return len(self.missing(cell)) * self.options.recognizer_steps + of_gans
+
+    def _work_of_gan(self, kind: str) -> float:
+        """The approximate cost of the GAN of a kind in classifier steps, for the time left."""
+        options = self.options
+        return {LABELLED_BY_D: 8.0 * options.labelling_steps, GENERATED: 3.0 * options.gan_steps}[
+            kind
+        ]
 
     def cell(self, cell: Cell) -> None:
         """The GANs and the classifiers of one selection of real images."""
@@ -94,9 +105,12 @@ class RegimeStudy(Cells):
         real = self.data.at(places)
         rest = self.unlabelled(places)
         known = Known(self.options.dataset, real, rest, self._names, self.modality)
-        tell = lambda line: self.add(
-            cell, line | {"arm": f"images {line['kind']}"}, time.perf_counter() - line["seconds"]
-        )
+
+        def tell(line: lines.Line) -> None:
+            self.advance(self._work_of_gan(line["kind"]))
+            began = time.perf_counter() - line["seconds"]
+            self.add(cell, line | {"arm": _images(line["kind"])}, began)
+
         judge = functools.cache(lambda: self.train(Candidate(), seed, real, {}))
         folder = self.folder / f"cell_{row}_seed_{seed}"
         arms = self.arms(
@@ -144,3 +158,8 @@ class RegimeStudy(Cells):
             f"augmentation, conditional GANs of {options.gan_steps:,} steps, {options.generated:,} "
             f"added images of each kind, {options.real_share:.0%} real ones in a mixture."
         )
+
+
+def _images(kind: str) -> str:
+    """The name of the line of a kind of examples."""
+    return f"images {kind}"
