@@ -59,6 +59,14 @@ def test_the_table_has_means_over_seeds_with_intervals():
     assert row == f"| mle, 1 | 3 | 4 [{4 - half:.4g}, {4 + half:.4g}] | 2 [2, 2] |"
 
 
+def test_rungs_far_from_the_methods_are_not_shown():
+    """Those within twice the range of the methods and of real text, on both axes, are."""
+    at = lambda x, y: {"forward_bits": x, "reverse_bits": y}
+    rungs = {"1-gram": at(9.0, 4.0), "2-gram": at(4.0, 3.0), "3-gram": at(2.5, 4.1)}
+    near = text_report._near([at(2.0, 2.0), at(3.0, 3.0)], rungs | {"real": at(2.0, 2.5)})
+    assert list(near) == ["2-gram", "real"]
+
+
 @pytest.mark.parametrize(
     "wrong, words",
     [

@@ -144,6 +144,6 @@ def draw(summary: Summary, title: str, path: Path, layout: Layout) -> None:
     axes.set_ylabel(f"100 - {layout.examples} {layout.measure}, %")
     axes.set_title(title)
     axes.grid(alpha=0.3, which="both")
-    figure.legend(loc="outside lower center", ncols=2)
+    figure.legend(loc="outside lower center", ncols=2, fontsize="small")
     with replacing(path) as unfinished:
         figure.savefig(unfinished, dpi=150)

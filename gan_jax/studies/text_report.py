@@ -77,13 +77,15 @@ def _cell(score: str, values: list[float]) -> str:
 
 def draw(lines: list[Line], rungs: Ladder, path: Path) -> None:
     """The curves of quality against diversity over the temperatures, as PNG (Caccia et al. 2020):
-    both in bits a token, the better generator is nearer to the lower left corner.
+    both in bits a token, the better generator is nearer to the lower left corner. Rungs far from
+    the methods are left out, and named in the title.
     """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7, 5), layout="constrained")
     axes = figure.subplots()
     cells = _cells(lines)
+    near = _near(lines, rungs)
     for method in dict.fromkeys(name for name, _ in cells):
         own = sorted((t, group) for (name, t), group in cells.items() if name == method)
         at = [[np.mean([x[score] for x in group]) for _, group in own]
@@ -91,15 +93,30 @@ def draw(lines: list[Line], rungs: Ladder, path: Path) -> None:
         axes.plot(*at, marker="o", markersize=4, label=method)
         for (t, _), x, y in zip(own, *at, strict=True):
             axes.annotate(f"{t:g}", (x, y), textcoords="offset points", xytext=(3, 3), fontsize=6)
-    for rung, scores in rungs.items():
+    for rung, scores in near.items():
         axes.plot(scores[QUALITY], scores[DIVERSITY], "*" if rung == "real" else "+", color="black")
         axes.annotate(
             rung, (scores[QUALITY], scores[DIVERSITY]), textcoords="offset points",
             xytext=(4, -8), fontsize=6,
         )  # fmt: skip
+    if far := [rung for rung in rungs if rung not in near]:
+        axes.set_title(f"not shown, far from these: {', '.join(far)}", fontsize=8)
     axes.set_xlabel("bits a token of samples, by n-grams of training texts (quality)")
     axes.set_ylabel("bits a token of held-out texts, by n-grams of samples")
     axes.grid(alpha=0.3)
     figure.legend(loc="outside lower center", ncols=3)
     with replacing(path) as unfinished:
         figure.savefig(unfinished, dpi=150)
+
+
+def _near(lines: list[Line], rungs: Ladder) -> Ladder:
+    """The rungs within twice the range of the methods and of real text."""
+    near = dict(rungs)
+    for score in (QUALITY, DIVERSITY):
+        values = [float(line[score]) for line in lines] + [rungs["real"][score]]
+        low, high = min(values), max(values)
+        margin = high - low
+        near = {
+            rung: own for rung, own in near.items() if low - margin <= own[score] <= high + margin
+        }
+    return near
