@@ -37,7 +37,7 @@ class Study(RegimeStudy):
             GENERATED: "+ images of a conditional GAN",
             "both": "+ both",
         },
-        base=SELF_TRAINING,
+        bases=("mixup", SELF_TRAINING),
     )
 
     def __init__(self, options: Options, labels: list[int]):

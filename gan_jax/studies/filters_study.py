@@ -49,7 +49,7 @@ class Study(Cells):
             "confidence": "confident labels",
             "rejection": "discriminator rejection",
         },
-        base="unfiltered",
+        bases=("unfiltered",),
         rows="real images in %",
         axis="real images among those that the classifier sees, in %",
         examples="validation",

@@ -18,6 +18,7 @@ the mean over the classes. Results:
   settings.json   the settings
   results.jsonl   one line per training
   results.csv     means with 95% intervals over the seeds, and paired differences to oversampled
+                  and mixup
   results.md      the same as tables
   results.png     curves
   cell_*/         the GAN of each cell, a run folder for eval, and the generated images

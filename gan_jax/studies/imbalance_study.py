@@ -35,7 +35,7 @@ class Study(RegimeStudy):
             GENERATED: "rare classes filled up with generated images",
             "both": "oversampled and generated images",
         },
-        base=OVERSAMPLED,
+        bases=(OVERSAMPLED, "mixup"),
         rows="images of the rarest class",
         unit="of the rarest class",
         axis="real images of the rarest class",

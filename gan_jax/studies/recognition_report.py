@@ -7,6 +7,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
+import itertools
 from pathlib import Path
 
 from gan_jax.files import replacing
@@ -18,13 +19,13 @@ from gan_jax.runs.lines import Line
 class Layout:
     """What the tables of a study compare.
 
-    ``arms``: their names with titles for the curves; ``base``: the arm with which the others are
+    ``arms``: their names with titles for the curves; ``bases``: the arms with which the others are
     compared; ``rows``: what distinguishes the rows, and ``unit`` the same in a line of progress;
     ``axis``: the same for the curves; ``measure``: what is measured on ``examples``.
     """
 
     arms: dict[str, str]
-    base: str
+    bases: tuple[str, ...]
     rows: str = "labels per class"
     unit: str = "per class"
     axis: str = "real labelled images per class"
@@ -41,7 +42,7 @@ images.
 
 def summarize(lines: list[Line], layout: Layout) -> Summary:
     """Sorted by number of labels, ``all`` last."""
-    arms, base = layout.arms, layout.base
+    arms = layout.arms
     found: dict[tuple[str, str], dict[int, float]] = {}
     for line in lines:
         if line["arm"] in arms:
@@ -51,8 +52,8 @@ def summarize(lines: list[Line], layout: Layout) -> Summary:
         of_arm = {arm: found[labels, arm] for arm in arms if (labels, arm) in found}
         for arm, by_seed in of_arm.items():
             summary[labels, arm] = mean(list(by_seed.values())), len(by_seed)
-        compared = of_arm.get(base, {})
-        for arm, by_seed in of_arm.items():
+        for base, (arm, by_seed) in itertools.product(layout.bases, of_arm.items()):
+            compared = of_arm.get(base, {})
             differences = [by_seed[seed] - compared[seed] for seed in by_seed if seed in compared]
             if arm != base and differences:
                 summary[labels, f"{arm} - {base}"] = mean(differences), len(differences)
@@ -76,17 +77,20 @@ def as_csv(summary: Summary) -> str:
 
 
 def as_markdown(summary: Summary, about: str, layout: Layout) -> str:
-    """Two tables: the accuracies, and the differences to the base, in percent."""
-    arms, base = layout.arms, layout.base
+    """Tables of the accuracies, and of the differences to each base, in percent."""
+    arms = layout.arms
     what = f"{layout.examples.capitalize()} {layout.measure} in %"
     tables = [
         (
             f"{what}, mean and 95% interval over the seeds",
             list(arms),
         ),
-        (
-            f"Difference to `{base}` on the same real images, in percentage points",
-            [f"{arm} - {base}" for arm in arms if arm != base],
+        *(
+            (
+                f"Difference to `{base}` on the same real images, in percentage points",
+                [f"{arm} - {base}" for arm in arms if arm != base],
+            )
+            for base in layout.bases
         ),
     ]
     lines = [about, ""]

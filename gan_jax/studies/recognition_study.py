@@ -81,7 +81,7 @@ class Study(Cells):
             "real+generated": "real + generated",
             "both": "real + generated, classic augmentation",
         },
-        base="classic",
+        bases=("classic",),
     )
 
     def __init__(self, options: Options):
