@@ -78,6 +78,8 @@ def test_summary_pairs_the_seeds():
         "| 20 | - | 60.00 ± 24.84 | - | - | 62.00 ± 24.84 | 3 |" in table
         and "+2.00 ± 0.00" in table
     )
+    added = recognition_report.summarize([*lines, lines[0] | {"seed": 3}], LAYOUT)
+    assert "| 3 to 4 |" in recognition_report.as_markdown(added, "about", LAYOUT)
     assert "20,both - classic,3,0.020000,0.000000" in recognition_report.as_csv(summary)
 
 

@@ -100,7 +100,8 @@ def as_markdown(summary: Summary, about: str, layout: Layout) -> str:
         lines += ["| ---: |" + " ---: |" * (len(columns) + 1)]
         for labels in rows:
             cells = [summary.get((labels, column)) for column in columns]
-            seeds = max((cell[1] for cell in cells if cell), default=0)
+            counts = sorted({cell[1] for cell in cells if cell}) or [0]
+            seeds = f"{counts[0]} to {counts[-1]}" if len(counts) > 1 else counts[0]
             signed = " - " in columns[0]
             lines.append(
                 f"| {labels} | {' | '.join(_shown(cell, signed) for cell in cells)} | {seeds} |"
