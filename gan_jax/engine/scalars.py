@@ -1,10 +1,9 @@
 """Scalars as data: every scalar of a `Gan` is in the state, so that changing it never recompiles.
 
 A constant or schedule is six numbers on the device. Its value at G step ``t`` is
-``min(1, (t + 1) / warmup) (start + (end - start) s((t - begin) / steps))``, where ``s`` rises from
-0 to 1, linearly or as half a cosine, and stays constant outside of [0, 1]; or, with ``s`` linear,
-at ``min(1, (t + 1) / warmup) start (end / start)^s`` if it is exponential. A `Feedback` is a number
-that follows a metric of the step.
+``min(1, (t + 1) / warmup) course(start, end, way)``, where ``way`` is ``(t - begin) / steps``
+within [0, 1], and the course is one of `gan_jax.parts.courses`. A `Feedback` is a number that
+follows a metric of the step.
 """
 
 from __future__ import annotations
@@ -22,6 +21,7 @@ import numpy as np
 from gan_jax.config import Feedback, Schedule
 from gan_jax.errors import one_of
 from gan_jax.grammar import SHAPES
+from gan_jax.parts.courses import COURSES
 from gan_jax.types import Array, Metrics, PyTree, Scalar
 
 
@@ -142,14 +142,10 @@ def _encoded(value: Scalar) -> PyTree:
 
 def _scheduled(schedules: list[Array], step: Array) -> Array:
     start, end, steps, warmup, shape, begin = jnp.stack(schedules, axis=1)
-    is_ = lambda name: shape == SHAPES.index(name)
     t = step.astype(jnp.float32)
     way = jnp.clip((t - begin) / steps, 0, 1)
-    curve = jnp.where(is_("cosine"), 0.5 * (1 - jnp.cos(jnp.pi * way)), way)
-    straight = start + (end - start) * curve
-    ends = (jnp.where(is_("exponential"), x, 1) for x in (start, end))  # the others may be 0
-    low, high = jnp.log(jnp.stack(tuple(ends)))
-    value = jnp.where(is_("exponential"), jnp.exp(low + (high - low) * way), straight)
+    courses = [COURSES[name](start, end, way) for name in SHAPES]
+    value = jnp.select([shape == i for i in range(len(courses))], courses)
     return value * jnp.minimum(1, (t + 1) / jnp.maximum(warmup, 1))
 
 

@@ -29,7 +29,7 @@ from gan_jax.sampling.filters import Filters
 from gan_jax.studies.augmenting import draw_images, train_gan
 from gan_jax.studies.cells import Cell, Cells
 from gan_jax.studies.command import counts
-from gan_jax.studies.filters import NAME, Options
+from gan_jax.studies.filters_options import Options
 from gan_jax.studies.recognition_report import Layout, percent
 from gan_jax.types import GanState
 
@@ -70,7 +70,7 @@ class Study(Cells):
         self.gan: Config = dataclasses.replace(config, steps=options.gan_steps)
         build(self.gan)
         classifier(self.recognizer(0), about.num_classes, about.modality)
-        folder = options.workdir or Path("runs") / f"{NAME}_{Path(options.dataset).name}"
+        folder = options.workdir or Path("runs") / f"filters_{Path(options.dataset).name}"
         lines.check(folder)
         splits = about.splits or load(options.dataset, "train").description.splits
         parts = [load(options.dataset, split, framing) for split in train_and_test(splits)]
