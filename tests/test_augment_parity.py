@@ -180,7 +180,7 @@ def test_ada_draws_with_the_probabilities_and_deviations_of_the_paper():
 def test_ada_leaves_images_alone_without_strength():
     x = jnp.asarray(images("ada/images", 2, 24))
     whole = jax.jit(lambda p: ada.ada(KEY, x, p, bands=1.0, noise=1.0, cutout=1.0))
-    close(whole(jnp.float32(0)), x)
+    close(whole(jnp.float32(0)), x, "ada")
     assert np.isfinite(whole(jnp.float32(2))).all()  # above 1 as at 1
 
 
