@@ -322,14 +322,14 @@ def test_tiny_study_of_few_labels(seen, tmp_path):
     assert few_labels.main(command) == 0
     lines = lines_of(tmp_path / "study")
     assert [line["arm"] for line in lines] == [
-        "classic", "mixup", "self-training", "discriminator", "images pseudo-labelled",
+        "classic", "mixup", "cutout", "self-training", "discriminator", "images pseudo-labelled",
         "images generated", "pseudo-labelled", "generated", "both",
     ]  # fmt: skip
     assert all(0 <= line["accuracy"] <= 1 for line in lines if "accuracy" in line)
     data = load("digits", "train")
     real = {image.tobytes() for image in data.examples}
     assert {image.tobytes() for image in seen[0][0]} <= real
-    assert {image.tobytes() for image in seen[2][0]} <= real  # self-training adds real images only
+    assert {image.tobytes() for image in seen[3][0]} <= real  # self-training adds real images only
     table = (tmp_path / "study" / "results.md").read_text()
     assert "Difference to `self-training`" in table
     before = len(seen)
@@ -341,11 +341,12 @@ def test_tiny_study_of_imbalance(seen, tmp_path):
     assert imbalance.main(command) == 0
     arms = [line["arm"] for line in lines_of(tmp_path / "study")]
     assert arms == [
-        "classic", "oversampled", "mixup", "weights", "images generated", "generated", "both",
+        "classic", "oversampled", "mixup", "cutout", "weights", "images generated", "generated",
+        "both",
     ]  # fmt: skip
     counts = [np.bincount(y, minlength=10) for _, y, _ in seen]
     assert max(counts[0]) > 4 * min(counts[0]) and max(counts[1]) - min(counts[1]) <= 1
-    assert len(seen[3][2]["weights"]) == 10
+    assert len(seen[4][2]["weights"]) == 10
     assert "balanced accuracy" in (tmp_path / "study" / "results.md").read_text()
 
 

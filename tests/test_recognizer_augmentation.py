@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gan_jax.recognizers import augment
-from gan_jax.recognizers.augment import mirrored, noisy, shifted, warped
+from gan_jax.recognizers.augment import cut_out, mirrored, noisy, shifted, warped
 
 
 def test_shifts_are_whole_and_all_occur():
@@ -48,6 +48,22 @@ def test_turns_and_stretches_are_those_of_the_plane():
     factors = 1 / np.gradient(stretched, axis=2)[:, 1, 1]
     assert 0.8 <= factors.min() < 0.87 and 1.13 < factors.max() <= 1.2
     np.testing.assert_array_equal(warped(jax.random.key(0), ramp, 0.0, 0.0), ramp)
+
+
+def test_squares_are_cut_out_anywhere():
+    """Each square has the mean colour, and its middle is any pixel: what lies outside is lost."""
+    x = jax.random.uniform(jax.random.key(0), (2000, 6, 8, 3), minval=-1)
+    seen, mean = np.asarray(cut_out(jax.random.key(1), x, 0.5)), np.asarray(x.mean((0, 1, 2)))
+    cut = (seen == mean).all(axis=-1)
+    np.testing.assert_array_equal(seen[~cut], np.asarray(x)[~cut])
+    rows, columns = cut.any(axis=2), cut.any(axis=1)
+    np.testing.assert_array_equal(cut, rows[:, :, None] & columns[:, None, :])
+    for lines, n, side in ((rows, 6, 3), (columns, 8, 4)):
+        corners = np.arange(n) - side // 2
+        accepted = [(c <= np.arange(n)) & (np.arange(n) < c + side) for c in corners]
+        found = [[np.array_equal(one, other) for other in accepted].index(True) for one in lines]
+        assert np.bincount(found).min() > 0.7 * len(x) / n  # each as often as the others
+    np.testing.assert_array_equal(cut_out(jax.random.key(1), x, 0.0), x)
 
 
 def test_noise_is_uniform_with_an_amplitude_for_each_image():

@@ -21,6 +21,8 @@ REAL_SHARES = (0.5, 0.2)
 MIXUP = 0.2
 MIXUPS = (0.0, MIXUP)
 """Parameters of mixup with which each mixture is tried, the real examples alone too."""
+CUTOUT = 0.5
+"""Side of the square of cutout where studies try it, as a share of the image's."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,13 +31,15 @@ class Candidate:
 
     ``added``: the kind of examples added to the real ones, or `NOTHING`; ``real_share``: the
     fraction of real ones then; ``mixup``: the parameter of mixup, 0 for none; ``oversampled``:
-    whether the real examples are repeated so that all classes are equally frequent.
+    whether the real examples are repeated so that all classes are equally frequent; ``cutout``:
+    the side of the square of cutout, as a share of the image's, 0 for none.
     """
 
     added: str = NOTHING
     real_share: float = 1.0
     mixup: float = 0.0
     oversampled: bool = False
+    cutout: float = 0.0
 
     @property
     def mixed(self) -> bool:
@@ -43,11 +47,10 @@ class Candidate:
         return self.added != NOTHING
 
     def __str__(self) -> str:
-        parts = [self.added] if self.added == NOTHING else [
-            f"{self.added}, {self.real_share:.0%} real"
-        ]  # fmt: skip
+        parts = [f"{self.added}, {self.real_share:.0%} real" if self.mixed else self.added]
         parts += ["oversampling"] * self.oversampled
         parts += [f"mixup {self.mixup:g}"] if self.mixup else []
+        parts += [f"cutout {self.cutout:g}"] if self.cutout else []
         return ", ".join(parts)
 
 
@@ -95,7 +98,8 @@ def train(
     own = real.at(order)
     if candidate.oversampled:
         own = balanced(real, max(1, round(candidate.real_share * n)), config.seed)
-    config = dataclasses.replace(config, mixup=candidate.mixup)
+    augmentation = dataclasses.replace(config.augmentation, cutout=candidate.cutout)
+    config = dataclasses.replace(config, mixup=candidate.mixup, augmentation=augmentation)
     examples = mixture(own, added.get(candidate.added), n, candidate.real_share)
     return fit(config, *examples, num_classes, modality, weights=weights, told=told)
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gan_jax.enlarging.candidates import NOTHING, Candidate
+from gan_jax.enlarging.candidates import Candidate
 from gan_jax.metrics.estimate import Estimate, crossed, mean
 
 
@@ -45,8 +45,8 @@ class Verdict(NamedTuple):
 def choose(scores: dict[Candidate, list[float]]) -> Chosen:
     """The choice from the validation accuracies of each candidate; the first of equals."""
     means = {candidate: float(np.mean(own)) for candidate, own in scores.items()}
-    without = max((c for c in means if c.added == NOTHING), key=means.__getitem__)
-    added = max((c for c in means if c.added != NOTHING), key=means.__getitem__)
+    without = max((c for c in means if not c.mixed), key=means.__getitem__)
+    added = max((c for c in means if c.mixed), key=means.__getitem__)
     return Chosen(without, added, means[added] > means[without])
 
 

@@ -84,7 +84,7 @@ def _check(config: RecognizerConfig) -> None:
         if value is not None:
             within(f"recognizer.{name}", value, interval)
     largest = {
-        "shift": 1000, "rotation": 180, "scale": 0.9, "noise": 2,
+        "shift": 1000, "rotation": 180, "scale": 0.9, "cutout": 1, "noise": 2,
         "delay": 0.5, "speed": 0.5, "gain": 60, "hiss": 1,
     }  # fmt: skip
     for name, high in largest.items():

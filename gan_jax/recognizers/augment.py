@@ -81,6 +81,27 @@ def _interpolated(image: Array, rows: Array, columns: Array) -> Array:
     return jax.vmap(at, in_axes=-1, out_axes=-1)(image)
 
 
+def cut_out(key: Array, x: Array, share: float) -> Array:
+    """Every image without a square of ``share`` of its height and width, which has the mean colour
+    of all images instead (DeVries & Taylor 2017, section 3.2).
+
+    The middle of the square is any pixel; what lies outside of the image is not missed.
+    """
+    if not share:
+        return x
+    b, h, w, _ = x.shape
+
+    def within(key: Array, n: int) -> Array:
+        side = round(share * n)
+        first = jax.random.randint(key, (b, 1), 0, n) - side // 2
+        places = jnp.arange(n)[None, :]
+        return (first <= places) & (places < first + side)
+
+    row_key, column_key = jax.random.split(key)
+    square = within(row_key, h)[:, :, None] & within(column_key, w)[:, None, :]
+    return jnp.where(square[..., None], x.mean((0, 1, 2), keepdims=True), x)
+
+
 def noisy(key: Array, x: Array, noise: float) -> Array:
     """Images or sounds ``x [b, ...]`` plus uniform noise, each one's of an amplitude of its own in
     [0, noise], clipped to [-1, 1].

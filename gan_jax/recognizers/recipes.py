@@ -21,6 +21,8 @@ class Augmentation:
     """Most degrees of a turn."""
     scale: float = 0.0
     """Height and width are stretched by factors in [1 - scale, 1 + scale]."""
+    cutout: float = 0.0
+    """Side of a square that is cut out (DeVries & Taylor 2017), as a share of the image's."""
     noise: float = 0.0
     """Most amplitude of uniform noise, on the scale of [-1, 1]."""
     delay: float = 0.0

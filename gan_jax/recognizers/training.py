@@ -16,7 +16,14 @@ import optax
 
 from gan_jax.data import Resident, batch_at
 from gan_jax.modality import seen
-from gan_jax.recognizers.augment import mirrored, noisy, randomly_turned, shifted, warped
+from gan_jax.recognizers.augment import (
+    cut_out,
+    mirrored,
+    noisy,
+    randomly_turned,
+    shifted,
+    warped,
+)
 from gan_jax.recognizers.recipes import Augmentation
 from gan_jax.types import Array, Batch, Metrics, PyTree
 
@@ -28,10 +35,11 @@ whatever the length.
 
 def augmented(augmentation: Augmentation, key: Array, x: Array) -> Array:
     """``x [b, h, w, c]`` float32 in [-1, 1], each image changed at random."""
-    flip_key, warp_key, shift_key, noise_key = jax.random.split(key, 4)
+    flip_key, warp_key, shift_key, noise_key, cut_key = jax.random.split(key, 5)
     x = mirrored(flip_key, x, 0.5 if augmentation.flip else 0.0)
     x = warped(warp_key, x, augmentation.rotation, augmentation.scale)
     x = shifted(shift_key, x, augmentation.shift)
+    x = cut_out(cut_key, x, augmentation.cutout)
     return noisy(noise_key, x, augmentation.noise)
 
 

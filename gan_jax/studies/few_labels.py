@@ -3,6 +3,7 @@ number of labelled images per class, and each seed, it trains:
 
   classic          a classifier of the labelled images, with classic augmentation
   mixup            one that also mixes them with each other
+  cutout           one that also cuts a square out of each of them
   self-training    one that also sees the unlabelled images with the labels of `classic`: the
                    control, without any GAN
   discriminator    a semi-supervised GAN, whose discriminator classifies
@@ -16,8 +17,8 @@ All classifiers have the same steps and classic augmentation. Results:
 
   settings.json   the settings
   results.jsonl   one line per training
-  results.csv     means with 95% intervals over the seeds, and paired differences to mixup
-                  and self-training
+  results.csv     means with 95% intervals over the seeds, and paired differences to mixup,
+                  cutout and self-training
   results.md      the same as tables
   results.png     curves
   cell_*/         the GANs of each cell, run folders for eval, and the added images

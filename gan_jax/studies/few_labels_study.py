@@ -7,7 +7,7 @@ import functools
 import numpy as np
 
 from gan_jax.enlarging.addition import BOTH, GENERATED, LABELLED_BY_D, Additions
-from gan_jax.enlarging.candidates import MIXUP, Candidate, right
+from gan_jax.enlarging.candidates import CUTOUT, MIXUP, Candidate, right
 from gan_jax.enlarging.examples import Labelled, subset
 from gan_jax.metrics.labels import confidence
 from gan_jax.recognizers import Recognizer
@@ -31,13 +31,14 @@ class Study(RegimeStudy):
         {
             "classic": "labelled images",
             "mixup": "labelled images, mixup",
+            "cutout": "labelled images, cutout",
             SELF_TRAINING: "+ unlabelled ones, labels of a classifier",
             "discriminator": "semi-supervised discriminator",
             LABELLED_BY_D: "+ unlabelled ones, labels of that discriminator",
             GENERATED: "+ images of a conditional GAN",
             "both": "+ both",
         },
-        bases=("mixup", SELF_TRAINING),
+        bases=("mixup", "cutout", SELF_TRAINING),
     )
 
     def __init__(self, options: Options, labels: list[int]):
@@ -62,6 +63,7 @@ class Study(RegimeStudy):
         return {
             "classic": lambda: right(alone(), self.test),
             "mixup": lambda: self.recognized(Candidate(mixup=MIXUP), seed, real, {}),
+            "cutout": lambda: self.recognized(Candidate(cutout=CUTOUT), seed, real, {}),
             SELF_TRAINING: self_training,
             "discriminator": lambda: right(additions.labeller, self.test),
             LABELLED_BY_D: lambda: mixed(LABELLED_BY_D),

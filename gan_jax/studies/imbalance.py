@@ -6,6 +6,7 @@ classifiers on:
   classic      the images as they are
   oversampled  the images, those of rare classes repeated, so that all classes are equally frequent
   mixup        the same, mixed with each other
+  cutout       the same, a square cut out of each
   weights      the images, the loss weighted by the effective number of images of each class
                (Cui et al. 2019)
   generated    the images, and images of a conditional GAN of all classes that fill each class up to
@@ -17,8 +18,8 @@ the mean over the classes. Results:
 
   settings.json   the settings
   results.jsonl   one line per training
-  results.csv     means with 95% intervals over the seeds, and paired differences to oversampled
-                  and mixup
+  results.csv     means with 95% intervals over the seeds, and paired differences to oversampled,
+                  mixup and cutout
   results.md      the same as tables
   results.png     curves
   cell_*/         the GAN of each cell, a run folder for eval, and the generated images

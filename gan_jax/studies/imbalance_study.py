@@ -7,7 +7,7 @@ import functools
 import numpy as np
 
 from gan_jax.enlarging.addition import GENERATED, Additions
-from gan_jax.enlarging.candidates import MIXUP, Candidate
+from gan_jax.enlarging.candidates import CUTOUT, MIXUP, Candidate
 from gan_jax.enlarging.examples import Counts, Labelled, effective_weights, joined, subset
 from gan_jax.errors import at_least
 from gan_jax.studies.recognition_report import Layout
@@ -31,11 +31,12 @@ class Study(RegimeStudy):
             "classic": "real images",
             OVERSAMPLED: "real images, oversampled",
             "mixup": "real images, oversampled, mixup",
+            "cutout": "real images, oversampled, cutout",
             "weights": "real images, weighted loss",
             GENERATED: "rare classes filled up with generated images",
             "both": "oversampled and generated images",
         },
-        bases=(OVERSAMPLED, "mixup"),
+        bases=(OVERSAMPLED, "mixup", "cutout"),
         rows="images of the rarest class",
         unit="of the rarest class",
         axis="real images of the rarest class",
@@ -64,6 +65,7 @@ class Study(RegimeStudy):
             "classic": lambda: alone(Candidate()),
             OVERSAMPLED: lambda: alone(Candidate(oversampled=True)),
             "mixup": lambda: alone(Candidate(oversampled=True, mixup=MIXUP)),
+            "cutout": lambda: alone(Candidate(oversampled=True, cutout=CUTOUT)),
             "weights": lambda: alone(Candidate(), weights=effective_weights(counts)),
             GENERATED: lambda: self.recognized(Candidate(), seed, filled(real, made()), {}),
             "both": lambda: self.recognized(both, seed, real, {GENERATED: made()}),
