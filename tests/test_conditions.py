@@ -14,6 +14,7 @@ import pytest
 import scipy.special
 from gans import arrays
 from runs import stopped_after
+from test_latent_pictures import Halves, tiles
 
 import gan_jax
 from gan_jax import ConfigError
@@ -24,6 +25,10 @@ from gan_jax.data.captions import language_of
 from gan_jax.engine import scalars
 from gan_jax.engine.gan import init_state
 from gan_jax.engine.trained import sample
+from gan_jax.evaluation import latent_pictures, latent_subject
+from gan_jax.evaluation.latent_subject import Subject, conditions_of, given_images
+from gan_jax.evaluation.latents import explore
+from gan_jax.latents import Objective
 from gan_jax.modality import Images, Tokens, Vectors
 from gan_jax.parts.pairs import Read
 from gan_jax.parts.pairs.levels import features
@@ -111,6 +116,33 @@ def test_captions_are_those_of_labels_and_of_what_is_typed(finished, tmp_path):
     with pytest.raises(ConfigError, match=r"captions need a GAN of captions.*'downsample'"):
         other, own = gan_jax.load(finished / "images")
         draw_captions(other, own, IMAGES, ["the 7"], tmp_path / "other.png")
+
+
+def test_latents_are_explored_with_captions(finished, monkeypatch):
+    monkeypatch.setattr(latent_subject, "POINTS", 60)
+    quick = functools.partial(latent_pictures.invert, objective=Objective(steps=3))
+    monkeypatch.setattr(latent_pictures, "invert", quick)
+    gan, state = gan_jax.load(finished / "captions")
+    options = {"num_images": 4, "feature_network": Halves()}
+    found = explore(gan, state, FIRST, ("interpolation", "directions", "inversion"), **options)
+    subject = Subject(gan, state, FIRST, ("z",), Halves, 0, None, None, 4)
+    language = language_of(describe("digits"))
+    label_of = lambda y: [language.label(language.text(tokens)) for tokens in y]
+    assert label_of(subject.conditions(10)) == list(range(10))
+    ends = subject.latents(20)[:10]
+    drawn = subject.stored(ends, subject.conditions(10), "z")
+    grid = tiles(found["interpolation"].pictures["interpolation_z"], 10)
+    np.testing.assert_array_equal(grid[:, 0], drawn[..., 0])
+    batch = given_images(subject, 4)
+    own, *groups = conditions_of(subject, batch)
+    assert label_of(own) == batch.y.tolist() and not any(map(np.any, groups))
+    nearest, inverted = (
+        found["inversion"].values[name]["psnr"] for name in ("nearest sample", "z")
+    )
+    assert np.isfinite([*nearest, *inverted]).all()
+    unknown = batch._replace(y=np.full(4, -1))
+    with pytest.raises(ConfigError, match="have no labels, from which conditions may be"):
+        conditions_of(subject, unknown)
 
 
 def second(first):

@@ -13,7 +13,7 @@ from PIL import Image
 from test_latents import LAYERS, Linear, Plain, made
 
 from gan_jax import Config, ConfigError, Network
-from gan_jax.evaluation import latent_pictures
+from gan_jax.evaluation import latent_pictures, latent_subject
 from gan_jax.evaluation.latents import KINDS, explore, kinds_from_text, save
 from gan_jax.evaluation.settings import Settings
 from gan_jax.latents import Objective
@@ -44,7 +44,7 @@ def explored():
     with pytest.MonkeyPatch.context() as patch:
         quick = functools.partial(latent_pictures.invert, objective=Objective(steps=3))
         patch.setattr(latent_pictures, "invert", quick)
-        patch.setattr(latent_pictures, "POINTS", 400)
+        patch.setattr(latent_subject, "POINTS", 400)
         options = {"num_images": 6, "feature_network": Halves()}
         return explore(*made(Linear()), DIGITS, None, **options)
 
@@ -103,7 +103,7 @@ def test_inversion_reports_means_with_intervals(explored):
 
 
 def test_a_generator_without_w_is_explored_in_z(monkeypatch):
-    monkeypatch.setattr(latent_pictures, "POINTS", 100)
+    monkeypatch.setattr(latent_subject, "POINTS", 100)
     supported = dict.fromkeys(("interpolation", "directions", "inversion"))
     for kind in KINDS.keys() - supported:  # of all, what it supports
         monkeypatch.setitem(KINDS, kind, lambda subject: None)

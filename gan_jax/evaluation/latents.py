@@ -28,6 +28,7 @@ from gan_jax.report import write_report
 from gan_jax.runs import evaluations
 from gan_jax.runs import folder as run_folder
 from gan_jax.runs.provenance import provenance
+from gan_jax.sampling.conditions import in_turn
 from gan_jax.types import GanState
 
 INVERTED = 100
@@ -78,7 +79,7 @@ def explore(
         compiled, or numbers out of range.
     """
     _check(gan, seed, truncation)
-    spaces = spaces_of(gan, state)
+    spaces = spaces_of(gan, state, in_turn(gan, config, 1, seed).y)
     choice = choose(config.dataset, describe(config.dataset), config.framing, SMALL_CNN)
     labelled = bool(choice.logits) or feature_network is not None
     obstacles = {kind: _obstacle(kind, spaces, labelled, config) for kind in kinds or KINDS}

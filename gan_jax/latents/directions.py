@@ -13,8 +13,8 @@ import numpy as np
 from gan_jax.engine import scalars
 from gan_jax.engine.gan import Gan
 from gan_jax.errors import ConfigError
-from gan_jax.latents.spaces import Z
-from gan_jax.types import Array, GanState
+from gan_jax.latents.spaces import Z, conditions_at
+from gan_jax.types import Array, GanState, PyTree
 
 LINEAR = 1e-4
 """Relative difference of two Jacobians of a layer up to which it is linear, in float32."""
@@ -83,17 +83,22 @@ def strip(points: Array, vector: Array, amounts: Array) -> Array:
     return points[:, None] + amounts * vector
 
 
-def first_weights(gan: Gan, state: GanState, space: str = Z) -> np.ndarray:
+def first_weights(gan: Gan, state: GanState, space: str = Z, y: PyTree | None = None) -> np.ndarray:
     """``A [m, f]`` float32: the weights of every dense layer whose output is affine in a point of
     ``z`` or ``w``, one below the other.
 
     For DCGAN these are the first layer; for StyleGAN2 the styles of all layers, from ``w``.
 
+    Args:
+      gan, state: as for `gan_jax.generate`.
+      space: ``z`` or ``w``.
+      y: conditions ``[n, ...]`` of any examples, where they are not class labels.
+
     Raises:
       ConfigError: for a generator without such layers, as of ``z`` where it is normalized first.
     """
-    points = _two_points(gan, state, space)
-    first, second = (_jacobians(gan, state, point, space) for point in points)
+    points, one = _two_points(gan, state, space, y), conditions_at(y, np.zeros(1, np.int32))
+    first, second = (_jacobians(gan, state, point, one, space) for point in points)
     kept = [
         np.asarray(a)
         for a, b in zip(first, second, strict=True)
@@ -105,19 +110,19 @@ def first_weights(gan: Gan, state: GanState, space: str = Z) -> np.ndarray:
     return np.concatenate(kept)
 
 
-def _two_points(gan: Gan, state: GanState, space: str) -> Array:
+def _two_points(gan: Gan, state: GanState, space: str, y: PyTree | None) -> Array:
     """``[2, f]``: latents, or normal vectors of the shape of ``w``."""
-    key, labels = jax.random.key(0), jnp.zeros(2, jnp.int32)
+    key, y = jax.random.key(0), conditions_at(y, np.zeros(2, np.int32))
     z = gan.prior.draw(key, 2)
     if space == Z:
         return z
-    of = functools.partial(_apply, gan, labels=labels, method="mapping")
+    of = functools.partial(_apply, gan, y=y, method="mapping")
     return jax.random.normal(key, (2, jax.eval_shape(of, state, points=z).shape[-1]))
 
 
 @functools.partial(jax.jit, static_argnames=("gan", "space"))
-def _jacobians(gan: Gan, state: GanState, point: Array, space: str) -> list[Array]:
-    """The Jacobians ``[m, f]`` of all dense layers by a point ``[f]``."""
+def _jacobians(gan: Gan, state: GanState, point: Array, y: PyTree, space: str) -> list[Array]:
+    """The Jacobians ``[m, f]`` of all dense layers by a point ``[f]``; ``y [1, ...]``."""
 
     def outputs(point: Array) -> list[Array]:
         found = []
@@ -131,17 +136,17 @@ def _jacobians(gan: Gan, state: GanState, point: Array, space: str) -> list[Arra
 
         with nn.intercept_methods(record):
             method = None if space == Z else "synthesis"
-            _apply(gan, state, point[None], jnp.zeros(1, jnp.int32), method)
+            _apply(gan, state, point[None], y, method)
         return found
 
     return jax.jacfwd(outputs)(point)
 
 
-def _apply(gan: Gan, state: GanState, points: Array, labels: Array, method: str | None) -> Any:
+def _apply(gan: Gan, state: GanState, points: Array, y: PyTree, method: str | None) -> Any:
     """The generator itself: `generate` is compiled once, and would not be intercepted again."""
     now = scalars.bind(gan, state.scalars, state.step).generator
     return now.network.apply(
-        state.generator.variables(averaged=True), points, labels, train=False, method=method,
+        state.generator.variables(averaged=True), points, y, train=False, method=method,
         **(now.numbers or {}),
     )  # fmt: skip
 

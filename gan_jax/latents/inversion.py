@@ -19,7 +19,7 @@ from gan_jax.errors import whole, within
 from gan_jax.latents.spaces import Spread, W, to_images
 from gan_jax.metrics import nearest_neighbours
 from gan_jax.metrics.streaming import stream
-from gan_jax.types import Array, GanState
+from gan_jax.types import Array, GanState, PyTree
 
 BLOCK = 200
 """Descents, of all images and restarts, in a call of the compiled program."""
@@ -71,7 +71,7 @@ def invert(
     gan: Gan,
     state: GanState,
     images: np.ndarray,
-    labels: np.ndarray,
+    y: PyTree,
     starts: np.ndarray,
     around: Spread,
     *,
@@ -84,7 +84,7 @@ def invert(
     Args:
       gan, state: as for `gan_jax.generate`.
       images: ``[n, ...]``, as stored or as networks see them.
-      labels: ``[n]`` int32, the conditions with which they are generated.
+      y: the labels ``[n]`` int32, or other conditions ``[n, ...]``, with which they are generated.
       starts: ``[n, restarts, ...]``, points of the space, such as those of `nearest_starts`.
       around: mean and standard deviation of the space.
       space: ``z``, ``w`` or ``w+`` (Abdal et al. 2019, "Image2StyleGAN": a ``w`` for each layer).
@@ -100,7 +100,7 @@ def invert(
         _solve, gan, state, around=around, space=space, look=look, objective=objective
     )
     block = min(len(images), max(1, BLOCK // starts.shape[1]))
-    return stream(solve, np.asarray(images), np.asarray(labels), np.asarray(starts), block=block)
+    return stream(solve, *jax.device_get((images, y, starts)), block=block)
 
 
 @functools.partial(jax.jit, static_argnames=("gan", "space", "look", "objective"))
@@ -108,7 +108,7 @@ def _solve(
     gan: Gan,
     state: GanState,
     images: Array,
-    labels: Array,
+    y: PyTree,
     starts: Array,
     *,
     around: Spread,
@@ -118,7 +118,7 @@ def _solve(
 ) -> Inversion:
     n, restarts = starts.shape[:2]
     each = lambda a: jnp.repeat(a, restarts, axis=0)
-    target, y = each(gan.modality.to_network(images)), each(labels)
+    target, y = each(gan.modality.to_network(images)), jax.tree.map(each, y)
     wanted = None if look is None else look(target)
     mean, std = (jnp.asarray(a)[None] for a in around)
     render = lambda u: to_images(gan, state, mean + std * u, y, space)
