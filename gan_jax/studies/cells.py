@@ -108,6 +108,7 @@ class Cells:
         table = report.as_markdown(summary, self.about, self.layout) + f"\n{self.more}"
         write(self.folder / "results.md", table)
         seeds = len({seed for _, seed in self.cells()})
-        title = f"{self.about.partition(':')[0]}: mean and 95% interval over {seeds} seeds"
+        subject, repeats = self.about.partition(":")[0], self.layout.repeats
+        title = f"{subject}: mean and 95% interval over {seeds} {repeats}"
         report.draw(summary, title, self.folder / "results.png", self.layout)
         return f"{table}\nwritten:     {self.folder}: results.csv, results.md, results.png"

@@ -1,6 +1,4 @@
-"""Tables and curves of the studies `recognition`, `few_labels` and `imbalance`, from the lines of
-their results.
-"""
+"""Tables and curves of the studies of classifiers, from the lines of their results."""
 
 from __future__ import annotations
 
@@ -21,7 +19,8 @@ class Layout:
 
     ``arms``: their names with titles for the curves; ``bases``: the arms with which the others are
     compared; ``rows``: what distinguishes the rows, and ``unit`` the same in a line of progress;
-    ``axis``: the same for the curves; ``measure``: what is measured on ``examples``.
+    ``axis``: the same for the curves; ``measure``: what is measured on ``examples``; ``repeats``:
+    what the intervals are over.
     """
 
     arms: dict[str, str]
@@ -31,6 +30,7 @@ class Layout:
     axis: str = "real labelled images per class"
     measure: str = "accuracy"
     examples: str = "test"
+    repeats: str = "seeds"
 
 
 Summary = dict[tuple[str, str], tuple[Estimate, int]]
@@ -48,7 +48,7 @@ def summarize(lines: list[Line], layout: Layout) -> Summary:
         if line["arm"] in arms:
             found.setdefault((line["labels"], line["arm"]), {})[line["seed"]] = line["accuracy"]
     summary: Summary = {}
-    for labels in sorted({labels for labels, _ in found}, key=order):
+    for labels in sorted(dict.fromkeys(labels for labels, _ in found), key=order):
         of_arm = {arm: found[labels, arm] for arm in arms if (labels, arm) in found}
         for arm, by_seed in of_arm.items():
             summary[labels, arm] = mean(list(by_seed.values())), len(by_seed)
@@ -61,8 +61,8 @@ def summarize(lines: list[Line], layout: Layout) -> Summary:
 
 
 def order(labels: str) -> float:
-    """A sort key for numbers of labels."""
-    return float("inf") if labels == "all" else int(labels)
+    """A sort key for rows: numbers of labels by size, others last."""
+    return int(labels) if labels.isdecimal() else float("inf")
 
 
 def as_csv(summary: Summary) -> str:
@@ -82,7 +82,7 @@ def as_markdown(summary: Summary, about: str, layout: Layout) -> str:
     what = f"{layout.examples.capitalize()} {layout.measure} in %"
     tables = [
         (
-            f"{what}, mean and 95% interval over the seeds",
+            f"{what}, mean and 95% interval over the {layout.repeats}",
             list(arms),
         ),
         *(
@@ -96,7 +96,7 @@ def as_markdown(summary: Summary, about: str, layout: Layout) -> str:
     lines = [about, ""]
     rows = list(dict.fromkeys(labels for labels, _ in summary))
     for title, columns in tables:
-        lines += [title + ":", "", f"| {layout.rows} | {' | '.join(columns)} | seeds |"]
+        lines += [title + ":", "", f"| {layout.rows} | {' | '.join(columns)} | {layout.repeats} |"]
         lines += ["| ---: |" + " ---: |" * (len(columns) + 1)]
         for labels in rows:
             cells = [summary.get((labels, column)) for column in columns]

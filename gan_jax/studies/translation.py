@@ -1,184 +1,57 @@
-"""Does translating labelled images into another domain train a classifier for it?
+"""Measure whether images translated into another domain train a classifier for it. The GANs of two
+domains come from run folders that differ in their seeds alone:
 
-  uv run train.py digits_to_mnist
-  uv run gan-jax study translation runs/digits_to_mnist
+  uv run train.py digits_to_mnist --seed 0 --workdir runs/digits_to_mnist_0
+  uv run train.py digits_to_mnist --seed 1 --workdir runs/digits_to_mnist_1
+  uv run gan-jax study translation runs/digits_to_mnist_0 runs/digits_to_mnist_1
 
-First evaluates both directions of each run: the Fréchet distance of translated held-out images to
-held-out images of the other domain, and the share that a classifier of the other domain recognizes
-as the class of the image that was translated.
+In each direction, and for each run, classifiers are trained without any label of the target domain
+and tested on its test images:
 
-Then trains classifiers that never see a label of the target domain, and tests them on its held-out
-images, in both directions: on the source images, on these with classic augmentation, on their
-translations, and on translations with classic augmentation; and, as the ceiling, on labelled images
-of the target. Prints accuracies with Student's 95% interval over all classifiers of an arm: for
-translations, `seeds` of each run. Pass runs of different seeds to see the spread of the GAN, too.
+  source      the labelled images of the source domain
+  classic     the same, with classic augmentation
+  mixup       the same, and the images are mixed with each other
+  cutout      the same, but a square is cut out of each image
+  translated  the images of the source domain, translated by the GAN
+  both        the same, with classic augmentation
+  target      labelled images of the target domain: the ceiling
+
+Each value is the mean accuracy of several classifiers. Before that, both directions of each run are
+evaluated: the Fréchet distance of translated test images to test images of the other domain, and
+the proportion that a classifier of the other domain recognizes as the class that was translated.
+Results:
+
+  settings.json   the settings
+  results.jsonl   one line per arm of a run, and per evaluation
+  results.csv     means with 95% intervals over the runs, and paired differences to classic, mixup
+                  and cutout
+  results.md      the same as tables, and the evaluations
+  results.png     the test errors
+
+The same command continues an interrupted study; runs may be added.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import sys
-from collections.abc import Iterator
-from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-
-from gan_jax import arguments, command_line
-from gan_jax.errors import ConfigError, at_least
+from gan_jax import command_line
 from gan_jax.studies import command
+from gan_jax.studies.translation_options import Options
 
-if TYPE_CHECKING:
-    from gan_jax.config import Config
-    from gan_jax.data import Dataset
-    from gan_jax.engine.gan import Gan
-    from gan_jax.recognizers import RecognizerConfig
-    from gan_jax.types import GanState
-
-ARMS = ("source", "source, augmented", "translated", "translated, augmented", "target")
-
-
-@dataclasses.dataclass(frozen=True)
-class Options:
-    """The command line."""
-
-    runs: arguments.Positional[tuple[Path, ...]]
-    """Run folders of GANs of two domains, which differ at most in their seeds."""
-    seeds: int = 3
-    """Classifiers of each arm, and of each run where images are translated."""
-    steps: int = 600
-    """Training steps of a classifier."""
-    samples: int = 2_000
-    """Translated images in the Fréchet distances."""
-
-
-class Way(NamedTuple):
-    """One direction of a run: the GAN that translates, its state, the config of the target, and
-    training images of the source and of the target with their labels.
-    """
-
-    gan: Gan
-    state: GanState
-    config: Config
-    source: Dataset
-    target: Dataset
+NAME = "translation"
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Exit code 0: measured; 2: wrong input."""
-    with command.asked("translation", __doc__, argv, Options) as options:
-        for name in ("seeds", "steps", "samples"):
-            at_least(name, getattr(options, name), 1)
+    """Exit code 0: all results are complete; 2: wrong input, and nothing was written; 130: stopped
+    by Ctrl-C.
+    """
+    with command.asked(NAME, __doc__, argv, Options) as options:
+        from gan_jax.studies.translation_study import Study
+
         command_line.fast_cpu()
         command_line.keep_compilations()
-        measure(options)
-    return 0
-
-
-def measure(options: Options) -> None:
-    """Prints both tables."""
-    from gan_jax.modality import DOMAINS
-
-    ways = {to: [way(folder, to) for folder in options.runs] for to in reversed(DOMAINS)}
-    for own in ways.values():
-        for folder, one in zip(options.runs, own, strict=True):
-            scored(folder, one, options.samples)
-    for own in ways.values():
-        recognized(own, options)
-
-
-def way(folder: Path, to: str) -> Way:
-    """A direction of a run.
-
-    Raises:
-      ConfigError: for another kind of GAN, or domains without the same classes.
-    """
-    from gan_jax.data import load
-    from gan_jax.evaluation.one_way import one_way
-    from gan_jax.runs import folder as run_folder
-    from gan_jax.runs import restore
-
-    run = run_folder.read(folder)
-    gan, state = restore.load(folder)
-    one, config = one_way(gan, run.config, to)
-    source, target = (
-        load(own.dataset, own.split, own.framing) for own in (one.prepare.config, config)
-    )
-    classes = [own.description.num_classes for own in (source, target)]
-    if not classes[0] or classes[0] != classes[1]:
-        raise ConfigError(
-            f"runs: the domains of {folder} must have the same classes, but have {classes[0]} and "
-            f"{classes[1]}."
-        )
-    return Way(one, state, config, source, target)
-
-
-def names_of(one: Way) -> str:
-    return f"{one.source.description.name} -> {one.target.description.name}"
-
-
-def scored(folder: Path, one: Way, samples: int) -> None:
-    """Prints the scores of a direction of a run."""
-    from gan_jax.evaluation.evaluator import evaluate
-
-    found = evaluate(one.gan, one.state, one.config, num_samples=samples)
-    shown = []
-    for name, title in (("frechet_distance", "FD"), ("label_agreement", "recognized")):
-        low, high = found.intervals[name]
-        real = found.real[name]
-        shown.append(f"{title} {found.scores[name]:.3f} [{low:.3f}, {high:.3f}] (real {real:.3f})")
-    print(f"{folder}, {names_of(one)}: {', '.join(shown)}", flush=True)
-
-
-def recognized(ways: list[Way], options: Options) -> None:
-    """Prints the accuracy of each arm in one direction."""
-    from gan_jax.data import load
-    from gan_jax.data.splits import train_and_test
-    from gan_jax.metrics import estimate
-    from gan_jax.recognizers import accuracy, fit
-
-    first = ways[0]
-    _, test = train_and_test(first.target.description.splits)
-    held_out = load(first.config.dataset, test, first.config.framing)
-    print(f"{names_of(first)}: accuracy on {len(held_out.labels):,} held-out images")
-    for arm in ARMS:
-        found = []
-        for images, labels in training_sets(arm, ways):
-            for seed in range(options.seeds):
-                recipe = recipe_of(arm, first, options.steps, seed)
-                network = fit(recipe, images, labels, first.target.description.num_classes)
-                found.append(accuracy(network, held_out.examples, held_out.labels))
-        mean = estimate.mean(found)
-        low, high = max(mean.low, 0.0), min(mean.high, 1.0)  # of a share
-        print(
-            f"  {arm:22} {mean.value:.1%} [{low:.1%}, {high:.1%}], {len(found)} classifiers",
-            flush=True,
-        )
-
-
-def training_sets(arm: str, ways: list[Way]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Images ``[n, h, w, c]`` uint8 and labels ``[n]``: of each run where they are translated."""
-    from gan_jax.modality import to_float
-    from gan_jax.sampling.draw import generated
-
-    if not arm.startswith("translated"):
-        own = ways[0].target if arm == "target" else ways[0].source
-        yield np.asarray(own.examples), own.labels
-        return
-    for one in ways:
-        y = np.asarray(to_float(np.asarray(one.source.examples)))
-        yield generated(one.gan, one.state, (), y), one.source.labels
-
-
-def recipe_of(arm: str, one: Way, steps: int, seed: int) -> RecognizerConfig:
-    """The training of a classifier."""
-    from gan_jax.recognizers import Augmentation, RecognizerConfig
-    from gan_jax.recognizers.recipes import classic
-
-    augmentation = Augmentation()
-    if arm.endswith("augmented"):
-        augmentation = classic(one.source.description.name)
-    return RecognizerConfig(steps=steps, seed=seed, augmentation=augmentation)
+        return command.run(NAME, Study(options), "with the interrupted arm")
 
 
 if __name__ == "__main__":
