@@ -1,6 +1,7 @@
 """Regularizers of features and class logits against closed forms."""
 
 import dataclasses
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -8,9 +9,11 @@ import numpy as np
 import optax
 import players
 import pytest
+import scipy.special
 import scipy.stats
 
 from gan_jax.errors import ConfigError
+from gan_jax.modality import Images, Vectors
 from gan_jax.parts.regularizers import (
     G_REGULARIZERS,
     REGULARIZERS,
@@ -83,6 +86,38 @@ def test_class_consistency_is_the_distance_of_two_views():
     np.testing.assert_allclose(value, ((views[0] - views[1]) ** 2).sum(-1), rtol=1e-5)
 
 
+def test_fixmatch_follows_the_class_of_which_the_first_view_is_sure():
+    """Against a loop over the examples; the gradient goes through the second view alone."""
+    logits = 3 * np.random.default_rng(0).normal(size=(2, 9, 3)).astype(np.float32)
+    views, term = list(map(_with_classes, logits)), REGULARIZERS["fixmatch"](threshold=0.8)
+    x = jnp.ones((9, 8, 8, 1))
+    seen = []
+
+    def discriminate(x, y):
+        seen.append(np.asarray(x))
+        return views[1]
+
+    context = players.of_critiques(views[0], views[0], y=jnp.full(9, -1), discriminate=discriminate)
+    real = context.real._replace(x=x)
+    context = dataclasses.replace(
+        context, real=real, modality=Images((8, 8, 1)), key=jax.random.key(0)
+    )
+    value, _ = term.apply((), context)
+    p = scipy.special.softmax(logits.astype(np.float64), axis=-1)
+    sure = p[0].max(axis=1) >= 0.8
+    assert 0 < sure.sum() < 9
+    expected = [-np.log(p[1, i, p[0, i].argmax()]) if sure[i] else 0 for i in range(9)]
+    np.testing.assert_allclose(value, expected, rtol=1e-5)
+    assert ((seen[0] == 0).sum((1, 2, 3)) >= 4).all() and (seen[0] <= 1).all()  # squares are cut
+    moved = lambda logits: dataclasses.replace(context, real_critique=_with_classes(logits))
+    slopes = jax.grad(lambda logits: term.apply((), moved(logits))[0].sum())(jnp.asarray(logits[0]))
+    np.testing.assert_array_equal(slopes, 0)
+    points = dataclasses.replace(context, modality=Vectors((2,)))
+    with pytest.raises(ConfigError, match="fixmatch cuts squares out of images and not out of"):
+        term.apply((), points)
+    REGULARIZERS["fixmatch"](cutout=0.0).apply((), points)
+
+
 def test_few_labels_are_averaged_over_those_there_are():
     """Whatever stands in the place of a missing label, its example has no part in the loss."""
     logits = np.random.default_rng(0).normal(size=(6, 4)).astype(np.float32)
@@ -122,6 +157,7 @@ def test_what_the_critique_lacks_is_refused():
         labelled_classes,
         REGULARIZERS["entropy"],
         REGULARIZERS["class_consistency"],
+        functools.partial(REGULARIZERS["fixmatch"], cutout=0.0),
     ):
         with pytest.raises(
             ConfigError,

@@ -32,7 +32,10 @@ BATCHES = [random_batch(i, b=B) for i in range(2)]
 BOUND = 2e-5
 ONE_SIDED = functools.partial(REGULARIZERS["gp_one_sided"], target=0.05)
 """Of gradients as small as those of these networks."""
-D_TERMS = REGULARIZERS | {"classes": d_classes, "gp_one_sided": ONE_SIDED}
+ALWAYS_SURE = functools.partial(REGULARIZERS["fixmatch"], threshold=0.0)
+D_TERMS = REGULARIZERS | {
+    "classes": d_classes, "gp_one_sided": ONE_SIDED, "fixmatch": ALWAYS_SURE,
+}  # fmt: skip
 G_TERMS = G_PENALTIES | {"classes": g_classes}
 PENALTIES = [f"d/{name}" for name in D_TERMS] + [f"g/{name}" for name in G_TERMS]
 SIZES = {

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import scipy.stats
 from gans import G_PENALTIES, arrays
-from test_matrix import every_loss, lazily
+from test_matrix import OF_CLASSES, every_loss, lazily
 
 from gan_jax import evaluate
 from gan_jax.build import abstract_batch, build
@@ -174,7 +174,7 @@ def test_a_step_trains_both_players_and_leaves_what_is_frozen(asked):
 def test_every_loss_and_penalty_traces_with_it(asked):
     """Scores are ``[b, n]``, and all derivatives pass through the classifier."""
     gan = build(CONFIG)
-    known = {k: v for k, v in REGULARIZERS.items() if k not in ("entropy", "class_consistency")}
+    known = {k: v for k, v in REGULARIZERS.items() if k not in OF_CLASSES}
     more = lambda player, terms: dataclasses.replace(player, terms=lazily(terms))
     gan = dataclasses.replace(
         gan,

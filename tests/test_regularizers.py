@@ -3,6 +3,7 @@ them.
 """
 
 import dataclasses
+import functools
 import inspect
 
 import jax
@@ -27,11 +28,15 @@ ELSEWHERE = (
 """Terms of the levels of a stack, of cycles, vocoders and texts, which have tests of their own."""
 G_NAMES = [name for name in G_REGULARIZERS if name not in ELSEWHERE]
 ALL = [("d", name) for name in REGULARIZERS] + [("g", name) for name in G_NAMES]
-IMAGES_ONLY = ("cr", "bcr")
+MOVES = "cr and bcr shift and mirror images and do not apply to vectors; use zcr"
+CUTS = "fixmatch cuts squares out of images and not out of vectors; use fixmatch:WEIGHT:cutout=0"
+IMAGES_ONLY = {"cr": MOVES, "bcr": MOVES, "fixmatch": CUTS}
+SURE = {"fixmatch": functools.partial(REGULARIZERS["fixmatch"], threshold=0.0)}
+"""Of any class: these networks are never sure of one."""
 
 
 def maker(player, name):
-    return {"d": REGULARIZERS, "g": G_REGULARIZERS}[player][name]
+    return {"d": REGULARIZERS | SURE, "g": G_REGULARIZERS}[player][name]
 
 
 def numbers_of(make):
@@ -51,10 +56,7 @@ def test_parameter_gradients_are_those_of_finite_differences(x64, player, name, 
         *(both | {player: unflatten(vector)}).values(), shape, **seen
     )["dg".index(player)]
     if shape == players.VECTORS and name in IMAGES_ONLY:
-        with pytest.raises(
-            ConfigError,
-            match="cr and bcr shift and mirror images and do not apply to vectors; use zcr",
-        ):
+        with pytest.raises(ConfigError, match=IMAGES_ONLY[name]):
             jax.eval_shape(lambda v: regularizer.apply(regularizer.init(), context(v)), flat)
         return
 
@@ -115,6 +117,7 @@ SEEN = {
     "r1": "real", "drift": "real", "cr": "real", "dragan": "real", "r2": "fake", "zcr": "fake",
     "orthogonal": "",
     "entropy": "real", "class_consistency": "",  # its two views are one here
+    "fixmatch": "real",
 }  # fmt: skip
 
 
@@ -122,7 +125,7 @@ SEEN = {
 def test_penalties_look_at_what_they_are_about(x64, name):
     """Real examples, generated ones, or both: the penalty changes with these and with no others."""
     d_params, g_params = players.weights(players.IMAGES)
-    regularizer = REGULARIZERS[name]()
+    regularizer = maker("d", name)()
 
     @jax.jit
     def value(real, moved):

@@ -14,6 +14,7 @@ from gan_jax.parts.regularizers.classes import (
     class_consistency,
     d_classes,
     entropy,
+    fixmatch,
     g_classes,
     labelled_classes,
 )
@@ -56,6 +57,7 @@ __all__ = [
     "encoded",
     "entropy",
     "feature_matching",
+    "fixmatch",
     "g_classes",
     "g_zcr",
     "gp",
@@ -101,6 +103,7 @@ REGULARIZERS: dict[str, Callable[..., Regularizer]] = {
     "orthogonal": orthogonal,
     "entropy": entropy,
     "class_consistency": class_consistency,
+    "fixmatch": fixmatch,
     "matching": matching,
 }
 G_REGULARIZERS: dict[str, Callable[..., Regularizer]] = {

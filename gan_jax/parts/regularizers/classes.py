@@ -4,11 +4,14 @@
 
 from __future__ import annotations
 
+import jax
 import jax.numpy as jnp
 import optax
 from jax.nn import logsumexp, softmax
 
-from gan_jax.errors import within
+from gan_jax.errors import ConfigError, within
+from gan_jax.modality import Images
+from gan_jax.parts.augment import random_cutout
 from gan_jax.parts.regularizers.making import memoryless
 from gan_jax.types import Array, Context, Critique
 
@@ -70,6 +73,31 @@ def class_consistency(context: Context):
     one = softmax(_class_logits("class_consistency", context.real_critique))
     other = softmax(_class_logits("class_consistency", other))
     return jnp.sum(jnp.square(one - other), axis=-1)
+
+
+@memoryless
+def fixmatch(context: Context, *, threshold: float = 0.95, cutout: float = 0.5):
+    """Cross entropy of D's class probabilities for a second view of each real example with the
+    class of which D is sure in the first view: FixMatch, Sohn et al. 2020, equation 4.
+
+    It is 0 where the largest probability in the first view is below ``threshold``. Views differ as
+    in `class_consistency`; in the second one, a square is grey whose sides are ``cutout`` of those
+    of the image. Gradients go through the second view alone. Labels are not used.
+    """
+    within("threshold", threshold, "[0, 1]")
+    within("cutout", cutout, "[0, 1]")
+    x = context.real.x
+    if cutout:
+        if not isinstance(context.modality, Images):
+            raise ConfigError(
+                f"fixmatch cuts squares out of images and not out of {context.modality.name}; use "
+                "fixmatch:WEIGHT:cutout=0."
+            )
+        x = random_cutout(jax.random.split(context.key), x, cutout)
+    first = jax.lax.stop_gradient(softmax(_class_logits("fixmatch", context.real_critique)))
+    other = _class_logits("fixmatch", context.discriminate(x, context.real.y))
+    loss = optax.softmax_cross_entropy_with_integer_labels(other, first.argmax(axis=-1))
+    return jnp.where(first.max(axis=-1) >= threshold, loss, 0)
 
 
 def _class_loss(critique, batch):
