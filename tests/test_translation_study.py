@@ -18,8 +18,8 @@ from gan_jax.studies import translation, translation_study
 from gan_jax.training.loop import train
 
 pytestmark = pytest.mark.usefixtures("signals_as_before")
-ARMS = ["source", "classic", "mixup", "cutout", "translated", "both", "target"]
-AUGMENTED = ("classic", "mixup", "cutout", "both")
+ARMS = ["source", "classic", "mixup", "cutout", "translated", "both", "both+mixup", "target"]
+AUGMENTED = ("classic", "mixup", "cutout", "both", "both+mixup")
 TINY = ["--classifiers", "2", "--steps", "3", "--batch-size", "8"]
 
 
@@ -62,26 +62,28 @@ def test_a_tiny_study_is_resumed_and_runs_are_added(runs, seen, tmp_path, capsys
     ways = ["digits to inverted", "inverted to digits"]
     expected = [(way, 0, arm) for way in ways for arm in ["scores", *ARMS]]
     assert [(own["labels"], own["seed"], own["arm"]) for own in read()] == expected
-    assert len(seen) == 28 and [recipe.seed for recipe, _ in seen] == [0, 1] * 14
+    assert len(seen) == 32 and [recipe.seed for recipe, _ in seen] == [0, 1] * 16
     first, last = load("digits", "train").examples, 255 - load("digits", "train").examples
     for i, (recipe, x) in enumerate(seen):
-        way, arm = divmod(i // 2, 7)
-        wanted = last if (arm in (4, 5, 6)) != way else first
+        way, arm = divmod(i // 2, 8)
+        wanted = last if (arm in (4, 5, 6, 7)) != way else first
         np.testing.assert_array_equal(x, wanted)
         usual = classic(("digits", "inverted")[way]) if ARMS[arm] in AUGMENTED else Augmentation()
         assert dataclasses.replace(recipe.augmentation, cutout=0.0) == usual
-        assert (recipe.mixup > 0) == (arm == 2) and (recipe.augmentation.cutout > 0) == (arm == 3)
+        assert (recipe.mixup > 0) == (arm in (2, 6)) and (recipe.augmentation.cutout > 0) == (
+            arm == 3
+        )
     for own in read():
         if own["arm"] != "scores":
             assert own["accuracy"] == pytest.approx(np.mean(own["classifiers"]))
 
     command.insert(1, runs[1])
     assert translation.main(command) == 0
-    assert len(read()) == 32 and [recipe.seed for recipe, _ in seen[28:]] == [2, 3] * 14
+    assert len(read()) == 36 and [recipe.seed for recipe, _ in seen[32:]] == [2, 3] * 16
     table = (tmp_path / "study/results.md").read_text()
     assert "over the runs" in table and "Difference to `cutout`" in table
     assert "| digits to inverted | 1 | 7.00 [0.25, 8.00] | 50.0% [25.0%, 800.0%] | 90.0% |" in table
-    assert translation.main(command) == 0 and len(seen) == 56
+    assert translation.main(command) == 0 and len(seen) == 64
 
 
 def test_wrong_runs_are_refused(runs, tmp_path, capsys):

@@ -14,6 +14,7 @@ and tested on its test images:
   cutout      the same, but a square is cut out of each image
   translated  the images of the source domain, translated by the GAN
   both        the same, with classic augmentation
+  both+mixup  the same, and the images are mixed with each other
   target      labelled images of the target domain: the ceiling
 
 Each value is the mean accuracy of several classifiers. Before that, both directions of each run are

@@ -64,6 +64,7 @@ class Study(Cells):
             "cutout": "the same and cutout",
             "translated": "translated images",
             "both": "translated images, classic augmentation",
+            "both+mixup": "the same and mixup",
             "target": "target images",
         },
         bases=("classic", "mixup", "cutout"),
@@ -144,16 +145,18 @@ class Study(Cells):
         plain = RecognizerConfig(steps=self.options.steps, batch_size=self.options.batch_size)
         usual = classic(way.source.description.name)
         augmented = dataclasses.replace(plain, augmentation=usual)
+        mixed = dataclasses.replace(augmented, mixup=MIXUP)
         cut = dataclasses.replace(usual, cutout=CUTOUT)
         source = lambda: labelled(way.source)
         translated = functools.cache(lambda: translations(way))
         return {
             "source": (source, plain),
             "classic": (source, augmented),
-            "mixup": (source, dataclasses.replace(augmented, mixup=MIXUP)),
+            "mixup": (source, mixed),
             "cutout": (source, dataclasses.replace(augmented, augmentation=cut)),
             "translated": (translated, plain),
             "both": (translated, augmented),
+            "both+mixup": (translated, mixed),
             "target": (lambda: labelled(way.target), plain),
         }
 
