@@ -60,11 +60,11 @@ class Study(Cells):
         {
             "source": "source images",
             "classic": "source images, classic augmentation",
-            "mixup": "the same and mixup",
-            "cutout": "the same and cutout",
+            "mixup": "source images, mixup",
+            "cutout": "source images, cutout",
             "translated": "translated images",
             "both": "translated images, classic augmentation",
-            "both+mixup": "the same and mixup",
+            "both+mixup": "translated images, mixup",
             "target": "target images",
         },
         bases=("classic", "mixup", "cutout"),
@@ -111,8 +111,9 @@ class Study(Cells):
         way = self._ways[cell]
         if not self.results.has(*cell, SCORES):
             began = time.perf_counter()
-            self.add(cell, {"arm": SCORES} | self._scores(way), began)
+            scores = self._scores(way)
             self.advance(EVALUATION)
+            self.add(cell, {"arm": SCORES} | scores, began)
         if missing := self.missing(cell):
             _, test = train_and_test(way.target.description.splits)
             held_out = labelled(load(way.config.dataset, test, way.config.framing))
