@@ -18,8 +18,18 @@ from gan_jax.studies import translation, translation_study
 from gan_jax.training.loop import train
 
 pytestmark = pytest.mark.usefixtures("signals_as_before")
-ARMS = ["source", "classic", "mixup", "cutout", "translated", "both", "both+mixup", "target"]
-AUGMENTED = ("classic", "mixup", "cutout", "both", "both+mixup")
+ARMS = [
+    "source", "classic", "mixup", "cutout", "self-training", "translated", "both", "both+mixup",
+    "both+self-training", "target",
+]  # fmt: skip
+PLAIN = ("source", "translated", "target")
+FITS = [
+    (arm, seed, second)
+    for arm in ARMS
+    for seed in (0, 1)
+    for second in ((False, True) if arm.endswith("self-training") else (False,))
+]
+"""The trainings of one cell: self-training takes two."""
 TINY = ["--classifiers", "2", "--steps", "3", "--batch-size", "8"]
 
 
@@ -62,28 +72,35 @@ def test_a_tiny_study_is_resumed_and_runs_are_added(runs, seen, tmp_path, capsys
     ways = ["digits to inverted", "inverted to digits"]
     expected = [(way, 0, arm) for way in ways for arm in ["scores", *ARMS]]
     assert [(own["labels"], own["seed"], own["arm"]) for own in read()] == expected
-    assert len(seen) == 32 and [recipe.seed for recipe, _ in seen] == [0, 1] * 16
+    assert [recipe.seed for recipe, _ in seen] == [seed for _, seed, _ in FITS] * 2
     first, last = load("digits", "train").examples, 255 - load("digits", "train").examples
     for i, (recipe, x) in enumerate(seen):
-        way, arm = divmod(i // 2, 8)
-        wanted = last if (arm in (4, 5, 6, 7)) != way else first
-        np.testing.assert_array_equal(x, wanted)
-        usual = classic(("digits", "inverted")[way]) if ARMS[arm] in AUGMENTED else Augmentation()
+        way, place = divmod(i, len(FITS))
+        arm, _, second = FITS[place]
+        source, target = (last, first) if way else (first, last)
+        if second:  # half and half
+            known = {image.tobytes() for image in (source if arm == "self-training" else target)}
+            assert sum(image.tobytes() in known for image in x[:12]) == len(x) / 2 == 12
+            assert {image.tobytes() for image in x[12:]} <= {image.tobytes() for image in target}
+        else:
+            is_source = arm in ("source", "classic", "mixup", "cutout", "self-training")
+            np.testing.assert_array_equal(x, source if is_source else target)
+        usual = Augmentation() if arm in PLAIN else classic(("digits", "inverted")[way])
         assert dataclasses.replace(recipe.augmentation, cutout=0.0) == usual
-        assert (recipe.mixup > 0) == (arm in (2, 6)) and (recipe.augmentation.cutout > 0) == (
-            arm == 3
-        )
+        assert (recipe.mixup > 0) == arm.endswith("mixup")
+        assert (recipe.augmentation.cutout > 0) == (arm == "cutout")
     for own in read():
         if own["arm"] != "scores":
             assert own["accuracy"] == pytest.approx(np.mean(own["classifiers"]))
 
     command.insert(1, runs[1])
     assert translation.main(command) == 0
-    assert len(read()) == 36 and [recipe.seed for recipe, _ in seen[32:]] == [2, 3] * 16
+    more = [recipe.seed for recipe, _ in seen[2 * len(FITS) :]]
+    assert len(read()) == 44 and more == [2 + seed for _, seed, _ in FITS] * 2
     table = (tmp_path / "study/results.md").read_text()
-    assert "over the runs" in table and "Difference to `cutout`" in table
+    assert "over the runs" in table and "Difference to `self-training`" in table
     assert "| digits to inverted | 1 | 7.00 [0.25, 8.00] | 50.0% [25.0%, 800.0%] | 90.0% |" in table
-    assert translation.main(command) == 0 and len(seen) == 64
+    assert translation.main(command) == 0 and len(seen) == 4 * len(FITS)
 
 
 def test_wrong_runs_are_refused(runs, tmp_path, capsys):

@@ -10,10 +10,11 @@ import numpy as np
 
 from gan_jax.enlarging.examples import Labelled, balanced, mixture, size_of_mixture
 from gan_jax.enlarging.options import Work
+from gan_jax.metrics.labels import confidence
 from gan_jax.modality import Modality
 from gan_jax.recognizers import Recognizer, RecognizerConfig, fit
 from gan_jax.recognizers.recipes import classic
-from gan_jax.sampling.filters import Recognizes
+from gan_jax.sampling.filters import Recognizes, most_confident
 
 NOTHING = "nothing"
 REAL_SHARES = (0.5, 0.2)
@@ -108,6 +109,16 @@ def right(recognizer: Recognizes, examples: Labelled) -> np.ndarray:
     """Whether a classifier recognizes each example as its label, ``[n]`` bool."""
     _, logits = recognizer.features(examples.x)
     return logits.argmax(axis=1) == examples.y
+
+
+def labelled_by(recognizer: Recognizes, x: np.ndarray, kept: float, seed: int) -> Labelled:
+    """The share ``kept`` of examples ``[n, ...]`` of which a classifier is most confident in each
+    class that it sees, with its labels, in random order.
+    """
+    _, logits = recognizer.features(x)
+    y = logits.argmax(axis=1).astype(np.int32)
+    sure = np.flatnonzero(most_confident(confidence(logits, y), y, kept))
+    return Labelled(x, y).at(np.random.default_rng(seed).permutation(sure))
 
 
 def weights(y: np.ndarray, imbalance: bool) -> np.ndarray:

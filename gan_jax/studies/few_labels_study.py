@@ -7,11 +7,8 @@ import functools
 import numpy as np
 
 from gan_jax.enlarging.addition import BOTH, GENERATED, LABELLED_BY_D, Additions
-from gan_jax.enlarging.candidates import CUTOUT, MIXUP, Candidate, right
+from gan_jax.enlarging.candidates import CUTOUT, MIXUP, Candidate, labelled_by, right
 from gan_jax.enlarging.examples import Labelled, subset
-from gan_jax.metrics.labels import confidence
-from gan_jax.recognizers import Recognizer
-from gan_jax.sampling.filters import most_confident
 from gan_jax.studies.recognition_report import Layout
 from gan_jax.studies.regimes_options import Options
 from gan_jax.studies.regimes_study import Arms, RegimeStudy
@@ -57,7 +54,8 @@ class Study(RegimeStudy):
         mixed = lambda kind: self.recognized(Candidate(kind, share), seed, real, added())
 
         def self_training() -> np.ndarray:
-            own = {SELF_TRAINING: self._labelled_by(alone(), additions.unlabelled, seed)}
+            own = labelled_by(alone(), additions.unlabelled, self.options.kept, seed)
+            own = {SELF_TRAINING: own.at(np.arange(min(len(own.y), self.options.generated)))}
             return self.recognized(Candidate(SELF_TRAINING, share), seed, real, own)
 
         return {
@@ -70,13 +68,3 @@ class Study(RegimeStudy):
             GENERATED: lambda: mixed(GENERATED),
             "both": lambda: mixed(BOTH),
         }
-
-    def _labelled_by(self, recognizer: Recognizer, x: np.ndarray, seed: int) -> Labelled:
-        """The examples of which a classifier is most confident, with its labels: as many as are
-        added of other kinds, in random order.
-        """
-        _, logits = recognizer.features(x)
-        y = logits.argmax(axis=1).astype(np.int32)
-        sure = most_confident(confidence(logits, y), y, self.options.kept)
-        order = np.random.default_rng(seed).permutation(np.flatnonzero(sure))
-        return Labelled(x, y).at(order[: self.options.generated])

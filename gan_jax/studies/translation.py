@@ -8,14 +8,18 @@ domains come from run folders that differ in their seeds alone:
 In each direction, and for each run, classifiers are trained without any label of the target domain
 and tested on its test images:
 
-  source      the labelled images of the source domain
-  classic     the same, with classic augmentation
-  mixup       the same, and the images are mixed with each other
-  cutout      the same, but a square is cut out of each image
-  translated  the images of the source domain, translated by the GAN
-  both        the same, with classic augmentation
-  both+mixup  the same, and the images are mixed with each other
-  target      labelled images of the target domain: the ceiling
+  source              the labelled images of the source domain
+  classic             the same, with classic augmentation
+  mixup               the same, and the images are mixed with each other
+  cutout              the same, but a square is cut out of each image
+  self-training       as `classic`, and half of the images are training images of the target domain
+                      with the labels of `classic`: the control, without any GAN
+  translated          the images of the source domain, translated by the GAN
+  both                the same, with classic augmentation
+  both+mixup          the same, and the images are mixed with each other
+  both+self-training  as `both`, and half of the images are training images of the target domain
+                      with the labels of `both`
+  target              labelled images of the target domain: the ceiling
 
 Each value is the mean accuracy of several classifiers. Before that, both directions of each run are
 evaluated: the Fréchet distance of translated test images to test images of the other domain, and
@@ -24,8 +28,8 @@ Results:
 
   settings.json   the settings
   results.jsonl   one line per arm of a run, and per evaluation
-  results.csv     means with 95% intervals over the runs, and paired differences to classic, mixup
-                  and cutout
+  results.csv     means with 95% intervals over the runs, and paired differences to classic, mixup,
+                  cutout and self-training
   results.md      the same as tables, and the evaluations
   results.png     the test errors
 

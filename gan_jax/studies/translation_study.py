@@ -15,13 +15,13 @@ from gan_jax.config import Config, to_dict
 from gan_jax.data import Dataset, load
 from gan_jax.data.splits import train_and_test
 from gan_jax.engine.gan import Gan
-from gan_jax.enlarging.candidates import CUTOUT, MIXUP, right
-from gan_jax.enlarging.examples import Labelled, labelled
+from gan_jax.enlarging.candidates import CUTOUT, MIXUP, labelled_by, right
+from gan_jax.enlarging.examples import Labelled, labelled, mixture
 from gan_jax.errors import ConfigError, at_least
 from gan_jax.evaluation.evaluator import evaluate
 from gan_jax.evaluation.one_way import one_way
 from gan_jax.modality import DOMAINS, to_float
-from gan_jax.recognizers import RecognizerConfig, fit
+from gan_jax.recognizers import Recognizer, RecognizerConfig, fit
 from gan_jax.recognizers.recipes import classic
 from gan_jax.runs import folder as run_folder
 from gan_jax.runs import lines, restore
@@ -31,6 +31,11 @@ from gan_jax.studies.recognition_report import Layout
 from gan_jax.studies.translation_options import Options
 from gan_jax.types import GanState
 
+SELF_TRAINING = "self-training"
+KEPT, HALF = 0.75, 0.5
+"""Of self-training: the share of target images, those of whose labels the first classifier is most
+confident, and the share of other images among those that the second one sees.
+"""
 SCORES = "scores"
 """The arm of the evaluation of a direction."""
 EVALUATION = 300.0
@@ -62,12 +67,14 @@ class Study(Cells):
             "classic": "source images, classic augmentation",
             "mixup": "source images, mixup",
             "cutout": "source images, cutout",
+            SELF_TRAINING: "+ target images, labels of `classic`",
             "translated": "translated images",
             "both": "translated images, classic augmentation",
             "both+mixup": "translated images, mixup",
+            f"both+{SELF_TRAINING}": "+ target images, labels of `both`",
             "target": "target images",
         },
-        bases=("classic", "mixup", "cutout"),
+        bases=("classic", "mixup", "cutout", SELF_TRAINING),
         rows="direction",
         axis="direction",
         repeats="runs",
@@ -104,7 +111,8 @@ class Study(Cells):
         return list(self._ways)
 
     def work(self, cell: Cell) -> float:
-        of_arms = len(self.missing(cell)) * self.options.classifiers * self.options.steps
+        trainings = sum(1 + arm.endswith(SELF_TRAINING) for arm in self.missing(cell))
+        of_arms = trainings * self.options.classifiers * self.options.steps
         return of_arms + EVALUATION * (not self.results.has(*cell, SCORES))
 
     def cell(self, cell: Cell) -> None:
@@ -117,11 +125,10 @@ class Study(Cells):
         if missing := self.missing(cell):
             _, test = train_and_test(way.target.description.splits)
             held_out = labelled(load(way.config.dataset, test, way.config.framing))
-            arms = self._arms(way)
+            arms = self._arms(way, held_out)
         for arm in missing:
-            began, (images, recipe) = time.perf_counter(), arms[arm]
-            each = [dataclasses.replace(recipe, seed=seed) for seed in self._seeds(cell)]
-            found = [self._accuracy(own, images(), held_out) for own in each]
+            began = time.perf_counter()
+            found = [arms[arm](seed) for seed in self._seeds(cell)]
             own = {"accuracy": float(np.mean(found)), "classifiers": found}
             self.add(cell, {"arm": arm} | own, began)
 
@@ -141,31 +148,48 @@ class Study(Cells):
         first = cell[1] * self.options.classifiers
         return range(first, first + self.options.classifiers)
 
-    def _arms(self, way: Way) -> dict[str, tuple[Callable[[], Labelled], RecognizerConfig]]:
-        """The training images of each arm and the training of its classifiers."""
+    def _arms(self, way: Way, test: Labelled) -> dict[str, Callable[[int], float]]:
+        """For each arm a function that trains the classifier of a seed and returns its accuracy."""
         plain = RecognizerConfig(steps=self.options.steps, batch_size=self.options.batch_size)
         usual = classic(way.source.description.name)
         augmented = dataclasses.replace(plain, augmentation=usual)
         mixed = dataclasses.replace(augmented, mixup=MIXUP)
-        cut = dataclasses.replace(usual, cutout=CUTOUT)
-        source = lambda: labelled(way.source)
+        cut = dataclasses.replace(
+            augmented, augmentation=dataclasses.replace(usual, cutout=CUTOUT)
+        )  # fmt: skip
+        source, target = labelled(way.source), labelled(way.target)
         translated = functools.cache(lambda: translations(way))
+
+        def on(images: Callable[[], Labelled], recipe: RecognizerConfig, twice: bool = False):
+            def arm(seed: int) -> float:
+                own = dataclasses.replace(recipe, seed=seed)
+                network = self._fit(own, images())
+                if twice:
+                    order = np.random.default_rng(seed).permutation(len(images().y))
+                    known = labelled_by(network, target.x, KEPT, seed)
+                    n = own.steps * own.batch_size
+                    network = self._fit(own, mixture(images().at(order), known, n, HALF))
+                return float(right(network, test).mean())
+
+            return arm
+
+        given = lambda: source
         return {
-            "source": (source, plain),
-            "classic": (source, augmented),
-            "mixup": (source, mixed),
-            "cutout": (source, dataclasses.replace(augmented, augmentation=cut)),
-            "translated": (translated, plain),
-            "both": (translated, augmented),
-            "both+mixup": (translated, mixed),
-            "target": (lambda: labelled(way.target), plain),
+            "source": on(given, plain),
+            "classic": on(given, augmented),
+            "mixup": on(given, mixed),
+            "cutout": on(given, cut),
+            SELF_TRAINING: on(given, augmented, twice=True),
+            "translated": on(translated, plain),
+            "both": on(translated, augmented),
+            "both+mixup": on(translated, mixed),
+            f"both+{SELF_TRAINING}": on(translated, augmented, twice=True),
+            "target": on(lambda: target, plain),
         }
 
-    def _accuracy(self, recipe: RecognizerConfig, images: Labelled, test: Labelled) -> float:
-        """Of one classifier on the test images of the target."""
+    def _fit(self, recipe: RecognizerConfig, images: Labelled) -> Recognizer:
         told = lambda n, _: self.advance(n)
-        network = fit(recipe, *images, self._classes, told=told)
-        return float(right(network, test).mean())
+        return fit(recipe, *images, self._classes, told=told)
 
     def called(self, row: str) -> str:
         return row
