@@ -145,9 +145,11 @@ def test_interpolations_keep_categorical_codes(monkeypatch):
     subject = types.SimpleNamespace(
         gan=gan,
         spaces=("z",),
-        draw=lambda n: (PRIOR.draw(jax.random.key(0), n), None),
-        points=lambda z, labels, space: z,
-        of_paths=lambda paths, labels, space: found.append(paths.reshape(-1, 13)),
+        config=None,
+        latents=lambda n: PRIOR.draw(jax.random.key(0), n),
+        conditions=lambda n: np.zeros(n, np.int32),
+        points=lambda z, y, space: z,
+        of_paths=lambda paths, y, space: found.append(paths.reshape(-1, 13)),
     )
     latent_pictures.interpolation(subject)
     stops = PRIOR.draw(jax.random.key(0), 12).reshape(4, 3, 13)
