@@ -10,6 +10,7 @@ import pytest
 from gans import SHAPE, small_mlp, state_of
 
 from gan_jax import ConfigError, latents
+from gan_jax.modality import Tokens
 from gan_jax.models import mlp, stylegan2
 from gan_jax.parts.priors import Normal, Nothing
 from gan_jax.types import PlayerState
@@ -103,6 +104,10 @@ def test_a_generator_has_the_spaces_whose_methods_it_offers(linear):
     gan = dataclasses.replace(linear[0], prior=Nothing())
     with pytest.raises(ConfigError, match=r"prior of vectors \[n, size\], not Nothing"):
         latents.spaces_of(gan, linear[1])
+    captions = dataclasses.replace(linear[0], condition=Tokens((3,), 5))
+    for function in (latents.spaces_of, latents.first_weights):
+        with pytest.raises(ConfigError, match="conditions of this GAN are not class labels; pass"):
+            function(captions, linear[1])
 
 
 def test_every_space_gives_the_same_image(linear):

@@ -13,7 +13,7 @@ import numpy as np
 from gan_jax.engine import scalars
 from gan_jax.engine.gan import Gan
 from gan_jax.errors import ConfigError
-from gan_jax.latents.spaces import Z, conditions_at
+from gan_jax.latents.spaces import Z, equal_conditions
 from gan_jax.types import Array, GanState, PyTree
 
 LINEAR = 1e-4
@@ -97,7 +97,7 @@ def first_weights(gan: Gan, state: GanState, space: str = Z, y: PyTree | None = 
     Raises:
       ConfigError: for a generator without such layers, as of ``z`` where it is normalized first.
     """
-    points, one = _two_points(gan, state, space, y), conditions_at(y, np.zeros(1, np.int32))
+    points, one = _two_points(gan, state, space, y), equal_conditions(gan, y, 1)
     first, second = (_jacobians(gan, state, point, one, space) for point in points)
     kept = [
         np.asarray(a)
@@ -112,7 +112,7 @@ def first_weights(gan: Gan, state: GanState, space: str = Z, y: PyTree | None = 
 
 def _two_points(gan: Gan, state: GanState, space: str, y: PyTree | None) -> Array:
     """``[2, f]``: latents, or normal vectors of the shape of ``w``."""
-    key, y = jax.random.key(0), conditions_at(y, np.zeros(2, np.int32))
+    key, y = jax.random.key(0), equal_conditions(gan, y, 2)
     z = gan.prior.draw(key, 2)
     if space == Z:
         return z

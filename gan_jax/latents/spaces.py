@@ -38,7 +38,7 @@ def spaces_of(gan: Gan, state: GanState, y: PyTree | None = None) -> tuple[str, 
       y: conditions ``[n, ...]`` of any examples, where they are not class labels.
 
     Raises:
-      ConfigError: for a prior whose latents are not vectors.
+      ConfigError: for a prior whose latents are not vectors, or conditions that are missing.
     """
     draw = functools.partial(gan.prior.draw, n=1)
     z = jax.eval_shape(draw, jax.random.key(0))
@@ -49,16 +49,27 @@ def spaces_of(gan: Gan, state: GanState, y: PyTree | None = None) -> tuple[str, 
     network = scalars.bind(gan, state.scalars, state.step).generator.network
     if not all(callable(getattr(network, name, None)) for name in ("mapping", "synthesis")):
         return (Z,)
-    one = conditions_at(y, np.zeros(1, np.int32))
+    one = equal_conditions(gan, y, 1)
     w = jax.eval_shape(functools.partial(to_points, gan, space=W_PLUS), state, z, one)
     return (Z, W, W_PLUS) if w.ndim == 3 else (Z, W)
 
 
-def conditions_at(y: PyTree | None, places: np.ndarray) -> PyTree:
-    """The conditions ``y [n, ...]`` at places ``[m]``; if there are none, the label 0 of each."""
-    if y is None:
-        return jnp.zeros(len(places), jnp.int32)
+def conditions_at(y: PyTree, places: np.ndarray) -> PyTree:
+    """The conditions ``y [n, ...]`` at places ``[m]``."""
     return jax.tree.map(lambda a: a[places], y)
+
+
+def equal_conditions(gan: Gan, y: PyTree | None, n: int) -> PyTree:
+    """The first of the conditions ``y``, ``n`` times; None: the label 0.
+
+    Raises:
+      ConfigError: for None where conditions are not class labels.
+    """
+    if y is not None:
+        return conditions_at(y, np.zeros(n, np.int32))
+    if gan.condition is not None:
+        raise ConfigError("y: the conditions of this GAN are not class labels; pass some as y.")
+    return jnp.zeros(n, jnp.int32)
 
 
 def to_points(gan: Gan, state: GanState, z: Array, y: PyTree, space: str = W) -> Array:
