@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import importlib.metadata
 import os
 import signal
@@ -19,6 +20,9 @@ SCRIPTS = ("train", "eval", "benchmark")
 _LIBRARY = "xla_cpu_experimental_ynn_fusion_type"
 # First and last version of jaxlib whose XLA has this flag; XLA ends the process for unknown flags.
 _LIBRARY_KNOWN = (0, 10), (0, 12)
+# M_MMAP_MAX, M_TRIM_THRESHOLD and M_ARENA_MAX of malloc.h: no block is mapped on its own, the top
+# of the heap is never returned, and all threads share this heap.
+_KEEP_MEMORY = (-4, 0), (-1, -1), (-8, 1)
 
 
 def called(name: str) -> str:
@@ -104,17 +108,24 @@ def keep_compilations() -> None:
 
 
 def fast_cpu() -> None:
-    """Restricts YNNPACK, the library that XLA's CPU backend uses for convolutions, matmuls and
-    reductions, to reductions.
+    """Makes programs fast on a CPU (docs/performance.md). Call it before jax is imported.
 
-    XLA's own convolutions and matmuls are faster for the networks of `benchmark.py`
-    (docs/performance.md). Call it before jax first computes. An existing setting in ``XLA_FLAGS``
-    is respected. Has no effect on other backends.
+    It restricts YNNPACK, the library that XLA's CPU backend uses for convolutions, matmuls and
+    reductions, to reductions: XLA's own convolutions and matmuls are faster for the networks of
+    `benchmark.py`. And it has the C library keep freed memory, which XLA requests anew at each
+    call: the pages of memory that was returned to the system must be mapped and zeroed again.
+    Existing settings in ``XLA_FLAGS`` and in ``MALLOC_TRIM_THRESHOLD_`` are respected.
     """
     flags = os.environ.get("XLA_FLAGS", "")
     version = tuple(int(part) for part in importlib.metadata.version("jaxlib").split(".")[:2])
     if _LIBRARY not in flags and _LIBRARY_KNOWN[0] <= version <= _LIBRARY_KNOWN[1]:
         os.environ["XLA_FLAGS"] = f"{flags} --{_LIBRARY}=LIBRARY_FUSION_TYPE_REDUCE".strip()
+    # Only the C library of GNU has these settings.
+    if sys.platform == "linux" and "MALLOC_TRIM_THRESHOLD_" not in os.environ:
+        set_option = getattr(ctypes.CDLL(None), "mallopt", None)
+        if set_option is not None:
+            for option, value in _KEEP_MEMORY:
+                set_option(option, value)
 
 
 def cores() -> int:
