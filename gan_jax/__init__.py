@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from gan_jax import latents
     from gan_jax.build import build, build_members
+    from gan_jax.command_line import fast_cpu
     from gan_jax.config import Augmentation, Config, Feedback, Network, Optimizer, Penalty, Schedule
     from gan_jax.data import batches, describe, resident
     from gan_jax.data.arrays import dataset
@@ -62,13 +63,14 @@ __all__ = [
     "Loss", "Memory", "Mixing", "Modality", "Network", "Optimizer", "Penalty", "Player",
     "PlayerState", "Population", "Regularizer", "Schedule", "Sounds", "Term", "Trained", "Tunable",
     "Turns", "Vectors", "batches", "build", "build_members", "dataset", "describe", "discriminate",
-    "enlarge", "evaluate", "generate", "init_population", "init_state", "latents", "load", "member",
-    "recipe", "resident", "sample", "save", "train", "train_population", "train_step",
-    "train_steps", "with_seeds",
+    "enlarge", "evaluate", "fast_cpu", "generate", "init_population", "init_state", "latents",
+    "load", "member", "recipe", "resident", "sample", "save", "train", "train_population",
+    "train_step", "train_steps", "with_seeds",
 ]  # fmt: skip
 
 _MODULES = {
     "build": "build build_members",
+    "command_line": "fast_cpu",
     "config": "Augmentation Config Feedback Network Optimizer Penalty Schedule",
     "data": "batches describe resident",
     "data.arrays": "dataset",

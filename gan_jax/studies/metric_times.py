@@ -18,6 +18,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
+from gan_jax import command_line
 from gan_jax.errors import at_least, fits_memory, one_of
 from gan_jax.studies import command
 
@@ -42,6 +43,7 @@ class Options:
 def main(argv: list[str] | None = None) -> int:
     """Exit code 0: measured; 2: wrong input."""
     with command.asked("metric_times", __doc__, argv, Options) as options:
+        command_line.fast_cpu()
         from gan_jax.metrics import METRICS
 
         asked = METRICS if options.metrics == ALL else options.metrics.split(",")
