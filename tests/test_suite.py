@@ -7,10 +7,11 @@ import subprocess
 import sys
 
 import abacus
+import jax
 import numpy as np
 import pytest
 
-from gan_jax.benchmarks.suite import checks, page, peer, plan, running, workers
+from gan_jax.benchmarks.suite import checks, measurements, page, peer, plan, running, workers
 from gan_jax.benchmarks.suite.plan import Task
 from gan_jax.commands import benchmark
 from gan_jax.errors import ConfigError
@@ -184,3 +185,18 @@ def test_nothing_but_jax_and_its_like_is_needed():
 def test_errors_are_relative_to_the_largest_number():
     assert checks._error([np.array([1.0, 2.0])], [np.array([1.0, 4.0])]) == 0.5
     assert checks._error([np.array([np.nan])], [np.array([1.0])]) == float("inf")
+
+
+def test_compiled_programs_are_kept_in_the_folder_that_was_named_last(tmp_path):
+    """Although a process keeps to the first folder that it wrote to."""
+    config = jax.config
+    former = config.jax_compilation_cache_dir, config.jax_persistent_cache_min_compile_time_secs
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    try:
+        for name, factor in (("first", 2.0), ("second", 3.0)):
+            measurements._cache_in(str(tmp_path / name))
+            jax.jit(lambda x, factor=factor: factor * x)(1.0)
+            assert any((tmp_path / name).iterdir())
+    finally:
+        measurements._cache_in(former[0])
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", former[1])
