@@ -2,12 +2,15 @@
 known.
 """
 
+import math
+
 import numpy as np
 import pytest
 import scipy.spatial.distance
 import scipy.stats
 
 from gan_jax import metrics
+from gan_jax.metrics import streaming
 
 
 def clouds(seed, n=300, m=250, f=6, apart=0.5):
@@ -219,3 +222,12 @@ def test_membership_interval_is_as_wide_as_the_spread():
     width = np.mean([(own.high - own.low) / 2 / 1.96 for own in found])
     assert np.mean([own.value for own in found]) > 0.55
     assert width == pytest.approx(spread, rel=0.15)
+
+
+@pytest.mark.parametrize(
+    ("n", "most", "size"), [(1, 4, 1), (4, 4, 4), (5, 4, 3), (9, 4, 3), (10_000, 4096, 3334)]
+)
+def test_blocks_have_nearly_one_size(n, most, size):
+    """As few blocks as with the largest size, with less filling in the last one."""
+    assert streaming.even(n, most) == size
+    assert math.ceil(n / size) == math.ceil(n / most)

@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from gan_jax.metrics.estimate import Estimate, normal
-from gan_jax.metrics.streaming import FEATURE_BLOCK
+from gan_jax.metrics.streaming import FEATURE_BLOCK, even
 from gan_jax.types import Array
 
 SUBSETS, SUBSET_SIZE = 100, 1_000
@@ -113,7 +113,7 @@ class _Sums(NamedTuple):
 def _sums(x: np.ndarray, y: np.ndarray, offset: float) -> _Sums:
     same = x is y
     rows, columns, squares = np.zeros(len(x)), np.zeros(len(y)), 0.0
-    size_x, size_y = min(FEATURE_BLOCK, len(x)), min(FEATURE_BLOCK, len(y))
+    size_x, size_y = even(len(x), FEATURE_BLOCK), even(len(y), FEATURE_BLOCK)
     for j in range(0, len(y), size_y):
         right = jnp.asarray(_filled(y[j : j + size_y], size_y))
         for i in range(0, len(x), size_x):

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gan_jax.metrics.streaming import FEATURE_BLOCK
+from gan_jax.metrics.streaming import FEATURE_BLOCK, even
 from gan_jax.types import Array
 
 SPARE = 4
@@ -90,7 +90,8 @@ def count_within(
     radii = np.broadcast_to(np.asarray(radii, np.float64), (len(references),))
     found: dict[int, Array] = {}
     for i, q, j, r in _blocks(queries, references, block):
-        squared = jnp.asarray(_filled(radii[j : j + block] ** 2, len(r[0])).astype(np.float32))
+        size = len(r[0])
+        squared = jnp.asarray(_filled(radii[j : j + size] ** 2, size).astype(np.float32))
         here = _within(q, r, squared, i if leave_one_out else -1, j)
         found[i] = found[i] + here if i in found else here
     counts, unclear = np.concatenate([jax.device_get(part) for part in found.values()], axis=1)[
@@ -120,11 +121,11 @@ def _blocks(
     centre = (
         references[:block].reshape(min(block, len(references)), -1).mean(axis=0, dtype=np.float64)
     )
-    size = min(block, len(queries))
+    size = even(len(queries), block)
     on_device = {
         i: _rows(queries[i : i + size], centre, size) for i in range(0, len(queries), size)
     }
-    size = min(block, len(references))
+    size = even(len(references), block)
     for j in range(0, len(references), size):
         r = _rows(references[j : j + size], centre, size)
         for i, q in on_device.items():

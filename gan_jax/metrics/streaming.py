@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import jax
@@ -11,6 +12,13 @@ from gan_jax.types import PyTree
 
 FEATURE_BLOCK = 4096
 """Features in a block of a metric that takes many of them on the device."""
+
+
+def even(n: int, most: int = FEATURE_BLOCK) -> int:
+    """The size of blocks of ``n`` examples, 1 or more: as few as do not exceed ``most`` examples,
+    and of nearly equal size, so that little of the last one is filling.
+    """
+    return math.ceil(n / math.ceil(n / most))
 
 
 def stream(function: Callable[..., PyTree], *arrays: PyTree, block: int) -> PyTree:
