@@ -114,7 +114,8 @@ def fast_cpu() -> None:
     reductions, to reductions: XLA's own convolutions and matmuls are faster for the networks of
     `benchmark.py`. And it has the C library keep freed memory, which XLA requests anew at each
     call: the pages of memory that was returned to the system must be mapped and zeroed again.
-    Existing settings in ``XLA_FLAGS`` and in ``MALLOC_TRIM_THRESHOLD_`` are respected.
+    Existing settings in ``XLA_FLAGS`` and in ``MALLOC_TRIM_THRESHOLD_`` are respected. Programs on
+    other backends are the same; their hosts keep memory, too.
     """
     flags = os.environ.get("XLA_FLAGS", "")
     version = tuple(int(part) for part in importlib.metadata.version("jaxlib").split(".")[:2])

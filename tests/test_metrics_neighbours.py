@@ -229,5 +229,5 @@ def test_membership_interval_is_as_wide_as_the_spread():
 )
 def test_blocks_have_nearly_one_size(n, most, size):
     """As few blocks as with the largest size, with less filling in the last one."""
-    assert streaming.even(n, most) == size
+    assert streaming.block_size(n, most) == size
     assert math.ceil(n / size) == math.ceil(n / most)

@@ -16,7 +16,7 @@ import numpy as np
 
 from gan_jax.metrics.covariance import moments
 from gan_jax.metrics.estimate import Estimate, Z, normal
-from gan_jax.metrics.streaming import even, stream
+from gan_jax.metrics.streaming import block_size, stream
 from gan_jax.types import Array
 
 
@@ -184,7 +184,7 @@ def _influence(x: np.ndarray, own: Gaussian, other: Gaussian, rotation: np.ndarr
     slope = 2 * (own.mean - other.mean)
     with jax.enable_x64(True):
         moved = lambda block: _moved(block - own.mean, gradient, slope)
-        return stream(moved, x, block=even(len(x)))
+        return stream(moved, x, block=block_size(len(x)))
 
 
 @jax.jit

@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from gan_jax.metrics.estimate import Estimate, normal
-from gan_jax.metrics.streaming import FEATURE_BLOCK, even
+from gan_jax.metrics.streaming import FEATURE_BLOCK, block_size, filled
 from gan_jax.types import Array
 
 SUBSETS, SUBSET_SIZE = 100, 1_000
@@ -113,13 +113,13 @@ class _Sums(NamedTuple):
 def _sums(x: np.ndarray, y: np.ndarray, offset: float) -> _Sums:
     same = x is y
     rows, columns, squares = np.zeros(len(x)), np.zeros(len(y)), 0.0
-    size_x, size_y = even(len(x), FEATURE_BLOCK), even(len(y), FEATURE_BLOCK)
+    size_x, size_y = (block_size(len(side), FEATURE_BLOCK) for side in (x, y))
     for j in range(0, len(y), size_y):
-        right = jnp.asarray(_filled(y[j : j + size_y], size_y))
+        right = jnp.asarray(filled(y[j : j + size_y], size_y))
         for i in range(0, len(x), size_x):
             if same and i > j:  # the kernel is symmetric
                 continue
-            left = _filled(x[i : i + size_x], size_x)
+            left = filled(x[i : i + size_x], size_x)
             counts = min(size_x, len(x) - i), min(size_y, len(y) - j)
             by_row, by_column, square = jax.device_get(
                 _block_sums(left, right, offset, counts, same and i == j)
@@ -157,10 +157,6 @@ def _mean_kernel(a: np.ndarray, b: np.ndarray) -> float:
         np.float64
     )
     return float(((some @ some.T / some.shape[1] + 1) ** 3).mean())
-
-
-def _filled(rows: np.ndarray, size: int) -> np.ndarray:
-    return np.concatenate([rows, np.zeros((size - len(rows), rows.shape[1]), rows.dtype)])
 
 
 def _checked(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gan_jax.metrics.streaming import FEATURE_BLOCK, even
+from gan_jax.metrics.streaming import FEATURE_BLOCK, block_size, filled
 from gan_jax.types import Array
 
 SPARE = 4
@@ -91,7 +91,7 @@ def count_within(
     found: dict[int, Array] = {}
     for i, q, j, r in _blocks(queries, references, block):
         size = len(r[0])
-        squared = jnp.asarray(_filled(radii[j : j + size] ** 2, size).astype(np.float32))
+        squared = jnp.asarray(filled(radii[j : j + size] ** 2, size).astype(np.float32))
         here = _within(q, r, squared, i if leave_one_out else -1, j)
         found[i] = found[i] + here if i in found else here
     counts, unclear = np.concatenate([jax.device_get(part) for part in found.values()], axis=1)[
@@ -121,11 +121,11 @@ def _blocks(
     centre = (
         references[:block].reshape(min(block, len(references)), -1).mean(axis=0, dtype=np.float64)
     )
-    size = even(len(queries), block)
+    size = block_size(len(queries), block)
     on_device = {
         i: _rows(queries[i : i + size], centre, size) for i in range(0, len(queries), size)
     }
-    size = even(len(references), block)
+    size = block_size(len(references), block)
     for j in range(0, len(references), size):
         r = _rows(references[j : j + size], centre, size)
         for i, q in on_device.items():
@@ -136,11 +136,7 @@ def _rows(part: np.ndarray, centre: np.ndarray, size: int) -> _Rows:
     rows = (np.asarray(part).reshape(len(part), -1) - centre).astype(np.float32)
     squares = (rows.astype(np.float64) ** 2).sum(axis=1).astype(np.float32)
     real = np.arange(size) < len(part)
-    return jnp.asarray(_filled(rows, size)), jnp.asarray(_filled(squares, size)), jnp.asarray(real)
-
-
-def _filled(array: np.ndarray, size: int) -> np.ndarray:
-    return np.concatenate([array, np.zeros((size - len(array), *array.shape[1:]), array.dtype)])
+    return jnp.asarray(filled(rows, size)), jnp.asarray(filled(squares, size)), jnp.asarray(real)
 
 
 def _squares(q: _Rows, r: _Rows, i: Array, j: Array) -> Array:

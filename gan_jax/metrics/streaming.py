@@ -14,11 +14,16 @@ FEATURE_BLOCK = 4096
 """Features in a block of a metric that takes many of them on the device."""
 
 
-def even(n: int, most: int = FEATURE_BLOCK) -> int:
+def block_size(n: int, most: int = FEATURE_BLOCK) -> int:
     """The size of blocks of ``n`` examples, 1 or more: as few as do not exceed ``most`` examples,
     and of nearly equal size, so that little of the last one is filling.
     """
     return math.ceil(n / math.ceil(n / most))
+
+
+def filled(rows: np.ndarray, size: int) -> np.ndarray:
+    """``rows [n, ...]``, followed by zeros up to ``size`` rows."""
+    return np.concatenate([rows, np.zeros((size - len(rows), *rows.shape[1:]), rows.dtype)])
 
 
 def stream(function: Callable[..., PyTree], *arrays: PyTree, block: int) -> PyTree:
