@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import importlib.metadata
 import os
+import re
 import signal
 import sys
 import warnings
@@ -23,6 +24,8 @@ _LIBRARY_KNOWN = (0, 10), (0, 12)
 # M_MMAP_MAX, M_TRIM_THRESHOLD and M_ARENA_MAX of malloc.h: no block is mapped on its own, the top
 # of the heap is never returned, and all threads share this heap.
 _KEEP_MEMORY = (-4, 0), (-1, -1), (-8, 1)
+_FAKE_DEVICES = re.compile(r"xla_force_host_platform_device_count=(\d+)")
+_THREADS_OF_A_DEVICE = 4
 
 
 def called(name: str) -> str:
@@ -116,11 +119,18 @@ def fast_cpu() -> None:
     call: the pages of memory that was returned to the system must be mapped and zeroed again.
     Existing settings in ``XLA_FLAGS`` and in ``MALLOC_TRIM_THRESHOLD_`` are respected. Programs on
     other backends are the same; their hosts keep memory, too.
+
+    With several devices that ``XLA_FLAGS`` makes of one CPU, XLA gets four threads for each, unless
+    ``PJRT_NPROC`` sets their number. By default it has one for each. Devices that wait for each
+    other in two collectives at once then take all threads, and the program ends after 40 seconds.
     """
     flags = os.environ.get("XLA_FLAGS", "")
     version = tuple(int(part) for part in importlib.metadata.version("jaxlib").split(".")[:2])
     if _LIBRARY not in flags and _LIBRARY_KNOWN[0] <= version <= _LIBRARY_KNOWN[1]:
         os.environ["XLA_FLAGS"] = f"{flags} --{_LIBRARY}=LIBRARY_FUSION_TYPE_REDUCE".strip()
+    devices = _FAKE_DEVICES.findall(flags)
+    if devices and int(devices[-1]) > 1:
+        os.environ.setdefault("PJRT_NPROC", str(_THREADS_OF_A_DEVICE * int(devices[-1])))
     # Only the C library of GNU has these settings.
     if sys.platform == "linux" and "MALLOC_TRIM_THRESHOLD_" not in os.environ:
         set_option = getattr(ctypes.CDLL(None), "mallopt", None)

@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+from gan_jax import command_line
+
 PROGRAM = """
 import os
 from gan_jax import command_line
@@ -62,3 +64,23 @@ def test_calls_find_the_memory_of_earlier_ones_unless_the_environment_says_other
     )
     pages = 64 * 2**15 * 4 // resource.getpagesize()  # of one array of the size of x
     assert int(run.stdout) < pages / 20 if threshold is None else int(run.stdout) > pages
+
+
+@pytest.mark.parametrize(
+    "flags, given, threads",
+    [
+        ("--xla_force_host_platform_device_count=4", {}, "16"),
+        ("--xla_force_host_platform_device_count=4", {"PJRT_NPROC": "5"}, "5"),
+        ("--xla_force_host_platform_device_count=1", {}, ""),
+        ("", {}, ""),
+    ],
+)
+def test_devices_made_of_one_cpu_get_threads_for_several_collectives(
+    monkeypatch, flags, given, threads
+):
+    monkeypatch.delenv("PJRT_NPROC")
+    monkeypatch.setenv("XLA_FLAGS", flags)
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    command_line.fast_cpu()
+    assert os.environ.get("PJRT_NPROC", "") == threads

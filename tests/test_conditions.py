@@ -18,6 +18,7 @@ from test_latent_pictures import Halves, tiles
 
 import gan_jax
 from gan_jax import ConfigError
+from gan_jax.build import assemble
 from gan_jax.build.trained import Trained, pinned
 from gan_jax.config import Augmentation, Config, Network, Pairs, Penalty
 from gan_jax.data import describe, load
@@ -172,7 +173,7 @@ def test_a_stage_is_bound_to_the_checkpoint_it_began_with(finished, tmp_path):
     assert drawn.shape == (4, 16, 16, 1)
     train(dataclasses.replace(FIRST, steps=6), tmp_path / "first")
     with pytest.raises(ConfigError, match="trained further or anew"):
-        gan_jax.build.__wrapped__(run.config)  # the other process has not built it
+        assemble.__wrapped__(run.config)  # the other process has not assembled it
     with pytest.raises(ConfigError, match=r"generator\.first_digest"):
         train(second(tmp_path / "first"), tmp_path / "second")
 

@@ -12,6 +12,7 @@ import pytest
 import gan_jax
 from gan_jax import ConfigError
 from gan_jax.devices import parallel
+from gan_jax.engine import train_step as engine
 from gan_jax.runs import logs
 from gan_jax.sampling import samples
 from gan_jax.training import loop as training
@@ -124,3 +125,17 @@ def test_steps_compile_once_and_the_state_stays_on_every_device(tmp_path, caplog
         assert sum(f"jit({name})" in message for message in compiled) == 1, compiled
     for leaf in jax.tree.leaves(outcome.state):
         assert leaf.sharding.is_fully_replicated and len(leaf.sharding.device_set) == 4
+
+
+@pytest.mark.parametrize("changes", [{}, {"d_steps": 2}])
+def test_a_step_is_traced_once_for_its_check_and_its_loop(tmp_path, monkeypatch, changes):
+    config = dataclasses.replace(TINY, latents=6, **changes)  # not traced before in this process
+    traced = []
+
+    def counted(gan, *arguments, plainly=engine._turns):
+        traced.append(gan)
+        return plainly(gan, *arguments)
+
+    monkeypatch.setattr(engine, "_turns", counted)
+    outcome = training.train(config, tmp_path / "run")
+    assert int(outcome.state.step) == config.steps and len(traced) == 1

@@ -65,6 +65,16 @@ def build(config: Config) -> Gan:
     Raises:
       ConfigError: naming the field, its value and what would be accepted.
     """
+    gan = assemble(config)
+    trace(gan, config)
+    return gan
+
+
+@functools.cache
+def assemble(config: Config) -> Gan:
+    """The GAN of `build`, for programs that trace a step themselves or train no further: parts that
+    are refused only in a step are accepted.
+    """
     check_numbers(config)
     description = describe(config.dataset)
     own = frame_of(description, config.framing).modality
@@ -73,7 +83,7 @@ def build(config: Config) -> Gan:
     fits_memory("batch_size", f"{config.batch_size:,} examples", config.batch_size * numbers)
     check_flip(own, config.flip)
     conditioning = CONDITIONINGS[one_of("conditioning", config.conditioning, CONDITIONINGS)]
-    trained = Trained(config, build)
+    trained = Trained(config, assemble)
     read = Read(_source(config, own), description, trained)
     pairs = pairing(config.pairs.name, read, dict(config.pairs.options))
     if conditioning.labels and pairs.condition is not None:
@@ -87,9 +97,7 @@ def build(config: Config) -> Gan:
             "use conditioning 'none'."
         )
     check_labels(config, description.num_classes)
-    gan = _measuring(_gan(config, read, pairs, conditioning))
-    trace(gan, config)
-    return gan
+    return _measuring(_gan(config, read, pairs, conditioning))
 
 
 def _source(config: Config, own: Modality) -> Modality:
@@ -124,9 +132,11 @@ then.
 """
 
 
-def build_members(configs: Sequence[Config]) -> tuple[Gan, ...]:
+def build_members(
+    configs: Sequence[Config], build: Callable[[Config], Gan] = build
+) -> tuple[Gan, ...]:
     """The GANs of configs that differ only in seeds and in scalars of the training step; settings
-    that do not affect the GAN are ignored.
+    that do not affect the GAN are ignored. ``build``: `build` or `assemble`.
 
     Raises:
       ConfigError: if there is no config, or if one differs from the first in another field, naming
@@ -293,15 +303,21 @@ def _conditions(config: Config, num_classes: int) -> Callable[[jax.Array, Any], 
     return make(num_classes, counts)
 
 
-def trace(gan: Gan, config: Config) -> None:
-    """Traces one step abstractly, on batches of the config.
+def trace(gan: Gan, config: Config, sharding: jax.sharding.Sharding | None = None) -> None:
+    """Traces one step abstractly, on batches of the config. Compiling the same step later does not
+    trace it again.
+
+    Args:
+      gan, config: what is traced.
+      sharding: of arrays on the devices of the training, if it has a mesh.
 
     Raises:
       ConfigError: if the parts do not fit together.
     """
-    batch = abstract_batch(config, gan.source)
+    batch = abstract_batch(config, gan.source, sharding)
     state = jax.eval_shape(functools.partial(init_state, gan), jax.random.key(0), batch)
-    jax.eval_shape(functools.partial(train_step, gan), state, batch)
+    on_mesh = lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype, sharding=sharding)
+    jax.eval_shape(functools.partial(train_step, gan), jax.tree.map(on_mesh, state), batch)
 
 
 def _terms(

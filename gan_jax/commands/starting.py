@@ -108,7 +108,7 @@ def check_memory(own: Config, population: Population, alone: bool) -> None:
     Raises:
       ConfigError: naming the option whose value is too large.
     """
-    from gan_jax.build import build
+    from gan_jax.build import assemble
 
     if alone:
-        memory.check(build(own), own.minibatches * own.batch_size, population.size)
+        memory.check(assemble(own), own.minibatches * own.batch_size, population.size)

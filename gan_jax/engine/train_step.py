@@ -56,8 +56,7 @@ def train_step(
         `Gan` requires; and for a state that was donated before.
     """
     checks.batch(batch)
-    with batch_axis.shared(axis_name):
-        state, metrics = _step(gan, state, batch)
+    state, metrics = _step(gan, state, batch, axis_name)
     return _placed(state, placement), metrics
 
 
@@ -78,14 +77,25 @@ def train_steps(
     """
 
     def step(_, state: GanState) -> tuple[GanState, Metrics]:
-        state, metrics = _step(gan, state, batch_at(data, state.step))
+        state, metrics = _step(gan, state, batch_at(data, state.step), None)
         return _placed(state, placement), metrics
 
     state, sums = _repeated(step, n, state)
     return _placed(state, placement), jax.tree.map(lambda total: total / n, sums)
 
 
-def _step(gan: Gan, state: GanState, batch: Batch) -> tuple[GanState, Metrics]:
+@functools.partial(jax.jit, static_argnames=("gan", "axis_name"), inline=True)
+def _step(
+    gan: Gan, state: GanState, batch: Batch, axis_name: str | None
+) -> tuple[GanState, Metrics]:
+    """`train_step` without its checks. Compiled for its cache of traces alone: the check of a GAN
+    before compilation, `train_step` and `train_steps` trace it once between them.
+    """
+    with batch_axis.shared(axis_name):
+        return _turns(gan, state, batch)
+
+
+def _turns(gan: Gan, state: GanState, batch: Batch) -> tuple[GanState, Metrics]:
     gan = scalars.bind(gan, state.scalars, state.step)
     key = jax.random.fold_in(state.key, state.step)
     n = len(jax.tree.leaves(batch)[0]) - gan.turns.fresh  # minibatches for D
@@ -201,14 +211,16 @@ def _repeated(turn: Callable, n: int | Array, carry) -> tuple:
     if type(n) is int and n <= 1:
         return turn(0, carry) if n else (carry, {})
 
+    turn = jax.jit(turn, inline=True)  # traced once for the shapes and the loop
+
     def again(i, carried):
         carry, sums = carried
         carry, metrics = turn(i, carry)
         return carry, jax.tree.map(jnp.add, sums, metrics)
 
-    shapes = jax.eval_shape(turn, 0, carry)[1]
+    shapes = jax.eval_shape(turn, jnp.int32(0), carry)[1]
     zeros = jax.tree.map(lambda m: jnp.zeros(m.shape, m.dtype), shapes)
-    return jax.lax.fori_loop(0, n, again, (carry, zeros))
+    return jax.lax.fori_loop(jnp.int32(0), n, again, (carry, zeros))
 
 
 def _placed(state: GanState, placement: Placement | None) -> GanState:

@@ -12,7 +12,7 @@ import jax
 
 from gan_jax import config as configs
 from gan_jax import sweeps
-from gan_jax.build import abstract_batch, build_members
+from gan_jax.build import abstract_batch, assemble, build_members
 from gan_jax.build.trained import pinned
 from gan_jax.config import Config
 from gan_jax.engine.gan import Gan, init_state
@@ -63,7 +63,7 @@ class Run:
 
     With ``own``, only the `SETTINGS` of the config are used, and the run has a single GAN.
 
-    GANs are built once, on first use, which raises `ConfigError` as `build` and
+    GANs are assembled once, on first use, which raises `ConfigError` as `assemble` and
     `Population.members`.
     """
 
@@ -89,7 +89,7 @@ class Run:
     def gans(self) -> tuple[Gan, ...]:
         """The members' GANs, which differ only in scalars."""
         if self.own is None:
-            return build_members(self.configs)
+            return build_members(self.configs, assemble)
         if self.own.gan is None:
             raise ConfigError(
                 "config: this run trained a Gan made of objects, which no file can describe; make "

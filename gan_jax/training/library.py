@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gan_jax.build import build, trace
+from gan_jax.build import assemble, trace
 from gan_jax.config import Config
 from gan_jax.data import describe, frame_of
 from gan_jax.engine.gan import Gan
@@ -82,7 +82,7 @@ def train(
         config, folder, overwrite=overwrite, on_divergence=on_divergence, gan=own,
         callbacks=callbacks,
     )  # fmt: skip
-    made = build(config) if own is None else own
+    made = assemble(config) if own is None else own
     return Trained(made, outcome.state, config, folder, outcome.step, outcome.seconds)
 
 

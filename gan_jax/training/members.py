@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gan_jax.build import abstract_batch
+from gan_jax.build import abstract_batch, trace
 from gan_jax.data import load, some
 from gan_jax.devices import parallel
 from gan_jax.engine.population import (
@@ -59,6 +59,7 @@ class Members:
         self.gan, self.size = run.gan, len(run.gans)
         self._mesh = members_mesh(self.size)
         self.everywhere = parallel.replicated(self._mesh)
+        trace(self.gan, self._configs[0])
         self.shardings = shardings(run.abstract_state(), self._mesh)
         self._failed: dict[int, int] = {}
         self._real: np.ndarray | None = None

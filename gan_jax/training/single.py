@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gan_jax.build import abstract_batch
+from gan_jax.build import abstract_batch, trace
 from gan_jax.devices import parallel
 from gan_jax.engine.gan import init_state
 from gan_jax.engine.trained import generate
@@ -33,6 +33,7 @@ class Single:
         self._mesh = parallel.mesh(self._config.batch_size, self._config.micro_batches)
         self._placement = parallel.Placement(self._mesh, fsdp)
         self.everywhere = parallel.replicated(self._mesh)
+        trace(self.gan, self._config, self.everywhere)
         self.shardings = self._placement.of(run.abstract_state())
 
     def init(self, returns: int = 0) -> GanState:
