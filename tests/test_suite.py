@@ -7,7 +7,9 @@ import subprocess
 import sys
 
 import abacus
+import flax.linen as nn
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -172,6 +174,21 @@ def test_checks_pass_and_notice_a_wrong_kernel(monkeypatch):
         (2, 0), (2, 0))), case.stock, case.shape, case.flops)}  # fmt: skip
     monkeypatch.setattr(checks, "CONVOLUTIONS", wrong)
     assert not checks.convolution("strided conv", "fp32")["passed"]
+
+
+def test_the_reference_of_bf16_rounds_what_layers_return_and_their_gradients():
+    class Two(nn.Module):
+        @nn.compact
+        def __call__(self, x):
+            return 1.01 * nn.Dense(3, use_bias=False, kernel_init=lambda *_: jnp.eye(3))(x)
+
+    x, weights = jax.random.normal(jax.random.key(0), (2, 4, 3))
+    variables = Two().init(jax.random.key(1), x)
+    with nn.intercept_methods(checks._round_outputs):
+        y, gradient = jax.vjp(lambda x: Two().apply(variables, x), x)
+    np.testing.assert_array_equal(y, 1.01 * checks._nearest(x))  # not that of the whole network
+    np.testing.assert_array_equal(gradient(weights)[0], checks._nearest(1.01 * weights))
+    assert not np.array_equal(x, checks._nearest(x))
 
 
 def test_nothing_but_jax_and_its_like_is_needed():

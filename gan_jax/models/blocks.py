@@ -13,6 +13,7 @@ import jax.numpy as jnp
 
 from gan_jax.errors import ConfigError, either
 from gan_jax.nn.conv import Conv, ConvPool, UpConv
+from gan_jax.nn.dense import Dense
 from gan_jax.nn.spectral import spectral_norm
 from gan_jax.types import Critique
 
@@ -125,7 +126,7 @@ def check_attention(attention: int, least: int, most: int) -> None:
 def start(latents: jax.Array, shape: tuple[int, ...], spectral: bool, dtype: Any) -> jax.Array:
     """Latents -> dense to the smallest feature map."""
     h, w, c = shape
-    dense = nn.Dense(h * w * c, kernel_init=ORTHOGONAL.block, dtype=dtype, name="dense")
+    dense = Dense(h * w * c, kernel_init=ORTHOGONAL.block, dtype=dtype, name="dense")
     return spectral_norm(spectral)(dense)(latents).reshape(-1, h, w, c)
 
 

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 
 from gan_jax.models.options import DROPOUT, NOISE, SPECTRAL, option
 from gan_jax.nn.conv import Conv
+from gan_jax.nn.dense import Dense
 from gan_jax.nn.disturbance import Disturbance
 from gan_jax.nn.heads import with_condition
 from gan_jax.nn.spectral import spectral_norm
@@ -70,7 +71,7 @@ class Generator(nn.Module):
     @nn.compact
     def __call__(self, latents: jax.Array, y: jax.Array, *, train: bool) -> jax.Array:
         length, words = self.shape
-        x = nn.Dense(length * self.width, dtype=self.dtype)(
+        x = Dense(length * self.width, dtype=self.dtype)(
             with_condition(latents, y, self.num_classes)
         )
         x = x.reshape(-1, length, self.width)

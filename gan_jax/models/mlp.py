@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 
 from gan_jax.models.options import DROPOUT, MINIBATCH_STD, NOISE, SPECTRAL, option
+from gan_jax.nn.dense import Dense
 from gan_jax.nn.disturbance import Disturbance
 from gan_jax.nn.heads import with_condition
 from gan_jax.nn.minibatch_std import minibatch_std
@@ -39,8 +40,8 @@ class Generator(nn.Module):
     def __call__(self, latents: jax.Array, y: jax.Array, *, train: bool) -> jax.Array:
         h = with_condition(latents, y, self.num_classes)
         for _ in range(self.depth):
-            h = nn.relu(nn.Dense(self.width, dtype=self.dtype)(h))
-        x = nn.Dense(math.prod(self.shape), dtype=self.dtype)(h)
+            h = nn.relu(Dense(self.width, dtype=self.dtype)(h))
+        x = Dense(math.prod(self.shape), dtype=self.dtype)(h)
         x = x.astype(jnp.float32).reshape(-1, *self.shape)
         return nn.tanh(x) if self.bounded else x
 
@@ -62,7 +63,7 @@ class Discriminator(nn.Module):
         normalized = spectral_norm(self.spectral)
         h = x.reshape(x.shape[0], -1)
         for _ in range(self.depth):
-            h = nn.relu(normalized(nn.Dense(self.width, dtype=self.dtype))(h))
+            h = nn.relu(normalized(Dense(self.width, dtype=self.dtype))(h))
             h = Disturbance(self.dropout, self.noise)(h, train=train)
         if self.minibatch_std:
             h = minibatch_std(h, self.minibatch_std)

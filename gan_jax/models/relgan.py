@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from gan_jax.models.options import DROPOUT, option
 from gan_jax.models.seqgan import Highway, Windows
 from gan_jax.models.writing import ESTIMATOR, ESTIMATORS, Estimator, Writer
+from gan_jax.nn.dense import Dense
 from gan_jax.nn.disturbance import Disturbance
 from gan_jax.nn.heads import at_each_place
 from gan_jax.nn.sequences import RelationalMemory
@@ -57,5 +58,5 @@ class Discriminator(nn.Module):
         windows = tuple(window for window in WINDOWS if window <= n) or (1,)
         h = Windows(windows, (self.filters,) * len(windows), self.dtype)(x)
         h = Disturbance(self.dropout)(Highway(self.dtype)(h), train=train)
-        h = nn.Dense(self.width, dtype=self.dtype)(h).reshape(b, self.representations, -1)
+        h = Dense(self.width, dtype=self.dtype)(h).reshape(b, self.representations, -1)
         return at_each_place(self.head, h.astype(jnp.float32), y)

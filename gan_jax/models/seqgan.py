@@ -16,6 +16,7 @@ import jax.numpy as jnp
 from gan_jax.models import scratchgan
 from gan_jax.models.options import DROPOUT, option
 from gan_jax.nn.conv import Conv
+from gan_jax.nn.dense import Dense
 from gan_jax.nn.disturbance import Disturbance
 from gan_jax.types import Critique
 
@@ -83,7 +84,7 @@ class Highway(nn.Module):
 
     @nn.compact
     def __call__(self, h: jax.Array) -> jax.Array:
-        dense = lambda bias: nn.Dense(
+        dense = lambda bias: Dense(
             h.shape[-1], bias_init=nn.initializers.constant(bias), dtype=self.dtype
         )
         t = nn.sigmoid(dense(-2.0)(h))

@@ -17,6 +17,7 @@ from gan_jax.models.blocks import GLOROT, DownBlock, UpBlock
 from gan_jax.models.options import MINIBATCH_STD, SPECTRAL, option
 from gan_jax.models.sides import halvings
 from gan_jax.nn.conv import Conv
+from gan_jax.nn.dense import Dense
 from gan_jax.nn.heads import with_condition
 from gan_jax.nn.minibatch_std import minibatch_std
 from gan_jax.nn.norms import NORMS, BatchNorm, ConditionalBatchNorm
@@ -55,7 +56,7 @@ class Generator(nn.Module):
             latents = with_condition(latents, y, self.num_classes)
         elif self.num_classes:
             condition = (jax.nn.one_hot(y, self.num_classes),)
-        x = nn.Dense((h >> n) * (w >> n) * self.width, kernel_init=GLOROT.skip, dtype=self.dtype)(
+        x = Dense((h >> n) * (w >> n) * self.width, kernel_init=GLOROT.skip, dtype=self.dtype)(
             latents
         )
         x = x.reshape(-1, h >> n, w >> n, self.width)

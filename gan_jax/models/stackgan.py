@@ -24,6 +24,7 @@ from gan_jax.errors import ConfigError
 from gan_jax.models.options import SPECTRAL, option
 from gan_jax.models.projected import FROZEN
 from gan_jax.models.sides import halvings, widths
+from gan_jax.nn.broadcast import broadcast
 from gan_jax.nn.conv import Conv, UpConv
 from gan_jax.nn.norms import NORMS, BatchNorm
 from gan_jax.nn.spectral import spectral_norm
@@ -334,7 +335,7 @@ def _leaky(x: Array) -> Array:
 
 def _beside(x: Array, c: Array) -> Array:
     """``c [b, n]`` concatenated to the channels of ``x [b, h, w, c]``, everywhere the same."""
-    tiled = jnp.broadcast_to(c[:, None, None].astype(x.dtype), (*x.shape[:-1], c.shape[-1]))
+    tiled = broadcast(c[:, None, None], (*x.shape[:-1], c.shape[-1]), x.dtype)
     return jnp.concatenate([x, tiled], axis=-1)
 
 

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from gan_jax.errors import ConfigError
 from gan_jax.models.options import DROPOUT, MINIBATCH_STD, NOISE, SPECTRAL, option
 from gan_jax.nn.conv import Conv, ConvTranspose
+from gan_jax.nn.dense import Dense
 from gan_jax.nn.disturbance import Disturbance
 from gan_jax.nn.heads import with_condition
 from gan_jax.nn.minibatch_std import minibatch_std
@@ -52,7 +53,7 @@ class Generator(nn.Module):
         length, channels = self.shape
         n = quarterings(length, self.base)
         short, widths = length // STRIDE**n, [self.width * 2**i for i in reversed(range(n))]
-        x = nn.Dense(short * widths[0], kernel_init=_init, dtype=self.dtype)(
+        x = Dense(short * widths[0], kernel_init=_init, dtype=self.dtype)(
             with_condition(latents, y, self.num_classes)
         )
         x = nn.relu(self.norm(dtype=self.dtype)(x.reshape(-1, short, widths[0]), train=train))

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 
 from gan_jax.errors import ConfigError
 from gan_jax.models.options import Option, option
+from gan_jax.nn.dense import Dense
 from gan_jax.nn.heads import ClassEmbedding
 from gan_jax.nn.sequences import MASKED, scanned
 from gan_jax.types import Fake, PyTree
@@ -114,7 +115,7 @@ class Writer(nn.Module):
         if self.num_classes:
             self.classes = ClassEmbedding(self.num_classes, self.embedding)
         self.reader = self.network()
-        self.last = nn.Dense(self.embedding if self.tied else words, dtype=self.dtype)
+        self.last = Dense(self.embedding if self.tied else words, dtype=self.dtype)
         if self.tied:
             self.bias = self.param("bias", nn.initializers.zeros, (words,))
 

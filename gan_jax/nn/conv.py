@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from gan_jax.errors import ConfigError
+from gan_jax.nn.broadcast import add_bias
 from gan_jax.nn.conv_ops import Pads, conv, conv_transpose
 
 Array = jax.Array
@@ -66,7 +67,7 @@ class Conv(nn.Module):
                     f"kernel_size {k}."
                 )
         x, w, b = _parameters(self, x, (*kernel, x.shape[-1] // groups, self.features))
-        return _add(conv(x, w, strides, pads, groups), b)
+        return add_bias(conv(x, w, strides, pads, groups), b)
 
 
 class ConvTranspose(nn.Module):
@@ -106,7 +107,7 @@ class ConvTranspose(nn.Module):
                     f"kernel_size {k}."
                 )
         x, w, b = _parameters(self, x, (*kernel, x.shape[-1], self.features))
-        return _add(conv_transpose(x, w, strides, pads), b)
+        return add_bias(conv_transpose(x, w, strides, pads), b)
 
 
 class UpConv(nn.Module):
@@ -135,7 +136,7 @@ class UpConv(nn.Module):
         strides = (2,) * len(kernel)
         x, w, b = _parameters(self, x, (*kernel, x.shape[-1], self.features), _widen)
         pads = tuple(((k + 1) // 2, (k + 1) // 2) for k in kernel)
-        return _add(conv_transpose(x, w, strides, pads), b)
+        return add_bias(conv_transpose(x, w, strides, pads), b)
 
 
 class ConvPool(nn.Module):
@@ -169,7 +170,7 @@ class ConvPool(nn.Module):
         mean = lambda w: _widen(w) * 0.5 ** len(kernel)
         x, w, b = _parameters(self, x, (*kernel, x.shape[-1], self.features), mean)
         pads = tuple((k // 2, k // 2) for k in kernel)
-        return _add(conv(x, w, strides, pads), b)
+        return add_bias(conv(x, w, strides, pads), b)
 
 
 def _widen(w: Array) -> Array:
@@ -198,10 +199,6 @@ def _parameters(
         else None
     )
     return nn.dtypes.promote_dtype(x, change(kernel), bias, dtype=module.dtype)
-
-
-def _add(y: Array, bias: Array | None) -> Array:
-    return y if bias is None else y + bias.reshape((1,) * (y.ndim - 1) + (-1,))
 
 
 def _taps(module: nn.Module, x: Array) -> tuple[int, ...]:

@@ -15,6 +15,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from gan_jax.nn.broadcast import add_bias
 from gan_jax.nn.conv_ops import conv
 from gan_jax.nn.resample import blurred
 
@@ -47,7 +48,7 @@ class EqualDense(nn.Module):
         bias = self.param("bias", nn.initializers.constant(self.bias), (self.features,))
         gain = self.lr_multiplier * (ROOT2 if self.active else 1)
         x, kernel, bias = nn.dtypes.promote_dtype(x, kernel, bias)
-        y = x @ (kernel * (gain / math.sqrt(x.shape[-1]))) + (bias * gain)[None]
+        y = add_bias(x @ (kernel * (gain / math.sqrt(x.shape[-1]))), bias * gain)
         return activated(y) if self.active else y
 
 
@@ -83,4 +84,4 @@ class EqualConv(nn.Module):
         if not self.active:
             return y
         bias = self.param("bias", nn.initializers.zeros, (self.features,)) * gain
-        return activated(y + bias.astype(self.dtype)[None, None, None])
+        return activated(add_bias(y, bias))

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 from gan_jax.devices import batch_axis
 from gan_jax.errors import ConfigError
+from gan_jax.nn.broadcast import broadcast
 
 
 def minibatch_std(x: jax.Array, group: int, *, apart: bool = False) -> jax.Array:
@@ -43,5 +44,5 @@ def minibatch_std(x: jax.Array, group: int, *, apart: bool = False) -> jax.Array
     deviation = jnp.sqrt(groups.var(axis=0 if apart else 1) + 1e-8).mean(axis=-1)
     channel = jnp.tile(deviation, size) if apart else jnp.repeat(deviation, size)
     channel = batch_axis.own(channel).reshape(len(x), *(1,) * (x.ndim - 1))
-    channel = jnp.broadcast_to(channel, (*x.shape[:-1], 1)).astype(x.dtype)
+    channel = broadcast(channel, (*x.shape[:-1], 1), x.dtype)
     return jnp.concatenate([x, channel], axis=-1)

@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 
 from gan_jax.devices import batch_axis
+from gan_jax.nn.broadcast import add_bias, broadcast
 from gan_jax.nn.conv_ops import conv, conv_transpose
 from gan_jax.nn.equalized import ROOT2, EqualDense, activated
 from gan_jax.nn.resample import blurred
@@ -50,7 +51,7 @@ class StyleConv(nn.Module):
         bias = self.param("bias", nn.initializers.zeros, (self.features,))
         power = jnp.sum(jnp.square(kernel), axis=(0, 1))
         norm = jax.lax.rsqrt(jnp.square(style) @ power + 1e-8)
-        x = x.astype(self.dtype) * _everywhere(style, self.dtype)
+        x = x.astype(self.dtype) * _everywhere(style, x.shape, self.dtype)
         if self.up:
             pads = ((2, 2), (2, 2))
             x = conv_transpose(x, kernel.astype(self.dtype), (2, 2), pads)
@@ -58,10 +59,10 @@ class StyleConv(nn.Module):
         else:
             x = conv(x, kernel.astype(self.dtype), (1, 1), ((1, 1), (1, 1)))
         gain = ROOT2 * self.gain
-        x = x * _everywhere(norm * gain, self.dtype)
+        x = x * _everywhere(norm * gain, x.shape, self.dtype)
         noise = self._noise(x.shape[:3]) * (strength * gain)
-        x = x + noise.astype(self.dtype)[..., None] + _everywhere((bias * gain)[None], self.dtype)
-        return activated(x)
+        x = x + broadcast(noise[..., None], x.shape, self.dtype)
+        return activated(add_bias(x, bias * gain))
 
     def _noise(self, shape: tuple[int, int, int]) -> jax.Array:
         """``[b, h, w]``, or ``[1, h, w]`` where it is constant."""
@@ -91,9 +92,9 @@ class ToImage(nn.Module):
         bias = self.param("bias", nn.initializers.zeros, (self.features,))
         own = (style[:, :, None] * kernel[0]).astype(self.dtype)
         y = jnp.einsum("bhwi,bio->bhwo", x.astype(self.dtype), own)
-        return y + _everywhere(bias[None], self.dtype)
+        return add_bias(y, bias)
 
 
-def _everywhere(a: jax.Array, dtype: Any) -> jax.Array:
-    """``[b, c] -> [b, 1, 1, c]``."""
-    return a.astype(dtype)[:, None, None]
+def _everywhere(a: jax.Array, shape: tuple[int, ...], dtype: Any) -> jax.Array:
+    """``[b, c] -> [b, h, w, c]``."""
+    return broadcast(a[:, None, None], shape, dtype)

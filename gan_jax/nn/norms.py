@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from gan_jax.devices import batch_axis
+from gan_jax.nn.broadcast import broadcast
 from gan_jax.nn.spectral import spectral_norm
 
 MOMENTUM = 0.9
@@ -71,7 +72,8 @@ class ConditionalBatchNorm(nn.Module):
         def of_condition(name: str) -> jax.Array:
             layer = nn.Dense(x.shape[-1], use_bias=False, kernel_init=self.kernel_init, name=name)
             numbers = spectral_norm(self.spectral)(layer)(condition)
-            return numbers.reshape(x.shape[0], *(1,) * (x.ndim - 2), -1).astype(self.dtype)
+            numbers = numbers.reshape(x.shape[0], *(1,) * (x.ndim - 2), -1)
+            return broadcast(numbers, x.shape, self.dtype)
 
         return x * (1 + of_condition("gain")) + of_condition("bias")
 

@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from gan_jax.nn.dense import Dense
 from gan_jax.types import PyTree
 
 MASKED = -1e9
@@ -82,7 +83,7 @@ class RelationalMemory(nn.Module):
     dtype: Any = jnp.float32
 
     def setup(self) -> None:
-        dense = lambda features: nn.Dense(features, dtype=self.dtype)
+        dense = lambda features: Dense(features, dtype=self.dtype)
         width = self.heads * self.size
         self.read, self.gate_x, self.gate_memory = dense(width), dense(2 * width), dense(2 * width)
         self.project = dense(3 * width)
@@ -142,7 +143,7 @@ class Layer(nn.Module):
     dtype: Any = jnp.float32
 
     def setup(self) -> None:
-        dense = lambda features: nn.Dense(features, dtype=self.dtype)
+        dense = lambda features: Dense(features, dtype=self.dtype)
         self.norms = [nn.LayerNorm(dtype=self.dtype) for _ in range(2)]
         self.project, self.back = dense(3 * self.width), dense(self.width)
         self.up, self.down = dense(4 * self.width), dense(self.width)
@@ -185,7 +186,7 @@ class Causal(nn.Module):
     def setup(self) -> None:
         init = nn.initializers.normal(0.02)
         self.positions = self.param("positions", init, (self.length, self.width))
-        self.read = nn.Dense(self.width, dtype=self.dtype)
+        self.read = Dense(self.width, dtype=self.dtype)
         self.body = [Layer(self.width, self.heads, self.dtype) for _ in range(self.layers)]
         self.norm = nn.LayerNorm(dtype=self.dtype)
 
