@@ -3,10 +3,10 @@ minute on two CPU cores.
 
 uv run train.py digits_dcgan
 
-`--seeds 3` on one core of an AMD EPYC: 5,000 steps of all three in 6:15, compilation included.
-`uv run eval.py runs/digits_dcgan`, 2,000 samples of each: classification accuracy of conditional
-samples 99.5% (interval over seeds: 99.0% to 100.0%; real test images: 98.6%), FD 0.2305 to
-the training images (0.1885 to 0.2725).
+`--seeds 3` on one core of an AMD EPYC, under other load: 5,000 steps of all three in 6:15,
+compilation included. `uv run eval.py runs/digits_dcgan`, 2,000 samples of each: classification
+accuracy of conditional samples 99.5% (interval over seeds: 99.0% to 100.0%; real test images:
+98.6%), FD 0.2305 to the training images (0.1885 to 0.2725).
 """
 
 from gan_jax.config import Config, Network, Optimizer, Penalty

@@ -3,9 +3,9 @@
 
 uv run train.py mnist_mlp
 
-`--seeds 3` on one core of an AMD EPYC: 30,000 steps of all three in 12:54, compilation included.
-`uv run eval.py runs/mnist_mlp`, 2,000 samples of each: FD 2.084 to the test images (interval
-over seeds: 1.553 to 2.615; training images: 0.06861).
+`--seeds 3` on one core of an AMD EPYC, under other load: 30,000 steps of all three in 12:54,
+compilation included. `uv run eval.py runs/mnist_mlp`, 2,000 samples of each: FD 2.084 to the test
+images (interval over seeds: 1.553 to 2.615; training images: 0.06861).
 """
 
 from gan_jax.config import Config, Network, Optimizer, Penalty

@@ -2,9 +2,9 @@
 
 uv run train.py ring8_mlp
 
-`--seeds 3` on one core of an AMD EPYC: 20,000 steps of all three in 1:35, compilation included.
-`uv run eval.py runs/ring8_mlp`, 2,000 samples of each: 8 of 8 modes, 95.0% high-quality samples
-(interval over seeds: 94.0% to 96.1%; real test points: 99.2%).
+`--seeds 3` on one core of an AMD EPYC, under other load: 20,000 steps of all three in 1:35,
+compilation included. `uv run eval.py runs/ring8_mlp`, 2,000 samples of each: 8 of 8 modes, 95.0%
+high-quality samples (interval over seeds: 94.0% to 96.1%; real test points: 99.2%).
 """
 
 from gan_jax.config import Config, Network, Optimizer, Penalty
