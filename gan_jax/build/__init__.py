@@ -72,8 +72,11 @@ def build(config: Config) -> Gan:
 
 @functools.cache
 def assemble(config: Config) -> Gan:
-    """The GAN of `build`, for programs that trace a step themselves or train no further: parts that
-    are refused only in a step are accepted.
+    """The GAN of `build`, without tracing a step: for programs that trace one themselves or do not
+    train.
+
+    Raises:
+      ConfigError: as `build`, but not for parts that only a step would refuse.
     """
     check_numbers(config)
     description = describe(config.dataset)

@@ -13,13 +13,13 @@ import jax
 import jax.numpy as jnp
 
 
-def broadcast(a: jax.Array, shape: tuple[int, ...], dtype: Any = None) -> jax.Array:
-    """``a`` repeated as by `jnp.broadcast_to`, as ``dtype``, or as its own.
+def broadcast(a: jax.Array, shape: tuple[int, ...], dtype: Any) -> jax.Array:
+    """``a`` repeated as by `jnp.broadcast_to`, as ``dtype``.
 
     Its gradient is summed in float32, or in the type of ``a`` if that is wider.
     """
     wide = a.astype(jnp.promote_types(a.dtype, jnp.float32))
-    return jnp.broadcast_to(wide, shape).astype(a.dtype if dtype is None else dtype)
+    return jnp.broadcast_to(wide, shape).astype(dtype)
 
 
 def add_bias(y: jax.Array, bias: jax.Array | None) -> jax.Array:
