@@ -69,23 +69,23 @@ LAYERS = {
     "bias only": lambda dtype: functools.partial(NORMS["none"](dtype=dtype), train=True),
     "attention": lambda dtype: SelfAttention(dtype=dtype),
 }
-"""Layers by name, all of whose parameters are repeated over the places of a map but the kernels."""
+"""Layers by name; their biases, gains and styles are repeated over the places of a map."""
 WITH_CONDITION = functools.partial(ConditionalBatchNorm, kernel_init=nn.initializers.normal(1.0))
 
 
 class Layer(nn.Module):
-    """A layer that may take a condition, after one that makes it depend on what it gets."""
+    """A layer of `LAYERS`, with a condition if it takes one."""
 
-    name_: str
+    kind: str
     dtype: Any
 
     @nn.compact
     def __call__(self, x):
-        layer = LAYERS[self.name_](self.dtype)
+        layer = LAYERS[self.kind](self.dtype)
         style = jax.random.normal(jax.random.key(3), (len(x), 5))
-        if self.name_ in ("to image", "style conv"):
+        if self.kind in ("to image", "style conv"):
             return layer(x, style)
-        return layer(x, style, train=True) if "conditional" in self.name_ else layer(x)
+        return layer(x, style, train=True) if "conditional" in self.kind else layer(x)
 
 
 @pytest.mark.parametrize("name", LAYERS)
