@@ -14,6 +14,7 @@ from runs import RING
 
 import gan_jax
 from gan_jax import ConfigError, Critique, Gan, Loss, Player, Regularizer, Term, Vectors
+from gan_jax.engine import train_step as engine
 from gan_jax.parts.priors import Normal
 from gan_jax.recognizers.feature_networks import choice_of
 from gan_jax.runs import logs
@@ -112,6 +113,30 @@ def test_what_cannot_be_trained_is_refused(gan, settings, words, tmp_path):
     with pytest.raises(ConfigError, match=words):
         gan_jax.train(gan, workdir=tmp_path / "run", **given | settings)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_refused_training_without_a_folder_leaves_none(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with pytest.raises(ConfigError, match="has examples of shape"):
+        gan_jax.train(OWN, **SETTINGS | {"dataset": "digits"})
+    with pytest.raises(ConfigError, match=r"^loss "):
+        gan_jax.train(RING, loss="other")
+    assert not list(tmp_path.iterdir())
+    trained = gan_jax.train(RING, steps=1)
+    assert list(tmp_path.iterdir()) == [trained.workdir] and (trained.workdir / "run.json").exists()
+
+
+def test_the_step_of_a_gan_of_objects_is_traced_once(tmp_path, monkeypatch):
+    traced = []
+
+    def counted(gan, *arguments, plainly=engine._turns):
+        traced.append(gan)
+        return plainly(gan, *arguments)
+
+    monkeypatch.setattr(engine, "_turns", counted)
+    own = dataclasses.replace(OWN, prior=Normal(5))  # not traced before in this process
+    gan_jax.train(own, steps=4, workdir=tmp_path / "run", **SETTINGS)
+    assert traced == [own]
 
 
 def test_a_notebook_gets_a_bar_of_its_own(monkeypatch):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import secrets
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gan_jax.build import assemble, trace
+from gan_jax.build import assemble
 from gan_jax.config import Config
 from gan_jax.data import describe, frame_of
 from gan_jax.engine.gan import Gan
@@ -77,13 +78,18 @@ def train(
     config = _config(gan, changes)
     if own is not None:
         _check(own, config)
-    folder = Path(tempfile.mkdtemp(prefix="gan_jax-") if workdir is None else workdir)
+    folder = _temporary() if workdir is None else Path(workdir)
     outcome = loop.train(
         config, folder, overwrite=overwrite, on_divergence=on_divergence, gan=own,
         callbacks=callbacks,
     )  # fmt: skip
     made = assemble(config) if own is None else own
     return Trained(made, outcome.state, config, folder, outcome.step, outcome.seconds)
+
+
+def _temporary() -> Path:
+    """A new temporary folder, which the training makes once nothing can be refused any more."""
+    return Path(tempfile.gettempdir()) / f"gan_jax-{secrets.token_hex(8)}"
 
 
 def _config(gan: Gan | Config | str, changes: dict[str, Any]) -> Config:
@@ -120,4 +126,3 @@ def _check(gan: Gan, config: Config) -> None:
             f"dataset {config.dataset!r} has {about.num_classes} classes, but the GAN has "
             f"{gan.num_classes}."
         )
-    trace(gan, config)
