@@ -32,6 +32,17 @@ def held_out_split(config: Config, labelled: bool) -> str | None:
     return name
 
 
+def splits_of(dataset: str) -> tuple[str, str]:
+    """The splits of a dataset for training and testing, as `train_and_test`. A dataset is prepared
+    if its splits are not known before.
+
+    Raises:
+      ConfigError: as `train_and_test` and `gan_jax.data.load`.
+    """
+    known = describe(dataset).splits
+    return train_and_test(known or load(dataset, "train").description.splits)
+
+
 def train_and_test(splits: dict[str, int]) -> tuple[str, str]:
     """The splits for training and testing: those of the data set, or a random nine tenths of each
     class and the rest.

@@ -11,7 +11,7 @@ import numpy as np
 from gan_jax.build import build
 from gan_jax.data import describe, frame_of, load
 from gan_jax.data.dataset import describe_labelled
-from gan_jax.data.splits import train_and_test
+from gan_jax.data.splits import splits_of
 from gan_jax.enlarging.examples import Labelled, joined, labelled, size_of_mixture, subset
 from gan_jax.errors import ConfigError, at_least, within
 from gan_jax.metrics.estimate import mean
@@ -90,11 +90,10 @@ class Study(Cells):
         check(options)
         folder = options.workdir or Path("runs") / f"recognition_{dataset}"
         lines.check(folder)
-        about = describe(dataset)
-        train, test = train_and_test(about.splits or load(dataset, "train").description.splits)
-        parts = [load(dataset, split, options.framing) for split in (train, test)]
+        about, splits = describe(dataset), splits_of(dataset)
+        parts = [load(dataset, split, options.framing) for split in splits]
         self.data, self.test = map(labelled, parts)
-        self.groups = tuple(self._groups(split) for split in (train, test))
+        self.groups = tuple(self._groups(split) for split in splits)
         for per_class in self.labels:
             self._places(per_class, 0)
         self.num_classes = about.num_classes
