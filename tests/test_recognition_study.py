@@ -183,7 +183,7 @@ def spoken():
     y, group = np.repeat([0, 1], 7), np.tile([0, 0, 0, 1, 1, 1, 2], 2)
     x = np.random.default_rng(0).uniform(-1, 1, (14, 64)).astype(np.float32)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(recognition_study, "splits_of", lambda dataset: ("train", "train"))
+        patch.setattr(recognition_study, "train_and_test_of", lambda dataset: ("train", "train"))
         yield [gan_jax.dataset(x, labels, rate=2_000) for labels in (y, group)], y, group
 
 

@@ -32,7 +32,7 @@ def held_out_split(config: Config, labelled: bool) -> str | None:
     return name
 
 
-def splits_of(dataset: str) -> tuple[str, str]:
+def train_and_test_of(dataset: str) -> tuple[str, str]:
     """The splits of a dataset for training and testing, as `train_and_test`. A dataset is prepared
     if its splits are not known before.
 

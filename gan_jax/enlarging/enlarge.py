@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from gan_jax.config import Framing
 from gan_jax.data import describe, frame_of, load
-from gan_jax.data.splits import splits_of
+from gan_jax.data.splits import train_and_test_of
 from gan_jax.enlarging import candidates
 from gan_jax.enlarging import verdict as verdicts
 from gan_jax.enlarging.addition import Additions, Known, check
@@ -102,7 +102,7 @@ class Enlargement:
         self.num_classes = about.num_classes
         self.modality = frame_of(about, self.framing).modality
         lines.check(out, "out")
-        train, test = splits_of(dataset)
+        train, test = train_and_test_of(dataset)
         data = labelled(load(dataset, train, self.framing))
         self._test = lambda: self._labelled_test(test)
         chosen = subset(data.y, options.labels, options.label_seed)

@@ -13,7 +13,7 @@ from gan_jax.build import build
 from gan_jax.config import Config, Framing
 from gan_jax.data import frame_of, load
 from gan_jax.data.dataset import describe_labelled
-from gan_jax.data.splits import splits_of
+from gan_jax.data.splits import train_and_test_of
 from gan_jax.engine.gan import Gan
 from gan_jax.enlarging import candidates
 from gan_jax.enlarging.candidates import NOTHING, Candidate
@@ -72,7 +72,9 @@ class Study(Cells):
         classifier(self.recognizer(0), about.num_classes, about.modality)
         folder = options.workdir or Path("runs") / f"filters_{Path(options.dataset).name}"
         lines.check(folder)
-        parts = [load(options.dataset, part, framing) for part in splits_of(options.dataset)]
+        parts = [
+            load(options.dataset, part, framing) for part in train_and_test_of(options.dataset)
+        ]
         self.data, self.test = map(labelled, parts)
         self.classes, self.modality = about.num_classes, frame_of(about, framing).modality
         self._parts(0)

@@ -11,7 +11,7 @@ import numpy as np
 from gan_jax.build import build
 from gan_jax.data import describe, frame_of, load
 from gan_jax.data.dataset import describe_labelled
-from gan_jax.data.splits import splits_of
+from gan_jax.data.splits import train_and_test_of
 from gan_jax.enlarging.examples import Labelled, joined, labelled, size_of_mixture, subset
 from gan_jax.errors import ConfigError, at_least, within
 from gan_jax.metrics.estimate import mean
@@ -90,7 +90,7 @@ class Study(Cells):
         check(options)
         folder = options.workdir or Path("runs") / f"recognition_{dataset}"
         lines.check(folder)
-        about, splits = describe(dataset), splits_of(dataset)
+        about, splits = describe(dataset), train_and_test_of(dataset)
         parts = [load(dataset, split, options.framing) for split in splits]
         self.data, self.test = map(labelled, parts)
         self.groups = tuple(self._groups(split) for split in splits)

@@ -15,7 +15,7 @@ import numpy as np
 
 from gan_jax.config import Framing
 from gan_jax.data import frame_of, load
-from gan_jax.data.splits import splits_of
+from gan_jax.data.splits import train_and_test_of
 from gan_jax.enlarging import candidates
 from gan_jax.enlarging.addition import GENERATED, LABELLED_BY_D, Additions, Known, check
 from gan_jax.enlarging.candidates import Candidate
@@ -58,7 +58,9 @@ class RegimeStudy(Cells):
         self.modality = frame_of(about, framing).modality
         folder = options.workdir or Path("runs") / f"{self.name}_{Path(options.dataset).name}"
         lines.check(folder)
-        parts = [load(options.dataset, part, framing) for part in splits_of(options.dataset)]
+        parts = [
+            load(options.dataset, part, framing) for part in train_and_test_of(options.dataset)
+        ]
         self.data, self.test = map(labelled, parts)
         for row in rows:
             self.places(row, 0)

@@ -51,12 +51,12 @@ def main(argv: list[str] | None = None) -> int:
 def measure(options: Options) -> None:
     """Prints the table: a line for each score, a column for each sampler."""
     from gan_jax.config import Config
-    from gan_jax.data.splits import splits_of
+    from gan_jax.data.splits import train_and_test_of
     from gan_jax.evaluation.texts import of_dataset
     from gan_jax.metrics.texts import ladder
     from gan_jax.report.scores import score_title, shown
 
-    train, _ = splits_of(options.dataset)
+    train, _ = train_and_test_of(options.dataset)
     found = of_dataset(
         Config(dataset=options.dataset, split=train, tokens=options.tokens, field=options.field)
     )

@@ -13,7 +13,7 @@ import numpy as np
 
 from gan_jax.config import Config, to_dict
 from gan_jax.data import Dataset, load
-from gan_jax.data.splits import splits_of
+from gan_jax.data.splits import train_and_test_of
 from gan_jax.engine.gan import Gan
 from gan_jax.enlarging.candidates import CUTOUT, MIXUP, labelled_by, right
 from gan_jax.enlarging.examples import Labelled, labelled, mixture
@@ -123,7 +123,7 @@ class Study(Cells):
             self.advance(EVALUATION)
             self.add(cell, {"arm": SCORES} | scores, began)
         if missing := self.missing(cell):
-            _, test = splits_of(way.config.dataset)
+            _, test = train_and_test_of(way.config.dataset)
             held_out = labelled(load(way.config.dataset, test, way.config.framing))
             arms = self._arms(way, held_out)
         for arm in missing:

@@ -121,9 +121,9 @@ def multiples(
     the distance of the undamaged ones.
     """
     from gan_jax.data import load, some
-    from gan_jax.data.splits import splits_of
+    from gan_jax.data.splits import train_and_test_of
 
-    train, test = (load(dataset, split) for split in splits_of(dataset))
+    train, test = (load(dataset, split) for split in train_and_test_of(dataset))
     reference = some(train.examples, REFERENCE)
     x, y = some(test.examples, samples), some(test.labels, samples)
     found = {}

@@ -88,7 +88,7 @@ def train(
 
 
 def _temporary() -> Path:
-    """A new temporary folder, which the training makes once nothing can be refused any more."""
+    """The path of a new temporary folder, which is created once nothing can be refused any more."""
     return Path(tempfile.gettempdir()) / f"gan_jax-{secrets.token_hex(8)}"
 
 
