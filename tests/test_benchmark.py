@@ -15,6 +15,7 @@ from gan_jax.benchmarks.loop import measure_loop
 from gan_jax.benchmarks.nets import NETS
 from gan_jax.commands import benchmark
 from gan_jax.config import Network
+from gan_jax.engine.gan import Turns
 from gan_jax.recipes import recipe
 
 FIELDS = {
@@ -158,6 +159,11 @@ def test_half_a_step_is_an_update_of_d():
         lazy.d_update(NETS["mlp28"](jnp.float32), program.minibatch).lower(program.state).compile()
     )
     assert update.cost_analysis()["flops"] == pytest.approx(2 * 64 * UPDATE_D, rel=0.05)
+
+
+def test_a_minibatch_that_g_reserves_is_not_one_less_for_d():
+    gan = dataclasses.replace(NETS["mlp28"](jnp.float32), turns=Turns(fresh=True))
+    assert steps.compiled_steps(gan, 8, d_steps=2, examples=8).minibatch.x.shape[:2] == (3, 8)
 
 
 def test_the_loop_beside_its_steps():

@@ -16,7 +16,7 @@ from gans import arrays, random_batch, small_mlp
 from gan_jax import Config, ConfigError, Critique, Loss, Optimizer, Penalty
 from gan_jax.data import Stream, resident_of
 from gan_jax.engine import scalars
-from gan_jax.engine.gan import init_state
+from gan_jax.engine.gan import Turns, init_state
 from gan_jax.engine.train_step import train_step, train_steps
 
 BATCH = random_batch()
@@ -122,6 +122,13 @@ def test_a_batch_without_its_axes_is_refused(batch):
     refused(lambda: init_state(gan, KEY, batch), words)
     state = jax.eval_shape(lambda: init_state(gan, KEY, BATCH))
     refused(lambda: jax.eval_shape(functools.partial(train_step, gan), state, batch), words)
+
+
+def test_a_batch_without_a_minibatch_for_the_discriminator_is_refused():
+    gan = small_mlp(turns=Turns(fresh=True))
+    state = jax.eval_shape(lambda: init_state(gan, KEY, BATCH))
+    call = lambda: jax.eval_shape(functools.partial(train_step, gan), state, BATCH)
+    refused(call, r"^batch must have at least 2 minibatches, not 1: turns.fresh reserves its last")
 
 
 def test_examples_of_another_shape_are_refused_by_the_step():

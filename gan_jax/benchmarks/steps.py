@@ -175,7 +175,8 @@ def compiled_steps(
     shape, most = (examples, *kind.stored_shape), np.iinfo(kind.stored).max
     images = rng.integers(0, most, shape, dtype=kind.stored, endpoint=True)
     labels = np.zeros(examples, np.int32)
-    data = from_arrays(images, labels, 0, batch_size=batch, d_steps=d_steps)
+    minibatches = d_steps + gan.turns.fresh
+    data = from_arrays(images, labels, 0, batch_size=batch, d_steps=minibatches)
     minibatch = jax.jit(batch_at)(data, jnp.int32(0))
     state = init_state(gan, jax.random.key(0), minibatch)
     single = train_step.lower(gan, state, minibatch)

@@ -45,6 +45,22 @@ def batch(batch: Batch) -> None:
         )
 
 
+def minibatches(of_d: int) -> None:
+    """Refuses a batch that has no minibatch for the discriminator.
+
+    Args:
+      of_d: the number of minibatches that are not reserved for the generator.
+
+    Raises:
+      ConfigError: if there is none.
+    """
+    if of_d < 1:
+        raise ConfigError(
+            "batch must have at least 2 minibatches, not 1: turns.fresh reserves its last one for "
+            "the generator."
+        )
+
+
 def frozen(networks: Iterable[Frozen], variables: Mapping[str, PyTree]) -> None:
     """Refuses variables of other networks than the frozen ones.
 

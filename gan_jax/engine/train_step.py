@@ -99,6 +99,7 @@ def _turns(gan: Gan, state: GanState, batch: Batch) -> tuple[GanState, Metrics]:
     gan = scalars.bind(gan, state.scalars, state.step)
     key = jax.random.fold_in(state.key, state.step)
     n = len(jax.tree.leaves(batch)[0]) - gan.turns.fresh  # minibatches for D
+    checks.minibatches(n)
 
     def update(players: Pair, i: Array, minibatch: Array, d_count: Array) -> Update:
         own = jax.random.fold_in(key, i)
