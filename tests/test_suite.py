@@ -135,13 +135,29 @@ def test_the_fastest_mode_of_the_peer(tmp_path):
         peer.measure([sys.executable, str(script)], options, 30)
 
 
+def test_the_first_script_that_has_the_network_is_the_peer(tmp_path):
+    scripts = [tmp_path / f"{net}.py" for net in ("mlp28", "dcgan32")]
+    for script in scripts:
+        script.write_text(
+            "import argparse, json\n"
+            "parser = argparse.ArgumentParser()\n"
+            f"parser.add_argument('--net', choices=['{script.stem}'])\n"
+            "print(json.dumps({'mode': parser.parse_args().net, 'ms_median': 1.0}))\n"
+        )
+    peers = [sys.executable, *map(str, scripts)]
+    for net in ("mlp28", "dcgan32"):
+        assert peer.measure(peers, {"net": net}, 30)["mode"] == net
+    with pytest.raises(workers.Failed, match="no script of --peer has sngan32"):
+        peer.measure(peers, {"net": "sngan32"}, 30)
+
+
 @pytest.mark.parametrize(
     "arguments, words",
     [
         ("--suite tpu", "suite 'tpu' is unknown"),
         ("--suite cpu --loop", "--loop and --suite cannot be combined"),
         ("--suite cpu --minutes 0", "minutes must be in (0, inf)"),
-        ("--suite cpu --peer python", "peer must be PYTHON SCRIPT, not 1 values"),
+        ("--suite cpu --peer python", "peer must be PYTHON SCRIPT [SCRIPT ...], not python alone"),
         ("--suite cpu --peer no_python no_script", "peer no_python is not a file"),
     ],
 )

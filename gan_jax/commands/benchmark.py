@@ -107,7 +107,7 @@ class Options:
     runs/growth_KIND).
     """
     peer: tuple[str, ...] = ()
-    """With --suite: the Python and the script of the PyTorch steps to compare with."""
+    """With --suite: a Python and scripts of PyTorch steps to compare with (docs/performance.md)."""
     tables: pathlib.Path | None = None
     """Write the tables of the results that a Markdown page names into the page."""
 

@@ -41,7 +41,7 @@ class Suite:
       folder: a new folder, or that of an earlier call.
       tasks: what has to be made, in this order. What failed before is made again, last.
       minutes: the time limit of a call.
-      with_peer: Python and script of the PyTorch step; empty: without.
+      with_peer: Python and scripts of the PyTorch steps; empty: without.
       gpu: whether a GPU has to be there.
 
     Raises:
@@ -133,7 +133,7 @@ class Suite:
         if task.function != "peer":
             return self._worker(task.members).run(task.function, options, self._left())
         if not self._peer:
-            raise Failed("not compared; --peer names a Python with PyTorch and a script")
+            raise Failed("not compared; --peer names a Python with PyTorch and scripts")
         return peer.measure(self._peer, options, self._left())
 
     def _worker(self, members: int) -> Worker:
