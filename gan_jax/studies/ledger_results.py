@@ -24,8 +24,8 @@ from gan_jax.runs import logs
 
 RESULTS = "results.jsonl"
 KEPT = (
-    "frechet_distance", "label_agreement", "test_error", "modes_covered", "high_quality_share",
-    "mode_divergence", "valid", "held_out_found", "reverse_bits", "recognized", "copied",
+    "mode_divergence", "modes_covered", "frechet_distance", "label_agreement", "test_error",
+    "high_quality_share", "valid", "held_out_found", "reverse_bits", "recognized", "copied",
     "distinct", "l1", "psnr",
 )  # fmt: skip
 """The scores that the ledger keeps, besides those of metrics that were asked for."""
