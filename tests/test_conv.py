@@ -15,9 +15,8 @@ from jax.sharding import AxisType, PartitionSpec
 from jax.test_util import check_grads
 
 from gan_jax.errors import ConfigError
-from gan_jax.nn import conv_cpu, conv_ops, winograd
+from gan_jax.nn import conv_ops, winograd
 from gan_jax.nn.conv import Conv, ConvPool, ConvTranspose, UpConv, conv, conv_transpose
-from gan_jax.nn.windows import Window
 
 KEY = jax.random.key(0)
 
@@ -212,26 +211,16 @@ def stock_conv(x, w, strides, padding, groups=1):
     )
 
 
-WAYS = {
-    "convolution": {"NARROW": 0},
-    "minimal": {"NARROW": 0, "MANY": 9, "PLACES": 1},
-    "rows": {"NARROW": 16},
-}
-"""What makes a convolution take one of the ways on the CPU."""
-OTHER_WAYS = [
-    *(("minimal", name) for name in ("three taps", "three taps, little padding")),
-    *(("rows", name) for name, case in CASES.items() if set(case[2]) == {1} and len(case[1]) == 2),
-]
-
-
-@pytest.fixture(params=[*(("convolution", name) for name in CASES), *OTHER_WAYS], ids=", ".join)
+@pytest.fixture(params=[*CASES, "three taps, minimal", "three taps, little padding, minimal"])
 def case(request, monkeypatch):
-    """``(x, w, strides, padding)`` in float64."""
-    way, name = request.param
-    for constant, value in WAYS[way].items():
-        monkeypatch.setattr(conv_cpu, constant, value)
+    """``(x, w, strides, padding)`` in float64; where "minimal", in a size from which minimal
+    filtering is used.
+    """
+    if request.param.endswith(", minimal"):
+        monkeypatch.setattr(conv_ops, "MANY", 9)
+        monkeypatch.setattr(conv_ops, "PLACES", 1)
     with jax.enable_x64(True):
-        spatial, kernel, strides, padding, ci, co = CASES[name]
+        spatial, kernel, strides, padding, ci, co = CASES[request.param.removesuffix(", minimal")]
         yield (
             normal((2, *spatial, ci), 1, np.float64),
             normal((*kernel, ci, co), 2, np.float64),
@@ -261,7 +250,7 @@ def test_every_role_as_on_accelerators(case):
     problems, in one group of channels and in two.
     """
     x, w, strides, padding = case
-    window = Window(strides, padding, x.shape[1:-1], w.shape[:-2])
+    window = conv_ops.Window(strides, padding, x.shape[1:-1], w.shape[:-2])
     x, w = jnp.stack([x, 2 * x]), jnp.stack([w, w + 1])
 
     def every(f, groups):
@@ -299,17 +288,6 @@ def test_large_convolutions_are_computed_in_fewer_multiplications():
         jax.jit(loss(f)).lower(x, w).compile().cost_analysis()["flops"] for f in (conv, stock_conv)
     )
     assert ours < 0.55 * stock
-
-
-def test_narrow_convolutions_are_products():
-    """As long as a cache holds what the products read and write."""
-    loss = jax.jit(jax.value_and_grad(lambda x, w: conv(x, w, (1, 1), ((1, 1), (1, 1))).sum()))
-    compiled = lambda b, c: loss.lower(
-        jax.ShapeDtypeStruct((b, 32, 32, c), jnp.float32),
-        jax.ShapeDtypeStruct((3, 3, c, c), jnp.float32),
-    ).compile().as_text()  # fmt: skip
-    found = [" convolution(" in compiled(*sizes) for sizes in ((2, 16), (2, 17), (64, 16))]
-    assert found == [False, True, True]
 
 
 def test_maps_smaller_than_the_kernel_keep_their_role():

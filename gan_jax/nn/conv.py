@@ -14,8 +14,7 @@ import jax.numpy as jnp
 
 from gan_jax.errors import ConfigError
 from gan_jax.nn.broadcast import add_bias
-from gan_jax.nn.conv_ops import conv, conv_transpose
-from gan_jax.nn.windows import Pads
+from gan_jax.nn.conv_ops import Pads, conv, conv_transpose
 
 Array = jax.Array
 Padding = str | int | Sequence[int | tuple[int, int]]
