@@ -42,6 +42,11 @@ TARGETS: dict[str, Target] = {
         f"Lucic et al. 2018, nonsaturating loss, the best of a wide search, {RECALLED}",
         "conditional, R1, 32x32; FD is in the features of a classifier of MNIST, another scale",
     ),
+    "mnist_biggan": Target(
+        None,
+        "Brock et al. 2019 have no result on MNIST",
+        "32 channels, one update of D per update of G, no orthogonal penalty, 288,000 images",
+    ),
     "fashion_dcgan": Target(
         "FID 26.5 (another scale)",
         f"Lucic et al. 2018, nonsaturating loss, the best of a wide search, {RECALLED}",
