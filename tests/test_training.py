@@ -218,8 +218,12 @@ def test_before_the_first_step_a_signal_raises(tmp_path, monkeypatch):
         signal.raise_signal(signal.SIGINT)
 
     monkeypatch.setattr(training, "_compile", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        training.train(TINY, tmp_path / "run")
+    former = signal.signal(signal.SIGINT, signal.default_int_handler)  # shells ignore it behind "&"
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            training.train(TINY, tmp_path / "run")
+    finally:
+        signal.signal(signal.SIGINT, former)
     assert checkpoint.steps(tmp_path / "run" / "checkpoints") == []
 
 
