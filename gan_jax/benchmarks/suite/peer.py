@@ -55,7 +55,8 @@ def measure(peer: Sequence[str], options: dict[str, Any], seconds: float) -> dic
             raise TimeUp from None
         if ended.returncode != _UNKNOWN:
             return _fastest(script, ended)
-    raise Failed(f"no script of --peer has {options['net']}")
+    why = (ended.stderr.strip().splitlines() or [""])[-1]
+    raise Failed(f"no script of --peer has {options['net']}; the last one said: {why}")
 
 
 def _fastest(script: str, ended: subprocess.CompletedProcess[str]) -> dict[str, Any]:
