@@ -77,6 +77,17 @@ def test_entropy_is_that_of_the_softmax():
     np.testing.assert_allclose(value[0], np.log(3), rtol=1e-6)
 
 
+def test_class_balance_is_the_divergence_of_the_mean_from_equal_classes():
+    logits = np.array([[0.0, 3.0, 0.0], [1.0, -2.0, 0.5], [80.0, 0.0, -80.0]], np.float32)
+    balance, y = REGULARIZERS["class_balance"](), jnp.full(3, -1)
+    at = lambda c: balance.apply((), players.of_critiques(c, c, y=y))[0]
+    mean = scipy.special.softmax(logits.astype(np.float64), axis=1).mean(0)
+    divergence = scipy.stats.entropy(mean, np.full(3, 1 / 3))
+    np.testing.assert_allclose(at(_with_classes(logits)), np.full(3, divergence), rtol=1e-5)
+    one_each = _with_classes(100 * np.eye(3, dtype=np.float32))  # sure, and of equal frequency
+    np.testing.assert_allclose(at(one_each), 0, atol=1e-6)
+
+
 def test_class_consistency_is_the_distance_of_two_views():
     logits = np.random.default_rng(0).normal(size=(2, 5, 3)).astype(np.float32)
     one, other = map(_with_classes, logits)
@@ -156,6 +167,7 @@ def test_what_the_critique_lacks_is_refused():
         g_classes,
         labelled_classes,
         REGULARIZERS["entropy"],
+        REGULARIZERS["class_balance"],
         REGULARIZERS["class_consistency"],
         functools.partial(REGULARIZERS["fixmatch"], cutout=0.0),
     ):

@@ -24,7 +24,8 @@ from gan_jax.parts.dynamics import DYNAMICS
 from gan_jax.parts.regularizers import REGULARIZERS
 from gan_jax.types import Loss, Term
 
-OF_CLASSES = {"entropy", "class_consistency", "fixmatch"}  # refused where D does not classify
+# Refused where D does not classify.
+OF_CLASSES = {"entropy", "class_balance", "class_consistency", "fixmatch"}
 CLASSIFYING = {"acgan", "semi_supervised"}
 SIZES = {
     "mlp": {"width": 2, "depth": 1},

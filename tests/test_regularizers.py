@@ -116,7 +116,8 @@ def test_numbers_out_of_range_are_refused_when_traced(player, name, number, valu
 SEEN = {
     "r1": "real", "drift": "real", "cr": "real", "dragan": "real", "r2": "fake", "zcr": "fake",
     "orthogonal": "",
-    "entropy": "real", "class_consistency": "",  # its two views are one here
+    "entropy": "real", "class_balance": "real",
+    "class_consistency": "",  # its two views are one here
     "fixmatch": "real",
 }  # fmt: skip
 

@@ -16,6 +16,7 @@ STUDIES = {
     "oracle": "how far are text GANs from a language whose probabilities are known?",
     "convergence": "which methods make a GAN converge, and how often?",
     "recognition": "when does a GAN help a classifier?",
+    "cas": "how good is a classifier that was trained on generated images alone?",
     "few_labels": "does a GAN help a classifier if most images have no labels?",
     "imbalance": "does a GAN help a classifier if some classes are rare?",
     "filters": "which generated images train a classifier best, and among how many real ones?",

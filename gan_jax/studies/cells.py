@@ -7,7 +7,7 @@ from __future__ import annotations
 import sys
 import time
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from tqdm import tqdm
 
@@ -35,7 +35,7 @@ class Cells:
       ConfigError: as `Results`.
     """
 
-    layout: ClassVar[Layout]
+    layout: Layout
 
     def __init__(self, folder: Path, settings: dict[str, Any]):
         self.folder, self.results = folder, Results(folder, settings)

@@ -11,6 +11,7 @@ accumulation, it is computed per micro-batch.
 from collections.abc import Callable
 
 from gan_jax.parts.regularizers.classes import (
+    class_balance,
     class_consistency,
     d_classes,
     entropy,
@@ -46,6 +47,7 @@ __all__ = [
     "REGULARIZERS",
     "bcr",
     "categorical_codes",
+    "class_balance",
     "class_consistency",
     "classified",
     "continuous_codes",
@@ -102,6 +104,7 @@ REGULARIZERS: dict[str, Callable[..., Regularizer]] = {
     "zcr": zcr,
     "orthogonal": orthogonal,
     "entropy": entropy,
+    "class_balance": class_balance,
     "class_consistency": class_consistency,
     "fixmatch": fixmatch,
     "matching": matching,

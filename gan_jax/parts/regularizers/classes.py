@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import optax
 from jax.nn import logsumexp, softmax
 
+from gan_jax.devices import batch_axis
 from gan_jax.errors import ConfigError, within
 from gan_jax.modality import Images
 from gan_jax.parts.augment import random_cutout
@@ -57,6 +58,22 @@ def entropy(context: Context):
     """
     logits = _class_logits("entropy", context.real_critique)
     return logsumexp(logits, axis=-1) - jnp.sum(softmax(logits) * logits, axis=-1)
+
+
+@memoryless
+def class_balance(context: Context):
+    """``log k - H(mean p(y|x))``, in nats: how far D's class probabilities, averaged over the real
+    examples of a minibatch, are from equal ones for all ``k`` classes; the same for each example.
+
+    The marginal entropy of CatGAN (Springenberg 2016, equation 7), for a data set whose classes are
+    equally frequent. Labels are not used.
+    """
+    logits = batch_axis.whole(_class_logits("class_balance", context.real_critique))
+    mean = softmax(logits).mean(0)
+    entropy = -jnp.sum(mean * jnp.log(mean + 1e-12))
+    return jnp.broadcast_to(
+        jnp.log(logits.shape[-1]) - entropy, context.real_critique.score.shape[:1]
+    )
 
 
 @memoryless
