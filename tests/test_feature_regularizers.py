@@ -67,6 +67,32 @@ def test_pull_away_is_the_mean_squared_cosine_of_pairs():
     assert np.isfinite(jax.grad(vanishing)(np.zeros((3, 2), np.float32))).all()
 
 
+def test_low_density_is_the_log_density_above_a_quantile_of_that_of_real_examples():
+    """Against a density of normal distributions, in float64."""
+    real, fake = np.random.default_rng(0).normal(size=(2, 7, 3)).astype(np.float32)
+    fake *= np.linspace(0.1, 3, 7, dtype=np.float32)[:, None]  # some of them far away
+    term = G_REGULARIZERS["low_density"](quantile=0.25, bandwidth=0.7)
+    at = lambda r, f: term.apply((), _with_features(r, f))[0]
+    distances = [np.sum((a - b) ** 2) for i, a in enumerate(real) for b in np.delete(real, i, 0)]
+    h = 0.7 * np.sqrt(np.mean(distances))
+
+    def log_density(x, centres):
+        kernels = [scipy.stats.multivariate_normal(c, h**2).pdf(x) for c in centres]
+        return np.log(np.mean(kernels) * (2 * np.pi * h**2) ** 1.5)
+
+    own = [log_density(x, np.delete(real, i, 0)) for i, x in enumerate(real)]
+    expected = np.maximum([log_density(x, real) - np.quantile(own, 0.25) for x in fake], 0)
+    assert 0 < (expected > 0).sum() < 7
+    np.testing.assert_allclose(at(real, fake), expected, rtol=1e-4, atol=1e-5)
+    slopes = jax.grad(lambda *a: at(*a).sum(), argnums=(0, 1))(real, fake)
+    np.testing.assert_array_equal(slopes[0], 0)
+    np.testing.assert_array_equal(np.any(slopes[1], axis=1), expected > 0)
+    alike = np.ones((3, 2), np.float32)  # no distance to measure by
+    assert np.isfinite(jax.grad(lambda f: at(alike, f).sum())(alike)).all()
+    with pytest.raises(ConfigError, match="low_density compares pairs and needs a minibatch of 2"):
+        at(real[:1], fake[:1])
+
+
 def test_entropy_is_that_of_the_softmax():
     logits = np.array([[0.0, 0.0, 0.0], [1.0, -2.0, 0.5], [80.0, 0.0, -80.0]], np.float32)
     real = _with_classes(logits)
@@ -162,6 +188,10 @@ def test_what_the_critique_lacks_is_refused():
         ConfigError, match="pull_away needs features from the discriminator, whose "
     ):
         G_REGULARIZERS["pull_away"]().apply((), bare)
+    with pytest.raises(
+        ConfigError, match="low_density needs features from the discriminator, whose "
+    ):
+        G_REGULARIZERS["low_density"]().apply((), bare)
     for classes in (
         d_classes,
         g_classes,

@@ -64,6 +64,8 @@ def semi_supervised(dataset: str, framing: Framing, steps: int, like: str | None
         size=framing.size,
         labels=0,
         flip=known.flip,
+        # The recipe's class_balance would be wrong for classes that are not equally frequent.
+        penalties=(Penalty("entropy", 0.2), Penalty("class_consistency", 10.0)),
         augmentations=tuple(augmentations),
         g_optimizer=rate,
         d_optimizer=rate,

@@ -22,7 +22,12 @@ from gan_jax.parts.regularizers.classes import (
 from gan_jax.parts.regularizers.codes import categorical_codes, continuous_codes
 from gan_jax.parts.regularizers.conditions import kl, matching
 from gan_jax.parts.regularizers.consistency import bcr, cr, g_zcr, zcr
-from gan_jax.parts.regularizers.features import feature_matching, layer_features, pull_away
+from gan_jax.parts.regularizers.features import (
+    feature_matching,
+    layer_features,
+    low_density,
+    pull_away,
+)
 from gan_jax.parts.regularizers.gradients import (
     dragan,
     gp,
@@ -73,6 +78,7 @@ __all__ = [
     "lecam",
     "levels",
     "likelihood",
+    "low_density",
     "matching",
     "max_gp",
     "mel",
@@ -112,6 +118,7 @@ REGULARIZERS: dict[str, Callable[..., Regularizer]] = {
 G_REGULARIZERS: dict[str, Callable[..., Regularizer]] = {
     "feature_matching": feature_matching,
     "pull_away": pull_away,
+    "low_density": low_density,
     "zcr": g_zcr,
     "orthogonal": orthogonal,
     "path_length": path_length,
