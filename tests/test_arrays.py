@@ -6,7 +6,7 @@ import pytest
 import gan_jax
 from gan_jax.config import Config, Framing
 from gan_jax.data import arrays, cache, describe, load
-from gan_jax.data.slices import stratum
+from gan_jax.data.slices import overlap, stratum
 from gan_jax.data.splits import PARTS, held_out_split, train_and_test
 from gan_jax.errors import ConfigError
 
@@ -148,6 +148,20 @@ def test_parts_without_labels_are_drawn_at_random():
     np.testing.assert_array_equal(np.sort(np.concatenate(parts)), np.arange(200))
     assert len(parts[1]) == 20 and parts[1].max() - parts[1].min() > 100
     assert stratum("train[:90%]") is None and stratum("train") is None
+
+
+@pytest.mark.parametrize(
+    "one, other, shared",
+    [
+        ("train[:30]", "train[30:]", False), ("train[:31]", "train[30:]", True),
+        ("train[:30]", "train[:5]+train[35:]", True), ("train", "train[:1]", True),
+        ("train[:50%]", "train[50%:]", False), (*PARTS, False), (PARTS[0], PARTS[0], True),
+        (PARTS[0], "train[39:]", True),  # which it cannot tell
+    ],
+)  # fmt: skip
+def test_splits_that_share_examples(one, other, shared):
+    about = load(gan_jax.dataset(IMAGES, LABELS), "train").description
+    assert overlap(about, one, other) is overlap(about, other, one) is shared
 
 
 def test_rare_classes_are_learned_from():

@@ -70,6 +70,37 @@ def test_a_d_that_classifies_is_tested_on_images_it_has_not_seen():
     )
 
 
+def test_choices_can_be_made_on_a_part_that_the_gan_has_not_seen(monkeypatch):
+    """A D that sees a 3 in everything, and samples that are those of one class."""
+    monkeypatch.setattr(real, "MIN_TEST_IMAGES", 300)
+    own = dataclasses.replace(DIGITS, split="train[:900]")
+    gan = small_mlp({"network": Grey()}, d={"network": mlp.Discriminator(SemiSupervisedHead(10))})
+    state = gan_jax.init_state(gan, jax.random.key(0), random_batch())
+    params = jax.tree.map(jnp.zeros_like, state.discriminator.params)
+    params["head"]["Dense_0"]["bias"] = jax.nn.one_hot(3, 10)
+    state = state.replace(discriminator=state.discriminator.replace(params=params))
+    scored = lambda **options: evaluate(
+        gan, state, own, recognizer_config=QUICK, num_samples=100, metrics=None, **options
+    )
+    found = scored(held_out="train[900:]")
+    held_out = load("digits", "train[900:]").labels
+    assert found.scores["test_error"] == pytest.approx(np.mean(held_out != 3))
+    part = {"split": "train[900:]", "images": len(held_out), "classes": 10}
+    assert found.provenance["samples"] == {"images": 100, "reference": part}
+    learned = {"split": "train[:900]", "images": len(held_out), "classes": 10}
+    assert found.provenance["real"] == part | {"images": 100, "reference": learned}
+    assert found.provenance["settings"]["held_out"] == "train[900:]"
+    assert "held_out" not in scored().provenance["settings"]  # as before there was this setting
+
+
+@pytest.mark.parametrize("held_out", ["train", "train[800:]", "train[90%: stratified]"])
+def test_examples_that_the_gan_may_have_seen_are_refused(held_out):
+    own = dataclasses.replace(DIGITS, split="train[:900]")
+    with pytest.raises(ConfigError, match="may have examples of 'train\\[:900\\]', on which") as e:
+        judged(Grey(), config=own, held_out=held_out)
+    assert "\n" not in str(e.value)
+
+
 @pytest.fixture(scope="module")
 def perfect():
     return judged(Oracle())

@@ -296,6 +296,8 @@ def test_files_of_other_settings_have_other_names(run):
             Settings(metrics="fid10k, pr2k", features="inception", truncation=0.7),
             "_fid10k-pr2k_inception_psi0.7",
         ),
+        (Settings(held_out="train[50000:]"), "_train-50000to"),
+        (Settings(held_out="train[:90% stratified]", seed=1), "_seed1_train-to90pct-stratified"),
     ],
 )
 def test_suffix_names_what_is_not_the_default(settings, suffix):
@@ -326,6 +328,10 @@ WRONG = [
     (["--checkpoint", "all", "--export", "x"],
      "export needs a single checkpoint"),
     (["--metrics", "fid10", "--export", "x"], "export writes without evaluating; drop --metrics"),
+    (["--held-out", "test", "--export", "x"], "--features and --held-out."),
+    (["--held-out", "validation"], "split 'validation' is unknown; use train"),
+    (["--held-out", "train[:10]"],
+     "held_out 'train[:10]' may have examples of 'train', on which the GAN was trained; hold out"),
     (["--min-confidence", "0.5"], "min_confidence and rejection can only be used with --export."),
 ]  # fmt: skip
 

@@ -53,7 +53,7 @@ def test_scores_are_those_that_d_gives_in_training():
     """
     config = TINY.config("ada")
     gan, *_ = gans = build_members([config] * TINY.seeds)
-    (data,) = data_of(config, splits_of(config, describe("digits").splits), TINY.numbers)
+    (data,) = data_of(config, splits_of(config, describe("digits")), TINY.numbers)
     states = init_population(gans, jax.vmap(jax.random.key)(jnp.arange(TINY.seeds)))
     z = jax.device_get(gan.prior.draw(jax.random.key(0), TINY.samples, None))
     training = Seen(data.x, data.y)
@@ -84,7 +84,7 @@ def test_chosen_images_have_the_shares_of_the_classes():
 
 def test_settings_are_chosen_by_images_that_no_gan_sees():
     config = TINY.config("none")
-    splits, train = splits_of(config, describe("digits").splits), load("digits", "train")
+    splits, train = splits_of(config, describe("digits")), load("digits", "train")
     left = unseen(config, splits, [20, 50])
     bytes_of = lambda images: [image.tobytes() for image in np.asarray(images)]
     used = np.union1d(chosen(train.labels, 20), chosen(train.labels, 50))

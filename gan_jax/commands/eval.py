@@ -70,6 +70,11 @@ class Options:
     """
     temperature: float | None = None
     """Draw texts at this temperature of the generator, instead of that of the training."""
+    held_out: str | None = None
+    """Compare with this split instead of the test split, and test a D that classifies on it, so
+    that choices can be made without test examples: train[50000:] for a GAN trained with --split
+    "train[:50000]".
+    """
     seed: int = 0
     """Random seed of the latents."""
     latents: str | None = None
@@ -166,8 +171,11 @@ def check(options: Options) -> None:
         raise ConfigError("images can only be used with --latents.")
     if options.to is not None and options.translate is None:
         raise ConfigError("to can only be used with --translate.")
-    if exporting and (options.metrics, options.features) != (None, Options.features):
-        raise ConfigError(f"{export} writes without evaluating; drop --metrics and --features.")
+    given = options.metrics, options.features, options.held_out
+    if exporting and given != (None, Options.features, None):
+        raise ConfigError(
+            f"{export} writes without evaluating; drop --metrics, --features and --held-out."
+        )
     if options.export is None and (options.min_confidence, options.rejection) != (None, None):
         raise ConfigError("min_confidence and rejection can only be used with --export.")
     if options.export_images is None and options.seeds != Options.seeds:
@@ -190,7 +198,7 @@ def run(options: Options) -> int:
         return export(options)
     settings = Settings(
         options.num_samples, options.seed, options.metrics, options.features, options.truncation,
-        options.standing_statistics, options.temperature,
+        options.standing_statistics, options.temperature, options.held_out,
     )  # fmt: skip
     evaluator = evaluate_checkpoints.of_run(options.workdir, settings)
     if options.watch:

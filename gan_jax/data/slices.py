@@ -80,6 +80,25 @@ def resolve(about: Description, split: str, infos: Mapping[str, Any] | None = No
     return parts
 
 
+def overlap(about: Description, one: str, other: str) -> bool:
+    """Whether two splits of a data set may have examples in common. Only ordinary parts, and
+    stratified ones with each other, are told apart within a split.
+
+    Raises:
+      ConfigError: as `resolve`.
+    """
+    return any(
+        a[0] == b[0] and (type(a) is not type(b) or (a[1] < b[2] and b[1] < a[2]))
+        for a in _parts(about, one)
+        for b in _parts(about, other)
+    )
+
+
+def _parts(about: Description, split: str) -> list[Part] | list[Stratum]:
+    own = stratum(split)
+    return [own] if own else resolve(about, split)
+
+
 def accepted(about: Description) -> str:
     """The accepted splits, for error messages."""
     first = next(iter(about.splits))

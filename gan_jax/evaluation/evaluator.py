@@ -58,6 +58,7 @@ def evaluate(
     truncation: float | None = None,
     standing_statistics: bool = False,
     temperature: float | None = None,
+    held_out: str | None = None,
     recognizer_config: RecognizerConfig = SMALL_CNN,
     feature_network: FeatureNetwork | None = None,
 ) -> Evaluation:
@@ -69,8 +70,8 @@ def evaluate(
     Args:
       gan, state: as returned by `gan_jax.load`.
       config: the config of the GAN, which names its dataset.
-      num_samples, seed, metrics, features, truncation, standing_statistics, temperature: as in
-        `gan_jax.evaluation.settings.Settings`; a conditional GAN draws balanced classes.
+      num_samples, seed, metrics, features, truncation, standing_statistics, temperature, held_out:
+        as in `gan_jax.evaluation.settings.Settings`; a conditional GAN draws balanced classes.
       recognizer_config: the config of the classifier.
       feature_network: a feature extractor to use instead of the classifier: any object with the
         attributes of `gan_jax.recognizers.FeatureNetwork`.
@@ -79,7 +80,7 @@ def evaluate(
       ConfigError: as `Evaluator`.
     """
     settings = Settings(
-        num_samples, seed, metrics, features, truncation, standing_statistics, temperature
+        num_samples, seed, metrics, features, truncation, standing_statistics, temperature, held_out
     )
     evaluator = evaluator_of(gan, config, settings, recognizer_config, feature_network)
     return evaluator.evaluate(gan, state)
@@ -162,7 +163,12 @@ class Evaluator:
         )
         load(config.dataset, "train", config.framing)  # prepares the dataset if necessary
         self._about = about
-        self._splits = splits_of(config, self._about.splits)
+        if settings.held_out is not None and gan.condition is not None:
+            raise ConfigError(
+                "held_out needs a GAN whose conditions are class labels, as others are made from "
+                "test examples; leave it out."
+            )
+        self._splits = splits_of(config, about, settings.held_out)
         if settings.protocols:
             planned = self._planned(gan)
             for protocol in settings.protocols:
@@ -195,7 +201,7 @@ class Evaluator:
         """The settings and the feature extractor, for JSON: evaluations with equal keys can be
         compared.
         """
-        own = dataclasses.asdict(self.settings)
+        own = self.settings.as_json()
         del own["temperature"]  # earlier evaluations do not have it
         return own | {
             "num_samples": self.settings.count,
@@ -282,7 +288,7 @@ class Evaluator:
     def _test_error(self, gan: Gan, state: GanState) -> dict[str, Estimate]:
         """The test error of a D that classifies, on a labelled held-out split."""
         config = self._config
-        split = held_out_split(config, labelled=gan.num_classes > 0)
+        split = self.settings.held_out or held_out_split(config, labelled=gan.num_classes > 0)
         if split is None or not classifying.classifies(gan):
             return {}
         data = load(config.dataset, split, config.framing)

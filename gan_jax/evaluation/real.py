@@ -9,7 +9,10 @@ import numpy as np
 
 from gan_jax.config import Config
 from gan_jax.data import load
+from gan_jax.data.description import Description
+from gan_jax.data.slices import overlap
 from gan_jax.data.splits import train_and_test
+from gan_jax.errors import ConfigError
 from gan_jax.metrics import Estimate, Inputs, Protocol, Sample, measure
 from gan_jax.recognizers import FeatureNetwork, real_sample
 from gan_jax.recognizers.feature_networks import Choice
@@ -60,14 +63,27 @@ class Real(NamedTuple):
     splits: dict[str, Any]
 
 
-def splits_of(config: Config, sizes: dict[str, int]) -> Splits:
-    """The roles of the splits of a GAN's dataset; ``sizes`` are the sizes of its splits.
+def splits_of(config: Config, about: Description, held_out: str | None = None) -> Splits:
+    """The roles of the splits of a GAN's dataset.
+
+    Args:
+      config, about: of the GAN, and of its dataset.
+      held_out: the split in the role of the test split, while that of the training split is the one
+        on which the GAN was trained; None: the splits of the dataset.
 
     Raises:
-      ConfigError: as `gan_jax.data.load`, and for a dataset without a split named train.
+      ConfigError: as `gan_jax.data.load`, for a dataset without a split named train, and for a
+        ``held_out`` that may have examples on which the GAN was trained.
     """
-    train, test = train_and_test(sizes)
+    if held_out is not None and overlap(about, config.split, held_out):
+        raise ConfigError(
+            f"held_out {held_out!r} may have examples of {config.split!r}, on which the GAN was "
+            "trained; hold out others, such as train[90%:] for a GAN trained on train[:90%]."
+        )
+    train, test = (config.split, held_out) if held_out else train_and_test(about.splits)
     enough = len(load(config.dataset, test, config.framing).labels) >= MIN_TEST_IMAGES
+    if held_out:
+        return Splits(config.split, train, test, test if enough else train, never_seen=True)
     names = lambda split: set(re.findall(r"[A-Za-z_]\w*", split))
     never_seen = config.split == train or not names(test) & names(config.split)
     return Splits(config.split, train, test, test if enough else train, never_seen)

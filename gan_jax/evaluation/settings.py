@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 from gan_jax.errors import ConfigError, is_seed
 from gan_jax.metrics import BASIC, METRICS, Protocol, parse
@@ -11,6 +12,8 @@ from gan_jax.sampling.filters import Filters
 
 NUM_SAMPLES = 2_000
 """Default number of samples."""
+_IN_FILE_NAMES = str.maketrans({"[": "-", ":": "to", "]": "", "%": "pct", " ": "-"})
+"""What replaces the marks of a split in file names."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,6 +32,9 @@ class Settings:
       standing_statistics: G normalizes by standing statistics, see
         `gan_jax.engine.trained.with_standing_statistics`.
       temperature: of the generator, for texts; None: as in training.
+      held_out: the split of the real examples with which samples are compared, and on which a D
+        that classifies is tested; None: the test split of the dataset. With it, choices can be made
+        without test examples.
     """
 
     num_samples: int | None = None
@@ -38,6 +44,7 @@ class Settings:
     truncation: float | None = None
     standing_statistics: bool = False
     temperature: float | None = None
+    held_out: str | None = None
 
     @property
     def protocols(self) -> tuple[Protocol, ...]:
@@ -61,8 +68,16 @@ class Settings:
             "standing" if self.standing_statistics else "",
             f"temperature{self.temperature}" if self.temperature is not None else "",
             f"seed{self.seed}" if self.seed else "",
+            self.held_out.translate(_IN_FILE_NAMES) if self.held_out else "",
         ]
         return "".join(f"_{part}" for part in parts if part)
+
+    def as_json(self) -> dict[str, Any]:
+        """All settings; without ``held_out`` if it is None, as earlier evaluations do not have
+        it.
+        """
+        own = dataclasses.asdict(self)
+        return own if self.held_out is not None else {k: own[k] for k in own if k != "held_out"}
 
     def check(self, features: int, num_classes: int) -> None:
         """Refuses settings that cannot be met with ``features`` features and a GAN with

@@ -65,7 +65,7 @@ class TextEvaluator:
             f"{settings.count:,} samples",
             4 * settings.count * gan.modality.stored_shape[0],
         )
-        self._of_dataset: OfDataset = of_dataset(config)
+        self._of_dataset: OfDataset = of_dataset(config, settings.held_out)
         if settings.temperature is not None:
             check_temperature(gan, settings.temperature)
 
@@ -87,7 +87,7 @@ class TextEvaluator:
     @property
     def key(self) -> dict[str, Any]:
         """The settings for JSON: evaluations with equal keys can be compared."""
-        return dataclasses.asdict(self.settings) | {
+        return self.settings.as_json() | {
             "num_samples": self.settings.count,
             "metrics": ["texts"],
             "network": None,

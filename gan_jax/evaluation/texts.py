@@ -29,8 +29,8 @@ class OfDataset(NamedTuple):
     splits: Splits
 
 
-def of_dataset(config: Config) -> OfDataset:
-    """The real texts of a config's data set.
+def of_dataset(config: Config, held_out: str | None = None) -> OfDataset:
+    """The real texts of a config's data set; ``held_out`` as for `splits_of`.
 
     Raises:
       ConfigError: for a data set of other examples, or as `splits_of`.
@@ -39,7 +39,7 @@ def of_dataset(config: Config) -> OfDataset:
     frame = frame_of(about, config.framing)
     if not isinstance(frame, TextFrame):
         raise ConfigError(f"dataset {config.dataset!r} must have texts, not {frame.modality}.")
-    splits = splits_of(config, about.splits)
+    splits = splits_of(config, about, held_out)
     learned, known, test = (
         load(config.dataset, split, config.framing)
         for split in (splits.learned, splits.train, splits.test)

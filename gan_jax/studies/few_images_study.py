@@ -59,8 +59,8 @@ class Study:
         for arm in options.arms:
             build_members([options.config(arm)])
         lines.check(self.folder)
-        splits = about.splits or load(config.dataset, "train").description.splits
-        self._splits = splits_of(config, splits)
+        known = about if about.splits else load(config.dataset, "train").description
+        self._splits = splits_of(config, known)
         self._data = data_of(config, self._splits, options.numbers)
         self._unseen = unseen(config, self._splits, options.numbers) if options.validate else None
         self.lines = Lines(self.folder, options.settings)
