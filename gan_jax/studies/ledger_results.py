@@ -24,7 +24,7 @@ from gan_jax.runs import logs
 
 RESULTS = "results.jsonl"
 KEPT = (
-    "mode_divergence", "modes_covered", "frechet_distance", "label_agreement", "test_error",
+    "test_error", "mode_divergence", "modes_covered", "frechet_distance", "label_agreement",
     "high_quality_share", "valid", "held_out_found", "reverse_bits", "recognized", "copied",
     "distinct", "l1", "psnr",
 )  # fmt: skip
