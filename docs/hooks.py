@@ -21,6 +21,8 @@ from mkdocs.structure.pages import Page
 ROOT = Path(__file__).parent.parent
 LINK = re.compile(r"(?<=\]\()[^()\s]+(?=\))")
 """The target of a link or a picture in Markdown."""
+SOUND = re.compile(r'<a href="([^"]+\.flac)">([^<]*)</a>')
+"""A link to a sound."""
 INCLUDED, NOT_IN_NAV = InclusionLevel.INCLUDED, InclusionLevel.NOT_IN_NAV
 NOUNS = "nouns"
 """The API page of the modules that lie in no folder."""
@@ -67,6 +69,11 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         return posixpath.relpath(found, posixpath.dirname(own) or ".") + hash + anchor
 
     return LINK.sub(moved, markdown)
+
+
+def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Turns links to sounds into players."""
+    return SOUND.sub(r'<audio controls preload="none" src="\1" title="\2"></audio>', html)
 
 
 def in_repository(page: str, target: str) -> str:

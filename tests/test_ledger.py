@@ -10,6 +10,7 @@ import sys
 
 import numpy as np
 import pytest
+import soundfile
 from PIL import Image
 
 from gan_jax.commands import study
@@ -20,6 +21,7 @@ from gan_jax.evaluation.result import Evaluation
 from gan_jax.recipes import NOTES, RECIPES
 from gan_jax.runs import evaluations, folder
 from gan_jax.runs.run import Run
+from gan_jax.sound import wav
 from gan_jax.studies import ledger_gallery, ledger_report, ledger_results
 from gan_jax.studies.ledger_targets import TARGETS
 from gan_jax.sweeps import Population
@@ -32,7 +34,9 @@ SINGLE = Population()
 NUMBER = r"\d[\d,]*(?:\.\d+)?"
 
 
-def run_of(workdir, config, population=SINGLE, scores=({"frechet_distance": 2.0},), **used):
+def run_of(
+    workdir, config, population=SINGLE, scores=({"frechet_distance": 2.0},), sounds=None, **used
+):
     """A run folder as training and evaluation write it, with these scores for each member; None
     for a member that failed.
     """
@@ -44,7 +48,7 @@ def run_of(workdir, config, population=SINGLE, scores=({"frechet_distance": 2.0}
     made = {
         i: Evaluation(
             config.steps, own, {"frechet_distance": 0.1}, {}, about, {"samples": SAMPLES},
-            intervals={"frechet_distance": [1.5, 2.5]},
+            intervals={"frechet_distance": [1.5, 2.5]}, sounds=sounds or {},
         )
         for i, own in enumerate(scores) if own is not None
     }  # fmt: skip
@@ -148,6 +152,28 @@ def test_the_pages_are_written_from_the_results_that_are_kept(tmp_path, capsys):
     assert "(images/mnist_mlp.webp)" in (tmp_path / ledger_gallery.PAGE).read_text()
     with Image.open(tmp_path / "images" / "mnist_mlp.webp") as picture:
         assert (np.asarray(picture)[..., 0] == SAMPLES[..., 0]).all()
+
+
+def test_sounds_are_kept_to_be_heard(tmp_path):
+    """Two clips of each of five classes, with the silence after them."""
+    recipe = RECIPES["spoken_digit_specgan"]
+    clips = np.random.default_rng(0).integers(-9, 9, (15, recipe.length), dtype=np.int16)
+    labels, names = np.arange(15) % 5, [f"word {i}" for i in range(5)]
+    sounds = wav.by_class(clips, labels, names, 8_000)
+    sounds[wav.BESIDE_REAL] = wav.one_after_another(clips[:2], 8_000)
+    workdir = run_of(tmp_path / "run", recipe, sounds=sounds)
+    assert study.main(["ledger", str(workdir), "--folder", str(tmp_path)]) == 0
+    assert "(sounds/spoken_digit_specgan.flac)" in (tmp_path / ledger_gallery.PAGE).read_text()
+    heard, rate = soundfile.read(tmp_path / "sounds" / "spoken_digit_specgan.flac", dtype="int16")
+    kept = heard.reshape(10, -1)
+    assert (
+        rate == 8_000
+        and (
+            kept[:, : recipe.length].reshape(5, 2, -1)
+            == clips[:10].reshape(2, 5, -1).swapaxes(0, 1)
+        ).all()
+    )
+    assert kept.shape[1] == recipe.length + 1_200 and not kept[:, recipe.length :].any()
 
 
 def test_every_recipe_has_a_row_and_every_cpu_recipe_a_result():

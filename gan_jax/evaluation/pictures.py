@@ -169,7 +169,7 @@ def record(drawn: Drawn) -> dict[str, bytes]:
     heard = wav.by_class(drawn.examples[chosen, :, 0], labels, names, sounds.rate)
     own, _, nearest = drawn.nearest_sounds
     pairs = np.stack([own, nearest[:, 0]], axis=1).reshape(-1, own.shape[1])
-    return heard | {"beside_real": wav.one_after_another(pairs, sounds.rate)}
+    return heard | {wav.BESIDE_REAL: wav.one_after_another(pairs, sounds.rate)}
 
 
 def _chosen(n: int, num_classes: int) -> np.ndarray:

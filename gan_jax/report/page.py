@@ -32,6 +32,7 @@ from gan_jax.report.scores import (
     score_title,
     shown,
 )
+from gan_jax.sound.wav import BESIDE_REAL
 
 PICTURES = {
     "samples": ("Samples", "{classes}"),
@@ -50,7 +51,7 @@ PICTURES = {
         "by pixels or, for sounds, by mel bands. A sample that equals its neighbour was memorized.",
     ),
 }
-HEARD = {"beside_real": "Samples, each before its nearest training sound by mel bands"}
+HEARD = {BESIDE_REAL: "Samples, each before its nearest training sound by mel bands"}
 """Titles of sounds that are not those of a class."""
 ENDS = {
     "worst_by_discriminator": (

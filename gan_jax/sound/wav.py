@@ -13,6 +13,8 @@ LONGEST = 40
 """Characters of a class in the name of a file."""
 GAP = 0.15
 """Seconds of silence between two sounds of a file."""
+BESIDE_REAL = "beside_real"
+"""In place of a class: the file of the samples of an evaluation, each before a real sound."""
 
 
 def encoded(sound: np.ndarray, rate: int) -> bytes:
@@ -24,9 +26,14 @@ def encoded(sound: np.ndarray, rate: int) -> bytes:
     return content.getvalue()
 
 
+def gap(rate: int) -> int:
+    """Samples of silence after each sound of a file."""
+    return round(GAP * rate)
+
+
 def one_after_another(waves: np.ndarray, rate: int) -> bytes:
     """Sounds ``[m, n]`` int16 as one WAV file, with silence between them."""
-    apart = np.pad(waves, ((0, 0), (0, round(GAP * rate))))
+    apart = np.pad(waves, ((0, 0), (0, gap(rate))))
     return encoded(apart.ravel(), rate)
 
 

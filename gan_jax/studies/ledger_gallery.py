@@ -3,34 +3,40 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import soundfile
 from PIL import Image
 
 from gan_jax.files import replacing
 from gan_jax.recipes import RECIPES
+from gan_jax.sound import wav
 from gan_jax.studies.ledger_results import Result, evaluations_of, recipe_of
 
 PAGE = "gallery.md"
-FOLDER = "images"
+FOLDER, SOUNDS = "images", "sounds"
 KINDS = ("translations", "samples")
 """Pictures of an evaluation, of which the gallery shows the first that there is."""
 BYTES = 60_000
 """A picture is compressed without loss up to this size, so that the repository stays small."""
+CLIPS = 10
+"""Sounds that are kept, of as many classes as there are."""
 ABOUT = """# Gallery
 
 After reading this page you have seen what the recipes draw, say and write. Each picture shows
-samples that were drawn at random with the last weights of a training, as `eval.py` draws them, and
-each text is one of the first samples. [results.md](results.md) has the scores.
+samples that were drawn at random with the last weights of a training, as `eval.py` draws them; each
+sound and each text is one of the first samples. [results.md](results.md) has the scores.
 
 `uv run gan-jax study ledger RUN ...` adds the samples of evaluated runs, and writes this page.
 """
 
 
 def keep(workdir: Path, folder: Path, suffix: str = "") -> Path | None:
-    """Writes the picture of a training of a recipe, as WebP, into the folder of the ledger.
+    """Writes the picture of a training of a recipe, as WebP, and its sounds, as FLAC, into the
+    folder of the ledger.
 
     Returns:
       The picture, of the first member of a population; None if the run deviates from its recipe, or
@@ -47,7 +53,27 @@ def keep(workdir: Path, folder: Path, suffix: str = "") -> Path | None:
     path = folder / FOLDER / f"{name}.webp"
     with replacing(path) as unfinished:
         unfinished.write_bytes(compressed(inside / values["pictures"][kinds[0]]))
+    sounds = values.get("sounds", {}).items()
+    classes = [inside / own for kind, own in sounds if kind != wav.BESIDE_REAL]
+    if classes and config.length:
+        with replacing(folder / SOUNDS / f"{name}.flac") as unfinished:
+            unfinished.write_bytes(heard(classes, config.length))
     return path
+
+
+def heard(paths: Sequence[Path], length: int) -> bytes:
+    """The first clips of the WAV files of an evaluation, one for each class, as one FLAC file.
+
+    Args:
+      length: samples in a clip.
+    """
+    each, clips = -(-CLIPS // len(paths)), []
+    for path in paths:
+        wave, rate = soundfile.read(path, dtype="int16")
+        clips.append(wave.reshape(-1, length + wav.gap(rate))[:each])
+    into = io.BytesIO()
+    soundfile.write(into, np.concatenate(clips).ravel(), rate, format="FLAC")
+    return into.getvalue()
 
 
 def compressed(path: Path) -> bytes:
@@ -71,6 +97,8 @@ def gallery(results: Iterable[Result], folder: Path) -> str:
         paths = [f"{FOLDER}/{name}.{ending}" for ending in ("webp", "png")]
         path = next((path for path in paths if (folder / path).exists()), None)
         shown = f"![Samples of {name}]({path})" if path else _lines(texts.get(name, []))
+        if (folder / (sounds := f"{SOUNDS}/{name}.flac")).exists():
+            shown += f"\n\n[Samples of {name}, to be heard]({sounds})"
         if shown:
             sections.append(f"## {name}\n\n{shown}\n")
         else:
