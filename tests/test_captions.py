@@ -7,6 +7,7 @@ import jax
 import numpy as np
 import pytest
 
+from gan_jax.config import Config
 from gan_jax.data import combinations, dataset, describe, load
 from gan_jax.data.captions import CLASSES, COLOURED, PADDING, Language, language_of, words_of
 from gan_jax.data.combinations import BOXES, COLOURS, COMBINATIONS, COUNTS, GROUNDS, values_of
@@ -16,7 +17,11 @@ from gan_jax.data.embedded import coloured_mnist
 from gan_jax.data.embedded.coloured_mnist import SPLITS, coloured
 from gan_jax.errors import ConfigError
 from gan_jax.metrics import attributes as judges
+from gan_jax.metrics.estimate import share
 from gan_jax.parts.pairs.words import OneWordChanged
+from gan_jax.runs.run import Run
+from gan_jax.studies import captions as study
+from gan_jax.sweeps import Population
 
 EVERY = np.arange(COMBINATIONS)
 
@@ -238,3 +243,33 @@ def test_digits_are_framed_as_in_mnist():
     block[4:24, 7:21] = 255
     difference = np.abs(framed[wide, ..., 0] - block[None])
     assert np.mean(difference > 64) < 0.06 and difference[:, 5:23, 9:19].max() < 40
+
+
+def test_the_study_judges_real_images_of_every_size_that_is_made(monkeypatch, capsys):
+    """Each row's images and labels: real ones of both sizes, then those of each run."""
+    labels, asked = np.arange(150) * 9, []
+
+    def loaded(name, split, framing=None):
+        asked.append((name, split))
+        side = framing.size if framing and framing.size else 32
+        return Dataset(np.zeros((150, side, side, 3)), labels, None)
+
+    def shown(images, own):
+        assert len(images) == len(own) == 150 and set(own) == set(labels)
+        return [share(len(images[0]) / 100, 150)] * 6
+
+    sizes = {"one": 16, "two": None, "three": 16}
+    config = lambda folder: Config(dataset="coloured_mnist", size=sizes[folder.name])
+    run = lambda folder: Run(config(folder), Population())
+    draw = lambda folder: lambda own, seed: np.ones((150, sizes[folder.name] or 32, 1, 3))
+    monkeypatch.setattr("gan_jax.data.load", loaded)
+    monkeypatch.setattr("gan_jax.runs.folder.read", run)
+    monkeypatch.setattr(study, "drawer", draw)
+    monkeypatch.setattr(study, "shown", shown)
+    assert study.main(list(sizes)) == 0
+    rows = capsys.readouterr().out.splitlines()[1:]
+    found = [(row[:36].strip(), row[36:].split()[0]) for row in rows]
+    once = [("real, 16x16", "16.0%"), ("real, 32x32", "32.0%"), ("one", "16.0%"), ("two", "32.0%")]
+    once.append(("three", "16.0%"))
+    assert found == [(f"{row}, {kind}", n) for kind in ("seen", "held out") for row, n in once]
+    assert set(asked) == {("coloured_mnist", "test"), ("coloured_mnist", "held_out")}

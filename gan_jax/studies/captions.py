@@ -7,7 +7,8 @@
 Draws an image for each of many captions of coloured_mnist, half of them of combinations of
 attributes that are not in the training set, and prints the share of images that show each attribute
 as captioned, with 95% intervals. Colour, size, place and ground are judged by rules, the digit by a
-classifier of MNIST, which is trained on first use. The first two rows are real images.
+classifier of MNIST, which is trained on first use. The other rows are real images of the sizes that
+the GANs make, judged in the same way.
 """
 
 from __future__ import annotations
@@ -65,16 +66,20 @@ def main(argv: list[str] | None = None) -> int:
 def measure(options: Options) -> None:
     """Prints a row for each run and kind of combinations."""
     from gan_jax.data import load
+    from gan_jax.runs import folder as run_folder
 
     drawn = [drawer(folder) for folder in options.runs]  # refused before anything is measured
     heads = ("digit", *RULES, "all")
     print(" " * NAME + "".join(f"{head:>{CELL}}" for head in heads))
     rng = np.random.default_rng(options.seed)
+    framings = dict.fromkeys(run_folder.read(folder).config.framing for folder in options.runs)
     for name, split in SPLITS.items():
-        data = load(DATASET, split)
-        chosen = rng.choice(len(data.labels), min(options.samples, len(data.labels)), replace=False)
-        labels = data.labels[chosen]
-        show(f"real images, {name}", shown(data.examples[chosen], labels))
+        labels = load(DATASET, split).labels
+        chosen = rng.choice(len(labels), min(options.samples, len(labels)), replace=False)
+        labels = labels[chosen]
+        for framing in framings:
+            real = load(DATASET, split, framing).examples[chosen]
+            show(f"real, {real.shape[1]}x{real.shape[2]}, {name}", shown(real, labels))
         for folder, draw in zip(options.runs, drawn, strict=True):
             show(f"{folder.name}, {name}", shown(draw(labels, options.seed), labels))
 
