@@ -3,9 +3,10 @@
 
     uv run train.py captions_stackgan1
 
-One core of an AMD EPYC: 28,000 steps in 17 minutes of CPU time. `uv run gan-jax study captions
-runs/captions_stackgan1`, one seed: ground, place, size and colour as captioned in all of 2,000
-images, for combinations in the training split and for held-out ones; the digit in 73% and 71%.
+One core of an AMD EPYC: 28,000 steps in 15:08 min, while other work was running. `uv run gan-jax
+study captions runs/captions_stackgan1`, one seed: ground, place, size and colour as captioned in
+all of 2,000 images, for combinations in the training split and for held-out ones; the digit in
+90.1% and 89.8%. Of real images of 16x16, the classifier recognizes 93.8%.
 """
 
 from gan_jax.config import Config, Network, Optimizer, Penalty
@@ -19,12 +20,12 @@ config = Config(
     pairs="captions",
     latents=32,
     generator=Network("stackgan", **_network),
-    discriminator=Network("stackgan", norm="none", width=48, widest=192, blocks=0),
-    penalties=(Penalty("r1", 0.02, every=4), Penalty("matching", 1.0, similar=0.5)),
+    discriminator=Network("stackgan", norm="none", width=48, widest=192),
+    penalties=(Penalty("r1", 0.02, every=4), Penalty("matching", 1.0, similar=0.75)),
     g_penalties=(Penalty("kl", 2.0),),
     g_optimizer=Optimizer(lr=5e-4, b1=0.5),
     d_optimizer=Optimizer(lr=1e-3, b1=0.5),
     batch_size=32,
     steps=28_000,
 )
-time, score = "17 min, 1 CPU core", "digit 73%, others 100%"
+time, score = "15:08 min, 1 CPU core", "digit 90.1%, others 100%"
