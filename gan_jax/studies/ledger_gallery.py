@@ -24,6 +24,8 @@ BYTES = 60_000
 """A picture is compressed without loss up to this size, so that the repository stays small."""
 CLIPS = 10
 """Sounds that are kept, of as many classes as there are."""
+WITHIN = {"mnist_sgan_top": "mnist_sgan"}
+"""Recipes whose samples are no examples of their data set, and those that make them from these."""
 ABOUT = """# Gallery
 
 After reading this page you have seen what the recipes draw, say and write. Each picture shows
@@ -99,6 +101,8 @@ def gallery(results: Iterable[Result], folder: Path) -> str:
         shown = f"![Samples of {name}]({path})" if path else _lines(texts.get(name, []))
         if (folder / (sounds := f"{SOUNDS}/{name}.flac")).exists():
             shown += f"\n\n[Samples of {name}, to be heard]({sounds})"
+        if name in WITHIN:
+            shown = f"Its samples are inputs of [`{WITHIN[name]}`](#{WITHIN[name]})."
         if shown:
             sections.append(f"## {name}\n\n{shown}\n")
         else:
