@@ -3,8 +3,8 @@ layer of a classifier, 64 numbers. `mnist_sgan` is the lower level.
 
     uv run train.py mnist_sgan_top
 
-One core of an AMD EPYC: 6,000 steps in 1.5 minutes of CPU time, after the classifier was trained,
-once.
+One core of an AMD EPYC, under other load: 6,000 steps in 38 to 61 s, after the classifier was
+trained, once.
 """
 
 from gan_jax.config import Config, Network, Optimizer, Penalty
@@ -26,4 +26,4 @@ config = Config(
     d_optimizer=_optimizer,
     steps=6_000,
 )
-time, score = "2 min, 1 CPU core", "see mnist_sgan"
+time, score = "1 min, 1 CPU core", "see mnist_sgan"
