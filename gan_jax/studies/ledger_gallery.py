@@ -23,7 +23,7 @@ KINDS = ("translations", "samples")
 BYTES = 60_000
 """A picture is compressed without loss up to this size, so that the repository stays small."""
 CLIPS = 10
-"""Sounds that are kept, of as many classes as there are."""
+"""Sounds that are kept, or a few more, so that all classes have equally many."""
 WITHIN = {"mnist_sgan_top": "mnist_sgan"}
 """Recipes whose samples are no examples of their data set, and those that make them from these."""
 ABOUT = """# Gallery
@@ -64,7 +64,7 @@ def keep(workdir: Path, folder: Path, suffix: str = "") -> Path | None:
 
 
 def heard(paths: Sequence[Path], length: int) -> bytes:
-    """The first clips of the WAV files of an evaluation, one for each class, as one FLAC file.
+    """The first clips of the WAV files of an evaluation, as many of each, as one FLAC file.
 
     Args:
       length: samples in a clip.
