@@ -201,6 +201,8 @@ def test_every_pair_of_names_traces():
             choice[player] = Network(
                 choice[player], **{k: v for k, v in options.items() if k in known}
             )
+        if CONDITIONINGS[choice["conditioning"]].unlabelled:
+            choice |= {"labels": 10, "labelled_batch": 1}
         config = Config(**choice, latents=3, batch_size=2)
         gan = build(config)
         batch = abstract_batch(config, gan.source)
@@ -359,6 +361,10 @@ def test_equal_configs_build_the_same_gan():
         (
             {"conditioning": "semi_supervised", "labels": 20, "labelled_batch": 64},
             "labelled_batch must be from 1 to 63 .*, not 64",
+        ),
+        (
+            {"conditioning": "semi_supervised_separate"},
+            "labelled_batch must be at least 1 with conditioning 'semi_supervised_separate'",
         ),
         (
             {"conditioning": "semi_supervised", "label_seed": 1},

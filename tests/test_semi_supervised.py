@@ -93,14 +93,40 @@ def test_the_label_is_nothing_the_head_looks_at():
     assert one.score.shape == (2,) and one.extras["class_logits"].shape == (2, 4)
 
 
+@pytest.mark.parametrize("loss", ["minimax", "least_squares"])
+def test_separate_scores_have_the_gradient_of_the_unlabelled_examples_alone(loss):
+    """The losses of a minibatch and their gradient, against those of its unlabelled examples."""
+    features = np.random.default_rng(0).normal(size=(2, 6, 5)).astype(np.float32)
+    y, rest = jnp.array([3, -1, 0, -1, -1, -1]), np.array([1, 3, 4, 5])
+    one, other = SemiSupervisedHead(4, separate=True), SemiSupervisedHead(4)
+    params = one.init(jax.random.key(0), features[0], y)
+
+    def losses(params, head, y, own=slice(None)):
+        real, fake = (head.apply(params, x[own], y[own]) for x in features)
+        return LOSSES[loss].d(real.score, fake.score)
+
+    mean = lambda *args: losses(*args).mean()
+    np.testing.assert_array_equal(losses(params, one, y), losses(params, other, y))
+    found, expected = (jax.grad(mean)(params, *a) for a in ((one, y), (other, y, rest)))
+    for a, e in zip(arrays(found), arrays(expected), strict=True):
+        np.testing.assert_allclose(a, e, rtol=1e-5, atol=1e-7)
+    assert any(np.abs(a - e).max() > 0.01 for a, e in zip(
+        arrays(expected), arrays(jax.grad(mean)(params, other, y)), strict=True
+    ))  # fmt: skip
+    labelled = jax.tree.leaves(jax.grad(mean)(params, one, jnp.zeros(6, jnp.int32)))
+    assert not any(np.any(a) for a in labelled)
+
+
+@pytest.mark.parametrize("separate", [False, True])
 @pytest.mark.parametrize("parts", [1, 2, 4])
-def test_labels_count_the_same_in_parts_and_on_several_devices(parts):
+def test_labels_count_the_same_in_parts_and_on_several_devices(parts, separate):
     """Labelled examples stand first: some parts of a pmap have none, and the average is still that
     over all of them.
     """
     batches = [half_labelled(i) for i in range(2)]
-    expected, metrics = run(semi(), batches)
-    gan = semi(micro_batches=parts)
+    d = {"network": mlp.Discriminator(SemiSupervisedHead(10, separate), width=16)}
+    expected, metrics = run(semi(d=d), batches)
+    gan = semi(d=d, micro_batches=parts)
     mesh = parallel.mesh(16, parts)
     sharded = run(gan, batches, lambda tree, spec: jax.device_put(tree, NamedSharding(mesh, spec)))
     for a, e in zip(arrays(sharded), arrays((expected, metrics)), strict=True):

@@ -59,6 +59,11 @@ def check_labels(config: Config, num_classes: int) -> None:
     labels.
     """
     if not config.labels and not config.labelled_batch and not config.label_seed:
+        if CONDITIONINGS[config.conditioning].unlabelled:
+            raise ConfigError(
+                f"labelled_batch must be at least 1 with conditioning {config.conditioning!r}, in "
+                "which only the scores of unlabelled examples count; without it, there are none."
+            )
         return
     known = [name for name, conditioning in CONDITIONINGS.items() if conditioning.few]
     if config.conditioning not in known:

@@ -13,6 +13,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from gan_jax.devices import batch_axis
 from gan_jax.types import Critique
 
 
@@ -99,16 +100,26 @@ class SemiSupervisedHead(nn.Module):
     With an additional logit of 0 for "generated", D is a softmax over ``num_classes + 1`` outcomes,
     and this score is the log-odds of "one of the classes": its sigmoid is the probability of
     "real".
+
+    Attributes:
+      separate: only the scores of examples without a label, y < 0, have gradients. These are scaled
+        so that the mean of losses of scores has the gradient of their mean over such examples: the
+        separate unlabelled minibatch of Salimans et al. The values of the scores do not change.
     """
 
     num_classes: int
+    separate: bool = False
 
     @nn.compact
     def __call__(self, features: jax.Array, y: jax.Array) -> Critique:
         class_logits = nn.Dense(self.num_classes)(features)
-        return Critique(
-            jax.nn.logsumexp(class_logits, axis=-1), _classified(class_logits, features)
-        )
+        score = jax.nn.logsumexp(class_logits, axis=-1)
+        if self.separate:
+            unlabelled = (y < 0).astype(score.dtype)
+            share = batch_axis.mean(unlabelled.mean())
+            constant = jax.lax.stop_gradient(score)
+            score = constant + unlabelled / jnp.maximum(share, 1e-6) * (score - constant)
+        return Critique(score, _classified(class_logits, features))
 
 
 class CodesHead(nn.Module):
