@@ -25,6 +25,31 @@ def test_translation_moves_by_whole_pixels():
     np.testing.assert_allclose(same[0], image, atol=1e-6)
 
 
+@pytest.mark.parametrize("along", ["vertical", "horizontal"])
+def test_translation_along_one_side_leaves_the_other(along):
+    """All rows, or all columns, of these images are equal: a shift along them changes nothing but
+    the edge.
+    """
+    values = np.random.default_rng(0).uniform(-1, 1, (8, 1, 1)).astype(np.float32)
+    rows = np.broadcast_to(values, (8, 8, 1))
+    image = rows.swapaxes(0, 1) if along == "vertical" else rows
+    other = {"vertical": "horizontal", "horizontal": "vertical"}[along]
+    moved = np.asarray(
+        translation(
+            jax.random.key(0), jnp.asarray(np.stack([image] * 300)), jnp.float32(1 / 4),
+            **{other: False},
+        )
+    )  # fmt: skip
+    moved = moved if along == "vertical" else moved.swapaxes(1, 2)
+    image = rows.swapaxes(0, 1)
+    inside = moved[:, 2:6]
+    np.testing.assert_allclose(inside, np.broadcast_to(image[2:6], inside.shape), atol=1e-6)
+    left = (moved[:, 0] == -1).all((1, 2)).mean()  # shifted down, by one or two of five draws
+    assert (
+        0.25 < left < 0.55 and np.abs(moved[:, 0] - image[0])[moved[:, 0, 0, 0] != -1].max() < 1e-6
+    )
+
+
 def blob(side, angle):
     """``[n, side, side, 1]``: an oval Gaussian, off the middle, turned about it by angles ``[n]``
     in radians, clockwise.

@@ -46,16 +46,24 @@ def random_flip(key: Array, x: Array, probability: float) -> Array:
     return jnp.where(batch_axis.draw(draw, key, (x.shape[0], 1, 1, 1)), x[:, :, ::-1], x)
 
 
-def translation(key: Array, x: Array, strength: Array) -> Array:
+def translation(
+    key: Array, x: Array, strength: Array, *, vertical: bool = True, horizontal: bool = True
+) -> Array:
     """Shifts images ``[b, h, w, c]`` by whole pixels, by up to ``strength`` of each side in both
     directions, padded with -1 (black).
 
     The translation of Zhao et al. 2020, "Differentiable augmentation for data-efficient GAN
     training", who use 1/8. A shift is a matmul, and so are all of its derivatives.
+
+    Args:
+      vertical, horizontal: whether there are shifts along the side. In a spectrogram of
+        ``[frames, bins]``, a vertical shift is a delay, and a horizontal one changes the pitch.
     """
     rows, columns = (
-        _steps(k, len(x), jnp.round(strength * side))
-        for k, side in zip(jax.random.split(key), x.shape[1:3], strict=True)
+        _steps(k, len(x), jnp.round(strength * side * along))
+        for k, side, along in zip(
+            jax.random.split(key), x.shape[1:3], (vertical, horizontal), strict=True
+        )
     )
     return moved(x + 1, rows, columns) - 1
 
