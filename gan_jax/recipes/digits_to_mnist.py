@@ -5,8 +5,8 @@ stretched to 32x32.
     uv run train.py digits_to_mnist --seed 1 --workdir runs/digits_to_mnist_1
     uv run gan-jax study translation runs/digits_to_mnist runs/digits_to_mnist_1
 
-One core of an AMD EPYC, under other load: 2,000 steps in 4:52, 3:34 and 4:29 min, three seeds. Means
-and intervals over the seeds: FD of 2,000 translated digits to MNIST 6.37 [6.11, 6.63], of
+One core of an AMD EPYC, under other load: 2,000 steps in 4:52, 3:34 and 4:29 min, three seeds.
+Means and intervals over the seeds: FD of 2,000 translated digits to MNIST 6.37 [6.11, 6.63], of
 translated MNIST images to digits 7.38 [6.38, 8.39]; recognized as the class that was translated
 72.0% [70.1, 74.0] and 53.9% [50.2, 57.7]. Classifiers of MNIST that are trained on translated
 digits: docs/conditions.md.
