@@ -22,7 +22,8 @@ config = Config(
     generator=Network("dcgan", width=16),
     discriminator=Network("dcgan", width=24, norm="none", minibatch_std=4),
     penalties=(Penalty("r1", 0.03, every=4),),
-    augmentations=(Augmentation("diffaugment", colour=False, cutout=False),),
+    # Delays alone: of speakers, D would not see the pitch if spectrograms moved along frequencies.
+    augmentations=(Augmentation("translation", 0.125, horizontal=False),),
     batch_size=32,
     g_optimizer=Optimizer(lr=5e-4, b1=0.0, b2=0.99),
     d_optimizer=Optimizer(lr=1e-3, b1=0.0, b2=0.99),
