@@ -26,14 +26,11 @@ from gan_jax.types import GanState
 def conditional(dataset: str, framing: Framing = Framing()) -> Config:  # noqa: B008  (frozen)
     """A conditional DCGAN that trains within minutes on a CPU, on few images: like the recipe
     mnist_dcgan, but without padding of 28x28 images, and with translation augmentation, without
-    which D memorizes few images. Of sounds, the SpecGAN of the recipe spoken_digit_specgan, without
-    the codes and the minibatch statistics that make it keep more speakers.
+    which D memorizes few images. Of sounds, the SpecGAN of the recipe spoken_digit_specgan.
     """
     if isinstance(describe(dataset).modality, Sounds):
-        config = recipe("spoken_digit_specgan")
-        plain = Network("dcgan", width=24, norm="none")  # as measured in docs/recognition.md
         return dataclasses.replace(
-            config, dataset=dataset, length=framing.length, prior="normal", discriminator=plain
+            recipe("spoken_digit_specgan"), dataset=dataset, length=framing.length
         )
     return Config(
         dataset=dataset,
