@@ -98,7 +98,7 @@ TARGETS: dict[str, Target] = {
     "spoken_digit_specgan": Target(
         "inception score 6.03 (another data set)",
         f"Donahue et al. 2019 {_SC09}, where listeners recognize 66% of the digits, {RECALLED}",
-        "4,096 samples at 8,000 Hz, 2,500 clips, conditional, DCGAN with R1 and DiffAugment",
+        "4,096 samples at 8,000 Hz, 2,500 clips, conditional, DCGAN with R1 and random delays",
     ),
     "spoken_digit_wavegan": Target(
         "inception score 4.67 (another data set)",
