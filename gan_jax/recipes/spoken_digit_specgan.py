@@ -22,7 +22,7 @@ config = Config(
     generator=Network("dcgan", width=16),
     discriminator=Network("dcgan", width=24, norm="none", minibatch_std=4),
     penalties=(Penalty("r1", 0.03, every=4),),
-    # Delays alone: of speakers, D would not see the pitch if spectrograms moved along frequencies.
+    # Delays alone: if spectrograms also moved along frequencies, D could not tell voices by pitch.
     augmentations=(Augmentation("translation", 0.125, horizontal=False),),
     batch_size=32,
     g_optimizer=Optimizer(lr=5e-4, b1=0.0, b2=0.99),
