@@ -23,7 +23,7 @@ COLOURS = np.array(
 """``[6, 3]``: red, green and blue of each colour."""
 GROUNDS = np.array([(0, 0, 0), (255, 255, 255), (128, 128, 128)], np.uint8)
 """``[3, 3]``: red, green and blue of each ground."""
-SIDE, BOXES = 32, (21, 12)
+SIDE, BOXES = 32, (21, 15)
 """Sides of the images, and of the square around a digit of each size, in pixels."""
 FOLDS = 5
 """One combination in so many is held out."""

@@ -51,7 +51,8 @@ class ColouredMnist(tfds.core.GeneratorBasedBuilder):
     ``load``: as `gan_jax.data.load`; reads MNIST and is set before the examples are made.
     """
 
-    VERSION = tfds.core.Version("1.0.0")
+    VERSION = tfds.core.Version("2.0.0")
+    RELEASE_NOTES = {"2.0.0": "Small digits have 15 pixels in place of 12."}
     MADE_FROM = ("mnist",)
     load: Callable[[str, str], Any]
 
