@@ -96,6 +96,7 @@ def relative_diversity(
     from gan_jax.types import Batch
 
     data = load(config.dataset, held_out_split(config, True) or config.split, config.framing)
+    real = apart_in_classes(network, data.examples, data.labels)
     chosen = np.random.default_rng(options.seed).permutation(len(data.labels))[: options.conditions]
     y = as_seen(gan, Batch(data.examples[chosen], data.labels[chosen]), options.seed).y
     y = jax.tree.map(lambda a: np.repeat(a, options.samples, axis=0), y)
@@ -103,10 +104,21 @@ def relative_diversity(
     z = gan.prior.draw(jax.random.key(options.seed), n)
     features, _ = network.features(generated(gan, state, z, y))
     own = [apart(part) for part in np.split(features, len(chosen))]
-    classes = [np.flatnonzero(data.labels == label) for label in np.unique(data.labels)]
-    some = [network.features(data.examples[places[:200]])[0] for places in classes]
-    real = float(np.mean([apart(part) for part in some]))
     return estimate.mean(np.array(own) / real)
+
+
+def apart_in_classes(network: FeatureNetwork, images: np.ndarray, labels: np.ndarray) -> float:
+    """The mean over classes of the mean feature distance between two of their first 200 images.
+    Classes of a single image do not count.
+
+    Raises:
+      ConfigError: if no class has two images.
+    """
+    classes = [np.flatnonzero(labels == label)[:200] for label in np.unique(labels)]
+    several = [places for places in classes if len(places) > 1]
+    if not several:
+        raise ConfigError("runs: no class of the data set has two held-out images to compare.")
+    return float(np.mean([apart(network.features(images[places])[0]) for places in several]))
 
 
 def apart(features: np.ndarray) -> float:

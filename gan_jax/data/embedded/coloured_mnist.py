@@ -51,8 +51,7 @@ class ColouredMnist(tfds.core.GeneratorBasedBuilder):
     ``load``: as `gan_jax.data.load`; reads MNIST and is set before the examples are made.
     """
 
-    VERSION = tfds.core.Version("2.0.0")
-    RELEASE_NOTES = {"2.0.0": "Small digits have 15 pixels in place of 12."}
+    VERSION = tfds.core.Version("2.0.0")  # 1.0.0: small digits of 12 pixels
     MADE_FROM = ("mnist",)
     load: Callable[[str, str], Any]
 
