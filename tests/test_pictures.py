@@ -7,6 +7,7 @@ from PIL import Image
 
 from gan_jax import modality, pictures
 from gan_jax.errors import ConfigError
+from gan_jax.evaluation import pictures as evaluated
 from gan_jax.runs import logs
 
 
@@ -94,3 +95,17 @@ def test_names_stand_above_their_columns():
     written = np.flatnonzero((names > 200).any(axis=(0, 2)))  # columns of pixels
     assert written[0] < 5 and 250 <= written[written > 150][0] < 255
     assert not ((written > 50) & (written < 250)).any()
+
+
+def test_samples_in_a_grid():
+    """A row per class, evenly spread classes if there are too many, or the first samples."""
+    grid = evaluated._chosen(2_000, 10)
+    np.testing.assert_array_equal(grid, np.arange(10)[:, None] + 10 * np.arange(10))
+    assert evaluated._chosen(12, 10).tolist() == [[i] for i in range(10)]
+    assert evaluated._chosen(2_000, 1_000).tolist() == [[i, 1_000 + i] for i in range(20)]
+    spread = evaluated._chosen(2_000, 1_440)
+    assert spread.shape == (10, 10) and (spread.min(), spread.max()) == (0, 1_439)
+    assert set(np.diff(spread.ravel())) == {14, 15}
+    assert evaluated._chosen(6, 1_440).tolist() == [[0, 1, 2, 3, 4, 5]]
+    np.testing.assert_array_equal(evaluated._chosen(25, 0), np.arange(20).reshape(2, 10))
+    assert evaluated._chosen(7, 0).tolist() == [[0, 1, 2, 3, 4, 5, 6]]

@@ -21,7 +21,7 @@ from gan_jax.commands import train
 from gan_jax.config import Dynamics, Feedback, Network, Optimizer, Penalty, Schedule
 from gan_jax.data import DATASETS
 from gan_jax.files import DiskFull
-from gan_jax.models import MODELS
+from gan_jax.models import DISCRIMINATORS, MODELS
 from gan_jax.models.options import options_of
 from gan_jax.parts.augment import AUGMENTS
 from gan_jax.parts.conditioning import CONDITIONINGS
@@ -280,6 +280,11 @@ def test_commands_of_the_documentation_are_read(page, command, monkeypatch):
     placeholders = {"N": "3", "I": "3", "$i": "3"}
     options, config = train.parse([placeholders.get(a, a) for a in arguments])
     train.run_of(config, Population(options.seeds, sweeps.from_text(options.sweep)))
+
+
+def test_the_page_of_networks_has_each_network():
+    rows = re.findall(r"^\| (`.*?) \|", (ROOT / "docs/networks.md").read_text(), re.MULTILINE)
+    assert set(re.findall(r"`(\w+)`", " ".join(rows))) - set(RECIPES) == set(DISCRIMINATORS)
 
 
 def test_help_lists_recipes_options_and_names(capsys):

@@ -174,14 +174,15 @@ def record(drawn: Drawn) -> dict[str, bytes]:
 
 def _chosen(n: int, num_classes: int) -> np.ndarray:
     """Which of ``n`` samples of alternating classes a grid ``[rows, columns]`` shows: one row per
-    class, or the first samples of an unconditional GAN.
+    class; or one sample each of evenly spread classes, if there are too many for that; or the first
+    samples of an unconditional GAN.
     """
-    if not num_classes:
-        rows = max(1, min(n // COLUMNS, COLUMNS))
-        return np.arange(min(n, rows * COLUMNS)).reshape(rows, -1)
-    rows = min(num_classes, ROWS, n)
-    columns = max(1, min(COLUMNS, n // num_classes))
-    return np.arange(rows)[:, None] + num_classes * np.arange(columns)
+    if num_classes and (num_classes <= ROWS or n >= 2 * num_classes):
+        columns = max(1, min(COLUMNS, n // num_classes))
+        return np.arange(min(num_classes, ROWS, n))[:, None] + num_classes * np.arange(columns)
+    rows, columns = max(1, min(n // COLUMNS, COLUMNS)), min(n, COLUMNS)
+    last = min(n, num_classes or rows * columns) - 1
+    return np.linspace(0, last, rows * columns).astype(int).reshape(rows, columns)
 
 
 def _sample_grid(images: np.ndarray, num_classes: int) -> np.ndarray:
