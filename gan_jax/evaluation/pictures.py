@@ -174,12 +174,13 @@ def record(drawn: Drawn) -> dict[str, bytes]:
 
 def _chosen(n: int, num_classes: int) -> np.ndarray:
     """Which of ``n`` samples of alternating classes a grid ``[rows, columns]`` shows: one row per
-    class; or one sample each of evenly spread classes, if there are too many for that; or the first
-    samples of an unconditional GAN.
+    class, of evenly spaced ones if there are many; one sample each of such classes, if no class has
+    two; or the first samples of an unconditional GAN.
     """
     if num_classes and (num_classes <= ROWS or n >= 2 * num_classes):
         columns = max(1, min(COLUMNS, n // num_classes))
-        return np.arange(min(num_classes, ROWS, n))[:, None] + num_classes * np.arange(columns)
+        shown = np.linspace(0, min(num_classes, n) - 1, min(num_classes, ROWS, n))
+        return shown.round().astype(int)[:, None] + num_classes * np.arange(columns)
     rows, columns = max(1, min(n // COLUMNS, COLUMNS)), min(n, COLUMNS)
     last = min(n, num_classes or rows * columns) - 1
     return np.linspace(0, last, rows * columns).astype(int).reshape(rows, columns)
