@@ -27,7 +27,7 @@ def test_distances_within_real_classes():
 
 def test_samples_of_a_condition_are_compared_with_each_other(monkeypatch):
     """Samples are 10 times their condition plus 0, 1, 2 and 3, whose mean distance is 5 / 3; real
-    images of a class are 2 apart."""
+    images of a class, and those with the nearest conditions, are 2 apart."""
     values = np.array([0.0, 2.0, 50.0, 52.0])[:, None, None, None]
     data = Dataset(values, np.array([0, 0, 1, 1]), None)
     monkeypatch.setattr("gan_jax.data.load", lambda *_: data)
@@ -42,5 +42,14 @@ def test_samples_of_a_condition_are_compared_with_each_other(monkeypatch):
     monkeypatch.setattr("gan_jax.sampling.draw.generated", generated)
     options = diversity.Options((), conditions=3, samples=4)
     gan = SimpleNamespace(prior=Normal(5))
-    found = diversity.relative_diversity(gan, None, Config(), PIXELS, options)
+    found, near = diversity.relative_diversity(gan, None, Config(), PIXELS, options)
     assert found.value == pytest.approx(5 / 6) and found.low == pytest.approx(5 / 6)
+    assert near.value == pytest.approx(1)
+
+
+def test_nearest_conditions():
+    """The squared distances are 101 (first to second), 50 (first to third) and 141; of the leaf a
+    alone, 1 and 50."""
+    y = {"a": np.array([[0, 1], [0, 2], [5, 6]]), "b": np.array([0.0, 10.0, 0.0])}
+    np.testing.assert_array_equal(diversity.nearest(y, 3), [2, 0, 0])
+    np.testing.assert_array_equal(diversity.nearest(y["a"], 2), [1, 0])

@@ -322,8 +322,8 @@ def test_tiny_study_of_few_labels(seen, tmp_path):
     assert few_labels.main(command) == 0
     lines = lines_of(tmp_path / "study")
     assert [line["arm"] for line in lines] == [
-        "classic", "mixup", "cutout", "self-training", "discriminator", "images pseudo-labelled",
-        "images generated", "pseudo-labelled", "generated", "both",
+        "classic", "mixup", "cutout", "self-training", "images pseudo-labelled",
+        "discriminator", "images generated", "pseudo-labelled", "generated", "both",
     ]  # fmt: skip
     assert all(0 <= line["accuracy"] <= 1 for line in lines if "accuracy" in line)
     data = load("digits", "train")

@@ -103,6 +103,20 @@ def test_a_tiny_study_is_resumed_and_runs_are_added(runs, seen, tmp_path, capsys
     assert translation.main(command) == 0 and len(seen) == 4 * len(FITS)
 
 
+def test_one_direction_and_some_arms_which_others_follow(runs, seen, tmp_path, capsys):
+    command = [runs[0], *TINY, "--workdir", str(tmp_path / "study"), "--to", "b"]
+    assert translation.main([*command, "--arms", "both,self-training"]) == 0
+    read = lambda: [
+        json.loads(line) for line in (tmp_path / "study/results.jsonl").read_text().splitlines()
+    ]
+    assert {own["labels"] for own in read()} == {"digits to inverted"}
+    assert [own["arm"] for own in read()] == ["scores", "self-training", "both"]
+    table = (tmp_path / "study/results.md").read_text()
+    assert table.startswith("digits to inverted: classifiers") and "| - | - | - | - |" in table
+    assert translation.main([*command, "--arms", "both,translated"]) == 0
+    assert [own["arm"] for own in read()][3:] == ["translated"]
+
+
 def test_wrong_runs_are_refused(runs, tmp_path, capsys):
     def refused(*arguments):
         with pytest.raises(SystemExit, match="2"):
@@ -112,6 +126,8 @@ def test_wrong_runs_are_refused(runs, tmp_path, capsys):
 
     assert "must have different seeds, but these have [0, 0]" in refused(runs[0], runs[0])
     assert "classifiers must be at least 1, not 0" in refused(runs[0], "--classifiers", "0")
+    assert "arms 'best' is unknown" in refused(runs[0], "--arms", "both,best")
+    assert "to 'c' is unknown; use a or b" in refused(runs[0], "--to", "c")
     other = tmp_path / "other"
     shutil.copytree(runs[1], other)
     changed = (other / run_folder.CONFIG).read_text().replace('"pool": 10', '"pool": 11')

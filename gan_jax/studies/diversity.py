@@ -10,6 +10,10 @@ relative to that between two real images of one class, with the 95% interval ove
 means as diverse as a whole class; 0 means that the generator ignores its latents. For a stacked
 GAN, this is the diversity at a fixed hidden layer that its entropy term is for (Huang et al. 2017,
 section 3.4).
+
+For comparison, the same is measured between each held-out image that gave a condition and the
+held-out image whose condition is nearest to it. These conditions are not equal, so that images of
+one condition are closer to each other if they show their condition as well as real ones do.
 """
 
 from __future__ import annotations
@@ -30,7 +34,10 @@ if TYPE_CHECKING:
     from gan_jax.engine.gan import Gan
     from gan_jax.metrics import Estimate
     from gan_jax.recognizers import FeatureNetwork
-    from gan_jax.types import GanState
+    from gan_jax.types import GanState, PyTree
+
+COMPARED = 10_000
+"""Held-out images, at most, among which the nearest conditions are searched."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,7 +67,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def measure(options: Options) -> None:
-    """Prints a line for each run."""
+    """Prints two lines for each run."""
     from gan_jax.data import describe
     from gan_jax.recognizers import SMALL_CNN
     from gan_jax.recognizers.feature_networks import choose
@@ -76,15 +83,21 @@ def measure(options: Options) -> None:
                 "labels, or there are none."
             )
         given = config.dataset, describe(config.dataset), config.framing, SMALL_CNN
-        found = relative_diversity(gan, state, config, choose(*given).make(), options)
-        print(f"{folder}: {found.value:.3f} [{found.low:.3f}, {found.high:.3f}]", flush=True)
+        samples, real = relative_diversity(gan, state, config, choose(*given).make(), options)
+        print(f"{folder}: {_shown(samples)}")
+        print(f"real images with the nearest conditions: {_shown(real)}", flush=True)
+
+
+def _shown(found: Estimate) -> str:
+    return f"{found.value:.3f} [{found.low:.3f}, {found.high:.3f}]"
 
 
 def relative_diversity(
     gan: Gan, state: GanState, config: Config, network: FeatureNetwork, options: Options
-) -> Estimate:
+) -> tuple[Estimate, Estimate]:
     """The mean over conditions of the mean feature distance between two images of one condition,
-    over that between two real images of one class, with Student's interval.
+    and of that between two real images with nearly the same condition, both over that between two
+    real images of one class, with Student's intervals.
     """
     import jax
 
@@ -96,15 +109,32 @@ def relative_diversity(
     from gan_jax.types import Batch
 
     data = load(config.dataset, held_out_split(config, True) or config.split, config.framing)
-    real = apart_in_classes(network, data.examples, data.labels)
-    chosen = np.random.default_rng(options.seed).permutation(len(data.labels))[: options.conditions]
-    y = as_seen(gan, Batch(data.examples[chosen], data.labels[chosen]), options.seed).y
-    y = jax.tree.map(lambda a: np.repeat(a, options.samples, axis=0), y)
-    n = options.samples * len(chosen)
-    z = gan.prior.draw(jax.random.key(options.seed), n)
+    of_class = apart_in_classes(network, data.examples, data.labels)
+    some = np.random.default_rng(options.seed).permutation(len(data.labels))[:COMPARED]
+    y = as_seen(gan, Batch(data.examples[some], data.labels[some]), options.seed).y
+    chosen = np.arange(len(some))[: options.conditions]
+    other = nearest(y, len(chosen))
+    of_real = [network.features(data.examples[some[places]])[0] for places in (chosen, other)]
+    near = np.linalg.norm(of_real[0] - of_real[1], axis=1)
+    y = jax.tree.map(lambda a: np.repeat(a[: len(chosen)], options.samples, axis=0), y)
+    z = gan.prior.draw(jax.random.key(options.seed), options.samples * len(chosen))
     features, _ = network.features(generated(gan, state, z, y))
-    own = [apart(part) for part in np.split(features, len(chosen))]
-    return estimate.mean(np.array(own) / real)
+    own = np.array([apart(part) for part in np.split(features, len(chosen))])
+    return estimate.mean(own / of_class), estimate.mean(near / of_class)
+
+
+def nearest(y: PyTree, n: int) -> np.ndarray:
+    """For each of the first ``n`` conditions, the place ``[n]`` of another one that is nearest to
+    it by the Euclidean distance. The leaves of ``y``, ``[m, ...]``, count as one vector.
+    """
+    import jax
+
+    flat = [np.reshape(leaf, (len(leaf), -1)).astype(np.float32) for leaf in jax.tree.leaves(y)]
+    vectors = np.concatenate(flat, axis=1)
+    squares = (vectors**2).sum(axis=1)
+    distances = squares[:n, None] - 2 * vectors[:n] @ vectors.T + squares
+    distances[np.arange(n), np.arange(n)] = np.inf
+    return distances.argmin(axis=1)
 
 
 def apart_in_classes(network: FeatureNetwork, images: np.ndarray, labels: np.ndarray) -> float:

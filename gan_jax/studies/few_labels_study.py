@@ -58,12 +58,17 @@ class Study(RegimeStudy):
             own = {SELF_TRAINING: own.at(np.arange(min(len(own.y), self.options.generated)))}
             return self.recognized(Candidate(SELF_TRAINING, share), seed, real, own)
 
+        def discriminator() -> np.ndarray:
+            # Their line ends the training of this GAN, from which the time left is estimated.
+            additions.one(LABELLED_BY_D)
+            return right(additions.labeller, self.test)
+
         return {
             "classic": lambda: right(alone(), self.test),
             "mixup": lambda: self.recognized(Candidate(mixup=MIXUP), seed, real, {}),
             "cutout": lambda: self.recognized(Candidate(cutout=CUTOUT), seed, real, {}),
             SELF_TRAINING: self_training,
-            "discriminator": lambda: right(additions.labeller, self.test),
+            "discriminator": discriminator,
             LABELLED_BY_D: lambda: mixed(LABELLED_BY_D),
             GENERATED: lambda: mixed(GENERATED),
             "both": lambda: mixed(BOTH),

@@ -33,7 +33,7 @@ Results:
   results.md      the same as tables, and the evaluations
   results.png     the test errors
 
-The same command continues an interrupted study; runs may be added.
+The same command continues an interrupted study; runs and arms may be added.
 """
 
 from __future__ import annotations

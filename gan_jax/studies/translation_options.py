@@ -23,6 +23,10 @@ class Options:
     """Batch size of the classifiers."""
     samples: int = 2_000
     """Translated images in the Fréchet distances."""
+    to: str = "all"
+    """Domains to translate to, separated by commas: b, a, or all."""
+    arms: str = "all"
+    """Arms to train, separated by commas, or all. The same command with more arms adds them."""
     workdir: Path | None = None
     """Folder of the results; by default runs/translation_SOURCE_TARGET."""
 

@@ -26,6 +26,7 @@ from gan_jax.recognizers.recipes import classic
 from gan_jax.runs import folder as run_folder
 from gan_jax.runs import lines, restore
 from gan_jax.sampling.draw import generated
+from gan_jax.studies import command
 from gan_jax.studies.cells import Cell, Cells
 from gan_jax.studies.recognition_report import Layout
 from gan_jax.studies.translation_options import Options
@@ -84,15 +85,17 @@ class Study(Cells):
         self.options = options
         for name in ("classifiers", "steps", "batch_size", "samples"):
             at_least(name, getattr(options, name), 1)
+        directions = command.names("to", options.to, DOMAINS[::-1])
+        self._asked = command.names("arms", options.arms, self.layout.arms)
         read = [run_folder.read(path) for path in options.runs]
         configs = [run.config for run in read]
         _check(configs, options.runs)
         self._ways: dict[Cell, Way] = {}
         for config, path in zip(configs, options.runs, strict=True):
-            for to in reversed(DOMAINS):
+            for to in directions:
                 way = way_of(path, to)
                 self._ways[way.name, config.seed] = way
-        if len(self._ways) < len(DOMAINS) * len(configs):
+        if len(self._ways) < len(directions) * len(configs):
             raise ConfigError(f"runs: the domains of {options.runs[0]} have the same name.")
         steps = {int(way.state.step) for way in self._ways.values()}
         if len(steps) > 1:
@@ -109,6 +112,9 @@ class Study(Cells):
 
     def cells(self) -> list[Cell]:
         return list(self._ways)
+
+    def missing(self, cell: Cell) -> list[str]:
+        return [arm for arm in super().missing(cell) if arm in self._asked]
 
     def work(self, cell: Cell) -> float:
         trainings = sum(1 + arm.endswith(SELF_TRAINING) for arm in self.missing(cell))
@@ -196,10 +202,10 @@ class Study(Cells):
 
     @property
     def about(self) -> str:
-        options, (first, _) = self.options, self.cells()[0]
+        options, ways = self.options, dict(self.cells())
         return (
-            f"{first} and back: classifiers of {options.steps:,} steps, {options.classifiers} of "
-            "each arm and run, whose accuracies are averaged."
+            f"{' and '.join(ways)}: classifiers of {options.steps:,} steps, {options.classifiers} "
+            "of each arm and run, whose accuracies are averaged."
         )
 
     @property
