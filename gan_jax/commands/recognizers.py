@@ -23,7 +23,9 @@ class Options:
     """The command line after the dataset."""
 
     size: int | None = None
-    """Zero-pad smaller images to this side length."""
+    """Side of the square images: those of a folder are cropped and resized to it, others are
+    zero-padded. By default that of the dataset.
+    """
     length: int | None = None
     """Cut or pad sounds to this number of samples."""
     test_on: str | None = None

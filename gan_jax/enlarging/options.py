@@ -21,7 +21,9 @@ class Work:
     """The GANs, their images, and the classifiers that compare them; studies have these too."""
 
     size: int | None = None
-    """Side to which smaller images are zero-padded."""
+    """Side of the square images: those of a folder are cropped and resized to it, others are
+    zero-padded. By default that of the dataset.
+    """
     gan_steps: int = 4_000
     """Training steps of each conditional GAN."""
     labelling_steps: int = 3_000

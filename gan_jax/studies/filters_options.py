@@ -24,7 +24,9 @@ class Options:
     workdir: Path | None = None
     """Folder of the results; by default runs/filters_DATASET."""
     size: int | None = None
-    """Side to which smaller images are zero-padded."""
+    """Side of the square images: those of a folder are cropped and resized to it, others are
+    zero-padded. By default that of the dataset.
+    """
     length: int | None = None
     """Length to which sounds are cut or padded."""
     gan_steps: int = 4_000
