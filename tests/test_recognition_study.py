@@ -167,6 +167,19 @@ def test_tiny_study_is_resumed(tmp_path, monkeypatch, capsys):
     assert "different settings (gan_steps, gan" in capsys.readouterr().err
 
 
+def test_augmentations_of_the_gan(monkeypatch, tmp_path):
+    made = []
+    run = lambda name, own, continues: made.append(own.options.gan.augmentations) or 0
+    monkeypatch.setattr("gan_jax.studies.command.run", run)
+    for i, names in enumerate([None, [], ["diffaugment", "ada"]]):
+        option = [] if names is None else ["--gan-augmentations", *names]
+        folder = str(tmp_path / str(i))
+        assert recognition.main([*TINY, "--labels", "2", *option, "--workdir", folder]) == 0
+    usual, none, (first, second) = made
+    assert [own.name for own in usual] == ["translation"] and none == ()
+    assert (first.name, second.name) == ("diffaugment", "ada")
+
+
 def test_gan_learns_from_the_given_images_alone(monkeypatch):
     given = []
     held = augmenting.from_arrays

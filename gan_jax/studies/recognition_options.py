@@ -6,7 +6,7 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gan_jax.config import Config, Framing, Penalty, to_dict
+from gan_jax.config import Augmentation, Config, Framing, Penalty, to_dict
 from gan_jax.recognizers.recipes import RecognizerConfig, classic
 
 if TYPE_CHECKING:
@@ -52,6 +52,10 @@ class Options:
     the recipe spoken_digit_specgan for sounds)."""
     gan_r1: float | None = None
     """Weight of R1, applied every fourth D step (default: 1 for images, 0.03 for sounds)."""
+    gan_augmentations: tuple[Augmentation, ...] | None = None
+    """Augmentations of what D sees, such as diffaugment or ada (default: translation:0.125 for
+    images; as in the recipe spoken_digit_specgan for sounds).
+    """
     generated: int = 20_000
     """Examples that each GAN generates, balanced over the classes."""
     real_share: float = 0.5
@@ -76,6 +80,8 @@ class Options:
         if self.gan_r1 is not None:
             r1 = Penalty("r1", self.gan_r1, every=4)
             config = dataclasses.replace(config, penalties=(r1,))
+        if self.gan_augmentations is not None:
+            config = dataclasses.replace(config, augmentations=self.gan_augmentations)
         if self.gan_width is None:
             return config
         narrow = lambda network: dataclasses.replace(network, width=self.gan_width)
@@ -113,8 +119,8 @@ class Options:
     def settings(self) -> dict[str, Any]:
         """The settings that determine the results, except labels and seeds."""
         asked = dataclasses.asdict(self)
-        for name in ("labels", "seeds", "workdir", "gan_width", "gan_r1"):
-            del asked[name]  # the last two are in the config of the GAN
+        for name in ("labels", "seeds", "workdir", "gan_width", "gan_r1", "gan_augmentations"):
+            del asked[name]  # the last three are in the config of the GAN
         asked["groups"] = self.grouping
         parts = {"gan": to_dict(self.gan), "recognizer": dataclasses.asdict(self.recognizer)}
         return asked | parts | {"classic": dataclasses.asdict(classic(self.dataset))}
