@@ -45,6 +45,10 @@ def test_samples_of_a_condition_are_compared_with_each_other(monkeypatch):
     found, near = diversity.relative_diversity(gan, None, Config(), PIXELS, options)
     assert found.value == pytest.approx(5 / 6) and found.low == pytest.approx(5 / 6)
     assert near.value == pytest.approx(1)
+    words = lambda *a: Batch(None, seen(*a).y.astype(np.int32))
+    monkeypatch.setattr("gan_jax.sampling.conditions.as_seen", words)
+    same, near = diversity.relative_diversity(gan, None, Config(), PIXELS, options)
+    assert same == found and near is None
 
 
 def test_nearest_conditions():

@@ -13,7 +13,8 @@ section 3.4).
 
 For comparison, the same is measured between each held-out image that gave a condition and the
 held-out image whose condition is nearest to it. These conditions are not equal, so that images of
-one condition are closer to each other if they show their condition as well as real ones do.
+one condition are closer to each other if they show their condition as well as real ones do. Words
+have no distances, so captions are not compared in this way.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def measure(options: Options) -> None:
-    """Prints two lines for each run."""
+    """Prints the results of each run."""
     from gan_jax.data import describe
     from gan_jax.recognizers import SMALL_CNN
     from gan_jax.recognizers.feature_networks import choose
@@ -84,8 +85,9 @@ def measure(options: Options) -> None:
             )
         given = config.dataset, describe(config.dataset), config.framing, SMALL_CNN
         samples, real = relative_diversity(gan, state, config, choose(*given).make(), options)
-        print(f"{folder}: {_shown(samples)}")
-        print(f"real images with the nearest conditions: {_shown(real)}", flush=True)
+        print(f"{folder}: {_shown(samples)}", flush=True)
+        if real is not None:
+            print(f"real images with the nearest conditions: {_shown(real)}", flush=True)
 
 
 def _shown(found: Estimate) -> str:
@@ -94,10 +96,10 @@ def _shown(found: Estimate) -> str:
 
 def relative_diversity(
     gan: Gan, state: GanState, config: Config, network: FeatureNetwork, options: Options
-) -> tuple[Estimate, Estimate]:
+) -> tuple[Estimate, Estimate | None]:
     """The mean over conditions of the mean feature distance between two images of one condition,
     and of that between two real images with nearly the same condition, both over that between two
-    real images of one class, with Student's intervals.
+    real images of one class, with Student's intervals. The second is None for conditions of words.
     """
     import jax
 
@@ -113,14 +115,16 @@ def relative_diversity(
     some = np.random.default_rng(options.seed).permutation(len(data.labels))[:COMPARED]
     y = as_seen(gan, Batch(data.examples[some], data.labels[some]), options.seed).y
     chosen = np.arange(len(some))[: options.conditions]
-    other = nearest(y, len(chosen))
-    of_real = [network.features(data.examples[some[places]])[0] for places in (chosen, other)]
-    near = np.linalg.norm(of_real[0] - of_real[1], axis=1)
+    near = None
+    if all(np.issubdtype(leaf.dtype, np.floating) for leaf in jax.tree.leaves(y)):
+        both = chosen, nearest(y, len(chosen))
+        first, other = (network.features(data.examples[some[places]])[0] for places in both)
+        near = estimate.mean(np.linalg.norm(first - other, axis=1) / of_class)
     y = jax.tree.map(lambda a: np.repeat(a[: len(chosen)], options.samples, axis=0), y)
     z = gan.prior.draw(jax.random.key(options.seed), options.samples * len(chosen))
     features, _ = network.features(generated(gan, state, z, y))
     own = np.array([apart(part) for part in np.split(features, len(chosen))])
-    return estimate.mean(own / of_class), estimate.mean(near / of_class)
+    return estimate.mean(own / of_class), near
 
 
 def nearest(y: PyTree, n: int) -> np.ndarray:
