@@ -308,7 +308,11 @@ def seen(small, monkeypatch):
         return gan, gan_jax.init_state(gan, jax.random.key(0), batch)
 
     monkeypatch.setattr(gans, "trained", untrained)
-    note = lambda *a, **options: own.append((a[1], a[2], options)) or fit(*a, **options)
+
+    def note(config, x, y, *rest, **options):
+        own.append((x, y, options | {"mixup": config.mixup}))
+        return fit(config, x, y, *rest, **options)
+
     monkeypatch.setattr(candidates, "fit", note)
     return own
 
@@ -322,14 +326,17 @@ def test_tiny_study_of_few_labels(seen, tmp_path):
     assert few_labels.main(command) == 0
     lines = lines_of(tmp_path / "study")
     assert [line["arm"] for line in lines] == [
-        "classic", "mixup", "cutout", "self-training", "images pseudo-labelled",
-        "discriminator", "images generated", "pseudo-labelled", "generated", "both",
+        "classic", "mixup", "cutout", "self-training", "self-training+mixup",
+        "images pseudo-labelled", "discriminator", "images generated", "pseudo-labelled",
+        "pseudo-labelled+mixup", "generated", "both",
     ]  # fmt: skip
     assert all(0 <= line["accuracy"] <= 1 for line in lines if "accuracy" in line)
     data = load("digits", "train")
     real = {image.tobytes() for image in data.examples}
     assert {image.tobytes() for image in seen[0][0]} <= real
     assert {image.tobytes() for image in seen[3][0]} <= real  # self-training adds real images only
+    mixed = [bool(options["mixup"]) for *_, options in seen]
+    assert mixed == [False, True, False, False, True, False, True, False, False]
     table = (tmp_path / "study" / "results.md").read_text()
     assert "Difference to `self-training`" in table
     before = len(seen)

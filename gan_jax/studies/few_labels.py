@@ -1,24 +1,26 @@
 """Measure whether a GAN helps to learn from few labels, if there are many images without. For each
 number of labelled images per class, and each seed, it trains:
 
-  classic          a classifier of the labelled images, with classic augmentation
-  mixup            one that also mixes them with each other
-  cutout           one that also cuts a square out of each of them
-  self-training    one that also sees the unlabelled images with the labels of `classic`: the
-                   control, without any GAN
-  discriminator    a semi-supervised GAN, whose discriminator classifies
-  pseudo-labelled  a classifier that also sees the unlabelled images, with the labels of this
-                   discriminator
-  generated        one that instead sees images of a conditional GAN, which was trained on all
-                   images with these labels
-  both             one that sees both
+  classic                a classifier of the labelled images, with classic augmentation
+  mixup                  one that also mixes them with each other
+  cutout                 one that also cuts a square out of each of them
+  self-training          one that also sees the unlabelled images with the labels of `classic`: the
+                         control, without any GAN
+  self-training+mixup    the same with the labels of `mixup`, and it mixes all images
+  discriminator          a semi-supervised GAN, whose discriminator classifies
+  pseudo-labelled        a classifier that also sees the unlabelled images, with the labels of this
+                         discriminator
+  pseudo-labelled+mixup  the same, and it mixes all images
+  generated              one that instead sees images of a conditional GAN, which was trained on all
+                         images with these labels
+  both                   one that sees both
 
 All classifiers have the same steps and classic augmentation. Results:
 
   settings.json   the settings
   results.jsonl   one line per training
   results.csv     means with 95% intervals over the seeds, and paired differences to mixup,
-                  cutout and self-training
+                  cutout and both self-trainings
   results.md      the same as tables
   results.png     curves
   cell_*/         the GANs of each cell, run folders for eval, and the added images

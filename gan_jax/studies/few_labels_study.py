@@ -9,6 +9,7 @@ import numpy as np
 from gan_jax.enlarging.addition import BOTH, GENERATED, LABELLED_BY_D, Additions
 from gan_jax.enlarging.candidates import CUTOUT, MIXUP, Candidate, labelled_by, right
 from gan_jax.enlarging.examples import Labelled, subset
+from gan_jax.recognizers import Recognizer
 from gan_jax.studies.recognition_report import Layout
 from gan_jax.studies.regimes_options import Options
 from gan_jax.studies.regimes_study import Arms, RegimeStudy
@@ -30,12 +31,14 @@ class Study(RegimeStudy):
             "mixup": "labelled images, mixup",
             "cutout": "labelled images, cutout",
             SELF_TRAINING: "+ unlabelled ones, labels of a classifier",
+            f"{SELF_TRAINING}+mixup": "the same, mixup in both",
             "discriminator": "semi-supervised discriminator",
             LABELLED_BY_D: "+ unlabelled ones, labels of that discriminator",
+            f"{LABELLED_BY_D}+mixup": "the same, mixup",
             GENERATED: "+ images of a conditional GAN",
             "both": "+ both",
         },
-        bases=("mixup", "cutout", SELF_TRAINING),
+        bases=("mixup", "cutout", SELF_TRAINING, f"{SELF_TRAINING}+mixup"),
     )
 
     def __init__(self, options: Options, labels: list[int]):
@@ -48,15 +51,20 @@ class Study(RegimeStudy):
         return np.delete(self.data.x, places, axis=0)
 
     def arms(self, seed: int, real: Labelled, additions: Additions) -> Arms:
-        alone = functools.cache(lambda: self.train(Candidate(), seed, real, {}))
+        @functools.cache
+        def alone(mixup: float = 0.0) -> Recognizer:
+            return self.train(Candidate(mixup=mixup), seed, real, {})
+
         added = functools.cache(additions.all)
         share = self.options.real_share
-        mixed = lambda kind: self.recognized(Candidate(kind, share), seed, real, added())
 
-        def self_training() -> np.ndarray:
-            own = labelled_by(alone(), additions.unlabelled, self.options.kept, seed)
+        def mixed(kind: str, mixup: float = 0.0) -> np.ndarray:
+            return self.recognized(Candidate(kind, share, mixup), seed, real, added())
+
+        def self_training(mixup: float = 0.0) -> np.ndarray:
+            own = labelled_by(alone(mixup), additions.unlabelled, self.options.kept, seed)
             own = {SELF_TRAINING: own.at(np.arange(min(len(own.y), self.options.generated)))}
-            return self.recognized(Candidate(SELF_TRAINING, share), seed, real, own)
+            return self.recognized(Candidate(SELF_TRAINING, share, mixup), seed, real, own)
 
         def discriminator() -> np.ndarray:
             # Their line ends the training of this GAN, from which the time left is estimated.
@@ -65,11 +73,13 @@ class Study(RegimeStudy):
 
         return {
             "classic": lambda: right(alone(), self.test),
-            "mixup": lambda: self.recognized(Candidate(mixup=MIXUP), seed, real, {}),
+            "mixup": lambda: right(alone(MIXUP), self.test),
             "cutout": lambda: self.recognized(Candidate(cutout=CUTOUT), seed, real, {}),
             SELF_TRAINING: self_training,
+            f"{SELF_TRAINING}+mixup": lambda: self_training(MIXUP),
             "discriminator": discriminator,
             LABELLED_BY_D: lambda: mixed(LABELLED_BY_D),
+            f"{LABELLED_BY_D}+mixup": lambda: mixed(LABELLED_BY_D, MIXUP),
             GENERATED: lambda: mixed(GENERATED),
             "both": lambda: mixed(BOTH),
         }
