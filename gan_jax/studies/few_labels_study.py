@@ -52,7 +52,7 @@ class Study(RegimeStudy):
 
     def arms(self, seed: int, real: Labelled, additions: Additions) -> Arms:
         @functools.cache
-        def alone(mixup: float = 0.0) -> Recognizer:
+        def alone(mixup: float) -> Recognizer:
             return self.train(Candidate(mixup=mixup), seed, real, {})
 
         added = functools.cache(additions.all)
@@ -72,7 +72,7 @@ class Study(RegimeStudy):
             return right(additions.labeller, self.test)
 
         return {
-            "classic": lambda: right(alone(), self.test),
+            "classic": lambda: right(alone(0.0), self.test),
             "mixup": lambda: right(alone(MIXUP), self.test),
             "cutout": lambda: self.recognized(Candidate(cutout=CUTOUT), seed, real, {}),
             SELF_TRAINING: self_training,
