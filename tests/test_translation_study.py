@@ -113,6 +113,7 @@ def test_one_direction_and_some_arms_which_others_follow(runs, seen, tmp_path, c
     assert [own["arm"] for own in read()] == ["scores", "self-training", "both"]
     table = (tmp_path / "study/results.md").read_text()
     assert table.startswith("digits to inverted: classifiers") and "| - | - | - | - |" in table
+    assert "Difference to `self-training`" in table and "Difference to `mixup`" not in table
     assert translation.main([*command, "--arms", "both,translated"]) == 0
     assert [own["arm"] for own in read()][3:] == ["translated"]
 

@@ -77,7 +77,9 @@ def as_csv(summary: Summary) -> str:
 
 
 def as_markdown(summary: Summary, about: str, layout: Layout) -> str:
-    """Tables of the accuracies, and of the differences to each base, in percent."""
+    """Tables of the accuracies, and of the differences to each base that was measured, in
+    percent.
+    """
     arms = layout.arms
     what = f"{layout.examples.capitalize()} {layout.measure} in %"
     tables = [
@@ -96,6 +98,8 @@ def as_markdown(summary: Summary, about: str, layout: Layout) -> str:
     lines = [about, ""]
     rows = list(dict.fromkeys(labels for labels, _ in summary))
     for title, columns in tables:
+        if not any((labels, column) in summary for labels in rows for column in columns):
+            continue
         lines += [title + ":", "", f"| {layout.rows} | {' | '.join(columns)} | {layout.repeats} |"]
         lines += ["| ---: |" + " ---: |" * (len(columns) + 1)]
         for labels in rows:
