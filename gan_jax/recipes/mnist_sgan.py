@@ -10,9 +10,10 @@ runs/mnist_sgan`, 2,000 samples through both levels, three seeds: FD 0.4938, 0.3
 runs/mnist_sgan`: 0.471, 0.505 and 0.406.
 """
 
-from gan_jax.config import Config, Network, Optimizer, Pairs, Penalty
+from gan_jax.config import Config, Network, Optimizer, Pairs, Penalty, Schedule
 
-_optimizer = Optimizer(lr=5e-4, b1=0.0, b2=0.99)
+STEPS = 3_000
+_optimizer = Optimizer(lr=Schedule(1e-3, 1e-4, STEPS, "cosine"), b1=0.0, b2=0.99)
 
 config = Config(
     dataset="mnist",
@@ -23,9 +24,9 @@ config = Config(
     generator=Network("dcgan", width=32),
     discriminator=Network("dcgan", width=32, norm="none"),
     g_penalties=(Penalty("encoded", 1.0),),
-    penalties=(Penalty("r1", 1.0, every=4),),
+    penalties=(Penalty("r1", 5.0, every=4),),
     g_optimizer=_optimizer,
     d_optimizer=_optimizer,
-    steps=3_000,
+    steps=STEPS,
 )
 time, score = "3:44 min, 1 CPU core", "99.8% class accuracy, FD 0.50"

@@ -11,10 +11,11 @@ their label, but FD 4.07, 3.33 and 6.79: samples of a digit look nearly alike.
 
 import dataclasses
 
-from gan_jax.config import Network, Pairs, Penalty
+from gan_jax.config import Network, Optimizer, Pairs, Penalty
 from gan_jax.recipes import mnist_sgan
 
 _network = Network("stacked", units=256, width=32)
+_optimizer = Optimizer(lr=5e-4, b1=0.0, b2=0.99)
 config = dataclasses.replace(
     mnist_sgan.config,
     pairs=Pairs("levels"),
@@ -24,5 +25,7 @@ config = dataclasses.replace(
     discriminator=_network,
     g_penalties=(Penalty("levels", 1.0),),
     penalties=(Penalty("r1", 0.5, every=4),),
+    g_optimizer=_optimizer,
+    d_optimizer=_optimizer,
 )
 time, score = "4:31 min, 1 CPU core", "96.7% class accuracy, FD 4.73"
