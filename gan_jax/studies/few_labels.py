@@ -20,7 +20,7 @@ All classifiers have the same steps and classic augmentation. Results:
   settings.json   the settings
   results.jsonl   one line per training
   results.csv     means with 95% intervals over the seeds, and paired differences to mixup,
-                  cutout and both self-trainings
+                  cutout and both kinds of self-training
   results.md      the same as tables
   results.png     curves
   cell_*/         the GANs of each cell, run folders for eval, and the added images

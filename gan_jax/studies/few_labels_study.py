@@ -67,7 +67,7 @@ class Study(RegimeStudy):
             return self.recognized(Candidate(SELF_TRAINING, share, mixup), seed, real, own)
 
         def discriminator() -> np.ndarray:
-            # Their line ends the training of this GAN, from which the time left is estimated.
+            # The images come first, as their line counts the training of this GAN in the time left.
             additions.one(LABELLED_BY_D)
             return right(additions.labeller, self.test)
 
