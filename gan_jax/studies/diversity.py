@@ -12,8 +12,7 @@ GAN, this is the diversity at a fixed hidden layer that its entropy term is for 
 section 3.4).
 
 For comparison, the same is measured between each held-out image that gave a condition and the
-held-out image whose condition is nearest to it. These conditions are not equal, so that images of
-one condition are closer to each other if they show their condition as well as real ones do. Words
+held-out image whose condition is nearest to it. These conditions are similar, but not equal. Words
 have no distances, so captions are not compared in this way.
 """
 
@@ -133,12 +132,12 @@ def nearest(y: PyTree, n: int) -> np.ndarray:
     """
     import jax
 
-    flat = [np.reshape(leaf, (len(leaf), -1)).astype(np.float32) for leaf in jax.tree.leaves(y)]
-    vectors = np.concatenate(flat, axis=1)
-    squares = (vectors**2).sum(axis=1)
-    distances = squares[:n, None] - 2 * vectors[:n] @ vectors.T + squares
-    distances[np.arange(n), np.arange(n)] = np.inf
-    return distances.argmin(axis=1)
+    from gan_jax.metrics.neighbours import nearest_neighbours
+
+    flat = [np.reshape(leaf, (len(leaf), -1)) for leaf in jax.tree.leaves(y)]
+    vectors, own = np.concatenate(flat, axis=1), np.arange(n)
+    found, _ = nearest_neighbours(vectors[:n], vectors, 2)  # usually itself, and the other one
+    return np.where(found[:, 0] == own, found[:, 1], found[:, 0])
 
 
 def apart_in_classes(network: FeatureNetwork, images: np.ndarray, labels: np.ndarray) -> float:
