@@ -39,6 +39,7 @@ from gan_jax.recipes import (
     spoken_digit_vocoder,
     spoken_digit_wavegan,
     stacked_dcgan,
+    stacked_r3gan,
 )
 
 _MODULES = (
@@ -74,6 +75,7 @@ _MODULES = (
     ring8_mlp,
     grid25_mlp,
     stacked_dcgan,
+    stacked_r3gan,
 )
 
 RECIPES: dict[str, Config] = {

@@ -186,4 +186,9 @@ TARGETS: dict[str, Target] = {
         f"ablation, {RECALLED}",
         "a small DCGAN instead of R3GAN's networks, 1,024,000 images",
     ),
+    "stacked_r3gan": Target(
+        "1,000 modes, KL 0.029",
+        f"Huang et al. 2024, at full length, 25,600 samples, {RECALLED}",
+        "64 channels at most in G and 32 in D, 1 block, 345,600 images",
+    ),
 }
