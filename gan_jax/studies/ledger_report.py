@@ -79,7 +79,8 @@ def _row(name: str, results: list[Result]) -> tuple[str, ...]:
     own = next((group for group in groups(results) if not group[0].variant), [])
     published = target.published or "none"
     if not own:
-        return link, published, f"not measured: needs {target.missing}", "", "", "", ""
+        needs = f": needs {target.missing}" if target.missing else ""
+        return link, published, f"not measured{needs}", "", "", "", ""
     first = own[0]
     scores = "; ".join(_score(name, score) for name, score in list(means(own).items())[:MOST])
     return link, published, scores, _seeds(own), f"{first.images:,}", _time(own), first.hardware
@@ -94,7 +95,8 @@ def _section(name: str, results: list[Result]) -> str:
         f"- Deviations: {target.deviations}.",
     ]
     if not any(not r.variant for r in results):
-        lines.append(f"- Not measured. A measurement needs {target.missing}.")
+        needs = f" A measurement needs {target.missing}." if target.missing else ""
+        lines.append(f"- Not measured.{needs}")
         lines.append(f"- Command: `uv run train.py {name}`")
     for group in groups(results):
         lines += _measured(group)

@@ -189,6 +189,6 @@ TARGETS: dict[str, Target] = {
     "stacked_r3gan": Target(
         "1,000 modes, KL 0.029",
         f"Huang et al. 2024, at full length, 25,600 samples, {RECALLED}",
-        "64 channels at most in G and 32 in D, 1 block, 345,600 images",
+        "64 channels at most in G and 32 in D, 1 block, 236,800 images",
     ),
 }
