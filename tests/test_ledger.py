@@ -23,7 +23,7 @@ from gan_jax.runs import evaluations, folder
 from gan_jax.runs.run import Run
 from gan_jax.sound import wav
 from gan_jax.studies import ledger_gallery, ledger_report, ledger_results
-from gan_jax.studies.ledger_targets import TARGETS
+from gan_jax.studies.ledger_targets import GPU, TARGETS
 from gan_jax.sweeps import Population
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -152,6 +152,12 @@ def test_the_pages_are_written_from_the_results_that_are_kept(tmp_path, capsys):
     assert "(images/mnist_mlp.webp)" in (tmp_path / ledger_gallery.PAGE).read_text()
     with Image.open(tmp_path / "images" / "mnist_mlp.webp") as picture:
         assert (np.asarray(picture)[..., 0] == SAMPLES[..., 0]).all()
+
+
+def test_a_recipe_without_results_says_what_a_measurement_needs():
+    page = ledger_report.page([])
+    assert "| not measured |" in page and "Not measured.\n" in page
+    assert f"not measured: needs {GPU} |" in page and f"A measurement needs {GPU}." in page
 
 
 def test_sounds_are_kept_to_be_heard(tmp_path):

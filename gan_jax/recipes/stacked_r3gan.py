@@ -3,7 +3,9 @@
     uv run train.py stacked_r3gan
     uv run eval.py runs/stacked_r3gan --num-samples 25600
 
-Not measured yet.
+One core of an AMD EPYC, under other load: 3,700 steps in 12:11 min, one seed. 25,600 samples: 838
+modes, KL 1.03 (real test images: 0.025). `stacked_dcgan` covers all modes, as a step of R3GAN costs
+four times as much.
 """
 
 from gan_jax.config import Config, Network, Optimizer, Penalty, Schedule
@@ -25,4 +27,4 @@ config = Config(
     ema=20_000.0,
     steps=STEPS,
 )
-time, score = "not measured", "not measured"
+time, score = "12:11 min, 1 CPU core", "838 modes, KL 1.03"
