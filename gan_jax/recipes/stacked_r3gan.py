@@ -12,7 +12,7 @@ from gan_jax.config import Config, Network, Optimizer, Penalty, Schedule
 
 STEPS = 3_700
 
-# D is smaller than G: with R1 and R2 it takes most of the time, and it wins otherwise.
+# G is wider than D, which won against a G of its own width.
 _optimizer = Optimizer(lr=Schedule(5e-3, 5e-4, STEPS, "cosine"), b1=0.0, b2=0.99, eps=1e-8)
 config = Config(
     dataset="stacked_mnist",
