@@ -15,8 +15,9 @@ from jax.sharding import AxisType, PartitionSpec
 from jax.test_util import check_grads
 
 from gan_jax.errors import ConfigError
-from gan_jax.nn import conv_ops, winograd
+from gan_jax.nn import conv_cpu, conv_ops, winograd
 from gan_jax.nn.conv import Conv, ConvPool, ConvTranspose, UpConv, conv, conv_transpose
+from gan_jax.nn.window import Window
 
 KEY = jax.random.key(0)
 
@@ -211,16 +212,26 @@ def stock_conv(x, w, strides, padding, groups=1):
     )
 
 
-@pytest.fixture(params=[*CASES, "three taps, minimal", "three taps, little padding, minimal"])
+PATHS = {"minimal": {"MANY": 9, "PLACES": 1}, "in parts": {"CACHE": 1}}
+OTHER_SIZES = [
+    "three taps, minimal",
+    "three taps, little padding, minimal",
+    "to few channels, in parts",
+    "few, strided, in parts",
+]
+
+
+@pytest.fixture(params=[*CASES, *OTHER_SIZES])
 def case(request, monkeypatch):
     """``(x, w, strides, padding)`` in float64; where "minimal", in a size from which minimal
-    filtering is used.
+    filtering is used; where "in parts", in one of which the cache holds a few examples alone.
     """
-    if request.param.endswith(", minimal"):
-        monkeypatch.setattr(conv_ops, "MANY", 9)
-        monkeypatch.setattr(conv_ops, "PLACES", 1)
+    name, _, path = request.param.rpartition(", ")
+    for constant, value in PATHS.get(path, {}).items():
+        monkeypatch.setattr(conv_cpu, constant, value)
+    name = name if path in PATHS else request.param
     with jax.enable_x64(True):
-        spatial, kernel, strides, padding, ci, co = CASES[request.param.removesuffix(", minimal")]
+        spatial, kernel, strides, padding, ci, co = CASES[name]
         yield (
             normal((2, *spatial, ci), 1, np.float64),
             normal((*kernel, ci, co), 2, np.float64),
@@ -250,7 +261,7 @@ def test_every_role_as_on_accelerators(case):
     problems, in one group of channels and in two.
     """
     x, w, strides, padding = case
-    window = conv_ops.Window(strides, padding, x.shape[1:-1], w.shape[:-2])
+    window = Window(strides, padding, x.shape[1:-1], w.shape[:-2])
     x, w = jnp.stack([x, 2 * x]), jnp.stack([w, w + 1])
 
     def every(f, groups):

@@ -14,7 +14,8 @@ import jax.numpy as jnp
 
 from gan_jax.errors import ConfigError
 from gan_jax.nn.broadcast import add_bias
-from gan_jax.nn.conv_ops import Pads, conv, conv_transpose
+from gan_jax.nn.conv_ops import conv, conv_transpose
+from gan_jax.nn.window import Pads
 
 Array = jax.Array
 Padding = str | int | Sequence[int | tuple[int, int]]

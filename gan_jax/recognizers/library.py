@@ -27,7 +27,7 @@ from gan_jax.errors import ConfigError, fits_memory, is_seed
 from gan_jax.files import replacing
 from gan_jax.metrics import Gaussian, Sample, covariance, frechet, gaussian_of, streaming
 from gan_jax.modality import Images, Modality, Sounds, seen, to_float
-from gan_jax.nn import conv, conv_ops, winograd
+from gan_jax.nn import conv, conv_cpu, conv_ops, window, winograd
 from gan_jax.recognizers import (
     architectures,
     augment,
@@ -45,7 +45,8 @@ from gan_jax.sound import spectra
 
 TRAINING_CODE = (
     *(architectures, augment, cnn, fitting, hearing, resnet, spectra, training),
-    *(conv, conv_ops, winograd, order, batch_at, Sounds.to_network, seen, to_float),
+    *(conv, conv_cpu, conv_ops, winograd, window, order, batch_at, Sounds.to_network, seen),
+    to_float,
 )
 """Modules and functions that determine the weights that result from a recipe."""
 REFERENCE_CODE = (networks, streaming, covariance, frechet)
