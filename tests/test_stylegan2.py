@@ -224,6 +224,18 @@ def test_in_training_styles_are_mixed_from_a_random_layer_on():
     assert not any(differs(mapped(small(mixing=0.0)[0], 0)))
 
 
+def test_a_mapping_that_learns_ten_times_as_fast_begins_alike():
+    """Its layers begin with a tenth of the weights, which count ten times as much."""
+    slow, variables, z, y = small()
+    fast, variables_of_fast, *_ = small(mapping_lr=0.1)
+    layers = lambda v: v["params"]["to_w"]["dense0"]
+    jax.tree.map(np.testing.assert_allclose, layers(variables), jax.tree.map(
+        lambda a: 10 * a, layers(variables_of_fast)
+    ))  # fmt: skip
+    w = lambda g, v: g.apply(v, z, y, train=False, method="mapping")
+    np.testing.assert_allclose(w(fast, variables_of_fast), w(slow, variables), rtol=1e-5)
+
+
 def test_noise_is_drawn_where_there_is_a_stream_for_it():
     """It is constant otherwise, and without effect at first."""
     g, variables, z, y = small()

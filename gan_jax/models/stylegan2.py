@@ -28,6 +28,7 @@ _BASE = "Smallest side of the feature maps."
 _FORM = (
     "How resolutions are joined (section 4.1): skip, of images; residual, of features; or plain."
 )
+_MAPPING_LR = "Factor of the learning rate of the layers of the mapping; the papers' is 0.01."
 FORMS = {form: form for form in ("skip", "residual", "plain")}
 HALF = math.sqrt(0.5)
 KEPT = 0.995
@@ -37,11 +38,16 @@ KEPT = 0.995
 class Mapping(nn.Module):
     """Latents and labels, each normalized, -> dense layers: ``([b, n] or None, y [b]) -> [b,
     features]``.
+
+    Attributes:
+      lr_multiplier: factor of the learning rate of the layers; the embedding of labels learns at
+        the rate itself.
     """
 
     features: int
     layers: int
     num_classes: int = 0
+    lr_multiplier: float = 0.01
 
     @nn.compact
     def __call__(self, latents: jax.Array | None, y: jax.Array) -> jax.Array:
@@ -51,7 +57,8 @@ class Mapping(nn.Module):
             parts.append(_normalized(embed(jax.nn.one_hot(y, self.num_classes))))
         x = jnp.concatenate(parts, axis=-1)
         for i in range(self.layers):
-            x = EqualDense(self.features, lr_multiplier=0.01, active=True, name=f"dense{i}")(x)
+            dense = EqualDense(self.features, self.lr_multiplier, active=True, name=f"dense{i}")
+            x = dense(x)
         return x
 
 
@@ -108,6 +115,7 @@ class Generator(nn.Module):
     base: int = option(4, 1, _BASE)
     style: int = option(64, 1, "Length of w; the paper's networks have 512.")
     layers: int = option(2, 1, "Layers of the mapping; the paper's networks have 8.")
+    mapping_lr: float = option(0.01, "(0, inf)", _MAPPING_LR)
     mixing: float = option(
         0.9, "[0, 1]", "Probability that some layers take their w from other latents in training."
     )
@@ -116,7 +124,7 @@ class Generator(nn.Module):
     dtype: Any = jnp.float32
 
     def setup(self) -> None:
-        self.to_w = Mapping(self.style, self.layers, self.num_classes)
+        self.to_w = Mapping(self.style, self.layers, self.num_classes, self.mapping_lr)
         self.to_x = Synthesis(self.shape, self.width, self.widest, self.base, self.form, self.dtype)
         self.w_mean = self.variable(BUFFERS, "w_mean", jnp.zeros, (self.style,))
 
