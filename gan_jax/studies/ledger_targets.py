@@ -161,6 +161,11 @@ TARGETS: dict[str, Target] = {
         GPU,
     ),
     "folder32_dcgan": Target(None, "images of the user", "none to compare with"),
+    "emoji64_stylegan2_ada": Target(
+        None,
+        "Karras et al. 2020 train on no emoji",
+        "64 channels at most, no path length regularization, no style mixing, 304,000 images",
+    ),
     "folder256_stylegan2": Target(
         "FID 3.99 on FFHQ",
         "MMGeneration's training of these networks on 70,000 faces",
