@@ -93,6 +93,7 @@ def test_members_of_a_sweep_have_rows_of_their_own(runs, tmp_path):
 def test_runs_that_train_no_classifier_are_refused(runs, changes, message, tmp_path, capsys):
     other = tmp_path / "other"
     train(dataclasses.replace(CONFIG, steps=1, **changes), other)
+    capsys.readouterr()  # a slow training shows its progress
     with pytest.raises(SystemExit, match="2"):
         cas.main([str(runs / "one"), str(other), "--workdir", str(tmp_path / "study")])
     error = capsys.readouterr().err
