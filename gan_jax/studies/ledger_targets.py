@@ -164,7 +164,7 @@ TARGETS: dict[str, Target] = {
     "emoji64_stylegan2_ada": Target(
         None,
         "Karras et al. 2020 train on no emoji",
-        "64 channels at most, no path length regularization, no style mixing, 304,000 images",
+        "64 channels at most, no path length regularization, no style mixing, 768,000 images",
     ),
     "folder256_stylegan2": Target(
         "FID 3.99 on FFHQ",
