@@ -6,7 +6,7 @@ limited data") on a few thousand pictures in classes, at 64x64.
 48,000 steps, 768,000 images, took 231:25 min of CPU time on two cores of an AMD EPYC, one seed.
 `uv run eval.py runs/emoji64_stylegan2_ada`, 2,000 samples: classification accuracy of conditional
 samples 52.6% (real held-out images: 86.2%), FD 16.2 to the training images. Smileys, signs, flags
-and people can be recognized, most other things are shapes without details.
+and many people can be recognized, most other things are shapes without details.
 docs/recognition.md tells where the pictures come from.
 """
 
